@@ -1,0 +1,63 @@
+"""From a composed configuration to objects: one function, with an exact list of what it may make."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from lmlab.errors import UserError
+
+# Configuration may come with a run from elsewhere; it names only what stands here.
+TARGETS = frozenset(
+    {
+        "lmlab.data.sources.PythonDocs",
+        "lmlab.data.sources.TextFiles",
+        "lmlab.data.sources.HarryPotter",
+        "lmlab.data.tokenizers.CharTokenizer",
+        "lmlab.data.tokenizers.WordTokenizer",
+        "lmlab.data.batching.StreamsLoader",
+        "lmlab.models.cores.RNN",
+        "lmlab.models.cores.GRU",
+        "lmlab.models.cores.LSTM",
+        "lmlab.models.embeddings.random_vectors",
+        "lmlab.models.embeddings.glove_vectors",
+        "lmlab.training.callbacks.samples.SampleText",
+        "lmlab.training.callbacks.checkpoints.Checkpoints",
+        "lmlab.training.callbacks.alarms.Alarms",
+        "lmlab.training.callbacks.progress.Progress",
+        "torch.optim.Adam",
+        "torch.optim.AdamW",
+        "torch.optim.SGD",
+        "pytorch_lightning.Trainer",
+        "pytorch_lightning.loggers.TensorBoardLogger",
+    }
+)
+
+
+def instantiate(part: Mapping[str, Any], **more: Any) -> Any:
+    """Calls the part's `_target_` with its other entries and `more` as keywords.
+
+    Args:
+        part: a plain mapping with `_target_`.
+        more: what configuration cannot hold: tensors, loaders, folders.
+
+    Raises:
+        UserError: a target that is not in `TARGETS`, or keywords that it does not take.
+    """
+    keywords = {str(key): value for key, value in part.items() if key != "_target_"}
+    name = str(part["_target_"])
+    target = _resolve(name)
+    unknown = sorted(set(keywords) - set(inspect.signature(target).parameters))
+    if unknown:
+        raise UserError(unknown[0], keywords[unknown[0]], f"{name} has no such setting", "remove it")
+    return target(**keywords, **more)
+
+
+def _resolve(name: str) -> Callable[..., Any]:
+    if name not in TARGETS:
+        raise UserError("_target_", name, "not on the list of what a configuration may make", "add it to TARGETS in lmlab/build.py")
+    module, _, attribute = name.rpartition(".")
+    target: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
+    return target

@@ -1,0 +1,58 @@
+"""Free text on the command line: quoted for Hydra's grammar before Hydra sees it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+# What people type as it is: prompts, paths, names.
+FREE_TEXT = frozenset({"prompt", "run", "runs", "data.path", "embedding.path", "output", "output_dir", "name", "data.name"})
+
+
+def quote(text: str) -> str:
+    """`text` as a quoted string of Hydra's override grammar, free of interpolation.
+
+    A quote is escaped by a backslash, and only backslashes before a quote need doubling (Hydra's rule);
+    ``${`` would be read as an interpolation, so it is escaped for OmegaConf.
+    """
+    escaped = text.replace("${", "\\${")
+    pieces: list[str] = []
+    backslashes = 0
+    for character in escaped:
+        if character == "\\":
+            backslashes += 1
+            continue
+        pieces.append("\\" * (2 * backslashes if character == "'" else backslashes))
+        pieces.append("\\'" if character == "'" else character)
+        backslashes = 0
+    pieces.append("\\" * (2 * backslashes))
+    return "'" + "".join(pieces) + "'"
+
+
+def _is_quoted(value: str) -> bool:
+    return len(value) >= 2 and value[0] == value[-1] and value[0] in "'\""
+
+
+def quote_free_text(arguments: Sequence[str], *, sweep: bool = False) -> list[str]:
+    """The arguments with the values of free-text settings quoted; ``~`` in a path is the home folder.
+
+    Args:
+        arguments: ``key=value`` words and options, as the shell handed them over.
+        sweep: a comma separates values (unless the whole is an existing path), as in every sweep.
+    """
+    return [_quote_argument(argument, sweep=sweep) for argument in arguments]
+
+
+def _quote_argument(argument: str, *, sweep: bool) -> str:
+    key, equals, value = argument.partition("=")
+    if not equals or key.lstrip("+") not in FREE_TEXT or value in {"null", "???"}:
+        return argument
+    is_text = key == "prompt"
+    if _is_quoted(value) and not is_text:
+        return argument
+    values = [value]
+    if sweep and not is_text and "," in value and not os.path.exists(value):
+        values = value.split(",")
+    if not is_text:
+        values = [os.path.expanduser(v) for v in values]
+    return f"{key}=" + ",".join(v if _is_quoted(v) and not is_text else quote(v) for v in values)

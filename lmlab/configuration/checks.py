@@ -1,0 +1,225 @@
+"""Checks of values that need neither data nor torch, so that a mistake is answered at once."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from lmlab.errors import UserError
+
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+PARTS = ("data", "tokenizer", "model", "embedding", "optimizer", "trainer", "callbacks", "logger", "evaluation")
+
+
+def check_training(config: DictConfig) -> None:
+    """Refuses a training configuration that cannot work, by the setting at fault.
+
+    Raises:
+        UserError: the first setting that is out of its range or does not fit another.
+    """
+    _check_parts(config)
+    _check_data(config)
+    _check_tokenizer(config)
+    _check_model(config)
+    _check_optimizer(config)
+    _check_trainer(config)
+    _check_samples(config)
+    if config.evaluation.num_streams is not None:
+        _at_least(config, "evaluation.num_streams", 1)
+    if not 0 <= config.seed < 2**32:
+        raise UserError("seed", config.seed, "is not between 0 and 4294967295", "for example seed=1")
+
+
+def check_sampling(config: Any) -> None:
+    """Refuses sampling options that mean nothing; for `generate` and for the samples of a training run.
+
+    Raises:
+        UserError: the first setting that is out of its range.
+    """
+    _check_sampling_options(config, "")
+    _at_least(config, "num_samples", 1)
+    _check_checkpoint(config)
+
+
+def check_evaluation(config: DictConfig) -> None:
+    """Refuses an `evaluate` configuration that cannot work.
+
+    Raises:
+        UserError: the first setting that is out of its range.
+    """
+    if config.split not in ("train", "validation", "test"):
+        remedy = "choose one of train, validation, test"
+        raise UserError("split", config.split, "no such split", remedy)
+    _check_checkpoint(config)
+    if config.num_streams is not None:
+        _at_least(config, "num_streams", 1)
+    if config.data.path is not None:
+        _check_exists("data.path", config.data.path)
+
+
+def _check_checkpoint(config: Any) -> None:
+    if config.checkpoint not in ("best", "last"):
+        raise UserError("checkpoint", config.checkpoint, "no such checkpoint", "choose best or last")
+
+
+def _check_parts(config: DictConfig) -> None:
+    for part in PARTS:
+        if OmegaConf.is_missing(config, part) or config[part] is None:
+            raise UserError(part, "null", "a run needs it", f"leave {part}=... out for the default")
+    for path in ("data.source._target_", "data.batching._target_", "tokenizer._target_", "model.core._target_"):
+        if not OmegaConf.select(config, path, throw_on_missing=False):
+            part = path.partition(".")[0]
+            raise UserError(part, None, f"{path} has no value", f"choose an option: {part}=...")
+
+
+def _check_data(config: DictConfig) -> None:
+    _at_least(config, "data.batch_size", 1)
+    _at_least(config, "data.sequence_length", 1)
+    split = list(config.data.split)
+    usable = len(split) in (2, 3) and all(share >= 0 for share in split) and min(split[:2]) > 0
+    if not usable:
+        remedy = "give the shares of train, validation and test, for example data.split=[0.8,0.1,0.1]"
+        raise UserError("data.split", split, "is not two or three shares with a training and a validation part", remedy)
+    source = str(config.data.source["_target_"])
+    if source.endswith("TextFiles"):
+        if not config.data.path:
+            raise UserError("data.path", None, f"data={config.data.name} needs a text", "give a file or folder: data.path=my_text.txt")
+        _check_exists("data.path", config.data.path)
+    encoding = config.data.encoding
+    if encoding != "auto":
+        try:
+            "".encode(encoding)
+        except LookupError:
+            raise UserError("data.encoding", encoding, "no such encoding", "for example utf-8, latin-1 or auto") from None
+
+
+def _check_exists(field: str, value: str) -> None:
+    if not Path(value).expanduser().exists():
+        where = "" if os.path.isabs(value) else f" in {os.getcwd()}"
+        raise UserError(field, value, f"no such file or folder{where}", "check the path")
+
+
+def _check_tokenizer(config: DictConfig) -> None:
+    tokenizer = config.tokenizer
+    by_word = "min_frequency" in tokenizer
+    allowed = (None, "line", "document") if by_word else (None, "document")
+    if tokenizer.end_token not in allowed:
+        choices = ", ".join(str(a or "null") for a in allowed)
+        raise UserError("tokenizer.end_token", tokenizer.end_token, "no such option", f"choose one of {choices}")
+    if not by_word:
+        return
+    if tokenizer.split not in ("punctuation", "whitespace"):
+        raise UserError("tokenizer.split", tokenizer.split, "no such option", "choose punctuation or whitespace")
+    _at_least(config, "tokenizer.min_frequency", 1)
+    if tokenizer.max_size is not None:
+        _at_least(config, "tokenizer.max_size", 3)
+
+
+def _check_model(config: DictConfig) -> None:
+    model, embedding = config.model, config.embedding
+    _at_least(config, "model.hidden_size", 1)
+    _at_least(config, "model.num_layers", 1)
+    for name in ("dropout", "input_dropout", "output_dropout"):
+        value = model[name]
+        if not 0 <= value < 1:
+            raise UserError(f"model.{name}", value, "is not a share of units", "give 0 or more and less than 1")
+    by_file = embedding._target_.endswith("glove_vectors")
+    if embedding.dim is not None:
+        _at_least(config, "embedding.dim", 1)
+    elif not by_file:
+        raise UserError("embedding.dim", "null", "random vectors need a size", "for example embedding.dim=128")
+    if by_file:
+        if not embedding.path:
+            remedy = "give a GloVe text or zip file: embedding.path=glove.6B.300d.txt"
+            raise UserError("embedding.path", None, "embedding=glove needs a file of vectors", remedy)
+        _check_exists("embedding.path", embedding.path)
+    if model.tie_weights:
+        check_tie(embedding_dim=embedding.dim, hidden_size=model.hidden_size)
+        if embedding.freeze:
+            remedy = "set one of them to false"
+            raise UserError("model.tie_weights", "true", "with embedding.freeze=true the decoder could not learn", remedy)
+
+
+def check_tie(*, embedding_dim: int | None, hidden_size: int) -> None:
+    """Embedding and decoder can share a matrix only where their sizes agree.
+
+    Raises:
+        UserError: they do not.
+    """
+    if embedding_dim is not None and embedding_dim != hidden_size:
+        problem = f"needs embedding.dim ({embedding_dim}) equal to model.hidden_size ({hidden_size})"
+        raise UserError("model.tie_weights", "true", problem, "set one of them")
+
+
+def _check_optimizer(config: DictConfig) -> None:
+    optimizer = config.optimizer
+    if not 0 < optimizer.lr < float("inf"):
+        raise UserError("optimizer.lr", optimizer.lr, "is not a positive number", "for example optimizer.lr=0.002")
+    if optimizer.weight_decay < 0:
+        raise UserError("optimizer.weight_decay", optimizer.weight_decay, "is negative", "0 switches it off")
+    if optimizer.get("nesterov") and not optimizer.momentum > 0:
+        raise UserError("optimizer.nesterov", "true", "needs momentum", "for example optimizer.momentum=0.9")
+    betas = optimizer.get("betas")
+    if betas is not None and not (len(betas) == 2 and all(0 <= b < 1 for b in betas)):
+        raise UserError("optimizer.betas", list(betas), "are not two numbers from 0 to below 1", "for example [0.9,0.999]")
+
+
+def _check_trainer(config: DictConfig) -> None:
+    trainer = config.trainer
+    if trainer.precision not in PRECISIONS:
+        raise UserError("trainer.precision", trainer.precision, "no such option", f"choose one of {', '.join(PRECISIONS)}")
+    if trainer.accelerator not in ("auto", "cpu", "gpu"):
+        raise UserError("trainer.accelerator", trainer.accelerator, "no such option", "choose one of auto, cpu, gpu")
+    if trainer.max_epochs < 1 and not (trainer.max_epochs == -1 and trainer.max_steps > 0):
+        remedy = "give 1 or more, or -1 together with trainer.max_steps"
+        raise UserError("trainer.max_epochs", trainer.max_epochs, "would train for ever or not at all", remedy)
+    if trainer.max_steps < 1 and trainer.max_steps != -1:
+        raise UserError("trainer.max_steps", trainer.max_steps, "is no number of steps", "give 1 or more, or -1 for no limit")
+    if trainer.devices != 1:
+        raise UserError("trainer.devices", trainer.devices, "lmlab trains on one device", "set trainer.devices=1")
+    clip = trainer.gradient_clip_val
+    if clip is not None and not clip > 0:
+        raise UserError("trainer.gradient_clip_val", clip, "is not a positive number", "null switches clipping off")
+    for name in ("accumulate_grad_batches", "log_every_n_steps"):
+        _at_least(config, f"trainer.{name}", 1)
+    for name in ("check_val_every_n_epoch", "val_check_interval"):
+        if trainer[name] is not None:
+            _at_least(config, f"trainer.{name}", 1)
+    if trainer.check_val_every_n_epoch is None and trainer.val_check_interval is None:
+        remedy = "set trainer.check_val_every_n_epoch=1"
+        raise UserError("trainer.val_check_interval", "null", "the run would never be evaluated", remedy)
+
+
+def _check_samples(config: DictConfig) -> None:
+    samples = config.callbacks.sample_text
+    _check_sampling_options(samples, "callbacks.sample_text.")
+    for name in ("every_n_epochs", "every_n_steps"):
+        if samples[name] is not None and samples[name] < 1:
+            field = f"callbacks.sample_text.{name}"
+            raise UserError(field, samples[name], "is less than 1", "null switches it off")
+    minutes = config.callbacks.checkpoints.every_minutes
+    if minutes is not None and not minutes > 0:
+        raise UserError("callbacks.checkpoints.every_minutes", minutes, "is not a positive number", "null switches it off")
+
+
+def _check_sampling_options(options: Any, prefix: str) -> None:
+    if not 0 <= options.temperature < float("inf"):
+        problem = "is not 0 or more"
+        raise UserError(f"{prefix}temperature", options.temperature, problem, "0 takes the most probable token")
+    if options.top_k is not None and options.top_k < 1:
+        raise UserError(f"{prefix}top_k", options.top_k, "is less than 1", "null keeps all tokens")
+    if options.top_p is not None and not 0 < options.top_p <= 1:
+        raise UserError(f"{prefix}top_p", options.top_p, "is not above 0 and at most 1", "null keeps all tokens")
+    if options.length < 1:
+        raise UserError(f"{prefix}length", options.length, "is less than 1", f"for example {prefix}length=200")
+    if not 0 <= options.seed < 2**32:
+        raise UserError(f"{prefix}seed", options.seed, "is not between 0 and 4294967295", f"for example {prefix}seed=1")
+
+
+def _at_least(config: Any, field: str, least: int) -> None:
+    value = OmegaConf.select(config, field)
+    if value is None or value < least:
+        raise UserError(field, value, f"is less than {least}", f"for example {field}={max(least, 1)}")

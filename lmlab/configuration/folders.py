@@ -1,0 +1,115 @@
+"""Where the configuration is found, and what the folders of runs and jobs are called."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from omegaconf import ListConfig, OmegaConf
+
+MAX_FOLDER_NAME = 100
+
+# Settings whose own last word says too little as a folder name.
+_SHORT_KEYS = {
+    "model": "model",
+    "hidden_size": "hidden",
+    "num_layers": "layers",
+    "sequence_length": "length",
+    "batch_size": "batch",
+    "max_epochs": "epochs",
+    "max_steps": "steps",
+    "gradient_clip_val": "clip",
+    "tie_weights": "tied",
+    "weight_decay": "decay",
+}
+
+
+def configuration_folder() -> Path:
+    """The folder of YAML files: beside this package in a checkout, inside it in an installed wheel."""
+    package = Path(__file__).resolve().parent.parent
+    inside = package / "conf"
+    return inside if inside.is_dir() else package.parent / "conf"
+
+
+def new_run_folder(parent: str) -> str:
+    """Makes and returns ``<parent>/<date>_<time>``, with ``_2``, ``_3``... behind it where that is taken."""
+    base = Path(parent).expanduser().absolute() / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    base.parent.mkdir(parents=True, exist_ok=True)
+    folder, number = base, 1
+    while True:
+        try:
+            folder.mkdir()
+            return str(folder)
+        except FileExistsError:
+            number += 1
+            folder = base.with_name(f"{base.name}_{number}")
+
+
+def job_folder(number: int, overrides: list[str], swept: set[str]) -> str:
+    """The name of a sweep's job: ``<number>_<short key>-<value>...`` of the settings that are swept.
+
+    Letters, digits, ``.``, ``_`` and ``-`` only, at most 100 characters, so that it can be typed back as an override.
+    """
+    parts = [str(number)]
+    for override in overrides:
+        key, _, value = override.lstrip("+~").partition("=")
+        if key in swept:
+            last = key.split("@")[0].replace("/", ".").split(".")[-1]
+            parts.append(f"{_SHORT_KEYS.get(last, last)}-{value}")
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", "_".join(parts))
+    return name[:MAX_FOLDER_NAME].rstrip("._-")
+
+
+def _swept_keys() -> set[str]:
+    """Keys on the command line (or in `hydra.sweeper.params`) that were given several values."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    arguments = [a for a in sys.argv[1:] if "=" in a and not a.startswith("-")]
+    parsed = OverridesParser.create().parse_overrides(arguments)
+    keys = {str(p.key_or_group) for p in parsed if p.is_sweep_override()}
+    parameters = OmegaConf.select(HydraConfig.get(), "sweeper.params") or {}
+    return keys | {str(key) for key in parameters}
+
+
+def _job_folder_resolver(number: int, overrides: Any) -> str:
+    listed = list(overrides) if isinstance(overrides, list | ListConfig) else []
+    return job_folder(number, [str(o) for o in listed], _swept_keys())
+
+
+# A sweep has one folder, also when the jobs' own names differ: the first one made in this process.
+_sweep_folders: list[str] = []
+
+
+def _sweep_folder_resolver(parent: str) -> str:
+    if not _sweep_folders:
+        _sweep_folders.append(new_run_folder(parent))
+    return _sweep_folders[0]
+
+
+def register_resolvers() -> None:
+    """Makes the folders' names known to OmegaConf."""
+    # Cached: within one configuration the same folder is meant each time.
+    OmegaConf.register_new_resolver("lmlab_run_folder", new_run_folder, use_cache=True, replace=True)
+    OmegaConf.register_new_resolver("lmlab_sweep_folder", _sweep_folder_resolver, replace=True)
+    OmegaConf.register_new_resolver("lmlab_job_folder", _job_folder_resolver, replace=True)
+
+
+def remove_if_unused(folder: str) -> None:
+    """Removes a run's folder in which a refused configuration left nothing but Hydra's files and an empty log."""
+    path = Path(folder)
+    harmless = {".hydra", "train.log"}
+    if not path.is_dir() or any(child.name not in harmless for child in path.iterdir()):
+        return
+    for name in ("config.yaml", "hydra.yaml", "overrides.yaml"):
+        (path / ".hydra" / name).unlink(missing_ok=True)
+    (path / "train.log").unlink(missing_ok=True)
+    for empty in (path / ".hydra", path, path.parent):
+        try:
+            os.rmdir(empty)
+        except OSError:
+            return

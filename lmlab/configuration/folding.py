@@ -1,0 +1,180 @@
+"""Folds Hydra's and OmegaConf's errors, several lines each, into one line with a remedy."""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from pathlib import Path
+
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf.errors import OmegaConfBaseException
+
+from lmlab.configuration.folders import configuration_folder
+from lmlab.errors import UserError
+
+_TYPES = {
+    "Integer": ("a whole number", "256"),
+    "Float": ("a number", "0.001"),
+    "Boolean": ("true or false", "true"),
+}
+
+
+def fold(error: BaseException, arguments: list[str]) -> UserError | None:
+    """The error as one line, or None where it is none of Hydra's or OmegaConf's.
+
+    Args:
+        error: what was raised while composing.
+        arguments: the command line, searched for the override at fault.
+    """
+    if not isinstance(error, HydraException | OmegaConfBaseException):
+        return None
+    chain = _chain(error)
+    text = "\n".join(str(e) for e in chain)
+    for reader in (_unparsable, _unknown_option, _unknown_key, _wrong_type, _missing, _bad_interpolation):
+        folded = reader(error, text, arguments)
+        if folded is not None:
+            return folded
+    first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
+    return UserError("configuration", None, first, "set LMLAB_DEBUG=1 for the details")
+
+
+def _chain(error: BaseException | None) -> list[BaseException]:
+    chain: list[BaseException] = []
+    while error is not None and error not in chain:
+        chain.append(error)
+        error = error.__cause__ or error.__context__
+    return chain
+
+
+def _match(pattern: str, text: str) -> re.Match[str] | None:
+    return re.search(pattern, text, re.MULTILINE)
+
+
+def _suggest(word: str, choices: list[str]) -> str:
+    close = get_close_matches(word, choices, n=1, cutoff=0.6)
+    return f"did you mean {close[0]}?" if close else ""
+
+
+def _unparsable(error: BaseException, text: str, arguments: list[str]) -> UserError | None:
+    if isinstance(error, OverrideParseException):
+        key, _, value = error.override.partition("=")
+        if "=" not in error.override:
+            return UserError(error.override, None, "not a setting", "write key=value, for example model.hidden_size=512")
+        return UserError(key, value, "cannot be read as a value", f"put it in quotes: {key}=\"'...'\"")
+    ambiguous = _match(r"Ambiguous value for argument '([^=']+)=(.*)'", text)
+    if ambiguous:
+        remedy = f"for a sweep add -m; for a list write '{ambiguous[1]}=[{ambiguous[2]}]'"
+        return UserError(ambiguous[1], ambiguous[2], "several values, but this is one run", remedy)
+    return None
+
+
+def _unknown_option(error: BaseException, text: str, arguments: list[str]) -> UserError | None:
+    missing = _match(r"Could not find '([^']+)/([^'/]+)'", text)
+    if missing:
+        group, option = missing[1], missing[2]
+        options = group_options(group)
+        typed = group if any(a.startswith(f"{group}=") for a in arguments) else "configuration"
+        listed = ", ".join(options) or "none"
+        remedy = " ".join([f"choose one of {listed}", _suggest(option, options)]).strip()
+        return UserError(typed, option, "no such option", remedy)
+    group_error = _match(r"Could not override '([^'@]+)[^']*'\.\s*(?:No match in the defaults list|Did you mean)", text)
+    if group_error and "." not in group_error[1]:
+        known = [*_groups(), *_settings(Path("train.yaml"))]
+        remedy = _suggest(group_error[1], known) or f"the settings' first words are {', '.join(known)}"
+        return UserError(group_error[1], None, "no such setting", remedy)
+    if isinstance(error, MissingConfigException):
+        return UserError("configuration", None, text.splitlines()[0], "check the name")
+    return None
+
+
+def _unknown_key(error: BaseException, text: str, arguments: list[str]) -> UserError | None:
+    unknown = _match(r"Key '([^']+)' (?:is )?not in (?:struct|'[^']+')", text)
+    if unknown is None:
+        return None
+    word = unknown[1]
+    full = _match(r"full_key: (\S+)", text)
+    typed = next((a.lstrip("+~").partition("=")[0] for a in arguments if word in re.split(r"[.=]", a.lstrip("+~"))), None)
+    name = typed or (full[1] if full else word)
+    known = known_settings()
+    remedy = _suggest(name, known) or _suggest_by_last_word(name, known)
+    if not remedy:
+        parent = name.rpartition(".")[0]
+        siblings = sorted(k for k in known if k.rpartition(".")[0] == parent)
+        remedy = f"known here: {', '.join(siblings)}" if siblings else "see --cfg job for all settings"
+    return UserError(name, None, "no such setting", remedy)
+
+
+def _suggest_by_last_word(name: str, known: list[str]) -> str:
+    last = name.rpartition(".")[2]
+    same = [k for k in known if k.rpartition(".")[2] == last]
+    return f"did you mean {same[0]}?" if same else ""
+
+
+def _wrong_type(error: BaseException, text: str, arguments: list[str]) -> UserError | None:
+    wrong = _match(r"Value '(.*)' of type '([^']+)' (?:could not|is not).*?(Integer|Float|Boolean|[Ss]tring|List|list)?$", text)
+    key = _match(r"full_key: (\S+)", text)
+    if wrong:
+        name = key[1] if key else "configuration"
+        for expected, (words, example) in _TYPES.items():
+            if f"to {expected}" in text or f"is not convertible to {expected}" in text:
+                return UserError(name, wrong[1], f"is not {words}", f"for example {name}={example}")
+        return UserError(name, wrong[1], "has the wrong type", "see --cfg job for what is expected")
+    if "is not Optional" in text or "field is not Optional" in text or "Non optional field" in text:
+        name = key[1] if key else "configuration"
+        return UserError(name, "null", "must have a value", "leave it out, or give one")
+    if key and ("Cannot assign" in text or "Cannot convert" in text or "Invalid value assigned" in text or "merge" in text):
+        value = next((a.partition("=")[2] for a in arguments if a.lstrip("+").startswith(f"{key[1]}=")), None)
+        return UserError(key[1], value, "has the wrong type", "see --cfg job for what is expected")
+    return None
+
+
+def _missing(error: BaseException, text: str, arguments: list[str]) -> UserError | None:
+    missing = _match(r"Missing mandatory value: (\S+)", text)
+    if missing is None:
+        return None
+    return UserError(missing[1], None, "has no value", f"give one: {missing[1]}=...")
+
+
+def _bad_interpolation(error: BaseException, text: str, arguments: list[str]) -> UserError | None:
+    bad = _match(r"Interpolation key '([^']+)' not found", text)
+    if bad is None:
+        return None
+    return UserError(bad[1], None, "is referred to, but is no setting", "check the ${...} that names it")
+
+
+def group_options(group: str) -> list[str]:
+    """The options of a group of `conf/`, without the parts that options inherit from."""
+    folder = configuration_folder() / group
+    return sorted(path.stem for path in folder.glob("*.yaml") if not path.stem.startswith("_"))
+
+
+def _groups() -> list[str]:
+    return sorted(p.name for p in configuration_folder().iterdir() if p.is_dir() and p.name != "hydra")
+
+
+def _settings(path: Path) -> list[str]:
+    lines = (configuration_folder() / path).read_text(encoding="utf-8").splitlines()
+    return [line.split(":")[0] for line in lines if re.match(r"[a-z_]+:", line) and not line.startswith(("defaults", "hydra"))]
+
+
+def known_settings() -> list[str]:
+    """Every setting of the composed configurations, with dots: `model.hidden_size`."""
+    from dataclasses import fields, is_dataclass
+
+    from lmlab.configuration import schema
+
+    def walk(node: type, prefix: str) -> list[str]:
+        names: list[str] = []
+        for item in fields(node):
+            names.append(prefix + item.name)
+            default = item.default_factory
+            if isinstance(default, type) and is_dataclass(default):
+                names += walk(default, f"{prefix}{item.name}.")
+        return names
+
+    names = walk(schema.TrainConfig, "") + walk(schema.SamplingConfig, "") + walk(schema.EvaluateConfig, "")
+    for node, prefix in ((schema.WordTokenizerConfig, "tokenizer."), (schema.AdamConfig, "optimizer."), (schema.SGDConfig, "optimizer.")):
+        names += walk(node, prefix)
+    return sorted({n for n in names if not n.rpartition(".")[2].startswith("_")})
+
+

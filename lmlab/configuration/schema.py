@@ -1,0 +1,231 @@
+"""The types of every setting. Values live in `conf/`; here a typo or a wrong type is caught before anything is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING
+
+
+@dataclass
+class BatchingConfig:
+    _target_: str = MISSING
+    batch_size: int = MISSING
+    sequence_length: int = MISSING
+
+
+@dataclass
+class DataConfig:
+    name: str = MISSING
+    path: str | None = MISSING
+    split: list[float] = MISSING
+    encoding: str = MISSING
+    prompts: list[str] = MISSING
+    batch_size: int = MISSING
+    sequence_length: int = MISSING
+    source: dict[str, Any] = MISSING
+    batching: BatchingConfig = field(default_factory=BatchingConfig)
+
+
+@dataclass
+class TokenizerConfig:
+    _target_: str = MISSING
+    end_token: str | None = MISSING
+
+
+@dataclass
+class WordTokenizerConfig(TokenizerConfig):
+    lower: bool = MISSING
+    split: str = MISSING
+    min_frequency: int = MISSING
+    max_size: int | None = MISSING
+
+
+@dataclass
+class CoreConfig:
+    _target_: str = MISSING
+    hidden_size: int = MISSING
+    num_layers: int = MISSING
+    dropout: float = MISSING
+
+
+@dataclass
+class ModelConfig:
+    name: str = MISSING
+    hidden_size: int = MISSING
+    num_layers: int = MISSING
+    dropout: float = MISSING
+    input_dropout: float = MISSING
+    output_dropout: float = MISSING
+    tie_weights: bool = MISSING
+    core: CoreConfig = field(default_factory=CoreConfig)
+
+
+@dataclass
+class EmbeddingConfig:
+    _target_: str = MISSING
+    dim: int | None = MISSING
+    path: str | None = MISSING
+    freeze: bool = MISSING
+
+
+@dataclass
+class OptimizerConfig:
+    _target_: str = MISSING
+    lr: float = MISSING
+    weight_decay: float = MISSING
+
+
+@dataclass
+class AdamConfig(OptimizerConfig):
+    betas: list[float] = MISSING
+    eps: float = MISSING
+
+
+@dataclass
+class SGDConfig(OptimizerConfig):
+    momentum: float = MISSING
+    nesterov: bool = MISSING
+
+
+@dataclass
+class TrainerConfig:
+    _target_: str = MISSING
+    accelerator: str = MISSING
+    devices: int = MISSING
+    max_epochs: int = MISSING
+    max_steps: int = MISSING
+    precision: str = MISSING
+    gradient_clip_val: float | None = MISSING
+    accumulate_grad_batches: int = MISSING
+    check_val_every_n_epoch: int | None = MISSING
+    val_check_interval: int | None = MISSING
+    log_every_n_steps: int = MISSING
+
+
+@dataclass
+class SampleTextConfig:
+    _target_: str = MISSING
+    every_n_epochs: int | None = MISSING
+    every_n_steps: int | None = MISSING
+    prompts: list[str] = MISSING
+    length: int = MISSING
+    temperature: float = MISSING
+    top_k: int | None = MISSING
+    top_p: float | None = MISSING
+    seed: int = MISSING
+
+
+@dataclass
+class CheckpointsConfig:
+    _target_: str = MISSING
+    every_minutes: float | None = MISSING
+
+
+@dataclass
+class AlarmsConfig:
+    _target_: str = MISSING
+
+
+@dataclass
+class ProgressConfig:
+    _target_: str = MISSING
+    enabled: bool = MISSING
+
+
+@dataclass
+class CallbacksConfig:
+    sample_text: SampleTextConfig = field(default_factory=SampleTextConfig)
+    checkpoints: CheckpointsConfig = field(default_factory=CheckpointsConfig)
+    alarms: AlarmsConfig = field(default_factory=AlarmsConfig)
+    progress: ProgressConfig = field(default_factory=ProgressConfig)
+
+
+@dataclass
+class LoggerConfig:
+    _target_: str | None = MISSING
+
+
+@dataclass
+class EvaluationConfig:
+    num_streams: int | None = MISSING
+    test: bool = MISSING
+
+
+@dataclass
+class TrainConfig:
+    name: str = MISSING
+    seed: int = MISSING
+    output_dir: str = MISSING
+    data: DataConfig = field(default_factory=DataConfig)
+    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    embedding: EmbeddingConfig = field(default_factory=EmbeddingConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    callbacks: CallbacksConfig = field(default_factory=CallbacksConfig)
+    logger: LoggerConfig = field(default_factory=LoggerConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+
+
+@dataclass
+class SamplingConfig:
+    """What `python -m lmlab.generate` takes."""
+
+    run: str = MISSING
+    prompt: str = MISSING
+    checkpoint: str = MISSING
+    length: int = MISSING
+    num_samples: int = MISSING
+    temperature: float = MISSING
+    top_k: int | None = MISSING
+    top_p: float | None = MISSING
+    allow_unknown: bool = MISSING
+    stop_at_end: bool = MISSING
+    seed: int = MISSING
+    output_dir: str = MISSING
+
+
+@dataclass
+class TextConfig:
+    path: str | None = MISSING
+    encoding: str = MISSING
+
+
+@dataclass
+class EvaluateConfig:
+    """What `python -m lmlab.evaluate` takes."""
+
+    run: str = MISSING
+    split: str = MISSING
+    checkpoint: str = MISSING
+    num_streams: int | None = MISSING
+    output: str | None = MISSING
+    output_dir: str = MISSING
+    data: TextConfig = field(default_factory=TextConfig)
+
+
+def register() -> None:
+    """Makes the schemas available to `conf/` as the group `schema`."""
+    store = ConfigStore.instance()
+    nodes: dict[str, type] = {
+        "train": TrainConfig,
+        "data": DataConfig,
+        "batching": BatchingConfig,
+        "tokenizer": TokenizerConfig,
+        "tokenizer_word": WordTokenizerConfig,
+        "model": ModelConfig,
+        "embedding": EmbeddingConfig,
+        "optimizer_adam": AdamConfig,
+        "optimizer_adamw": AdamConfig,
+        "optimizer_sgd": SGDConfig,
+        "trainer": TrainerConfig,
+        "callbacks": CallbacksConfig,
+        "logger": LoggerConfig,
+        "generate": SamplingConfig,
+        "evaluate": EvaluateConfig,
+    }
+    for name, node in nodes.items():
+        store.store(group="schema", name=name, node=node, provider="lmlab")

@@ -1,0 +1,172 @@
+"""Ids to batches: contiguous streams, for training and for evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lmlab.data.token_store import TokenStore
+
+# A target that is not counted: padding, and a first token that nothing predicts.
+IGNORE_INDEX = -100
+
+# Evaluation's windows; the state is carried over their borders, so the numbers do not depend on it.
+EVALUATION_WINDOW = 256
+
+
+class Batch(NamedTuple):
+    """What a model is trained or evaluated on.
+
+    Args:
+        inputs: (B, T) int64 ids.
+        targets: (B, T) int64 ids, `IGNORE_INDEX` where nothing is counted.
+        reset: (B,) bool, rows that start from a fresh state.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    reset: Tensor
+
+
+def num_evaluation_streams(num_tokens: int) -> int:
+    """The protocol's number of streams for a split of so many tokens."""
+    return max(1, min(16, num_tokens // 2_000))
+
+
+class Streams:
+    """A split cut into contiguous streams of ceil(N / S) tokens; the last is padded, nothing is dropped.
+
+    Every token is a target once, except the very first where the store has no end token to predict it from. The
+    first input of a stream is the last token of the stream before it.
+
+    Args:
+        store: the split, N tokens.
+        num_streams: S.
+    """
+
+    def __init__(self, store: TokenStore, num_streams: int) -> None:
+        self.store = store
+        self.num_streams = num_streams
+        self.length = -(-len(store) // num_streams)
+        self._starts = np.arange(num_streams, dtype=np.int64)[:, None] * self.length
+
+    def num_windows(self, sequence_length: int) -> int:
+        """How many windows of that length cover the streams."""
+        return -(-self.length // sequence_length)
+
+    def window(self, start: int, stop: int) -> Batch:
+        """Positions `start` to `stop` of every stream; rows reset at position 0.
+
+        Returns:
+            A batch of shape (S, stop - start).
+        """
+        stop = min(stop, self.length)
+        ids, num_tokens = self.store.ids, len(self.store)
+        # (S, T + 1): one token before each target.
+        positions = self._starts + np.arange(start - 1, stop, dtype=np.int64)[None, :]
+        taken = ids[np.clip(positions, 0, num_tokens - 1)].astype(np.int64)
+        inputs, targets = taken[:, :-1].copy(), taken[:, 1:].copy()
+        targets[positions[:, 1:] >= num_tokens] = IGNORE_INDEX
+        if start == 0:
+            if self.store.end_id is None:
+                targets[0, 0] = IGNORE_INDEX
+            else:
+                inputs[0, 0] = self.store.end_id
+        reset = torch.full((self.num_streams,), start == 0)
+        return Batch(torch.from_numpy(inputs), torch.from_numpy(targets), reset)
+
+
+class StreamsLoader:
+    """Contiguous streams for truncated back-propagation: the state is carried from batch to batch, reset each epoch.
+
+    The order is a function of (seed, epoch); for streams it is the order of the text in every epoch. Its state is
+    the epoch and the position within it, so that an interrupted epoch goes on where it stopped.
+
+    Args:
+        store: the training split.
+        batch_size: number of streams B; fewer where the text is too short for them.
+        sequence_length: T, tokens between two truncations.
+        seed: taken by every loader; streams have nothing to shuffle.
+    """
+
+    def __init__(self, *, store: TokenStore, batch_size: int, sequence_length: int, seed: int) -> None:
+        self.store = store
+        self.seed = seed
+        self.sequence_length = max(1, min(sequence_length, store.num_targets))
+        # At least one full window for each stream.
+        self.batch_size = max(1, min(batch_size, store.num_targets // self.sequence_length))
+        self.note = ""
+        if (self.batch_size, self.sequence_length) != (batch_size, sequence_length):
+            self.note = (
+                f"the training text ({len(store):,} tokens) is shorter than one batch of {batch_size} x {sequence_length}; "
+                f"trained with data.batch_size={self.batch_size} data.sequence_length={self.sequence_length}"
+            )
+        self.streams = Streams(store, self.batch_size)
+        self.epoch = 0
+        self.position = 0
+        self._resumed = False
+
+    def __len__(self) -> int:
+        return self.streams.num_windows(self.sequence_length)
+
+    @property
+    def tokens_per_epoch(self) -> int:
+        """Targets counted in one epoch."""
+        return self.store.num_targets
+
+    def __iter__(self) -> Iterator[Batch]:
+        # Lightning does not exhaust a sized iterator, so a new one starts an epoch, unless a state was just loaded.
+        if not self._resumed:
+            self.position = 0
+        self._resumed = False
+        while self.position < len(self):
+            start = self.position * self.sequence_length
+            self._advance()
+            yield self.streams.window(start, start + self.sequence_length)
+            if self.position == 0:
+                return
+
+    def _advance(self) -> None:
+        """Counts a batch before it is handed out: the state then says where to go on after it."""
+        self.position += 1
+        if self.position == len(self):
+            self.epoch, self.position = self.epoch + 1, 0
+
+    def state_dict(self) -> dict[str, int]:
+        """Epoch and position after the last batch that was handed out."""
+        return {"epoch": self.epoch, "position": self.position}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Goes on from a saved state at the next iteration."""
+        self.epoch, self.position = state["epoch"], state["position"]
+        self._resumed = True
+
+
+class EvaluationLoader:
+    """The evaluation protocol's batches of a split.
+
+    Args:
+        store: the split.
+        num_streams: S; None for the protocol's own.
+        sequence_length: tokens a batch; changes memory, not numbers.
+    """
+
+    def __init__(self, store: TokenStore, *, num_streams: int | None, sequence_length: int = EVALUATION_WINDOW) -> None:
+        self.streams = Streams(store, min(num_streams or num_evaluation_streams(len(store)), max(1, len(store))))
+        self.sequence_length = sequence_length
+
+    @property
+    def num_streams(self) -> int:
+        """S."""
+        return self.streams.num_streams
+
+    def __len__(self) -> int:
+        return self.streams.num_windows(self.sequence_length)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for i in range(len(self)):
+            yield self.streams.window(i * self.sequence_length, (i + 1) * self.sequence_length)

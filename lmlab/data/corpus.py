@@ -1,0 +1,112 @@
+"""A corpus: named splits of documents, and where they came from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from lmlab.errors import UserError
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Document:
+    """One text with its name, as it will be tokenized: line ends are ``\\n``, nothing else was changed."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Splits of documents.
+
+    Args:
+        splits: documents by split, in the order of the source. A split that the source lacks is absent.
+        provenance: where the text came from, a line each.
+        notes: what was decided on the way and the user should know (an encoding guessed, a licence stripped).
+        warnings: what may make the numbers other than expected.
+    """
+
+    splits: dict[str, tuple[Document, ...]]
+    provenance: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = field(default=())
+
+    def texts(self, split: str) -> list[str]:
+        """The split's documents, each ended by a line end where another follows it.
+
+        Raises:
+            UserError: the corpus has no such split.
+        """
+        if split not in self.splits:
+            there = ", ".join(self.splits)
+            remedy = f"its splits are {there}; use one of them, or data.split with a share for {split}"
+            raise UserError("split", split, "this text has no such split", remedy)
+        return joined([document.text for document in self.splits[split]])
+
+
+def joined(texts: Sequence[str]) -> list[str]:
+    """The texts, with a line end added to each but the last where it does not end in one."""
+    return [t if t.endswith("\n") or i == len(texts) - 1 else t + "\n" for i, t in enumerate(texts)]
+
+
+def split_documents(documents: Sequence[Document], shares: Sequence[float]) -> dict[str, tuple[Document, ...]]:
+    """Contiguous splits: by document where there are at least as many documents as splits, else by position in the text.
+
+    By document, boundaries are those whose sizes come closest to the shares. By position, the text is cut at the
+    exact share, moved to the end of the word where it would fall inside one.
+
+    Args:
+        documents: in order.
+        shares: of train, validation and (if given and above 0) test; normalised by their sum.
+
+    Raises:
+        UserError: the text is too short to give every split a character.
+    """
+    names = [name for name, share in zip(SPLITS, shares, strict=False) if share > 0]
+    kept = [share for share in shares if share > 0]
+    fractions = [share / sum(kept) for share in kept]
+    if len(documents) >= len(names):
+        return _by_document(documents, names, fractions)
+    return _by_position(documents, names, fractions)
+
+
+def _by_document(documents: Sequence[Document], names: list[str], fractions: list[float]) -> dict[str, tuple[Document, ...]]:
+    sizes = [len(document.text) for document in documents]
+    total = max(1, sum(sizes))
+    ends: list[int] = []
+    target = 0.0
+    for i, fraction in enumerate(fractions[:-1]):
+        target += fraction * total
+        first = (ends[-1] if ends else 0) + 1
+        last = len(documents) - (len(names) - 1 - i)
+        ends.append(min(range(first, last + 1), key=lambda end: abs(sum(sizes[:end]) - target)))
+    starts = [0, *ends]
+    return {name: tuple(documents[a:b]) for name, a, b in zip(names, starts, [*ends, len(documents)], strict=True)}
+
+
+def _by_position(documents: Sequence[Document], names: list[str], fractions: list[float]) -> dict[str, tuple[Document, ...]]:
+    text = "".join(joined([document.text for document in documents]))
+    label = " + ".join(document.name for document in documents)
+    cuts, target = [0], 0.0
+    for fraction in fractions[:-1]:
+        target += fraction
+        cuts.append(_whole_word(text, int(target * len(text) + 1e-9)))
+    cuts.append(len(text))
+    if any(a >= b for a, b in zip(cuts[:-1], cuts[1:], strict=True)):
+        problem = f"{len(text)} characters are too few for {len(names)} splits"
+        raise UserError("data.path", label, problem, "give a longer text")
+    return {
+        name: (Document(f"{label} [{a}:{b}]", text[a:b]),)
+        for name, a, b in zip(names, cuts[:-1], cuts[1:], strict=True)
+    }
+
+
+def _whole_word(text: str, cut: int) -> int:
+    """`cut`, moved behind the word it falls into (a word of more than 100 characters is cut all the same)."""
+    for position in range(cut, min(cut + 100, len(text))):
+        if position == 0 or not (text[position - 1].isalnum() and text[position].isalnum()):
+            return position
+    return cut

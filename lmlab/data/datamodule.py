@@ -1,0 +1,110 @@
+"""A corpus, its tokenizer and its loaders, as Lightning wants them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytorch_lightning as pl
+
+from lmlab.data import token_store
+from lmlab.data.batching import EvaluationLoader, StreamsLoader
+from lmlab.data.corpus import Corpus
+from lmlab.data.token_store import TokenStore
+from lmlab.data.tokenizers import Tokenizer
+from lmlab.errors import UserError
+
+# Above this share of unknown words a perplexity says little.
+UNK_ALARM = 0.05
+
+
+class LanguageModelData(pl.LightningDataModule):
+    """Fits the tokenizer on the training split and serves batches.
+
+    Args:
+        corpus: the splits.
+        tokenizer: fitted here unless its vocabulary was loaded.
+        make_train_loader: called with the training split's store.
+        num_streams: evaluation streams; None for the protocol's own number.
+        fit: False keeps the tokenizer as it is.
+
+    Raises:
+        UserError: a split is too short to predict anything.
+    """
+
+    def __init__(
+        self,
+        *,
+        corpus: Corpus,
+        tokenizer: Tokenizer,
+        make_train_loader: Callable[[TokenStore], StreamsLoader],
+        num_streams: int | None,
+        fit: bool = True,
+    ) -> None:
+        super().__init__()
+        self.corpus = corpus
+        self.tokenizer = tokenizer
+        self.num_streams = num_streams
+        if fit:
+            tokenizer.fit(corpus.texts("train"))
+        self.stores = {name: self._store(name) for name in corpus.splits}
+        self.train_loader = make_train_loader(self.stores["train"])
+
+    def _store(self, split: str) -> TokenStore:
+        store = token_store.build(self.corpus.texts(split), self.tokenizer)
+        if store.num_targets < 1:
+            raise UserError("data.path", None, f"the {split} split has {len(store)} tokens, nothing to predict", "give a longer text")
+        return store
+
+    def train_dataloader(self) -> StreamsLoader:
+        """The training batches; always the same object, for it carries its position."""
+        return self.train_loader
+
+    def val_dataloader(self) -> EvaluationLoader:
+        """The validation split under the evaluation protocol."""
+        return self.evaluation_loader("validation")
+
+    def evaluation_loader(self, split: str) -> EvaluationLoader:
+        """Any split under the evaluation protocol.
+
+        Raises:
+            UserError: the corpus has no such split.
+        """
+        if split not in self.stores:
+            self.corpus.texts(split)  # raises, naming the splits there are
+        return EvaluationLoader(self.stores[split], num_streams=self.num_streams)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the user should know before believing the numbers."""
+        found = list(self.corpus.warnings)
+        if self.train_loader.note:
+            found.append(self.train_loader.note)
+        for name, store in self.stores.items():
+            if name != "train" and store.unk_rate > UNK_ALARM:
+                found.append(
+                    f"{store.unk_rate:.1%} of the {name} tokens are <unk>: perplexity is flattered; "
+                    "lower tokenizer.min_frequency, raise tokenizer.max_size or use tokenizer=char"
+                )
+        return found
+
+
+def fingerprint(store: TokenStore, tokenizer: Tokenizer, num_streams: int) -> str:
+    """SHA-256 over evaluated text, vocabulary and protocol: equal where two perplexities may be compared.
+
+    Args:
+        store: the evaluated split.
+        tokenizer: whose vocabulary and options count.
+        num_streams: streams of the protocol.
+    """
+    protocol: dict[str, Any] = {
+        "text": store.text_sha256,
+        "tokenizer": tokenizer.to_dict(),
+        "num_streams": num_streams,
+        "num_tokens": store.num_targets,
+        "dtype": "float32",
+        "state": "carried",
+    }
+    return hashlib.sha256(json.dumps(protocol, sort_keys=True).encode()).hexdigest()

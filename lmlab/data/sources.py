@@ -1,0 +1,176 @@
+"""Where text comes from: each source is called with keywords and gives a Corpus."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from lmlab.data.corpus import SPLITS, Corpus, Document, split_documents
+from lmlab.data.reading import read_text_file
+from lmlab.errors import UserError
+
+_SPLIT_WORDS = {"train": "train", "valid": "validation", "val": "validation", "dev": "validation", "test": "test"}
+# `train`, `ptb.train`, `wiki.train`: a split's name, alone or as the last of the words between dots.
+_SPLIT_STEM = re.compile(r"(?:.*\.)?(train|valid|val|dev|test)", re.IGNORECASE)
+
+
+class PythonDocs:
+    """The Python language reference, as the interpreter carries it for `help()`.
+
+    Args:
+        split: shares of train, validation and test.
+    """
+
+    def __init__(self, *, split: Sequence[float]) -> None:
+        self.split = split
+
+    def load(self) -> Corpus:
+        """The topics in alphabetical order, split by document.
+
+        Raises:
+            UserError: this Python was packaged without them.
+        """
+        try:
+            from pydoc_data.topics import topics
+        except ImportError:
+            remedy = "use a text of your own: data=text data.path=my_text.txt"
+            raise UserError("data", "python_docs", "this Python comes without pydoc_data", remedy) from None
+        import platform
+
+        documents = [Document(name, topics[name]) for name in sorted(topics)]
+        version = platform.python_version()
+        where = f"pydoc_data.topics of Python {version}, {len(documents)} topics"
+        return Corpus(split_documents(documents, self.split), provenance=(where,))
+
+
+class TextFiles:
+    """A file, or a folder of .txt files.
+
+    A folder that holds `train.txt` and `valid.txt` (or `val`, `dev`; also `ptb.train.txt` and the like) or `test.txt`
+    is taken as split already. Any other text is split by `split`: by document where there are several.
+
+    Args:
+        path: the file or folder.
+        split: shares of train, validation and test.
+        encoding: ``auto``, or a Python encoding's name.
+    """
+
+    def __init__(self, *, path: str, split: Sequence[float], encoding: str) -> None:
+        self.path = Path(path).expanduser()
+        self.split = split
+        self.encoding = encoding
+
+    def load(self) -> Corpus:
+        """The splits of the text.
+
+        Raises:
+            UserError: nothing there, an unusable file, or a folder split in part.
+        """
+        if not self.path.exists():
+            raise UserError("data.path", self.path, "no such file or folder", "check the path")
+        if not self.path.is_dir():
+            return self._split([self.path])
+        files = natural_order(self.path)
+        given = self._given_splits(files)
+        return self._as_given(given, files) if given else self._split(files)
+
+    def whole(self) -> Corpus:
+        """All of the text as one split named `text`, for evaluating a trained run on it."""
+        files = natural_order(self.path) if self.path.is_dir() else [self.path]
+        documents, notes = self._read(files)
+        return Corpus({"text": tuple(documents)}, provenance=(str(self.path.resolve()),), notes=tuple(notes))
+
+    def _read(self, files: Sequence[Path]) -> tuple[list[Document], list[str]]:
+        documents, notes = [], []
+        for file in files:
+            read = read_text_file(file, encoding=self.encoding)
+            documents.append(Document(file.name, read.text))
+            notes.extend(read.notes)
+        return documents, notes
+
+    def _split(self, files: Sequence[Path]) -> Corpus:
+        documents, notes = self._read(files)
+        splits = split_documents(documents, self.split)
+        return Corpus(
+            splits, (str(self.path.resolve()),), tuple(notes), tuple(_share_warnings(splits, self.split))
+        )
+
+    def _given_splits(self, files: Sequence[Path]) -> dict[str, Path]:
+        given: dict[str, Path] = {}
+        for file in files:
+            match = _SPLIT_STEM.fullmatch(file.stem)
+            if match is None:
+                continue
+            split = _SPLIT_WORDS[match[1].lower()]
+            if split in given:
+                problem = f"two files for {split}: {given[split].name} and {file.name}"
+                raise UserError("data.path", self.path, problem, "keep one of them in the folder")
+            given[split] = file
+        # A lone `test.txt` among books is a book.
+        return given if "train" in given and len(given) > 1 else {}
+
+    def _as_given(self, given: dict[str, Path], files: Sequence[Path]) -> Corpus:
+        if "validation" not in given:
+            remedy = "add valid.txt, or give the texts under other names to have them split by data.split"
+            raise UserError("data.path", self.path, "holds train.txt and test.txt but no valid.txt", remedy)
+        splits, notes = {}, []
+        for split in SPLITS:
+            if split in given:
+                documents, said = self._read([given[split]])
+                splits[split] = tuple(documents)
+                notes.extend(said)
+        notes.append("split as the folder gives it: " + ", ".join(f"{s} {f.name}" for s, f in given.items()))
+        others = [file.name for file in files if file not in given.values()]
+        warnings = [f"{self.path}: besides the splits, not read: {', '.join(others)}"] if others else []
+        return Corpus(splits, (str(self.path.resolve()),), tuple(notes), tuple(warnings))
+
+
+class HarryPotter(TextFiles):
+    """The seven books, which are under copyright: the user's own files in a folder."""
+
+    def load(self) -> Corpus:
+        """The splits of the books.
+
+        Raises:
+            UserError: the books are not there; says where to put them and what to read instead.
+        """
+        if not self.path.exists() or (self.path.is_dir() and not any(self.path.glob("*.txt"))):
+            remedy = (
+                "put your books there as .txt files or set data.path=FOLDER; free instead: data=python_docs, or the Oz "
+                "books from Project Gutenberg (numbers 55, 54, 486, 420, 485, 517, 955) in a folder of your own"
+            )
+            raise UserError("data.path", self.path, "no books found (they are under copyright and not included)", remedy)
+        return super().load()
+
+
+def natural_order(folder: Path) -> list[Path]:
+    """The folder's .txt files, `2.txt` before `10.txt`.
+
+    Raises:
+        UserError: there are none.
+    """
+
+    def key(path: Path) -> list[tuple[int, int, str]]:
+        parts = re.split(r"(\d+)", path.name.casefold())
+        return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]
+
+    files = sorted((f for f in folder.iterdir() if f.is_file() and f.suffix.lower() == ".txt" and not f.name.startswith(".")), key=key)
+    if not files:
+        others = sum(1 for _ in folder.iterdir())
+        problem = f"the folder holds no .txt file ({others} other entries)" if others else "the folder is empty"
+        raise UserError("data.path", folder, problem, "put the texts there as .txt files")
+    return files
+
+
+def _share_warnings(splits: dict[str, tuple[Document, ...]], shares: Sequence[float]) -> list[str]:
+    """Whole documents can miss the shares asked for by far; more than a factor of 2 is said."""
+    sizes = {name: sum(len(d.text) for d in documents) for name, documents in splits.items()}
+    total = sum(sizes.values())
+    asked = dict(zip(SPLITS, (s / sum(shares) for s in shares), strict=False))
+    far = [n for n, size in sizes.items() if not 0.5 <= size / total / asked[n] <= 2]
+    if not far:
+        return []
+    got = ", ".join(f"{name} {size / total:.0%}" for name, size in sizes.items())
+    wanted = ", ".join(f"{name} {asked[name]:.0%}" for name in sizes)
+    return [f"data.split: whole documents give {got} where {wanted} was asked; put all text into one file for exact shares"]

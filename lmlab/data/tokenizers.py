@@ -1,0 +1,289 @@
+"""Text to ids and back. A tokenizer is fitted on training text only and saved as JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmlab.errors import UserError
+
+UNKNOWN = "<unk>"
+END = "<eos>"
+FORMAT = 1
+
+Ids = NDArray[np.int32]
+
+
+class Streamer(Protocol):
+    """Turns ids into text one at a time, for text that appears while it is written."""
+
+    def push(self, token_id: int) -> str:
+        """The text that this id adds."""
+        ...
+
+
+class Tokenizer(Protocol):
+    """What the rest of lmlab asks of a tokenizer."""
+
+    @property
+    def vocabulary(self) -> Sequence[str]:
+        """The entries by id; `<unk>` is 0."""
+        ...
+
+    @property
+    def end_id(self) -> int | None:
+        """The end token's id, or None where the tokenizer has none."""
+        ...
+
+    @property
+    def end_token(self) -> str | None:
+        """Where end tokens stand: ``line``, ``document`` or None."""
+        ...
+
+    def fit(self, texts: Sequence[str]) -> None:
+        """Makes the vocabulary from training documents."""
+        ...
+
+    def encode(self, text: str) -> Ids:
+        """The ids of a text; unknown characters or words become 0. Adds no end token of a document."""
+        ...
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of ids."""
+        ...
+
+    def streamer(self) -> Streamer:
+        """A fresh streaming decoder."""
+        ...
+
+    def unknown(self, text: str) -> list[str]:
+        """The distinct characters or words of a text that are not in the vocabulary, in order of appearance."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything needed to make it again, as plain containers."""
+        ...
+
+
+class CharTokenizer:
+    """One id a character. Exact: ``decode(encode(text)) == text`` for every text of known characters.
+
+    Args:
+        end_token: ``document`` puts an end token behind each document; None has no end token.
+    """
+
+    unknown_id = 0
+
+    def __init__(self, *, end_token: str | None) -> None:
+        self.end_token = end_token
+        self._set([])
+
+    def _set(self, characters: Sequence[str]) -> None:
+        special = [UNKNOWN] if self.end_token is None else [UNKNOWN, END]
+        self.vocabulary: list[str] = [*special, *characters]
+        self.end_id: int | None = None if self.end_token is None else 1
+        codes = np.array([ord(c) for c in characters], dtype=np.int64)
+        # A table over code points: a megabyte of text is encoded in about a millisecond.
+        self._table = np.zeros(int(codes.max(initial=0)) + 2, dtype=np.int32)
+        self._table[codes] = np.arange(len(special), len(special) + len(characters), dtype=np.int32)
+
+    def fit(self, texts: Sequence[str]) -> None:
+        """Takes every distinct character, in the order of code points."""
+        self._set(sorted(set().union(*map(set, texts))))
+
+    def encode(self, text: str) -> Ids:
+        """The ids of a text; 0 for an unknown character."""
+        codes = np.frombuffer(text.encode("utf-32-le", errors="surrogatepass"), dtype=np.uint32)
+        ids: Ids = self._table[np.minimum(codes, len(self._table) - 1)]
+        return ids
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of ids; an end token adds nothing."""
+        streamer = self.streamer()
+        return "".join(streamer.push(i) for i in ids)
+
+    def streamer(self) -> Streamer:
+        """A fresh streaming decoder."""
+        return _CharStreamer(self.vocabulary, self.end_id)
+
+    def unknown(self, text: str) -> list[str]:
+        """The distinct unknown characters, in order of appearance."""
+        known = set(self.vocabulary)
+        return [c for c in dict.fromkeys(text) if c not in known]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Options and vocabulary."""
+        return {"format": FORMAT, "type": "char", "end_token": self.end_token, "vocabulary": list(self.vocabulary)}
+
+
+class _CharStreamer:
+    def __init__(self, vocabulary: Sequence[str], end_id: int | None) -> None:
+        self._vocabulary = vocabulary
+        self._end_id = end_id
+
+    def push(self, token_id: int) -> str:
+        return "" if token_id == self._end_id else self._vocabulary[token_id]
+
+
+# `<unk>` and `<eos>` are tokens also where a text that was tokenized before spells them out; a word keeps its
+# inner apostrophes (couldn't, rock'n'roll) and combining marks; any other visible character is a token.
+_WORD = re.compile(r"<unk>|<eos>|[^\W_](?:[\w\u0300-\u036f](?<!_))*(?:['’][^\W_](?:[\w\u0300-\u036f](?<!_))*)*|\S")
+_WORD_OR_LINE = re.compile(_WORD.pattern + r"|\n")
+
+
+class WordTokenizer:
+    """One id a word.
+
+    Args:
+        end_token: ``line``: the end token stands for each line end; ``document``: it follows each document; None: none.
+        lower: words are lower-cased.
+        split: ``punctuation``: punctuation marks are tokens; ``whitespace``: the text is tokenized already.
+        min_frequency: rarer words become `<unk>`.
+        max_size: most entries of the vocabulary, special tokens included; None for no limit.
+    """
+
+    unknown_id = 0
+
+    def __init__(self, *, end_token: str | None, lower: bool, split: str, min_frequency: int, max_size: int | None) -> None:
+        self.end_token = end_token
+        self.lower = lower
+        self.split = split
+        self.min_frequency = min_frequency
+        self.max_size = max_size
+        self._set([])
+
+    def _set(self, words: Sequence[str]) -> None:
+        special = [UNKNOWN] if self.end_token is None else [UNKNOWN, END]
+        self.vocabulary: list[str] = [*special, *words]
+        self.end_id: int | None = None if self.end_token is None else 1
+        self._ids = {word: i for i, word in enumerate(self.vocabulary)}
+
+    def words(self, text: str) -> list[str]:
+        """The tokens of a text as strings; with ``end_token=line`` each line end is `<eos>`."""
+        if self.lower:
+            text = text.lower()
+        if self.split == "punctuation":
+            if self.end_token != "line":
+                return _WORD.findall(text)
+            found = _WORD_OR_LINE.findall(_ended(text))
+            return [END if word == "\n" else word for word in found]
+        if self.end_token != "line":
+            return text.split()
+        return _ended(text).replace("\n", f" {END} ").split()
+
+    def fit(self, texts: Sequence[str]) -> None:
+        """Takes the most frequent words; among equals, the first in alphabetical order."""
+        counts: Counter[str] = Counter()
+        for text in texts:
+            counts.update(self.words(text))
+        for special in (UNKNOWN, END):
+            counts.pop(special, None)
+        kept = sorted((w for w, n in counts.items() if n >= self.min_frequency), key=lambda w: (-counts[w], w))
+        room = None if self.max_size is None else max(0, self.max_size - (1 if self.end_token is None else 2))
+        self._set(kept[:room])
+
+    def encode(self, text: str) -> Ids:
+        """The ids of a text; 0 for an unknown word."""
+        get = self._ids.get
+        return np.array([get(word, 0) for word in self.words(text)], dtype=np.int32)
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of ids, spaced as print is where punctuation was split off; line ends where end tokens stood."""
+        streamer = self.streamer()
+        return "".join(streamer.push(i) for i in ids)
+
+    def streamer(self) -> Streamer:
+        """A fresh streaming decoder."""
+        return _WordStreamer(self)
+
+    def unknown(self, text: str) -> list[str]:
+        """The distinct unknown words, in order of appearance."""
+        return [word for word in dict.fromkeys(self.words(text)) if word not in self._ids]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Options and vocabulary."""
+        return {
+            "format": FORMAT,
+            "type": "word",
+            "end_token": self.end_token,
+            "lower": self.lower,
+            "split": self.split,
+            "min_frequency": self.min_frequency,
+            "max_size": self.max_size,
+            "vocabulary": list(self.vocabulary),
+        }
+
+
+def _ended(text: str) -> str:
+    """The text with a line end behind its last line."""
+    return text if text.endswith("\n") or not text else text + "\n"
+
+
+class _WordStreamer:
+    """Puts words together again; where punctuation was split off, by the rules of print."""
+
+    _NO_SPACE_BEFORE = frozenset(".,;:!?)]}…’”%")
+    _NO_SPACE_AFTER = frozenset("([{“‘#$£")
+
+    def __init__(self, tokenizer: WordTokenizer) -> None:
+        self._vocabulary = tokenizer.vocabulary
+        self._end_id = tokenizer.end_id
+        self._end_text = "\n" if tokenizer.end_token == "line" else ""
+        self._by_rules = tokenizer.split == "punctuation"
+        self._glue = True  # no space before the next word
+        self._open_quotes: set[str] = set()
+        self._previous = ""
+
+    def push(self, token_id: int) -> str:
+        if token_id == self._end_id:
+            self._glue, self._previous = True, ""
+            self._open_quotes.clear()
+            return self._end_text
+        word = self._vocabulary[token_id]
+        glue_after, glue_before = self._gluing(word) if self._by_rules else (False, False)
+        text = word if self._glue or glue_before else " " + word
+        self._glue, self._previous = glue_after, word
+        return text
+
+    def _gluing(self, word: str) -> tuple[bool, bool]:
+        """Whether no space follows, and whether none precedes."""
+        if word in {'"', "'", "_", "*"}:  # the same mark opens and closes
+            closing = word in self._open_quotes
+            self._open_quotes ^= {word}
+            return not closing, closing
+        if word in {"-", "–", "—", "/"}:
+            return True, True
+        return word in self._NO_SPACE_AFTER, word in self._NO_SPACE_BEFORE
+
+
+def from_dict(saved: dict[str, Any]) -> Tokenizer:
+    """The tokenizer that `to_dict` described.
+
+    Raises:
+        UserError: not a description of this version's making.
+    """
+    options = dict(saved)
+    if options.pop("format", None) != FORMAT:
+        raise UserError("tokenizer.json", None, "was written by another version of lmlab", "train the run again")
+    kind, vocabulary = options.pop("type"), options.pop("vocabulary")
+    made: CharTokenizer | WordTokenizer = CharTokenizer(**options) if kind == "char" else WordTokenizer(**options)
+    special = len(made.vocabulary)
+    made._set(vocabulary[special:])
+    return made
+
+
+def to_json(tokenizer: Tokenizer) -> str:
+    """The tokenizer as JSON text."""
+    return json.dumps(tokenizer.to_dict(), ensure_ascii=False, indent=0)
+
+
+def load(path: Path) -> Tokenizer:
+    """A tokenizer from its JSON file."""
+    return from_dict(json.loads(path.read_text(encoding="utf-8")))

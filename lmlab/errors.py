@@ -1,0 +1,40 @@
+"""The one kind of error that people see: a line that names the field, its value and the remedy."""
+
+from __future__ import annotations
+
+
+class UserError(Exception):
+    """Something that the person at the keyboard can put right.
+
+    Args:
+        field: the setting, file or argument at fault, as it is typed (``data.path``).
+        value: what it was set to; shown after an equals sign. ``None`` leaves it out.
+        problem: what is wrong with it.
+        remedy: what to do about it.
+    """
+
+    def __init__(self, field: str, value: object, problem: str, remedy: str) -> None:
+        self.field = field
+        self.value = value
+        self.problem = problem
+        self.remedy = remedy
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        value = "" if self.value is None else f"={self.value}"
+        line = f"{self.field}{value}: {self.problem}; {self.remedy}" if self.remedy else f"{self.field}{value}: {self.problem}"
+        return " ".join(line.split())
+
+
+class InterruptedRun(BaseException):
+    """Training was stopped by a signal after its state had been saved.
+
+    A ``BaseException``, so that a sweep ends with it instead of going on with the next job.
+
+    Args:
+        signal_number: the signal that was received; the command ends with 128 plus this number.
+    """
+
+    def __init__(self, signal_number: int) -> None:
+        self.signal_number = signal_number
+        super().__init__(f"stopped by signal {signal_number}")

@@ -1,0 +1,1 @@
+"""Recurrent language models; knows nothing of training."""

@@ -1,0 +1,168 @@
+"""Recurrent cores: stacks of one-layer modules with dropout between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from lmlab.models.regularizers import Dropout
+
+State = tuple[Tensor, ...]
+# One token further: (inputs (B, I), state) -> (output (B, H), state).
+Stepper = Callable[[Tensor, State], tuple[Tensor, State]]
+
+
+class RecurrentCore(nn.Module):
+    """A stack of recurrent layers.
+
+    One-layer modules, so that dropout between them draws from torch's own generator (a resumed run is then exact on
+    CUDA too) and cuDNN may use its fastest kernels. Parameters and results are those of the `torch.nn` module of the
+    same name with as many layers.
+
+    A state is a flat tuple of tensors with the batch on dim 1: (h,) for each layer of RNN and GRU, (h, c) for each of
+    the LSTM; each (1, B, H).
+
+    Args:
+        input_size: I.
+        hidden_size: H.
+        num_layers: stacked layers.
+        dropout: between layers.
+    """
+
+    layer: type[nn.RNNBase]
+    tensors_per_layer: int
+
+    def __init__(self, *, input_size: int, hidden_size: int, num_layers: int, dropout: float) -> None:
+        super().__init__()
+        self.output_size = hidden_size
+        sizes = [input_size] + [hidden_size] * (num_layers - 1)
+        self.layers = nn.ModuleList(self.layer(size, hidden_size, batch_first=True) for size in sizes)
+        self.dropout = Dropout(dropout)
+
+    def init_state(self, batch_size: int) -> State:
+        """A fresh state: zeros."""
+        weight = next(self.parameters())
+        shape = (1, batch_size, self.output_size)
+        return tuple(weight.new_zeros(shape) for _ in range(len(self.layers) * self.tensors_per_layer))
+
+    def forward(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+        """Runs T steps.
+
+        Args:
+            inputs: (B, T, I).
+            state: as `init_state` gives it.
+
+        Returns:
+            The last layer's output (B, T, H) and the state after the last step.
+        """
+        new_state: list[Tensor] = []
+        output = inputs
+        for i, layer in enumerate(self.layers):
+            if i > 0:
+                output = self.dropout(output)
+            output, layer_state = self._run_layer(layer, output, state[i * self.tensors_per_layer :])
+            new_state.extend(layer_state)
+        return output, tuple(new_state)
+
+    def _run_layer(self, layer: nn.Module, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+        output, hidden = layer(inputs, state[0])
+        return output, (hidden,)
+
+    def stepper(self) -> Stepper:
+        """A function that runs one step without dropout, for generating: a matrix product or two a layer.
+
+        Calling the layer's own module for one token costs many times its arithmetic on a CPU. The weights are
+        prepared once, so the function is good until they change.
+        """
+        weights = [self._step_weights(layer) for layer in self.layers]
+        count = self.tensors_per_layer
+
+        def step(inputs: Tensor, state: State) -> tuple[Tensor, State]:
+            new_state: list[Tensor] = []
+            output = inputs
+            for i, weight in enumerate(weights):
+                old = [tensor[0] for tensor in state[i * count : (i + 1) * count]]
+                new = self._step(weight, output, old)
+                new_state.extend(tensor[None] for tensor in new)
+                output = new[0]
+            return output, tuple(new_state)
+
+        return step
+
+    def _step_weights(self, layer: nn.Module) -> tuple[Tensor, ...]:
+        """Transposed input-and-hidden matrix ((I + H), gates) and summed bias (gates,)."""
+        both = torch.cat([layer.get_parameter("weight_ih_l0"), layer.get_parameter("weight_hh_l0")], dim=1)
+        bias = layer.get_parameter("bias_ih_l0") + layer.get_parameter("bias_hh_l0")
+        return both.t().contiguous(), bias
+
+    @staticmethod
+    def _step(weights: tuple[Tensor, ...], inputs: Tensor, state: list[Tensor]) -> list[Tensor]:
+        raise TypeError("RecurrentCore is abstract: use RNN, GRU or LSTM")
+
+
+class RNN(RecurrentCore):
+    """Elman network: h' = tanh(W x + b + U h + c).
+
+    Source: Elman 1990, Finding Structure in Time; as `torch.nn.RNN`.
+    """
+
+    layer = nn.RNN
+    tensors_per_layer = 1
+
+    @staticmethod
+    def _step(weights: tuple[Tensor, ...], inputs: Tensor, state: list[Tensor]) -> list[Tensor]:
+        matrix, bias = weights
+        return [torch.addmm(bias, torch.cat([inputs, state[0]], dim=1), matrix).tanh()]
+
+
+class GRU(RecurrentCore):
+    """Gated recurrent unit.
+
+    Source: Cho et al. 2014; the reset gate multiplies U h + c, as in `torch.nn.GRU` (and cuDNN).
+    """
+
+    layer = nn.GRU
+    tensors_per_layer = 1
+
+    def _step_weights(self, layer: nn.Module) -> tuple[Tensor, ...]:
+        # The reset gate needs the hidden part by itself, so the two products stay apart.
+        return (
+            layer.get_parameter("weight_ih_l0").t().contiguous(),
+            layer.get_parameter("bias_ih_l0"),
+            layer.get_parameter("weight_hh_l0").t().contiguous(),
+            layer.get_parameter("bias_hh_l0"),
+        )
+
+    @staticmethod
+    def _step(weights: tuple[Tensor, ...], inputs: Tensor, state: list[Tensor]) -> list[Tensor]:
+        matrix_x, bias_x, matrix_h, bias_h = weights
+        x_reset, x_update, x_new = torch.addmm(bias_x, inputs, matrix_x).chunk(3, dim=1)
+        h_reset, h_update, h_new = torch.addmm(bias_h, state[0], matrix_h).chunk(3, dim=1)
+        update = torch.sigmoid(x_update + h_update)
+        new = torch.tanh(x_new + torch.sigmoid(x_reset + h_reset) * h_new)
+        return [torch.lerp(new, state[0], update)]
+
+
+class LSTM(RecurrentCore):
+    """Long short-term memory with forget gate.
+
+    Source: Hochreiter & Schmidhuber 1997, Gers et al. 2000; gates in the order of `torch.nn.LSTM`.
+    """
+
+    layer = nn.LSTM
+    tensors_per_layer = 2
+
+    def _run_layer(self, layer: nn.Module, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+        output, hidden = layer(inputs, (state[0], state[1]))
+        return output, hidden
+
+    @staticmethod
+    def _step(weights: tuple[Tensor, ...], inputs: Tensor, state: list[Tensor]) -> list[Tensor]:
+        matrix, bias = weights
+        hidden, cell = state
+        gates = torch.addmm(bias, torch.cat([inputs, hidden], dim=1), matrix)
+        enter, forget, candidate, leave = gates.chunk(4, dim=1)
+        cell = torch.sigmoid(forget) * cell + torch.sigmoid(enter) * torch.tanh(candidate)
+        return [torch.sigmoid(leave) * torch.tanh(cell), cell]

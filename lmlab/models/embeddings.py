@@ -1,0 +1,154 @@
+"""The first vectors of an embedding: drawn at random, or read from GloVe."""
+
+from __future__ import annotations
+
+import io
+import math
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import torch
+from torch import Tensor
+
+from lmlab.errors import UserError
+
+# Below this share of the vocabulary found, pretrained vectors explain little.
+COVERAGE_ALARM = 0.9
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """First values of an embedding.
+
+    Args:
+        weight: (V, dim) float32.
+        coverage: share of the vocabulary (special tokens aside) with a pretrained vector; None for random ones.
+        found: by id, whether the entry has a pretrained vector; None for random ones.
+    """
+
+    weight: Tensor
+    coverage: float | None = None
+    found: tuple[bool, ...] | None = None
+
+
+def random_vectors(*, vocabulary: Sequence[str], num_special: int, dim: int | None, path: str | None, freeze: bool) -> Vectors:
+    """Vectors from a normal distribution, by torch's global generator.
+
+    Args:
+        vocabulary: V entries.
+        num_special: entries at its beginning that are no text.
+        dim: size of a vector.
+        path: not used.
+        freeze: not used here.
+    """
+    assert dim is not None, "checked with the configuration"
+    # Unit length on average whatever the size.
+    return Vectors(torch.randn(len(vocabulary), dim) / math.sqrt(dim) if dim > 1 else torch.randn(len(vocabulary), 1))
+
+
+def glove_vectors(*, vocabulary: Sequence[str], num_special: int, dim: int | None, path: str | None, freeze: bool) -> Vectors:
+    """Vectors from a GloVe file, streamed: only those of the vocabulary are kept.
+
+    A word missing in its written case is looked up lower-cased. Entries without a vector are drawn from a normal
+    distribution with the mean and standard deviation, dimension by dimension, of those found.
+
+    Args:
+        vocabulary: V entries.
+        num_special: entries at its beginning that are no text.
+        dim: None for what the file has; chooses among the files of a zip.
+        path: text or zip file.
+        freeze: not used here.
+
+    Raises:
+        UserError: not a GloVe file, another dimension than asked, or none of the words in it.
+    """
+    assert path is not None, "checked with the configuration"
+    file_path = Path(path).expanduser()
+    words = vocabulary[num_special:]
+    wanted = {form for word in words for form in (word, word.lower())}
+    with _opened(file_path, dim) as lines:
+        file_dim, vectors = _read_vectors(lines, {w.encode() for w in wanted}, file_path)
+    if dim is not None and dim != file_dim:
+        raise UserError("embedding.dim", dim, f"{file_path} has {file_dim} dimensions", f"set embedding.dim={file_dim} or leave it out")
+    rows = [vectors.get(w.encode(), vectors.get(w.lower().encode())) for w in words]
+    known = [row for row in rows if row is not None]
+    if not known:
+        problem = f"none of the {len(words):,} entries of the vocabulary is in it"
+        raise UserError("embedding.path", path, problem, "is it GloVe of the text's language? Or use embedding=random")
+    found = torch.tensor(known, dtype=torch.float32)
+    scale = found.std(dim=0) if len(known) > 1 else torch.ones(file_dim)
+    weight = found.mean(dim=0) + scale * torch.randn(len(vocabulary), file_dim)
+    has_vector = [False] * num_special + [row is not None for row in rows]
+    weight[torch.tensor(has_vector)] = found
+    return Vectors(weight, len(known) / max(1, len(words)), tuple(has_vector))
+
+
+@contextmanager
+def _opened(path: Path, dim: int | None) -> Iterator[IO[bytes]]:
+    """The file's lines, straight from a zip where it is one."""
+    try:
+        if not zipfile.is_zipfile(path):
+            with path.open("rb") as file:
+                yield file
+            return
+        with zipfile.ZipFile(path) as archive, archive.open(_member(archive, path, dim)) as member:
+            yield io.BufferedReader(member, buffer_size=1 << 20)  # type: ignore[type-var]
+    except OSError as error:
+        raise UserError("embedding.path", path, error.strerror or "cannot be read", "check the path") from None
+    except zipfile.BadZipFile:
+        raise UserError("embedding.path", path, "a damaged zip file", "fetch it again") from None
+
+
+def _member(archive: zipfile.ZipFile, path: Path, dim: int | None) -> str:
+    names = [name for name in archive.namelist() if name.endswith(".txt")]
+    if len(names) == 1:
+        return names[0]
+    fitting = [name for name in names if dim is not None and f".{dim}d." in name]
+    if len(fitting) == 1:
+        return fitting[0]
+    listed = ", ".join(names) or "no .txt file"
+    raise UserError("embedding.dim", dim, f"{path} holds {listed}", "choose one by its dimension: embedding.dim=...")
+
+
+def _read_vectors(lines: IO[bytes], wanted: set[bytes], path: Path) -> tuple[int, dict[bytes, list[float]]]:
+    """Dimension, and the wanted tokens' vectors (a token's first line counts)."""
+    head = [line for line in (lines.readline() for _ in range(10)) if line.strip()]
+    if head and len(head[0].split()) == 2 and all(part.isdigit() for part in head[0].split()):
+        head = head[1:]  # word2vec's header: number of words and dimension
+    # A token may contain spaces, which only add fields: the line with the fewest shows the dimension.
+    dim = min((line.rstrip().count(b" ") for line in head), default=0)
+    if dim < 1 or not all(_are_numbers(line.rstrip().rsplit(b" ", dim)[1:]) for line in head):
+        raise UserError("embedding.path", path, "is not a file of word vectors", "each line must be a word and its numbers")
+    vectors: dict[bytes, list[float]] = {}
+    for number, line in enumerate(_chain(head, lines), 1):
+        first = line.partition(b" ")[0]
+        # A quick look first: splitting every line of a file of gigabytes is what takes the time.
+        if first not in wanted and line.count(b" ") == dim:
+            continue
+        fields = line.rstrip().rsplit(b" ", dim)
+        if fields[0] not in wanted or fields[0] in vectors:
+            continue
+        try:
+            vector = [float(field) for field in fields[1:]]
+        except ValueError:
+            vector = []
+        if len(vector) != dim or not all(map(math.isfinite, vector)):
+            raise UserError("embedding.path", path, f"line {number} is not a word and {dim} numbers", "fetch the file again")
+        vectors[fields[0]] = vector
+    return dim, vectors
+
+
+def _chain(head: list[bytes], rest: IO[bytes]) -> Iterator[bytes]:
+    yield from head
+    yield from rest
+
+
+def _are_numbers(fields: list[bytes]) -> bool:
+    try:
+        return all(math.isfinite(float(field)) for field in fields)
+    except ValueError:
+        return False

@@ -1,0 +1,1 @@
+"""Training with Lightning: the task, its metrics, its callbacks."""

@@ -1,0 +1,94 @@
+"""The parts of a run, made from its plain, resolved configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch.nn import Parameter
+from torch.optim import Optimizer
+
+from lmlab.build import instantiate
+from lmlab.data.datamodule import LanguageModelData
+from lmlab.data.token_store import TokenStore
+from lmlab.data.tokenizers import END, UNKNOWN, Tokenizer
+from lmlab.errors import UserError
+from lmlab.models.embeddings import Vectors
+from lmlab.models.language_model import RecurrentLM
+from lmlab.training.task import LanguageModelTask
+
+Config = dict[str, Any]
+
+
+def build_data(config: Config, *, tokenizer: Tokenizer | None = None) -> LanguageModelData:
+    """Reads the corpus and fits the tokenizer, or takes a fitted one.
+
+    Raises:
+        UserError: an unusable text.
+    """
+    corpus = instantiate(config["data"]["source"]).load()
+
+    def make_train_loader(store: TokenStore) -> Any:
+        return instantiate(config["data"]["batching"], store=store, seed=config["seed"])
+
+    return LanguageModelData(
+        corpus=corpus,
+        tokenizer=instantiate(config["tokenizer"]) if tokenizer is None else tokenizer,
+        make_train_loader=make_train_loader,
+        num_streams=config["evaluation"]["num_streams"],
+        fit=tokenizer is None,
+    )
+
+
+def build_vectors(config: Config, tokenizer: Tokenizer) -> Vectors:
+    """The embedding's first values."""
+    num_special = sum(1 for entry in tokenizer.vocabulary[:2] if entry in (UNKNOWN, END))
+    vectors = instantiate(config["embedding"], vocabulary=tokenizer.vocabulary, num_special=num_special)
+    assert isinstance(vectors, Vectors)
+    return vectors
+
+
+def build_model(config: Config, weight: torch.Tensor) -> RecurrentLM:
+    """The model around an embedding's first values (V, E).
+
+    Raises:
+        UserError: a tie of unequal sizes.
+    """
+    model, dim = config["model"], weight.shape[1]
+    if model["tie_weights"] and dim != model["hidden_size"]:
+        problem = f"needs embedding.dim ({dim}) equal to model.hidden_size ({model['hidden_size']})"
+        raise UserError("model.tie_weights", "true", problem, "set one of them")
+    return RecurrentLM(
+        vectors=weight,
+        core=instantiate(model["core"], input_size=dim),
+        input_dropout=model["input_dropout"],
+        output_dropout=model["output_dropout"],
+        tie_weights=model["tie_weights"],
+        freeze_embedding=config["embedding"]["freeze"],
+    )
+
+
+def build_task(config: Config, model: RecurrentLM) -> LanguageModelTask:
+    """The model with its optimizer."""
+
+    def make_optimizer(parameters: Iterable[Parameter]) -> Optimizer:
+        # One kernel for all parameters; with 16-mixed, Lightning must unscale gradients itself to clip them.
+        fused = config["trainer"]["precision"] != "16-mixed"
+        optimizer = instantiate(config["optimizer"], params=list(parameters), fused=fused)
+        assert isinstance(optimizer, Optimizer)
+        return optimizer
+
+    return LanguageModelTask(model=model, make_optimizer=make_optimizer)
+
+
+def choose_device(accelerator: str) -> torch.device:
+    """Where the run takes place.
+
+    Raises:
+        UserError: a GPU was asked for and there is none.
+    """
+    if accelerator == "gpu" and not torch.cuda.is_available():
+        raise UserError("trainer", "gpu", "PyTorch sees no CUDA GPU here", "use trainer=cpu or trainer=auto")
+    use_gpu = accelerator in ("gpu", "auto") and torch.cuda.is_available()
+    return torch.device("cuda", torch.cuda.current_device()) if use_gpu else torch.device("cpu")

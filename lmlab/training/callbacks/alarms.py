@@ -1,0 +1,88 @@
+"""What a curve says that its reader may miss: overfitting, failed optimisation, clipping at every step."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import pytorch_lightning as pl
+
+from lmlab.training.callbacks.recorder import Recorder, Row, task_of
+
+log = logging.getLogger(__name__)
+
+# Nats a token; smaller changes are the noise of one evaluation to the next.
+NOTICEABLE = 0.01
+CLIPPED_ALARM = 0.5
+
+
+class Alarms(pl.Callback):
+    """Says aloud, once each, what the evaluations show; the summary keeps the last word.
+
+    Args:
+        recorder: whose rows are read.
+        notes: warnings known before training.
+    """
+
+    def __init__(self, *, recorder: Recorder, notes: Sequence[str]) -> None:
+        self.recorder = recorder
+        self.notes = list(notes)
+        self._told: set[str] = set()
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Tells what was known before."""
+        for note in self.notes:
+            log.warning(f"warning: {note}")
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Tells each kind of alarm when it first appears."""
+        for warning in curve_warnings(self.recorder.rows):
+            kind = warning.partition(":")[0]
+            if kind not in self._told:
+                self._told.add(kind)
+                log.warning(f"warning: {warning}")
+
+    def all(self, pl_module: pl.LightningModule) -> list[str]:
+        """Every warning of the run, as it ended."""
+        clipped = task_of(pl_module).gradients.clip_fraction
+        found = [*self.notes, *curve_warnings(self.recorder.rows)]
+        if clipped > CLIPPED_ALARM:
+            found.append(
+                f"clipping: the gradient was clipped on {clipped:.0%} of the steps, so the clip sets the step size; "
+                "raise trainer.gradient_clip_val or lower optimizer.lr"
+            )
+        return found
+
+
+def curve_warnings(rows: Sequence[Row]) -> list[str]:
+    """Overfitting or failed optimisation, from the evaluations of a run.
+
+    Validation that rose since its best is overfitting where the training loss went on falling, and failed
+    optimisation where that stood or rose too. A single worse evaluation is not yet either, unless it is the last.
+
+    Args:
+        rows: in order, with `val/nats_per_token` and `train/nats_per_token`.
+    """
+    if len(rows) < 2:
+        return []
+    best = min(rows, key=lambda row: row["val/nats_per_token"])
+    last = rows[-1]
+    rise = last["val/nats_per_token"] - best["val/nats_per_token"]
+    if rise < NOTICEABLE:
+        return []
+    fall = best["train/nats_per_token"] - last["train/nats_per_token"]
+    validation = (
+        f"validation rose from {best['val/nats_per_token']:.3f} nats (epoch {best['epoch']:g}) "
+        f"to {last['val/nats_per_token']:.3f} (epoch {last['epoch']:g})"
+    )
+    training = f"from {best['train/nats_per_token']:.3f} to {last['train/nats_per_token']:.3f}"
+    if fall > NOTICEABLE:
+        return [
+            f"overfitting: {validation} while the training loss fell {training}; the best checkpoint counts; "
+            "more model.dropout, a smaller model or fewer epochs help"
+        ]
+    verb = "stood" if fall > -NOTICEABLE else "rose"
+    return [
+        f"failed optimisation: {validation} while the training loss {verb} {training}; this is not overfitting: "
+        "lower optimizer.lr or trainer.gradient_clip_val"
+    ]

@@ -1,0 +1,165 @@
+"""best.ckpt, last.ckpt, and an orderly end at Ctrl-C."""
+
+from __future__ import annotations
+
+import random
+import signal
+import threading
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from lightning_fabric.plugins import CheckpointIO
+
+from lmlab.errors import InterruptedRun
+from lmlab.files import write_atomically
+from lmlab.training.callbacks.recorder import Recorder
+from lmlab.training.clock import Clock
+
+# What a checkpoint of ours looks like inside; raised when an older lmlab could not read it.
+FORMAT = 1
+
+
+class AtomicCheckpointIO(CheckpointIO):
+    """Writes beside the target, syncs and renames: a crash while saving leaves the checkpoint before."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Saves plain containers and tensors."""
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(target, lambda file: torch.save(checkpoint, file))
+
+    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
+        """Loads tensors and plain containers only; nothing else is unpickled."""
+        loaded: dict[str, Any] = torch.load(path, map_location=map_location, weights_only=True)
+        return loaded
+
+    def remove_checkpoint(self, path: Any) -> None:
+        """Deletes the file."""
+        Path(path).unlink(missing_ok=True)
+
+
+class Checkpoints(pl.Callback):
+    """Saves best.ckpt at the fewest validation nats; last.ckpt after each epoch, every so many minutes and at a signal.
+
+    Each carries tokenizer, configuration and the states of the random generators.
+
+    Args:
+        every_minutes: None saves last.ckpt after epochs only.
+        folder: the run's.
+        recorder: whose rows say what is best.
+        clock: shared with the other callbacks.
+        tokenizer: as a plain dict.
+        config: the resolved configuration as a plain dict.
+    """
+
+    def __init__(
+        self,
+        *,
+        every_minutes: float | None,
+        folder: Path,
+        recorder: Recorder,
+        clock: Clock,
+        tokenizer: dict[str, Any],
+        config: dict[str, Any],
+    ) -> None:
+        self.every_minutes = every_minutes
+        self.best_path = folder / "checkpoints" / "best.ckpt"
+        self.last_path = folder / "checkpoints" / "last.ckpt"
+        self.recorder = recorder
+        self.clock = clock
+        self.tokenizer = tokenizer
+        self.config = config
+        self._saved_at = time.monotonic()
+        self._signal: int | None = None
+        self._handlers: dict[int, Any] = {}
+        self._random_states: dict[str, Any] | None = None
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Restores random generators when resuming; takes over the signals."""
+        if self._random_states is not None:
+            restore_random_states(self._random_states)
+            self._random_states = None
+        self._saved_at = time.monotonic()
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._handlers[number] = signal.signal(number, self._on_signal)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self._signal is not None:
+            raise InterruptedRun(number)
+        self._signal = number
+        print("\nstopping after this step; again to stop at once", flush=True)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """best.ckpt, where this evaluation is the best."""
+        rows = self.recorder.rows
+        if rows and rows[-1] is self.recorder.best_row:
+            with self.clock.paused():
+                trainer.save_checkpoint(self.best_path)
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+        """last.ckpt, when the minutes have passed or a signal came."""
+        minutes = (time.monotonic() - self._saved_at) / 60
+        if self._signal is not None or (self.every_minutes is not None and minutes >= self.every_minutes):
+            self._save_last(trainer)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """last.ckpt."""
+        self._save_last(trainer)
+
+    def _save_last(self, trainer: pl.Trainer) -> None:
+        with self.clock.paused():
+            trainer.save_checkpoint(self.last_path)
+        self._saved_at = time.monotonic()
+        if self._signal is not None:
+            raise InterruptedRun(self._signal)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Gives the signals back."""
+        self._give_back()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Gives the signals back."""
+        self._give_back()
+
+    def _give_back(self) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._handlers.clear()
+
+    def on_save_checkpoint(self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Adds what makes a checkpoint complete in itself."""
+        checkpoint["lmlab"] = {"format": FORMAT, "tokenizer": self.tokenizer, "config": self.config}
+        checkpoint["random_states"] = random_states()
+
+    def on_load_checkpoint(self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Keeps the states until training starts: what happens in between draws numbers too."""
+        self._random_states = checkpoint["random_states"]
+
+
+def random_states() -> dict[str, Any]:
+    """The states of all global generators as tensors and plain containers."""
+    version, words, gauss = random.getstate()
+    name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "numpy": [str(name), torch.from_numpy(np.asarray(keys, dtype=np.int64)), int(position), int(has_gauss), float(cached)],
+        "python": [version, list(words), gauss],
+    }
+
+
+def restore_random_states(states: dict[str, Any]) -> None:
+    """Sets all global generators."""
+    torch.set_rng_state(states["torch"].cpu())
+    if states["cuda"] and torch.cuda.is_available() and len(states["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all([state.cpu() for state in states["cuda"]])
+    name, keys, position, has_gauss, cached = states["numpy"]
+    np.random.set_state((name, keys.cpu().numpy().astype(np.uint32), position, has_gauss, cached))
+    version, words, gauss = states["python"]
+    random.setstate((version, tuple(words), gauss))

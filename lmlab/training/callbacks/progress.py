@@ -1,0 +1,100 @@
+"""What a person sees while training: a bar with loss, perplexity and speed, and a line for each evaluation."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from typing import Any
+
+import pytorch_lightning as pl
+from tqdm import tqdm
+
+from lmlab.training.callbacks.recorder import Recorder, task_of
+from lmlab.training.clock import Clock
+from lmlab.training.metrics import Totals
+
+log = logging.getLogger(__name__)
+
+# Reading the loss waits for the device, so it is read by time and not by step.
+REFRESH_SECONDS = 0.5
+
+
+class Progress(pl.Callback):
+    """The bar (on a terminal only) and the evaluation lines.
+
+    Args:
+        enabled: False shows no bar.
+        recorder: whose rows are told.
+        clock: shared with the other callbacks.
+        total_steps: optimizer steps of the whole run.
+    """
+
+    def __init__(self, *, enabled: bool, recorder: Recorder, clock: Clock, total_steps: int) -> None:
+        self.enabled = enabled and sys.stderr.isatty()
+        self.recorder = recorder
+        self.clock = clock
+        self.total_steps = total_steps
+        self.bar: Any = None
+        self._shown_at = 0.0
+        self._before = Totals(0.0, 0, 0)
+        self._before_seconds = 0.0
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Opens the bar."""
+        if self.enabled:
+            self.bar = tqdm(
+                total=self.total_steps, initial=trainer.global_step, desc="training", unit="step", file=sys.stderr,
+                dynamic_ncols=True, leave=False, mininterval=REFRESH_SECONDS,
+                bar_format="{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]",
+            )
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+        """Moves the bar, twice a second at most."""
+        if self.bar is None or time.monotonic() - self._shown_at < REFRESH_SECONDS:
+            return
+        totals = task_of(pl_module).since_evaluation.totals
+        seconds = self.clock.training_seconds
+        before = self._before if totals.num_tokens >= self._before.num_tokens else Totals(0.0, 0, 0)
+        recent = Totals(totals.nats - before.nats, 0, totals.num_tokens - before.num_tokens)
+        speed = recent.num_tokens / max(1e-9, seconds - self._before_seconds)
+        self._before, self._before_seconds, self._shown_at = totals, seconds, time.monotonic()
+        self.bar.set_postfix_str(
+            f"epoch {trainer.current_epoch + 1}, loss {recent.nats_per_token:.3f} nats, perplexity {recent.perplexity:,.2f}, "
+            f"{speed:,.0f} tokens/s",
+            refresh=False,
+        )
+        self.bar.n = trainer.global_step
+        self.bar.refresh()
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """A line with what the evaluation found."""
+        if not self.recorder.rows:
+            return
+        row = self.recorder.rows[-1]
+        best = " *best" if row is self.recorder.best_row else ""
+        self.clear()
+        log.info(
+            f"epoch {row['epoch']:g}  step {row['step']:,}  {row['seconds']:.0f} s  "
+            f"train {row['train/nats_per_token']:.4f} nats  val {row['val/nats_per_token']:.4f} nats  "
+            f"perplexity {row['val/perplexity']:,.3f}  bits/char {row['val/bits_per_char']:.4f}  "
+            f"{row['tokens_per_second']:,.0f} tokens/s{best}"
+        )
+
+    def clear(self) -> None:
+        """Makes room for a line of text."""
+        if self.bar is not None:
+            self.bar.clear()
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Closes the bar."""
+        self._close()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Closes the bar."""
+        self._close()
+
+    def _close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None

@@ -1,0 +1,188 @@
+"""The numbers of a run: TensorBoard while it trains, a row of metrics.csv at each evaluation."""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+
+from lmlab.files import write_text
+from lmlab.training.clock import Clock
+from lmlab.training.metrics import Totals
+from lmlab.training.task import LanguageModelTask
+
+log = logging.getLogger(__name__)
+
+Row = dict[str, float]
+
+# metrics.csv, in this order. `train/` figures are means over the time since the row before, with dropout on.
+COLUMNS = (
+    "step",
+    "epoch",
+    "tokens",
+    "seconds",
+    "val/nats_per_token",
+    "val/perplexity",
+    "val/bits_per_char",
+    "val/error_rate",
+    "val/num_tokens",
+    "train/nats_per_token",
+    "train/perplexity",
+    "train/error_rate",
+    "grad_norm",
+    "clip_fraction",
+    "tokens_per_second",
+    "lr",
+)
+
+
+class Recorder(pl.Callback):
+    """Keeps a row for each evaluation, in memory and in metrics.csv, and serves the loggers.
+
+    Args:
+        folder: the run's.
+        clock: shared with the other callbacks.
+        characters: of the validation split, for bits per character.
+        log_every_n_steps: how often training figures go to the loggers.
+    """
+
+    def __init__(self, *, folder: Path, clock: Clock, characters: int, log_every_n_steps: int) -> None:
+        self.folder = folder
+        self.clock = clock
+        self.characters = characters
+        self.log_every_n_steps = log_every_n_steps
+        self.rows: list[Row] = []
+        self._last_seconds = 0.0
+        self._last_logged = (0, 0.0)  # step, training seconds
+        self._gradient_sums: list[tuple[int, dict[str, float]]] = []
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Starts the clock; a resumed run goes on counting."""
+        self.clock.restart()
+        self._last_logged = (trainer.global_step, 0.0)
+        self._last_seconds = 0.0
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+        """Every so many steps, the figures since the last time."""
+        step = trainer.global_step
+        if step - self._last_logged[0] >= self.log_every_n_steps:
+            self._serve_loggers(trainer, task_of(pl_module), step)
+
+    def _serve_loggers(self, trainer: pl.Trainer, task: LanguageModelTask, step: int) -> None:
+        totals = task.recent.totals
+        task.recent.reset()
+        seconds = self.clock.training_seconds
+        figures = train_figures(totals)
+        gradients = task.gradients.take()
+        self._gradient_sums.append((step - self._last_logged[0], gradients))
+        figures.update(gradients)
+        figures["tokens_per_second"] = totals.num_tokens / max(1e-9, seconds - self._last_logged[1])
+        figures["lr"] = learning_rate(trainer)
+        figures["epoch"] = float(trainer.current_epoch)
+        for logger in trainer.loggers:
+            logger.log_metrics(figures, step)
+        self._last_logged = (step, seconds)
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Training time stops here."""
+        self.clock.pause()
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Adds a row and writes metrics.csv."""
+        task = task_of(pl_module)
+        if task.validation_result is None:
+            self.clock.resume()
+            return
+        if trainer.global_step > self._last_logged[0]:
+            self._serve_loggers(trainer, task, trainer.global_step)
+        row = self._row(trainer, task, task.validation_result)
+        self.rows.append(row)
+        write_text(self.folder / "metrics.csv", as_csv(self.rows))
+        for logger in trainer.loggers:
+            logger.log_metrics({k: v for k, v in row.items() if k.startswith("val/")} | {"epoch": row["epoch"]}, int(row["step"]))
+        self.clock.resume()
+
+    def _row(self, trainer: pl.Trainer, task: LanguageModelTask, result: Totals) -> Row:
+        trained = task.since_evaluation.totals
+        task.since_evaluation.reset()
+        task.tokens_seen += trained.num_tokens
+        seconds = self.clock.training_seconds
+        row: Row = {
+            "step": trainer.global_step,
+            "epoch": epochs_done(trainer),
+            "tokens": task.tokens_seen,
+            "seconds": round(self.clock.wall_seconds, 3),
+            "val/nats_per_token": result.nats_per_token,
+            "val/perplexity": result.perplexity,
+            "val/bits_per_char": result.bits_per_char(self.characters),
+            "val/error_rate": result.error_rate,
+            "val/num_tokens": result.num_tokens,
+            **train_figures(trained),
+            **_weighted(self._gradient_sums),
+            "tokens_per_second": trained.num_tokens / max(1e-9, seconds - self._last_seconds),
+            "lr": learning_rate(trainer),
+        }
+        self._last_seconds = seconds
+        self._gradient_sums.clear()
+        return row
+
+    @property
+    def best_row(self) -> Row | None:
+        """The evaluation with the fewest validation nats; the first of equals."""
+        return min(self.rows, key=lambda row: row["val/nats_per_token"], default=None)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The rows so far."""
+        return {"rows": [dict(row) for row in self.rows]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes the rows back."""
+        self.rows = [dict(row) for row in state_dict["rows"]]
+
+
+def task_of(module: pl.LightningModule) -> LanguageModelTask:
+    """The module as the task it is."""
+    assert isinstance(module, LanguageModelTask)
+    return module
+
+
+def train_figures(totals: Totals) -> dict[str, float]:
+    """The training figures of some steps."""
+    return {
+        "train/nats_per_token": totals.nats_per_token,
+        "train/perplexity": totals.perplexity,
+        "train/error_rate": totals.error_rate,
+    }
+
+
+def learning_rate(trainer: pl.Trainer) -> float:
+    """Of the optimizer's first group."""
+    return float(trainer.optimizers[0].param_groups[0]["lr"])
+
+
+def epochs_done(trainer: pl.Trainer) -> float:
+    """Epochs of training so far, with the fraction of the one under way."""
+    batches = max(1, int(trainer.num_training_batches))
+    loop = trainer.fit_loop.epoch_loop.batch_progress.total
+    return round(loop.ready / batches, 4)
+
+
+def _weighted(parts: list[tuple[int, dict[str, float]]]) -> dict[str, float]:
+    """Means over all steps from means over some."""
+    steps = sum(count for count, figures in parts if figures)
+    if not steps:
+        return {}
+    return {name: sum(n * f[name] for n, f in parts if f) / steps for name in ("grad_norm", "clip_fraction")}
+
+
+def as_csv(rows: list[Row]) -> str:
+    """The rows as CSV text with all columns; an absent figure is left empty."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,158 @@
+"""Text drawn while training: on the terminal, in TensorBoard and in samples.jsonl."""
+
+from __future__ import annotations
+
+import html
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.loggers import TensorBoardLogger
+
+from lmlab.data.tokenizers import UNKNOWN, Tokenizer
+from lmlab.files import write_text
+from lmlab.sampling import Sample, SamplingOptions, generate, start_of_text
+from lmlab.training.callbacks.recorder import task_of
+from lmlab.training.clock import Clock
+
+log = logging.getLogger(__name__)
+
+# Of each sample, so much is shown on the terminal.
+TERMINAL_CHARACTERS = 600
+_MARKUP = frozenset("\\`*_{}[]()#+-.!|~")
+
+
+class SampleText(pl.Callback):
+    """Samples from fixed prompts and seeds every N epochs or steps. Draws from its own generators: training is not changed.
+
+    Args:
+        every_n_epochs: after every so many epochs; None never.
+        every_n_steps: after every so many optimizer steps; None never.
+        prompts: empty: the beginning of the validation text.
+        length: tokens a sample.
+        temperature: 0 for the most probable token.
+        top_k: None for all tokens.
+        top_p: None for all tokens.
+        seed: the same for each prompt.
+        tokenizer: the run's.
+        folder: the run's.
+        clock: shared with the other callbacks.
+        fallback_prompts: used where `prompts` is empty.
+    """
+
+    def __init__(
+        self,
+        *,
+        every_n_epochs: int | None,
+        every_n_steps: int | None,
+        prompts: Sequence[str],
+        length: int,
+        temperature: float,
+        top_k: int | None,
+        top_p: float | None,
+        seed: int,
+        tokenizer: Tokenizer,
+        folder: Path,
+        clock: Clock,
+        fallback_prompts: Sequence[str],
+    ) -> None:
+        self.every_n_epochs = every_n_epochs
+        self.every_n_steps = every_n_steps
+        self.prompts = list(prompts) or list(fallback_prompts)
+        self.tokenizer = tokenizer
+        self.folder = folder
+        self.clock = clock
+        self.options = SamplingOptions(
+            length=length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed,
+            banned=(tokenizer.vocabulary.index(UNKNOWN),), end_id=tokenizer.end_id,
+        )  # fmt: skip
+        self.records: list[dict[str, Any]] = []
+        self._last_step = -1
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+        """Every so many steps."""
+        step = trainer.global_step
+        if self.every_n_steps and step % self.every_n_steps == 0 and step != self._last_step and step > 0:
+            self._sample(trainer, pl_module)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Every so many epochs."""
+        due = self.every_n_epochs and (trainer.current_epoch + 1) % self.every_n_epochs == 0
+        if due and trainer.global_step != self._last_step:
+            self._sample(trainer, pl_module)
+
+    def _sample(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._last_step = trainer.global_step
+        with self.clock.paused():
+            new = [self._record(trainer, prompt, self._draw(pl_module, prompt)) for prompt in self.prompts]
+            self.records.extend(new)
+            lines = (json.dumps(record, ensure_ascii=False) for record in self.records)
+            write_text(self.folder / "samples.jsonl", "".join(f"{line}\n" for line in lines))
+            self._show(trainer, new)
+
+    def _draw(self, pl_module: pl.LightningModule, prompt: str) -> Sample:
+        ids = self.tokenizer.encode(prompt).tolist()
+        start = ids or [start_of_text(self.tokenizer.vocabulary, self.tokenizer.end_id)]
+        return generate(task_of(pl_module).model, start, self.options)[0]
+
+    def _record(self, trainer: pl.Trainer, prompt: str, sample: Sample) -> dict[str, Any]:
+        ids = self.tokenizer.encode(prompt).tolist()
+        prefix = self.tokenizer.decode(ids)
+        text = self.tokenizer.decode([*ids, *sample.ids])[len(prefix) :]
+        return {
+            "step": trainer.global_step,
+            "epoch": trainer.current_epoch + 1,
+            "prompt": prompt,
+            "text": text,
+            "temperature": self.options.temperature,
+            "top_k": self.options.top_k,
+            "top_p": self.options.top_p,
+            "seed": self.options.seed,
+            "stop_reason": sample.stop_reason,
+        }
+
+    def _show(self, trainer: pl.Trainer, records: list[dict[str, Any]]) -> None:
+        first = records[0]
+        log.info(f"  sample, temperature {first['temperature']:g}: {_one_line(first['prompt'] + first['text'])}")
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger):
+                for i, record in enumerate(records):
+                    logger.experiment.add_text(f"samples/{i}", as_markdown(record), record["step"])
+
+    def state_dict(self) -> dict[str, Any]:
+        """The samples so far."""
+        return {"records": [dict(record) for record in self.records], "last_step": self._last_step}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes the samples back."""
+        self.records = [dict(record) for record in state_dict["records"]]
+        self._last_step = state_dict["last_step"]
+
+
+def as_markdown(record: dict[str, Any]) -> str:
+    """A sample for TensorBoard's text page: the prompt in bold, all markup of the text itself escaped."""
+    prompt, text = (_escaped(record[key]) for key in ("prompt", "text"))
+    return f"**{prompt}**{text}" if prompt.strip() else text
+
+
+def _escaped(text: str) -> str:
+    """HTML and Markdown made inert; white space kept visible."""
+    inert = "".join(f"&#{ord(c)};" if c in _MARKUP else html.escape(c) for c in text)
+    return inert.replace("  ", " &nbsp;").replace("\n", "<br>")
+
+
+def _one_line(text: str) -> str:
+    shown = text if len(text) <= TERMINAL_CHARACTERS else text[:TERMINAL_CHARACTERS] + "..."
+    # Indented, so that a sample's own line ends do not break up the terminal's columns; nothing that moves the cursor.
+    visible = "".join(c if c.isprintable() or c == "\n" else "�" for c in shown)
+    return visible.replace("\n", "\n    ")
+
+
+def fallback_prompts(validation_text: str, *, by_character: bool) -> list[str]:
+    """The beginning of the validation text: three words, or so many characters."""
+    words = validation_text.split()[:3]
+    prompt = " ".join(words)
+    return [prompt[:20] if by_character else prompt]

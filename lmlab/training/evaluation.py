@@ -1,0 +1,82 @@
+"""The evaluation protocol: float32 with TF32 off, dropout off, state carried, every counted token once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from lmlab.data.batching import IGNORE_INDEX, Batch
+from lmlab.models.cores import State
+from lmlab.models.decoder import TokenLoss
+from lmlab.models.language_model import RecurrentLM, reset_rows
+from lmlab.training.metrics import TokenTotals, Totals
+
+
+@contextmanager
+def exact_float32(device: torch.device) -> Iterator[None]:
+    """No autocast, no TF32 in matrix products or cuDNN's recurrent layers (where it is on by default), no gradients."""
+    matmul, cudnn = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    try:
+        with torch.no_grad(), torch.autocast(device.type, enabled=False):
+            yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = matmul, cudnn
+
+
+def evaluation_step(model: RecurrentLM, batch: Batch, state: State | None) -> tuple[TokenLoss, State]:
+    """One batch under the protocol; the model must be in evaluation mode.
+
+    Args:
+        model: on the batch's device.
+        batch: (S, T).
+        state: after the batch before; None at the beginning.
+    """
+    with exact_float32(batch.inputs.device):
+        start = model.init_state(len(batch.reset)) if state is None else reset_rows(state, batch.reset)
+        output = model(batch.inputs, start)
+        return model.decoder.loss(output.hidden, batch.targets), output.state
+
+
+@contextmanager
+def evaluation_mode(model: torch.nn.Module) -> Iterator[None]:
+    """Dropout off; on again afterwards if it was."""
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)
+
+
+def evaluate(model: RecurrentLM, batches: Iterable[Batch]) -> Totals:
+    """Evaluates a split outside of a Trainer, on the model's device."""
+    device = next(model.parameters()).device
+    totals = TokenTotals().to(device)
+    state: State | None = None
+    with evaluation_mode(model):
+        for batch in batches:
+            moved = Batch(*(tensor.to(device) for tensor in batch))
+            loss, state = evaluation_step(model, moved, state)
+            totals.update(loss)
+    return totals.compute()
+
+
+def nats_by_token(model: RecurrentLM, batches: Iterable[Batch]) -> Tensor:
+    """Nats of every counted target of a single stream, in order: (number of counted targets,) float32 on the CPU."""
+    device = next(model.parameters()).device
+    found: list[Tensor] = []
+    state: State | None = None
+    with evaluation_mode(model):
+        for batch in batches:
+            inputs, targets, reset = (tensor.to(device) for tensor in batch)
+            with exact_float32(device):
+                start = model.init_state(len(reset)) if state is None else reset_rows(state, reset)
+                output = model(inputs, start)
+                state = output.state
+                nats, _ = model.decoder.token_nats(output.hidden.flatten(0, 1), targets.flatten())
+            found.append(nats[targets.flatten() != IGNORE_INDEX].cpu())
+    return torch.cat(found)

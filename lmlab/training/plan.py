@@ -1,0 +1,151 @@
+"""What a run is about to do, said before it begins, and what it did, said at its end."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lmlab.data.batching import Batch
+from lmlab.data.datamodule import LanguageModelData
+from lmlab.models.embeddings import COVERAGE_ALARM, Vectors
+from lmlab.models.language_model import RecurrentLM
+from lmlab.training.callbacks.checkpoints import random_states, restore_random_states
+from lmlab.training.summary import device_name
+
+# An evaluated token costs about this share of a trained one (forward only, fewer and longer rows).
+_EVALUATION_COST = 0.45
+
+
+def total_steps(config: dict[str, Any], data: LanguageModelData) -> int:
+    """Optimizer steps of the whole run."""
+    trainer = config["trainer"]
+    per_epoch = math.ceil(len(data.train_loader) / trainer["accumulate_grad_batches"])
+    by_epochs = trainer["max_epochs"] * per_epoch if trainer["max_epochs"] > 0 else math.inf
+    by_steps = trainer["max_steps"] if trainer["max_steps"] > 0 else math.inf
+    return int(min(by_epochs, by_steps))
+
+
+def seconds_per_batch(model: RecurrentLM, data: LanguageModelData, device: torch.device, precision: str) -> float:
+    """Measured on a copy of the model with the first batch, leaving weights and random generators as they were."""
+    before = random_states()
+    trial = copy.deepcopy(model).to(device).train()
+    batch = Batch(*(t.to(device) for t in data.train_loader.streams.window(0, data.train_loader.sequence_length)))
+    dtype = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(precision)
+    times: list[float] = []
+    while len(times) < 3 and sum(times) < 2.0:
+        begun = time.perf_counter()
+        with torch.autocast(device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None):
+            output = trial(batch.inputs, trial.init_state(len(batch.reset)))
+            loss = trial.decoder.loss(output.hidden, batch.targets)
+        (loss.nll_sum / loss.num_tokens).backward()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        times.append(time.perf_counter() - begun)
+    restore_random_states(before)
+    return min(times)
+
+
+def estimated_seconds(config: dict[str, Any], data: LanguageModelData, batch_seconds: float) -> float:
+    """Of the whole run: training steps with their optimizer, and evaluations."""
+    steps = total_steps(config, data) * config["trainer"]["accumulate_grad_batches"]
+    tokens_per_batch = data.train_loader.batch_size * data.train_loader.sequence_length
+    epochs = steps / len(data.train_loader)
+    evaluated = epochs * len(data.stores["validation"]) / tokens_per_batch * _EVALUATION_COST
+    return batch_seconds * (1.1 * steps + evaluated)
+
+
+def describe_plan(
+    config: dict[str, Any], data: LanguageModelData, model: RecurrentLM, vectors: Vectors, device: torch.device, seconds: float
+) -> str:
+    """Data, sizes, parameters, device and time, a line each."""
+    loader, trainer = data.train_loader, config["trainer"]
+    unit = "characters" if data.tokenizer.to_dict()["type"] == "char" else "words"
+    sizes = ", ".join(f"{name} {len(store):,}" for name, store in data.stores.items())
+    steps = total_steps(config, data)
+    lines = [
+        f"data       {config['data']['name']}: {'; '.join(data.corpus.provenance)}",
+        f"           tokens ({unit}): {sizes}; vocabulary {len(data.tokenizer.vocabulary):,}",
+        *(f"           {note}" for note in data.corpus.notes),
+        f"batches    {len(loader):,} an epoch, {loader.batch_size} streams x {loader.sequence_length} tokens, state carried",
+        f"model      {describe_model(config, model)}",
+        *_describe_vectors(vectors),
+        f"training   {steps:,} steps ({steps * trainer['accumulate_grad_batches'] / len(loader):.3g} epochs), "
+        f"{config['optimizer']['_target_'].rpartition('.')[2]} lr {config['optimizer']['lr']:g}, {trainer['precision']}, "
+        f"on {device_name(device)}",
+        f"time       about {human_seconds(seconds)}",
+    ]
+    return "\n".join(lines)
+
+
+def describe_model(config: dict[str, Any], model: RecurrentLM) -> str:
+    """Sizes and parameters, by part."""
+    settings = config["model"]
+    embedding = model.embedding.weight.numel()
+    core = sum(p.numel() for p in model.core.parameters())
+    decoder = model.num_parameters - embedding - core
+    tied = ", decoder tied" if settings["tie_weights"] else ""
+    frozen = ", embedding frozen" if config["embedding"]["freeze"] else ""
+    return (
+        f"{settings['name']} {settings['num_layers']} x {settings['hidden_size']}, embedding {model.embedding.embedding_dim}: "
+        f"{model.num_parameters:,} parameters (embedding {embedding:,} + core {core:,} + decoder {decoder:,}{tied}{frozen})"
+    )
+
+
+def _describe_vectors(vectors: Vectors) -> list[str]:
+    if vectors.coverage is None:
+        return []
+    return [f"           pretrained vectors for {vectors.coverage:.1%} of the vocabulary"]
+
+
+def vector_warnings(vectors: Vectors) -> list[str]:
+    """Says so where few words have a pretrained vector."""
+    if vectors.coverage is None or vectors.coverage >= COVERAGE_ALARM:
+        return []
+    return [
+        f"only {vectors.coverage:.1%} of the vocabulary has a pretrained vector; the rest begins at random "
+        "(larger GloVe files know more; tokenizer.lower=true helps with lower-cased ones)"
+    ]
+
+
+def human_seconds(seconds: float) -> str:
+    """45 s, 3 min, 2.5 h."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def describe_result(summary: dict[str, Any], folder: Path) -> str:
+    """The short table at the end, where the files are, and what to do next."""
+    lines = ["", f"{'':12}{'nats/token':>12}{'perplexity':>14}{'bits/char':>12}{'tokens':>12}"]
+    for prefix, words in (("val", "validation"), ("test", "test")):
+        if f"{prefix}/nats_per_token" in summary:
+            nats, bits = summary[f"{prefix}/nats_per_token"], summary[f"{prefix}/bits_per_char"]
+            perplexity, count = summary[f"{prefix}/perplexity"], int(summary[f"{prefix}/num_tokens"])
+            lines.append(f"{words:12}{nats:>12.4f}{perplexity:>14,.3f}{bits:>12.4f}{count:>12,}")
+    shown = _shown(folder)
+    lines += [
+        f"best epoch  {summary['best_epoch']:g} (step {summary['best_step']:,}), "
+        f"{summary['tokens_per_second']:,.0f} tokens/s, {human_seconds(summary['wall_seconds'])} in all",
+        *(f"warning     {warning}" for warning in summary["warnings"]),
+        f"files       {shown}",
+        "curves      tensorboard --logdir outputs",
+        f"next        python -m lmlab.generate run={shown} prompt=\"The \" temperature=0.8",
+        f"            python -m lmlab.evaluate run={shown} split=test",
+        "            python -m lmlab.train -m model=lstm,gru model.hidden_size=256,512",
+    ]
+    return "\n".join(lines)
+
+
+def _shown(folder: Path) -> str:
+    """Relative where that is shorter to type."""
+    try:
+        return str(folder.relative_to(Path.cwd()))
+    except ValueError:
+        return str(folder)

@@ -1,0 +1,190 @@
+"""A training run from configuration to summary."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from omegaconf import OmegaConf
+
+from lmlab.build import instantiate
+from lmlab.data.datamodule import LanguageModelData, fingerprint
+from lmlab.data.tokenizers import to_json
+from lmlab.errors import InterruptedRun
+from lmlab.files import write_text
+from lmlab.training.assembly import Config, build_data, build_model, build_task, build_vectors, choose_device
+from lmlab.training.callbacks.alarms import Alarms
+from lmlab.training.callbacks.checkpoints import AtomicCheckpointIO
+from lmlab.training.callbacks.recorder import Recorder
+from lmlab.training.callbacks.samples import fallback_prompts
+from lmlab.training.clock import Clock
+from lmlab.training.evaluation import evaluate
+from lmlab.training.plan import (
+    describe_plan, describe_result, estimated_seconds, seconds_per_batch, total_steps, vector_warnings,
+)  # fmt: skip
+from lmlab.training.summary import (
+    best_figures, device_name, peak_memory_bytes, reset_peak_memory, split_figures, versions, write_summary,
+)  # fmt: skip
+from lmlab.training.task import LanguageModelTask
+
+log = logging.getLogger(__name__)
+
+
+def train(config: Config, folder: Path) -> dict[str, Any]:
+    """Trains, evaluates the best checkpoint and leaves everything in the run's folder.
+
+    Args:
+        config: plain and resolved; see `conf/train.yaml`.
+        folder: exists; the run's own.
+
+    Returns:
+        The summary.
+
+    Raises:
+        UserError: text, vectors or device cannot be used, or training diverged.
+        InterruptedRun: a signal ended training; the state was saved.
+    """
+    _quiet()
+    device = choose_device(config["trainer"]["accelerator"])
+    reset_peak_memory(device)
+    data = build_data(config)
+    pl.seed_everything(config["seed"], verbose=False)
+    vectors = build_vectors(config, data.tokenizer)
+    model = build_model(config, vectors.weight)
+    config["embedding"]["dim"] = model.embedding.embedding_dim
+    write_text(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(config)))
+    write_text(folder / "tokenizer.json", to_json(data.tokenizer))
+    seconds = estimated_seconds(config, data, seconds_per_batch(model, data, device, config["trainer"]["precision"]))
+    log.info(describe_plan(config, data, model, vectors, device, seconds) + "\n")
+
+    task = build_task(config, model)
+    clock = Clock()
+    recorder = Recorder(
+        folder=folder, clock=clock, characters=data.stores["validation"].num_characters,
+        log_every_n_steps=config["trainer"]["log_every_n_steps"],
+    )  # fmt: skip
+    callbacks, alarms = _callbacks(config, folder, data, recorder, clock, [*data.warnings, *vector_warnings(vectors)])
+    trainer = _trainer(config, folder, device, callbacks)
+    interrupted: InterruptedRun | None = None
+    try:
+        trainer.fit(task, datamodule=data)
+        _evaluate_the_end(trainer, task, data, recorder)
+    except InterruptedRun as stop:
+        interrupted = stop
+    wall_seconds = clock.wall_seconds
+    summary = _summary(config, data, task, recorder, clock, device, wall_seconds, interrupted, folder)
+    summary["warnings"] = alarms.all(task)
+    summary["peak_memory_bytes"] = peak_memory_bytes(device)
+    write_summary(folder, summary)
+    for logger in trainer.loggers:
+        logger.finalize("interrupted" if interrupted else "success")
+    _tell(summary, folder, interrupted)
+    if interrupted:
+        raise interrupted
+    return summary
+
+
+def _quiet() -> None:
+    """Lightning's advice is for its own users; ours is in the plan."""
+    for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"pytorch_lightning\..*")
+    warnings.filterwarnings("ignore", module=r"lightning_fabric\..*")
+
+
+def _callbacks(
+    config: Config, folder: Path, data: LanguageModelData, recorder: Recorder, clock: Clock, notes: list[str]
+) -> tuple[list[pl.Callback], Alarms]:
+    """In the order in which Lightning calls them: numbers first, then what reads them."""
+    settings = config["callbacks"]
+    alarms: Alarms = instantiate(settings["alarms"], recorder=recorder, notes=notes)
+    progress = instantiate(settings["progress"], recorder=recorder, clock=clock, total_steps=total_steps(config, data))
+    samples = instantiate(
+        settings["sample_text"], tokenizer=data.tokenizer, folder=folder, clock=clock,
+        fallback_prompts=fallback_prompts(
+            data.corpus.texts("validation")[0], by_character=data.tokenizer.to_dict()["type"] == "char"
+        ),
+    )  # fmt: skip
+    checkpoints = instantiate(
+        settings["checkpoints"], folder=folder, recorder=recorder, clock=clock,
+        tokenizer=data.tokenizer.to_dict(), config=config,
+    )  # fmt: skip
+    return [recorder, progress, alarms, samples, checkpoints], alarms
+
+
+def _trainer(config: Config, folder: Path, device: torch.device, callbacks: list[pl.Callback]) -> pl.Trainer:
+    settings = dict(config["trainer"])
+    if settings["val_check_interval"] is not None:
+        # In optimizer steps and across epochs, while Lightning counts batches.
+        settings["val_check_interval"] *= settings["accumulate_grad_batches"]
+        settings["check_val_every_n_epoch"] = None
+    settings["accelerator"] = "gpu" if device.type == "cuda" else "cpu"
+    logger = False
+    if config["logger"]["_target_"]:
+        logger = instantiate(config["logger"], save_dir=str(folder), name="", version="")
+    trainer = instantiate(
+        settings, callbacks=callbacks, logger=logger, plugins=[AtomicCheckpointIO()], enable_progress_bar=False,
+        enable_model_summary=False, enable_checkpointing=False, num_sanity_val_steps=0, default_root_dir=str(folder),
+    )  # fmt: skip
+    assert isinstance(trainer, pl.Trainer)
+    return trainer
+
+
+def _evaluate_the_end(trainer: pl.Trainer, task: LanguageModelTask, data: LanguageModelData, recorder: Recorder) -> None:
+    """A run that ends between two evaluations is evaluated where it ended."""
+    if not recorder.rows or recorder.rows[-1]["step"] != trainer.global_step:
+        trainer.validate(task, datamodule=data, verbose=False)
+
+
+def _summary(
+    config: Config,
+    data: LanguageModelData,
+    task: LanguageModelTask,
+    recorder: Recorder,
+    clock: Clock,
+    device: torch.device,
+    wall_seconds: float,
+    interrupted: InterruptedRun | None,
+    folder: Path,
+) -> dict[str, Any]:
+    validation = data.stores["validation"]
+    best = recorder.best_row
+    summary: dict[str, Any] = {"status": "interrupted" if interrupted else "finished", "name": config["name"]}
+    if best is not None:
+        summary |= best_figures(best, unk_rate=validation.unk_rate)
+        if "test" in data.stores and config["evaluation"]["test"] and not interrupted:
+            summary |= _test_figures(task, data, device, folder)
+    tokens = task.tokens_seen + task.since_evaluation.totals.num_tokens
+    return summary | {
+        "num_parameters": task.model.num_parameters,
+        "num_train_tokens": tokens,
+        "tokens_per_second": tokens / max(1e-9, clock.training_seconds),
+        "wall_seconds": wall_seconds,
+        "vocabulary_size": len(data.tokenizer.vocabulary),
+        "fingerprint": fingerprint(validation, data.tokenizer, data.val_dataloader().num_streams),
+        "train_fingerprint": data.stores["train"].text_sha256,
+        "device": device_name(device),
+        "precision": config["trainer"]["precision"],
+        "versions": versions(),
+    }
+
+
+def _test_figures(task: LanguageModelTask, data: LanguageModelData, device: torch.device, folder: Path) -> dict[str, float]:
+    """The best checkpoint on the test split."""
+    best = torch.load(folder / "checkpoints" / "best.ckpt", map_location="cpu", weights_only=True)
+    task.load_state_dict(best["state_dict"])
+    task.model.to(device)
+    store = data.stores["test"]
+    totals = evaluate(task.model, data.evaluation_loader("test"))
+    return split_figures("test", totals, num_characters=store.num_characters, unk_rate=store.unk_rate)
+
+
+def _tell(summary: dict[str, Any], folder: Path, interrupted: InterruptedRun | None) -> None:
+    if "val/nats_per_token" in summary:
+        log.info(describe_result(summary, folder))
+    if interrupted:
+        log.info(f"interrupted; the state is in {folder / 'checkpoints' / 'last.ckpt'}")

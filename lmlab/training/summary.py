@@ -1,0 +1,96 @@
+"""summary.json: the result of a run."""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+import resource
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lmlab.files import write_text
+from lmlab.training.callbacks.recorder import Row
+from lmlab.training.metrics import Totals
+
+_PACKAGES = ("torch", "pytorch-lightning", "hydra-core", "omegaconf", "torchmetrics", "numpy")
+
+
+def split_figures(prefix: str, totals: Totals, *, num_characters: int, unk_rate: float) -> dict[str, float]:
+    """The figures of one split under their names.
+
+    Args:
+        prefix: ``val`` or ``test``.
+        totals: of the evaluation.
+        num_characters: of the original text.
+        unk_rate: share of unknown tokens in it.
+    """
+    return {
+        f"{prefix}/nats_per_token": totals.nats_per_token,
+        f"{prefix}/perplexity": totals.perplexity,
+        f"{prefix}/bits_per_char": totals.bits_per_char(num_characters),
+        f"{prefix}/error_rate": totals.error_rate,
+        f"{prefix}/unk_rate": unk_rate,
+        f"{prefix}/num_tokens": totals.num_tokens,
+    }
+
+
+def best_figures(best: Row, *, unk_rate: float) -> dict[str, float]:
+    """The validation figures of the best evaluation, and where it was."""
+    figures = {key: value for key, value in best.items() if key.startswith("val/")}
+    return figures | {"val/unk_rate": unk_rate, "best_epoch": best["epoch"], "best_step": best["step"]}
+
+
+def versions() -> dict[str, str]:
+    """Of Python, lmlab and what the numbers depend on."""
+    found = {"python": platform.python_version(), "lmlab": own_version()}
+    return found | {name: metadata.version(name) for name in _PACKAGES}
+
+
+def own_version() -> str:
+    """Of the installed lmlab; a bare checkout has none."""
+    try:
+        return metadata.version("lmlab")
+    except metadata.PackageNotFoundError:
+        return "checkout"
+
+
+def device_name(device: torch.device) -> str:
+    """The device in words."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU ({torch.get_num_threads()} threads)"
+
+
+def reset_peak_memory(device: torch.device) -> None:
+    """Begins a new measurement, so that a job of a sweep does not show the one before it."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        return
+    try:
+        Path("/proc/self/clear_refs").write_text("5")  # Linux: resets VmHWM
+    except OSError:
+        return
+
+
+def peak_memory_bytes(device: torch.device) -> int:
+    """Largest memory in use: allocated on the GPU, or resident in the process on a CPU."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    try:
+        status = Path("/proc/self/status").read_text()
+        line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024
+    except (OSError, StopIteration):
+        usage = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return usage if sys.platform == "darwin" else usage * 1024
+
+
+def write_summary(folder: Path, summary: dict[str, Any]) -> None:
+    """Writes summary.json; JSON knows no infinity or NaN, so they become null."""
+    finite = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in summary.items()}
+    write_text(folder / "summary.json", json.dumps(finite, indent=2, ensure_ascii=False) + "\n")

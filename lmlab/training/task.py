@@ -1,0 +1,178 @@
+"""The language modelling task: loss, carried state, gradient clipping, evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+from torch.nn.utils import clip_grad_norm_, get_total_norm
+from torch.optim import Optimizer
+
+from lmlab.data.batching import Batch
+from lmlab.errors import UserError
+from lmlab.models.cores import State
+from lmlab.models.language_model import RecurrentLM, reset_rows
+from lmlab.training.evaluation import evaluation_step
+from lmlab.training.metrics import TokenTotals, Totals
+
+MakeOptimizer = Callable[[Iterable[Parameter]], Optimizer]
+
+
+class LanguageModelTask(pl.LightningModule):
+    """Trains a model on whatever batches come: each says which rows start afresh, the rest carry their state.
+
+    Totals are kept on the device and read by callbacks when something is to be shown, for each read waits for it.
+
+    Args:
+        model: to be trained.
+        make_optimizer: called with the trainable parameters.
+    """
+
+    def __init__(self, *, model: RecurrentLM, make_optimizer: MakeOptimizer) -> None:
+        super().__init__()
+        self.model = model
+        self.make_optimizer = make_optimizer
+        # Since the loggers were last served, and since the last evaluation.
+        self.recent = TokenTotals()
+        self.since_evaluation = TokenTotals()
+        self.validation = TokenTotals()
+        self.validation_result: Totals | None = None
+        self.tokens_seen = 0
+        self.gradients = GradientTotals()
+        self._train_state: State | None = None
+        self._validation_state: State | None = None
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Mean nats of the batch's counted tokens plus the model's penalty."""
+        state = self._train_state
+        if state is None or state[0].shape[1] != len(batch.reset):
+            state = self.model.init_state(len(batch.reset))
+        state = reset_rows(tuple(tensor.detach() for tensor in state), batch.reset)
+        output = self.model(batch.inputs, state)
+        self._train_state = output.state
+        loss = self.model.decoder.loss(output.hidden, batch.targets)
+        self.recent.update(loss)
+        self.since_evaluation.update(loss)
+        mean: Tensor = loss.nll_sum / loss.num_tokens.clamp(min=1) + output.penalty
+        return mean
+
+    def configure_gradient_clipping(
+        self, optimizer: Optimizer, gradient_clip_val: int | float | None = None, gradient_clip_algorithm: str | None = None
+    ) -> None:
+        """Clips by the norm over all parameters, and keeps the norm before clipping."""
+        parameters = [p for p in self.parameters() if p.grad is not None]
+        if gradient_clip_val is None:
+            norm = get_total_norm([p.grad for p in parameters if p.grad is not None])
+        else:
+            norm = clip_grad_norm_(parameters, gradient_clip_val)
+        self.gradients.update(norm, gradient_clip_val)
+
+    def on_validation_epoch_start(self) -> None:
+        """Starts from fresh states; training's are kept apart."""
+        self.validation.reset()
+        self._validation_state = None
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Adds a batch of the evaluation protocol to the totals."""
+        loss, self._validation_state = evaluation_step(self.model, batch, self._validation_state)
+        self.validation.update(loss)
+
+    def on_validation_epoch_end(self) -> None:
+        """Makes the result known to callbacks.
+
+        Raises:
+            UserError: the model no longer gives numbers.
+        """
+        result = self.validation.compute()
+        self._validation_state = None
+        if not result.nats_per_token < float("inf"):
+            raise UserError(
+                "training", None, f"diverged: validation loss is {result.nats_per_token} at step {self.global_step}",
+                "lower optimizer.lr or set a smaller trainer.gradient_clip_val",
+            )
+        self.validation_result = result
+        self.log("val/nats_per_token", result.nats_per_token, logger=False)
+
+    def configure_optimizers(self) -> Optimizer:
+        """The optimizer over all trainable parameters."""
+        return self.make_optimizer(p for p in self.parameters() if p.requires_grad)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Adds the carried state, so that an interrupted epoch can go on exactly."""
+        checkpoint["lmlab_task"] = {
+            "train_state": None if self._train_state is None else [t.detach().clone() for t in self._train_state],
+            "tokens_seen": self.tokens_seen,
+            "totals": {name: _state_of(getattr(self, name)) for name in ("recent", "since_evaluation", "gradients")},
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Takes the carried state back."""
+        saved = checkpoint["lmlab_task"]
+        state = saved["train_state"]
+        self._train_state = None if state is None else tuple(tensor.to(self.device) for tensor in state)
+        self.tokens_seen = saved["tokens_seen"]
+        for name, values in saved["totals"].items():
+            for key, value in values.items():
+                getattr(getattr(self, name), key).copy_(value)
+
+
+class GradientTotals(torch.nn.Module):
+    """Gradient norms before clipping, added up on the device.
+
+    Buffers: `norm_sum`, `last_norm`, `num_clipped` (since the loggers were last served), `num_steps` likewise, and
+    `all_clipped`, `all_steps` over the whole run.
+    """
+
+    _NAMES = ("norm_sum", "last_norm", "num_clipped", "num_steps", "all_clipped", "all_steps")
+    norm_sum: Tensor
+    last_norm: Tensor
+    num_clipped: Tensor
+    num_steps: Tensor
+    all_clipped: Tensor
+    all_steps: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        for name in self._NAMES:
+            self.register_buffer(name, torch.zeros(()), persistent=False)
+
+    def update(self, norm: Tensor, clip: float | None) -> None:
+        """Adds a step.
+
+        Args:
+            norm: before clipping; scalar.
+            clip: the largest norm allowed, None where nothing is clipped.
+        """
+        self.last_norm.copy_(norm)
+        self.norm_sum += norm
+        self.num_steps += 1
+        self.all_steps += 1
+        if clip is not None:
+            clipped = norm > clip
+            self.num_clipped += clipped
+            self.all_clipped += clipped
+
+    def take(self) -> dict[str, float]:
+        """Mean norm and share of clipped steps since the last call; empty where there was no step."""
+        steps = float(self.num_steps)
+        if steps == 0:
+            return {}
+        figures = {"grad_norm": float(self.norm_sum) / steps, "clip_fraction": float(self.num_clipped) / steps}
+        for name in self._NAMES[:4]:
+            getattr(self, name).zero_()
+        return figures
+
+    @property
+    def clip_fraction(self) -> float:
+        """Share of clipped steps over the whole run."""
+        return float(self.all_clipped) / max(1.0, float(self.all_steps))
+
+
+def _state_of(module: TokenTotals | GradientTotals) -> dict[str, Tensor]:
+    if isinstance(module, TokenTotals):
+        return {name: getattr(module, name).detach().clone() for name in ("nats", "num_errors", "num_tokens")}
+    return {name: buffer.detach().clone() for name, buffer in module.named_buffers()}
