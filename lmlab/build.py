@@ -55,9 +55,18 @@ def instantiate(part: Mapping[str, Any], **more: Any) -> Any:
     return target(**keywords, **more)
 
 
-def _resolve(name: str) -> Callable[..., Any]:
+def check_target(name: str) -> None:
+    """Refuses what is not in `TARGETS`, without importing anything.
+
+    Raises:
+        UserError: it is not.
+    """
     if name not in TARGETS:
         raise UserError("_target_", name, "not on the list of what a configuration may make", "add it to TARGETS in lmlab/build.py")
+
+
+def _resolve(name: str) -> Callable[..., Any]:
+    check_target(name)
     module, _, attribute = name.rpartition(".")
     target: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
     return target

@@ -16,6 +16,7 @@ from lmlab.configuration.arguments import quote_free_text
 from lmlab.configuration.checks import check_training
 from lmlab.configuration.command import describe, run_command
 from lmlab.configuration.folders import configuration_folder, register_resolvers, remove_if_unused
+from lmlab.configuration.resume import asks_to_resume, log_to, resumed_configuration
 from lmlab.errors import UserError
 
 schema.register()
@@ -35,7 +36,11 @@ def _job(config: DictConfig) -> float | None:
     try:
         check_training(config)
         plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-        from lmlab.training.run import train  # torch and Lightning take seconds: after all that can go wrong early
+        # torch takes a second and Lightning two more: each after all that can go wrong without it.
+        from lmlab.device import choose_device
+
+        choose_device(config.trainer.accelerator)
+        from lmlab.training.run import train
 
         assert isinstance(plain, dict)
         summary = train({str(key): value for key, value in plain.items()}, folder)
@@ -50,7 +55,23 @@ def _job(config: DictConfig) -> float | None:
     return value
 
 
+def _resume(arguments: list[str]) -> None:
+    """Goes on with a run in its own folder, which Hydra would overwrite."""
+    config, folder = resumed_configuration(arguments)
+    check_training(OmegaConf.create(config))
+    log_to(folder)
+    from lmlab.training.run import train
+
+    train(config, folder, resume=True)
+
+
 def _run() -> None:
+    arguments = sys.argv[1:]
+    if asks_to_resume(arguments):
+        _resume(arguments)
+        return
+    sweep = any(a in ("-m", "--multirun") for a in arguments)
+    sys.argv[1:] = quote_free_text(arguments, sweep=sweep)
     _job()
     if len(_failures) > 1:
         raise UserError("sweep", None, f"{len(_failures)} jobs failed", "their errors stand above")
@@ -61,10 +82,7 @@ def _run() -> None:
 def main() -> None:
     """The command."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach run_command, which folds them into one line
-    arguments = sys.argv[1:]
-    sweep = any(a in ("-m", "--multirun") for a in arguments)
-    sys.argv[1:] = quote_free_text(arguments, sweep=sweep)
-    sys.exit(run_command(_run, arguments))
+    sys.exit(run_command(_run, sys.argv[1:]))
 
 
 if __name__ == "__main__":

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from lmlab.build import check_target, instantiate
 from lmlab.errors import UserError
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
@@ -21,6 +23,7 @@ def check_training(config: DictConfig) -> None:
         UserError: the first setting that is out of its range or does not fit another.
     """
     _check_parts(config)
+    _check_no_extras(config, "")
     _check_data(config)
     _check_tokenizer(config)
     _check_model(config)
@@ -50,8 +53,9 @@ def check_evaluation(config: DictConfig) -> None:
     Raises:
         UserError: the first setting that is out of its range.
     """
+    config.split = {"valid": "validation", "val": "validation", "dev": "validation"}.get(config.split, config.split)
     if config.split not in ("train", "validation", "test"):
-        remedy = "choose one of train, validation, test"
+        remedy = "choose one of train, validation (or valid, val, dev), test"
         raise UserError("split", config.split, "no such split", remedy)
     _check_checkpoint(config)
     if config.num_streams is not None:
@@ -75,6 +79,20 @@ def _check_parts(config: DictConfig) -> None:
             raise UserError(part, None, f"{path} has no value", f"choose an option: {part}=...")
 
 
+def _check_no_extras(config: DictConfig, prefix: str) -> None:
+    """`+name=value` adds what the types do not know, and Hydra lets it; here it is refused like any other typo."""
+    known = OmegaConf.get_type(config)
+    names = {item.name for item in dataclasses.fields(known)} if dataclasses.is_dataclass(known) else None
+    for key in config:
+        if names is not None and key not in names:
+            value = OmegaConf.select(config, str(key), throw_on_missing=False)
+            raise UserError(f"+{prefix}{key}", value, "no such setting", "leave it out; --cfg job shows all settings")
+        if key == "_target_" and config[key]:
+            check_target(config[key])
+        if not OmegaConf.is_missing(config, key) and isinstance(config[key], DictConfig) and names is not None:
+            _check_no_extras(config[key], f"{prefix}{key}.")
+
+
 def _check_data(config: DictConfig) -> None:
     _at_least(config, "data.batch_size", 1)
     _at_least(config, "data.sequence_length", 1)
@@ -83,11 +101,12 @@ def _check_data(config: DictConfig) -> None:
     if not usable:
         remedy = "give the shares of train, validation and test, for example data.split=[0.8,0.1,0.1]"
         raise UserError("data.split", split, "is not two or three shares with a training and a validation part", remedy)
-    source = str(config.data.source["_target_"])
-    if source.endswith("TextFiles"):
-        if not config.data.path:
-            raise UserError("data.path", None, f"data={config.data.name} needs a text", "give a file or folder: data.path=my_text.txt")
-        _check_exists("data.path", config.data.path)
+    source = OmegaConf.to_container(config.data.source, resolve=True)
+    assert isinstance(source, dict)
+    if "path" in source and not source["path"]:
+        problem, remedy = "this data set needs a text of yours", "give a file or folder: data.path=my_text.txt"
+        raise UserError("data.path", None, problem, remedy)
+    instantiate({str(key): value for key, value in source.items()}).check()
     encoding = config.data.encoding
     if encoding != "auto":
         try:

@@ -11,6 +11,8 @@ from typing import Any
 
 from omegaconf import ListConfig, OmegaConf
 
+from lmlab.errors import UserError
+
 MAX_FOLDER_NAME = 100
 
 # Settings whose own last word says too little as a folder name.
@@ -38,13 +40,19 @@ def configuration_folder() -> Path:
 def new_run_folder(parent: str) -> str:
     """Makes and returns ``<parent>/<date>_<time>``, with ``_2``, ``_3``... behind it where that is taken."""
     base = Path(parent).expanduser().absolute() / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-    base.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        base.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError("output_dir", parent, error.strerror or "cannot be made", "give a folder you may write to") from None
     folder, number = base, 1
     while True:
         try:
             folder.mkdir()
             return str(folder)
-        except FileExistsError:
+        except OSError as error:
+            if not isinstance(error, FileExistsError):
+                problem = error.strerror or "cannot be made"
+                raise UserError("output_dir", parent, problem, "give a folder you may write to") from None
             number += 1
             folder = base.with_name(f"{base.name}_{number}")
 

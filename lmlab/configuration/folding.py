@@ -13,7 +13,7 @@ from lmlab.configuration.folders import configuration_folder
 from lmlab.errors import UserError
 
 _TYPES = {
-    "Integer": ("a whole number", "256"),
+    "Integer": ("a whole number", "10"),
     "Float": ("a number", "0.001"),
     "Boolean": ("true or false", "true"),
 }
@@ -26,9 +26,15 @@ def fold(error: BaseException, arguments: list[str]) -> UserError | None:
         error: what was raised while composing.
         arguments: the command line, searched for the override at fault.
     """
+    if "Config group override must be a string or a list" in str(error):
+        nulls = [a.partition("=")[0] for a in arguments if a.endswith("=null")]
+        return UserError(nulls[0] if nulls else "configuration", "null", "a run needs it", "choose one of its options")
     if not isinstance(error, HydraException | OmegaConfBaseException):
         return None
     chain = _chain(error)
+    ours = next((e for e in chain if isinstance(e, UserError)), None)
+    if ours is not None:  # raised by a resolver of ours, wrapped by OmegaConf
+        return ours
     text = "\n".join(str(e) for e in chain)
     for reader in (_unparsable, _unknown_option, _unknown_key, _wrong_type, _missing, _bad_interpolation):
         folded = reader(error, text, arguments)
@@ -75,7 +81,7 @@ def _unknown_option(error: BaseException, text: str, arguments: list[str]) -> Us
         options = group_options(group)
         typed = group if any(a.startswith(f"{group}=") for a in arguments) else "configuration"
         listed = ", ".join(options) or "none"
-        remedy = " ".join([f"choose one of {listed}", _suggest(option, options)]).strip()
+        remedy = "; ".join(filter(None, [f"choose one of {listed}", _suggest(option, options)]))
         return UserError(typed, option, "no such option", remedy)
     group_error = _match(r"Could not override '([^'@]+)[^']*'\.\s*(?:No match in the defaults list|Did you mean)", text)
     if group_error and "." not in group_error[1]:
@@ -95,7 +101,11 @@ def _unknown_key(error: BaseException, text: str, arguments: list[str]) -> UserE
     full = _match(r"full_key: (\S+)", text)
     typed = next((a.lstrip("+~").partition("=")[0] for a in arguments if word in re.split(r"[.=]", a.lstrip("+~"))), None)
     name = typed or (full[1] if full else word)
-    known = known_settings()
+    known = known_settings(error)
+    if name in known:
+        group = name.partition(".")[0]
+        remedy = f"belongs to another option of {group} ({', '.join(group_options(group))})"
+        return UserError(name, None, "not a setting of the option chosen", remedy)
     remedy = _suggest(name, known) or _suggest_by_last_word(name, known)
     if not remedy:
         parent = name.rpartition(".")[0]
@@ -157,8 +167,8 @@ def _settings(path: Path) -> list[str]:
     return [line.split(":")[0] for line in lines if re.match(r"[a-z_]+:", line) and not line.startswith(("defaults", "hydra"))]
 
 
-def known_settings() -> list[str]:
-    """Every setting of the composed configurations, with dots: `model.hidden_size`."""
+def known_settings(error: BaseException) -> list[str]:
+    """Every setting of the command whose composition failed, with dots: `model.hidden_size`."""
     from dataclasses import fields, is_dataclass
 
     from lmlab.configuration import schema
@@ -172,7 +182,11 @@ def known_settings() -> list[str]:
                 names += walk(default, f"{prefix}{item.name}.")
         return names
 
-    names = walk(schema.TrainConfig, "") + walk(schema.SamplingConfig, "") + walk(schema.EvaluateConfig, "")
+    root = _match(r"object_type=(\w+)", "\n".join(map(str, _chain(error))))
+    for command in (schema.SamplingConfig, schema.EvaluateConfig):
+        if root is not None and root[1] == command.__name__:
+            return walk(command, "")
+    names = walk(schema.TrainConfig, "")
     for node, prefix in ((schema.WordTokenizerConfig, "tokenizer."), (schema.AdamConfig, "optimizer."), (schema.SGDConfig, "optimizer.")):
         names += walk(node, prefix)
     return sorted({n for n in names if not n.rpartition(".")[2].startswith("_")})

@@ -25,6 +25,9 @@ class PythonDocs:
     def __init__(self, *, split: Sequence[float]) -> None:
         self.split = split
 
+    def check(self) -> None:
+        """Nothing can be missing that is known before loading."""
+
     def load(self) -> Corpus:
         """The topics in alphabetical order, split by document.
 
@@ -61,14 +64,25 @@ class TextFiles:
         self.split = split
         self.encoding = encoding
 
+    def check(self) -> None:
+        """Whether there is something to read; reads nothing.
+
+        Raises:
+            UserError: no such file or folder, or a folder without texts.
+        """
+        if not self.path.exists():
+            where = "" if self.path.is_absolute() else f" in {Path.cwd()}"
+            raise UserError("data.path", self.path, f"no such file or folder{where}", "check the path")
+        if self.path.is_dir():
+            natural_order(self.path)
+
     def load(self) -> Corpus:
         """The splits of the text.
 
         Raises:
             UserError: nothing there, an unusable file, or a folder split in part.
         """
-        if not self.path.exists():
-            raise UserError("data.path", self.path, "no such file or folder", "check the path")
+        self.check()
         if not self.path.is_dir():
             return self._split([self.path])
         files = natural_order(self.path)
@@ -129,11 +143,11 @@ class TextFiles:
 class HarryPotter(TextFiles):
     """The seven books, which are under copyright: the user's own files in a folder."""
 
-    def load(self) -> Corpus:
-        """The splits of the books.
+    def check(self) -> None:
+        """Whether there are books.
 
         Raises:
-            UserError: the books are not there; says where to put them and what to read instead.
+            UserError: there are none; says where to put them and what to read instead.
         """
         if not self.path.exists() or (self.path.is_dir() and not any(self.path.glob("*.txt"))):
             remedy = (
@@ -141,7 +155,7 @@ class HarryPotter(TextFiles):
                 "books from Project Gutenberg (numbers 55, 54, 486, 420, 485, 517, 955) in a folder of your own"
             )
             raise UserError("data.path", self.path, "no books found (they are under copyright and not included)", remedy)
-        return super().load()
+        super().check()
 
 
 def natural_order(folder: Path) -> list[Path]:

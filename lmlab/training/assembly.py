@@ -81,14 +81,3 @@ def build_task(config: Config, model: RecurrentLM) -> LanguageModelTask:
 
     return LanguageModelTask(model=model, make_optimizer=make_optimizer)
 
-
-def choose_device(accelerator: str) -> torch.device:
-    """Where the run takes place.
-
-    Raises:
-        UserError: a GPU was asked for and there is none.
-    """
-    if accelerator == "gpu" and not torch.cuda.is_available():
-        raise UserError("trainer", "gpu", "PyTorch sees no CUDA GPU here", "use trainer=cpu or trainer=auto")
-    use_gpu = accelerator in ("gpu", "auto") and torch.cuda.is_available()
-    return torch.device("cuda", torch.cuda.current_device()) if use_gpu else torch.device("cpu")

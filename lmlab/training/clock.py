@@ -16,9 +16,10 @@ class Clock:
         self._depth = 0
         self._pause_begun = 0.0
 
-    def restart(self) -> None:
-        """Begins at 0; called when training starts."""
-        self._begun, self._paused, self._depth = time.monotonic(), 0.0, 0
+    def restart(self, wall_seconds: float = 0.0, training_seconds: float = 0.0) -> None:
+        """Begins when training starts, with what a resumed run had behind it."""
+        self._begun, self._depth = time.monotonic() - wall_seconds, 0
+        self._paused = wall_seconds - training_seconds
 
     def pause(self) -> None:
         """Stops the training time; pauses nest."""

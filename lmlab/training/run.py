@@ -12,11 +12,14 @@ import torch
 from omegaconf import OmegaConf
 
 from lmlab.build import instantiate
+from lmlab.data import tokenizers
 from lmlab.data.datamodule import LanguageModelData, fingerprint
 from lmlab.data.tokenizers import to_json
+from lmlab.models.embeddings import Vectors
+from lmlab.device import choose_device
 from lmlab.errors import InterruptedRun
 from lmlab.files import write_text
-from lmlab.training.assembly import Config, build_data, build_model, build_task, build_vectors, choose_device
+from lmlab.training.assembly import Config, build_data, build_model, build_task, build_vectors
 from lmlab.training.callbacks.alarms import Alarms
 from lmlab.training.callbacks.checkpoints import AtomicCheckpointIO
 from lmlab.training.callbacks.recorder import Recorder
@@ -34,12 +37,13 @@ from lmlab.training.task import LanguageModelTask
 log = logging.getLogger(__name__)
 
 
-def train(config: Config, folder: Path) -> dict[str, Any]:
+def train(config: Config, folder: Path, *, resume: bool = False) -> dict[str, Any]:
     """Trains, evaluates the best checkpoint and leaves everything in the run's folder.
 
     Args:
         config: plain and resolved; see `conf/train.yaml`.
         folder: exists; the run's own.
+        resume: go on from last.ckpt, exactly as if the run had not been interrupted.
 
     Returns:
         The summary.
@@ -51,9 +55,9 @@ def train(config: Config, folder: Path) -> dict[str, Any]:
     _quiet()
     device = choose_device(config["trainer"]["accelerator"])
     reset_peak_memory(device)
-    data = build_data(config)
+    data = build_data(config, tokenizer=tokenizers.load(folder / "tokenizer.json") if resume else None)
     pl.seed_everything(config["seed"], verbose=False)
-    vectors = build_vectors(config, data.tokenizer)
+    vectors = _vectors_to_be_loaded(config, data) if resume else build_vectors(config, data.tokenizer)
     model = build_model(config, vectors.weight)
     config["embedding"]["dim"] = model.embedding.embedding_dim
     write_text(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(config)))
@@ -71,7 +75,7 @@ def train(config: Config, folder: Path) -> dict[str, Any]:
     trainer = _trainer(config, folder, device, callbacks)
     interrupted: InterruptedRun | None = None
     try:
-        trainer.fit(task, datamodule=data)
+        trainer.fit(task, datamodule=data, ckpt_path=folder / "checkpoints" / "last.ckpt" if resume else None)
         _evaluate_the_end(trainer, task, data, recorder)
     except InterruptedRun as stop:
         interrupted = stop
@@ -86,6 +90,11 @@ def train(config: Config, folder: Path) -> dict[str, Any]:
     if interrupted:
         raise interrupted
     return summary
+
+
+def _vectors_to_be_loaded(config: Config, data: LanguageModelData) -> Vectors:
+    """Of the right shape; the checkpoint has the values, and a GloVe file need not be there any more."""
+    return Vectors(torch.zeros(len(data.tokenizer.vocabulary), config["embedding"]["dim"]))
 
 
 def _quiet() -> None:
@@ -111,7 +120,7 @@ def _callbacks(
     )  # fmt: skip
     checkpoints = instantiate(
         settings["checkpoints"], folder=folder, recorder=recorder, clock=clock,
-        tokenizer=data.tokenizer.to_dict(), config=config,
+        tokenizer=data.tokenizer.to_dict(), config=config, train_fingerprint=data.stores["train"].text_sha256,
     )  # fmt: skip
     return [recorder, progress, alarms, samples, checkpoints], alarms
 

@@ -15,7 +15,7 @@ import pytorch_lightning as pl
 import torch
 from lightning_fabric.plugins import CheckpointIO
 
-from lmlab.errors import InterruptedRun
+from lmlab.errors import InterruptedRun, UserError
 from lmlab.files import write_atomically
 from lmlab.training.callbacks.recorder import Recorder
 from lmlab.training.clock import Clock
@@ -55,6 +55,7 @@ class Checkpoints(pl.Callback):
         clock: shared with the other callbacks.
         tokenizer: as a plain dict.
         config: the resolved configuration as a plain dict.
+        train_fingerprint: SHA-256 of the training text; a run does not go on with another.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Checkpoints(pl.Callback):
         clock: Clock,
         tokenizer: dict[str, Any],
         config: dict[str, Any],
+        train_fingerprint: str,
     ) -> None:
         self.every_minutes = every_minutes
         self.best_path = folder / "checkpoints" / "best.ckpt"
@@ -74,6 +76,7 @@ class Checkpoints(pl.Callback):
         self.clock = clock
         self.tokenizer = tokenizer
         self.config = config
+        self.train_fingerprint = train_fingerprint
         self._saved_at = time.monotonic()
         self._signal: int | None = None
         self._handlers: dict[int, Any] = {}
@@ -135,10 +138,17 @@ class Checkpoints(pl.Callback):
     def on_save_checkpoint(self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]) -> None:
         """Adds what makes a checkpoint complete in itself."""
         checkpoint["lmlab"] = {"format": FORMAT, "tokenizer": self.tokenizer, "config": self.config}
+        checkpoint["lmlab"]["train_fingerprint"] = self.train_fingerprint
         checkpoint["random_states"] = random_states()
 
     def on_load_checkpoint(self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Keeps the states until training starts: what happens in between draws numbers too."""
+        """Keeps the states until training starts: what happens in between draws numbers too.
+
+        Raises:
+            UserError: the training text is not the one the run began with.
+        """
+        if checkpoint["lmlab"]["train_fingerprint"] != self.train_fingerprint:
+            raise UserError("run", self.last_path.parent.parent, "its training text has changed", "restore it, or start a new run")
         self._random_states = checkpoint["random_states"]
 
 

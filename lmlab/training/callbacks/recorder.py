@@ -58,13 +58,15 @@ class Recorder(pl.Callback):
         self.rows: list[Row] = []
         self._last_seconds = 0.0
         self._last_logged = (0, 0.0)  # step, training seconds
+        self._resumed_seconds = (0.0, 0.0)
+        self._resumed_last_seconds = 0.0
         self._gradient_sums: list[tuple[int, dict[str, float]]] = []
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Starts the clock; a resumed run goes on counting."""
-        self.clock.restart()
-        self._last_logged = (trainer.global_step, 0.0)
-        self._last_seconds = 0.0
+        self.clock.restart(*self._resumed_seconds)
+        self._last_logged = (trainer.global_step, self.clock.training_seconds)
+        self._last_seconds = self._resumed_last_seconds
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         """Every so many steps, the figures since the last time."""
@@ -136,12 +138,21 @@ class Recorder(pl.Callback):
         return min(self.rows, key=lambda row: row["val/nats_per_token"], default=None)
 
     def state_dict(self) -> dict[str, Any]:
-        """The rows so far."""
-        return {"rows": [dict(row) for row in self.rows]}
+        """The rows and the time so far."""
+        return {
+            "rows": [dict(row) for row in self.rows],
+            "seconds": [self.clock.wall_seconds, self.clock.training_seconds],
+            "last_seconds": self._last_seconds,
+            "gradient_sums": [[steps, dict(figures)] for steps, figures in self._gradient_sums],
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes the rows back."""
+        """Takes them back."""
         self.rows = [dict(row) for row in state_dict["rows"]]
+        wall, training = state_dict["seconds"]
+        self._resumed_seconds = (wall, training)
+        self._resumed_last_seconds = state_dict["last_seconds"]
+        self._gradient_sums = [(steps, dict(figures)) for steps, figures in state_dict["gradient_sums"]]
 
 
 def task_of(module: pl.LightningModule) -> LanguageModelTask:

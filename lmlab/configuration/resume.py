@@ -1,0 +1,55 @@
+"""`python -m lmlab.train run=...`: going on with an interrupted run under its own stored configuration."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from lmlab.errors import UserError
+from lmlab.reporting.runs import checkpoint_path, find_run
+
+# What may be changed without making the run another one.
+ALLOWED = ("trainer.max_epochs", "trainer.max_steps")
+
+
+def asks_to_resume(arguments: list[str]) -> bool:
+    """Whether `run=` stands on the command line."""
+    return any(argument.startswith("run=") for argument in arguments)
+
+
+def resumed_configuration(arguments: list[str]) -> tuple[dict[str, Any], Path]:
+    """The stored configuration with the allowed overrides, and the run's folder.
+
+    Raises:
+        UserError: no such run, nothing to go on from, or an override that would make it another run.
+    """
+    given = dict(argument.partition("=")[::2] for argument in arguments)
+    folder = find_run(given.pop("run"), output_dir=given.pop("output_dir", "outputs")).absolute()
+    checkpoint_path(folder, "last")
+    stored = folder / "config.yaml"
+    if not stored.is_file():
+        raise UserError("run", folder, "has no config.yaml", "train it again")
+    config = OmegaConf.to_container(OmegaConf.load(stored), resolve=True)
+    assert isinstance(config, dict)
+    for key, value in given.items():
+        if key not in ALLOWED:
+            remedy = f"only {' and '.join(ALLOWED)} may; start a new run for anything else"
+            raise UserError(key, value, "cannot change in a run that goes on", remedy)
+        try:
+            config["trainer"][key.partition(".")[2]] = int(value)
+        except ValueError:
+            raise UserError(key, value, "is not a whole number", f"for example {key}=20") from None
+    return {str(key): value for key, value in config.items()}, folder
+
+
+def log_to(folder: Path) -> None:
+    """The log of a resumed run goes on where the run's own stopped, and to the terminal."""
+    terminal = logging.StreamHandler(sys.stdout)
+    terminal.setFormatter(logging.Formatter("%(message)s"))
+    file = logging.FileHandler(folder / "train.log", encoding="utf-8")
+    file.setFormatter(logging.Formatter("[%(asctime)s][%(levelname)s] %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[terminal, file], force=True)

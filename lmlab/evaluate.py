@@ -1,0 +1,78 @@
+"""`python -m lmlab.evaluate`: exact numbers of a trained run."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig
+
+from lmlab.configuration import schema
+from lmlab.configuration.checks import check_evaluation
+from lmlab.configuration.command import compose, run_command, settings_help
+from lmlab.reporting.runs import find_run
+
+if TYPE_CHECKING:
+    from lmlab.trained import TrainedModel
+
+
+def evaluate(config: DictConfig) -> dict[str, Any]:
+    """Evaluates and prints a table; the result also goes to `output` where that is given."""
+    folder = find_run(config.run, output_dir=config.output_dir)
+    # After what can go wrong without torch.
+    from lmlab.data.datamodule import UNK_ALARM, fingerprint
+    from lmlab.data.token_store import build
+    from lmlab.files import write_text
+    from lmlab.trained import load
+
+    lm = load(folder, checkpoint=config.checkpoint)
+    texts, where = _texts(config, lm)
+    store = build(texts, lm.tokenizer)
+    num_streams = config.num_streams if config.num_streams is not None else lm.config["evaluation"]["num_streams"]
+    figures = lm.evaluate_store(store, num_streams=num_streams)
+    result: dict[str, Any] = {"run": str(lm.folder), "checkpoint": config.checkpoint, "text": where, **figures}
+    result["num_characters"] = store.num_characters
+    result["fingerprint"] = fingerprint(store, lm.tokenizer, int(figures["num_streams"]))
+    for name, value in result.items():
+        print(f"{name:16} {value:,.6f}" if isinstance(value, float) else f"{name:16} {value}")
+    if store.unk_rate > UNK_ALARM:
+        print(f"warning: {store.unk_rate:.1%} of the tokens are <unk>: perplexity is flattered", file=sys.stderr)
+    if config.output:
+        write_text(Path(config.output).expanduser(), json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+    return result
+
+
+def _texts(config: DictConfig, lm: TrainedModel) -> tuple[list[str], str]:
+    """The documents to evaluate, and what they are."""
+    from lmlab.build import instantiate
+    from lmlab.data.sources import TextFiles
+
+    if config.data.path is not None:
+        corpus = TextFiles(path=config.data.path, split=[1.0], encoding=config.data.encoding).whole()
+        for note in corpus.notes:
+            print(f"note: {note}", file=sys.stderr)
+        return corpus.texts("text"), str(config.data.path)
+    corpus = instantiate(lm.config["data"]["source"]).load()
+    return corpus.texts(config.split), f"{lm.config['data']['name']}, {config.split} split"
+
+
+def main() -> None:
+    """The command."""
+    arguments = sys.argv[1:]
+    if any(a in ("-h", "--help") for a in arguments):
+        print(settings_help("evaluate"))
+        return
+
+    def work() -> None:
+        schema.register()
+        config = compose("evaluate", arguments)
+        check_evaluation(config)
+        evaluate(config)
+
+    sys.exit(run_command(work, arguments))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""Finding a run's folder and checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lmlab.errors import UserError
+
+
+def find_run(run: str, *, output_dir: str) -> Path:
+    """The folder of a run.
+
+    Args:
+        run: a folder, or ``latest``: the run below `output_dir` whose checkpoint was written last.
+        output_dir: where runs lie.
+
+    Raises:
+        UserError: no such folder, or a folder that holds no run.
+    """
+    if run == "latest":
+        return _latest(Path(output_dir))
+    folder = Path(run).expanduser()
+    if folder.name in ("best.ckpt", "last.ckpt"):
+        folder = folder.parent.parent
+    if not folder.is_dir():
+        problem = "no such folder" if not folder.exists() else "not a folder"
+        raise UserError("run", run, problem, _remedy(Path(output_dir)))
+    if not has_checkpoint(folder):
+        inside = sorted(p.parent.parent for p in folder.glob("*/checkpoints/*.ckpt")) or sorted(
+            p.parent.parent for p in folder.glob("*/*/checkpoints/*.ckpt")
+        )
+        if inside:
+            raise UserError("run", run, "holds runs but is none itself", f"give one of them, for example run={inside[-1]}")
+        raise UserError("run", run, "is no run (it has no checkpoints/best.ckpt)", _remedy(Path(output_dir)))
+    return folder
+
+
+def has_checkpoint(folder: Path) -> bool:
+    """Whether a folder is a run that can be loaded."""
+    return any((folder / "checkpoints" / name).is_file() for name in ("best.ckpt", "last.ckpt"))
+
+
+def _latest(output_dir: Path) -> Path:
+    checkpoints = list(output_dir.glob("**/checkpoints/*.ckpt")) if output_dir.is_dir() else []
+    if not checkpoints:
+        raise UserError("run", "latest", f"no runs below {output_dir}", "train one first: python -m lmlab.train")
+    return max(checkpoints, key=lambda path: path.stat().st_mtime).parent.parent
+
+
+def _remedy(output_dir: Path) -> str:
+    return f"give a run's folder below {output_dir}/, or run=latest"
+
+
+def checkpoint_path(folder: Path, which: str) -> Path:
+    """The checkpoint file.
+
+    Args:
+        folder: a run's.
+        which: ``best`` or ``last``.
+
+    Raises:
+        UserError: the run has none of that name.
+    """
+    path = folder / "checkpoints" / f"{which}.ckpt"
+    if not path.is_file():
+        there = ", ".join(sorted(p.stem for p in path.parent.glob("*.ckpt")))
+        raise UserError("checkpoint", which, f"{folder} has no {path.name}", f"it has: {there}")
+    return path

@@ -1,0 +1,218 @@
+"""A trained run in Python: `lm = lmlab.load("outputs/...")`."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from lmlab.data import tokenizers
+from lmlab.data.batching import EvaluationLoader
+from lmlab.data.corpus import joined
+from lmlab.data.token_store import TokenStore, build
+from lmlab.data.tokenizers import Tokenizer
+from lmlab.device import choose_device
+from lmlab.errors import UserError
+from lmlab.models.language_model import RecurrentLM
+from lmlab.reporting.runs import checkpoint_path, find_run
+from lmlab.sampling import Sample, SamplingOptions, generate, start_of_text
+from lmlab.training.assembly import build_model
+from lmlab.training.callbacks.checkpoints import FORMAT
+from lmlab.training.evaluation import evaluate, nats_by_token
+from lmlab.training.summary import split_figures
+
+
+class Generated(NamedTuple):
+    """A text that a model wrote.
+
+    Args:
+        text: what follows the prompt.
+        stop_reason: ``end`` at the end token, ``length`` at the cap.
+    """
+
+    text: str
+    stop_reason: str
+
+
+class TokenNats(NamedTuple):
+    """What a token cost.
+
+    Args:
+        token: as the vocabulary has it.
+        nats: -ln of the probability the model gave it.
+    """
+
+    token: str
+    nats: float
+
+
+class TrainedModel:
+    """A model with its tokenizer and configuration.
+
+    Args:
+        model: in evaluation mode.
+        tokenizer: fitted.
+        config: the run's, resolved.
+        folder: the run's.
+    """
+
+    def __init__(self, *, model: RecurrentLM, tokenizer: Tokenizer, config: dict[str, Any], folder: Path) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.config = config
+        self.folder = folder
+
+    def generate(
+        self,
+        prompt: str = "",
+        *,
+        length: int = 500,
+        temperature: float = 0.8,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int = 0,
+        stop_at_end: bool = True,
+        allow_unknown: bool = False,
+    ) -> str:
+        """Continues a prompt.
+
+        Args:
+            prompt: any text; unknown characters or words are read as `<unk>`.
+            length: most tokens to write.
+            temperature: 0 for the most probable token.
+            top_k: None for all tokens.
+            top_p: None for all tokens.
+            seed: same seed, same text.
+            stop_at_end: stop at the end token, where there is one.
+            allow_unknown: `<unk>` may be written.
+
+        Returns:
+            The text after the prompt.
+
+        Raises:
+            ValueError: a negative temperature.
+        """
+        options = self.sampling_options(
+            length=length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed,
+            stop_at_end=stop_at_end, allow_unknown=allow_unknown,
+        )  # fmt: skip
+        return self.write(prompt, options)[0].text
+
+    def sampling_options(
+        self, *, length: int, temperature: float, top_k: int | None, top_p: float | None, seed: int, stop_at_end: bool,
+        allow_unknown: bool,
+    ) -> SamplingOptions:  # fmt: skip
+        """Options with this tokenizer's special tokens."""
+        banned = [] if allow_unknown else [self.tokenizer.vocabulary.index(tokenizers.UNKNOWN)]
+        ends = self.tokenizer.end_token == "document" or stop_at_end
+        if self.tokenizer.end_token == "document" and not stop_at_end and self.tokenizer.end_id is not None:
+            banned.append(self.tokenizer.end_id)
+            ends = False
+        return SamplingOptions(
+            length=length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, banned=tuple(banned),
+            end_id=self.tokenizer.end_id if ends else None,
+        )  # fmt: skip
+
+    def write(
+        self, prompt: str, options: SamplingOptions, *, num_samples: int = 1, on_text: Callable[[str], None] | None = None
+    ) -> list[Generated]:
+        """Continues a prompt several times.
+
+        Args:
+            prompt: any text.
+            options: how to draw.
+            num_samples: sample i is drawn with seed + i.
+            on_text: called with each piece of sample 0 as it is written.
+        """
+        prompt_ids = self.tokenizer.encode(prompt).tolist()
+        start = prompt_ids or [start_of_text(self.tokenizer.vocabulary, self.tokenizer.end_id)]
+        streamer = self.tokenizer.streamer()
+        for token_id in prompt_ids:
+            streamer.push(token_id)
+
+        def on_token(token_id: int) -> None:
+            if on_text is not None:
+                on_text(streamer.push(token_id))
+
+        samples = generate(self.model, start, options, num_samples=num_samples, on_token=on_token)
+        return [self._generated(prompt_ids, sample) for sample in samples]
+
+    def _generated(self, prompt_ids: list[int], sample: Sample) -> Generated:
+        streamer = self.tokenizer.streamer()
+        for token_id in prompt_ids:
+            streamer.push(token_id)
+        return Generated("".join(streamer.push(i) for i in sample.ids), sample.stop_reason)
+
+    def nats(self, text: str) -> float:
+        """Total nats of a text, read from a fresh state.
+
+        The first token is predicted from the end token where the tokenizer has one, else it is not counted.
+        """
+        return sum(token.nats for token in self.token_nats(text))
+
+    def token_nats(self, text: str) -> list[TokenNats]:
+        """Nats of each counted token of a text; the sum is `nats`."""
+        store = build([text], self.tokenizer)
+        if store.num_targets < 1:
+            return []
+        nats = nats_by_token(self.model, EvaluationLoader(store, num_streams=1)).tolist()
+        counted = store.ids[len(store) - len(nats) :]
+        vocabulary = self.tokenizer.vocabulary
+        return [TokenNats(vocabulary[int(i)], n) for i, n in zip(counted, nats, strict=True)]
+
+    def evaluate(self, text: str | list[str], *, num_streams: int | None = None) -> dict[str, float]:
+        """A text under the evaluation protocol: nats and perplexity a token, bits per character, error and unknown rate.
+
+        Args:
+            text: one or several documents.
+            num_streams: None for the protocol's own number.
+
+        Raises:
+            UserError: nothing in it to predict.
+        """
+        documents = joined([text] if isinstance(text, str) else text)
+        return self.evaluate_store(build(documents, self.tokenizer), num_streams=num_streams)
+
+    def evaluate_store(self, store: TokenStore, *, num_streams: int | None) -> dict[str, float]:
+        """The same for a text already encoded."""
+        if store.num_targets < 1:
+            raise UserError("text", None, f"{len(store)} tokens, nothing to predict", "give a longer text")
+        loader = EvaluationLoader(store, num_streams=num_streams)
+        totals = evaluate(self.model, loader)
+        figures = split_figures("", totals, num_characters=store.num_characters, unk_rate=store.unk_rate)
+        return {name.lstrip("/"): value for name, value in figures.items()} | {"num_streams": loader.num_streams}
+
+
+def load(run: str | Path, *, checkpoint: str = "best", output_dir: str = "outputs", device: str = "auto") -> TrainedModel:
+    """Loads a trained run.
+
+    Args:
+        run: its folder, or ``latest`` below `output_dir`.
+        checkpoint: ``best`` or ``last``.
+        output_dir: where ``latest`` is looked for.
+        device: ``auto``, ``cpu`` or ``gpu``.
+
+    Raises:
+        UserError: no run there, or a file that is not a checkpoint of lmlab.
+    """
+    folder = find_run(str(run), output_dir=output_dir)
+    path = checkpoint_path(folder, checkpoint)
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+        ours = saved["lmlab"]
+    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError, TypeError) as error:
+        problem = "damaged, or not a checkpoint of lmlab"
+        raise UserError("run", path, problem, "try checkpoint=last, or train again") from error
+    if ours["format"] != FORMAT:
+        raise UserError("run", path, "was written by another version of lmlab", "train it again with this one")
+    tokenizer = tokenizers.from_dict(ours["tokenizer"])
+    config = ours["config"]
+    shape = (len(tokenizer.vocabulary), config["embedding"]["dim"])
+    model = build_model(config, torch.zeros(shape))
+    weights = {k.removeprefix("model."): v for k, v in saved["state_dict"].items() if k.startswith("model.")}
+    model.load_state_dict(weights)
+    model.to(choose_device(device)).eval()
+    return TrainedModel(model=model, tokenizer=tokenizer, config=config, folder=folder)
