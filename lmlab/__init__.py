@@ -1,6 +1,7 @@
 """lmlab: a lab bench for recurrent language models.
 
-`lmlab.load(run)` gives a trained model from its folder; the commands are `python -m lmlab.train`, `.evaluate`, `.generate`.
+`lmlab.load(run)` gives a trained model from its folder; the commands are `python -m lmlab.train`, `lmlab.evaluate`,
+`lmlab.generate` and `lmlab.benchmark`.
 """
 
 from __future__ import annotations

@@ -62,7 +62,9 @@ def check_target(name: str) -> None:
         UserError: it is not.
     """
     if name not in TARGETS:
-        raise UserError("_target_", name, "not on the list of what a configuration may make", "add it to TARGETS in lmlab/build.py")
+        raise UserError(
+            "_target_", name, "not on the list of what a configuration may make", "add it to TARGETS in lmlab/build.py"
+        )
 
 
 def _resolve(name: str) -> Callable[..., Any]:

@@ -22,7 +22,11 @@ class UserError(Exception):
 
     def __str__(self) -> str:
         value = "" if self.value is None else f"={self.value}"
-        line = f"{self.field}{value}: {self.problem}; {self.remedy}" if self.remedy else f"{self.field}{value}: {self.problem}"
+        line = (
+            f"{self.field}{value}: {self.problem}; {self.remedy}"
+            if self.remedy
+            else f"{self.field}{value}: {self.problem}"
+        )
         return " ".join(line.split())
 
 

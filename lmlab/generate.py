@@ -24,9 +24,14 @@ def generate(config: DictConfig) -> None:
         listed = ", ".join(repr(u) for u in unknown[:10])
         print(f"note: {kind} of the prompt that this run does not know, read as <unk>: {listed}", file=sys.stderr)
     options = lm.sampling_options(
-        length=config.length, temperature=config.temperature, top_k=config.top_k, top_p=config.top_p, seed=config.seed,
-        stop_at_end=config.stop_at_end, allow_unknown=config.allow_unknown,
-    )  # fmt: skip
+        length=config.length,
+        temperature=config.temperature,
+        top_k=config.top_k,
+        top_p=config.top_p,
+        seed=config.seed,
+        stop_at_end=config.stop_at_end,
+        allow_unknown=config.allow_unknown,
+    )
     several = config.num_samples > 1
     print(f"# {lm.folder}, temperature {config.temperature:g}, seed {config.seed}", file=sys.stderr)
 

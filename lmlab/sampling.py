@@ -12,7 +12,7 @@ from torch import Tensor
 from lmlab.models.language_model import RecurrentLM
 from lmlab.training.evaluation import evaluation_mode, exact_float32
 
-# One step of a small batch is too little work to share: measured on 2 cores, a second thread makes it many times slower.
+# One step of a small batch is too little work to share: with a second thread it can be many times slower.
 _ONE_THREAD_BELOW = 16
 
 
@@ -204,4 +204,3 @@ def start_of_text(vocabulary: Sequence[str], end_id: int | None) -> int:
         if entry in vocabulary:
             return list(vocabulary).index(entry)
     return min(1, len(vocabulary) - 1)
-

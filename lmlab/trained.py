@@ -96,15 +96,27 @@ class TrainedModel:
             ValueError: a negative temperature.
         """
         options = self.sampling_options(
-            length=length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed,
-            stop_at_end=stop_at_end, allow_unknown=allow_unknown,
-        )  # fmt: skip
+            length=length,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            seed=seed,
+            stop_at_end=stop_at_end,
+            allow_unknown=allow_unknown,
+        )
         return self.write(prompt, options)[0].text
 
     def sampling_options(
-        self, *, length: int, temperature: float, top_k: int | None, top_p: float | None, seed: int, stop_at_end: bool,
+        self,
+        *,
+        length: int,
+        temperature: float,
+        top_k: int | None,
+        top_p: float | None,
+        seed: int,
+        stop_at_end: bool,
         allow_unknown: bool,
-    ) -> SamplingOptions:  # fmt: skip
+    ) -> SamplingOptions:
         """Options with this tokenizer's special tokens."""
         banned = [] if allow_unknown else [self.tokenizer.vocabulary.index(tokenizers.UNKNOWN)]
         ends = self.tokenizer.end_token == "document" or stop_at_end
@@ -112,12 +124,22 @@ class TrainedModel:
             banned.append(self.tokenizer.end_id)
             ends = False
         return SamplingOptions(
-            length=length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, banned=tuple(banned),
+            length=length,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            seed=seed,
+            banned=tuple(banned),
             end_id=self.tokenizer.end_id if ends else None,
-        )  # fmt: skip
+        )
 
     def write(
-        self, prompt: str, options: SamplingOptions, *, num_samples: int = 1, on_text: Callable[[str], None] | None = None
+        self,
+        prompt: str,
+        options: SamplingOptions,
+        *,
+        num_samples: int = 1,
+        on_text: Callable[[str], None] | None = None,
     ) -> list[Generated]:
         """Continues a prompt several times.
 
@@ -164,7 +186,7 @@ class TrainedModel:
         return [TokenNats(vocabulary[int(i)], n) for i, n in zip(counted, nats, strict=True)]
 
     def evaluate(self, text: str | list[str], *, num_streams: int | None = None) -> dict[str, float]:
-        """A text under the evaluation protocol: nats and perplexity a token, bits per character, error and unknown rate.
+        """A text under the evaluation protocol: nats, perplexity, bits per character, error and unknown rate.
 
         Args:
             text: one or several documents.
@@ -186,7 +208,9 @@ class TrainedModel:
         return {name.lstrip("/"): value for name, value in figures.items()} | {"num_streams": loader.num_streams}
 
 
-def load(run: str | Path, *, checkpoint: str = "best", output_dir: str = "outputs", device: str = "auto") -> TrainedModel:
+def load(
+    run: str | Path, *, checkpoint: str = "best", output_dir: str = "outputs", device: str = "auto"
+) -> TrainedModel:
     """Loads a trained run.
 
     Args:

@@ -6,7 +6,9 @@ import os
 from collections.abc import Sequence
 
 # What people type as it is: prompts, paths, names.
-FREE_TEXT = frozenset({"prompt", "run", "runs", "data.path", "embedding.path", "output", "output_dir", "name", "data.name"})
+FREE_TEXT = frozenset(
+    {"prompt", "run", "runs", "data.path", "embedding.path", "output", "output_dir", "name", "data.name"}
+)
 
 
 def quote(text: str) -> str:

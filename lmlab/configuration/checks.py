@@ -83,7 +83,7 @@ def _check_no_extras(config: DictConfig, prefix: str) -> None:
     """`+name=value` adds what the types do not know, and Hydra lets it; here it is refused like any other typo."""
     known = OmegaConf.get_type(config)
     names = {item.name for item in dataclasses.fields(known)} if dataclasses.is_dataclass(known) else None
-    for key in config:
+    for key in map(str, config):
         if names is not None and key not in names:
             value = OmegaConf.select(config, str(key), throw_on_missing=False)
             raise UserError(f"+{prefix}{key}", value, "no such setting", "leave it out; --cfg job shows all settings")
@@ -112,7 +112,9 @@ def _check_data(config: DictConfig) -> None:
         try:
             "".encode(encoding)
         except LookupError:
-            raise UserError("data.encoding", encoding, "no such encoding", "for example utf-8, latin-1 or auto") from None
+            raise UserError(
+                "data.encoding", encoding, "no such encoding", "for example utf-8, latin-1 or auto"
+            ) from None
 
 
 def _check_exists(field: str, value: str) -> None:
@@ -159,7 +161,9 @@ def _check_model(config: DictConfig) -> None:
         check_tie(embedding_dim=embedding.dim, hidden_size=model.hidden_size)
         if embedding.freeze:
             remedy = "set one of them to false"
-            raise UserError("model.tie_weights", "true", "with embedding.freeze=true the decoder could not learn", remedy)
+            raise UserError(
+                "model.tie_weights", "true", "with embedding.freeze=true the decoder could not learn", remedy
+            )
 
 
 def check_tie(*, embedding_dim: int | None, hidden_size: int) -> None:
@@ -183,20 +187,26 @@ def _check_optimizer(config: DictConfig) -> None:
         raise UserError("optimizer.nesterov", "true", "needs momentum", "for example optimizer.momentum=0.9")
     betas = optimizer.get("betas")
     if betas is not None and not (len(betas) == 2 and all(0 <= b < 1 for b in betas)):
-        raise UserError("optimizer.betas", list(betas), "are not two numbers from 0 to below 1", "for example [0.9,0.999]")
+        raise UserError(
+            "optimizer.betas", list(betas), "are not two numbers from 0 to below 1", "for example [0.9,0.999]"
+        )
 
 
 def _check_trainer(config: DictConfig) -> None:
     trainer = config.trainer
     if trainer.precision not in PRECISIONS:
-        raise UserError("trainer.precision", trainer.precision, "no such option", f"choose one of {', '.join(PRECISIONS)}")
+        raise UserError(
+            "trainer.precision", trainer.precision, "no such option", f"choose one of {', '.join(PRECISIONS)}"
+        )
     if trainer.accelerator not in ("auto", "cpu", "gpu"):
         raise UserError("trainer.accelerator", trainer.accelerator, "no such option", "choose one of auto, cpu, gpu")
     if trainer.max_epochs < 1 and not (trainer.max_epochs == -1 and trainer.max_steps > 0):
         remedy = "give 1 or more, or -1 together with trainer.max_steps"
         raise UserError("trainer.max_epochs", trainer.max_epochs, "would train for ever or not at all", remedy)
     if trainer.max_steps < 1 and trainer.max_steps != -1:
-        raise UserError("trainer.max_steps", trainer.max_steps, "is no number of steps", "give 1 or more, or -1 for no limit")
+        raise UserError(
+            "trainer.max_steps", trainer.max_steps, "is no number of steps", "give 1 or more, or -1 for no limit"
+        )
     if trainer.devices != 1:
         raise UserError("trainer.devices", trainer.devices, "lmlab trains on one device", "set trainer.devices=1")
     clip = trainer.gradient_clip_val
@@ -221,7 +231,9 @@ def _check_samples(config: DictConfig) -> None:
             raise UserError(field, samples[name], "is less than 1", "null switches it off")
     minutes = config.callbacks.checkpoints.every_minutes
     if minutes is not None and not minutes > 0:
-        raise UserError("callbacks.checkpoints.every_minutes", minutes, "is not a positive number", "null switches it off")
+        raise UserError(
+            "callbacks.checkpoints.every_minutes", minutes, "is not a positive number", "null switches it off"
+        )
 
 
 def _check_sampling_options(options: Any, prefix: str) -> None:

@@ -52,9 +52,17 @@ def describe(error: BaseException, arguments: list[str]) -> str:
     if folded is not None:
         return str(folded)
     if isinstance(error, OSError) and error.filename:
-        return str(UserError(str(error.filename), None, error.strerror or "cannot be used", "check the path and its permissions"))
+        return str(
+            UserError(
+                str(error.filename), None, error.strerror or "cannot be used", "check the path and its permissions"
+            )
+        )
     if isinstance(error, MemoryError) or "out of memory" in str(error):
-        return str(UserError("memory", None, "not enough of it", "make data.batch_size, data.sequence_length or the model smaller"))
+        return str(
+            UserError(
+                "memory", None, "not enough of it", "make data.batch_size, data.sequence_length or the model smaller"
+            )
+        )
     first = str(error).strip().splitlines()[:1]
     return f"{type(error).__name__}: {' '.join(first)} (unexpected; LMLAB_DEBUG=1 shows where)"
 
@@ -76,7 +84,12 @@ def compose(name: str, arguments: list[str]) -> DictConfig:
 
     for argument in arguments:
         if "=" not in argument:
-            raise UserError(argument, None, "not a setting", f"write key=value, for example {'prompt=Once' if name == 'generate' else 'run=latest'}")
+            raise UserError(
+                argument,
+                None,
+                "not a setting",
+                f"write key=value, for example {'prompt=Once' if name == 'generate' else 'run=latest'}",
+            )
     with initialize_config_dir(config_dir=str(configuration_folder()), version_base="1.3"):
         return hydra_compose(name, overrides=quote_free_text(arguments))
 
@@ -86,5 +99,3 @@ def settings_help(name: str) -> str:
     text = (configuration_folder() / f"{name}.yaml").read_text(encoding="utf-8")
     kept = [line for line in text.splitlines() if not line.startswith(("defaults:", "  - "))]
     return f"usage: python -m lmlab.{name} [key=value ...]\n\n" + "\n".join(kept)
-
-

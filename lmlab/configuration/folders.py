@@ -43,7 +43,9 @@ def new_run_folder(parent: str) -> str:
     try:
         base.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError("output_dir", parent, error.strerror or "cannot be made", "give a folder you may write to") from None
+        raise UserError(
+            "output_dir", parent, error.strerror or "cannot be made", "give a folder you may write to"
+        ) from None
     folder, number = base, 1
     while True:
         try:
@@ -80,7 +82,7 @@ def _swept_keys() -> set[str]:
     arguments = [a for a in sys.argv[1:] if "=" in a and not a.startswith("-")]
     parsed = OverridesParser.create().parse_overrides(arguments)
     keys = {str(p.key_or_group) for p in parsed if p.is_sweep_override()}
-    parameters = OmegaConf.select(HydraConfig.get(), "sweeper.params") or {}
+    parameters = HydraConfig.get().sweeper.get("params") or {}
     return keys | {str(key) for key in parameters}
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from typing import cast
 
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
@@ -65,7 +67,9 @@ def _unparsable(error: BaseException, text: str, arguments: list[str]) -> UserEr
     if isinstance(error, OverrideParseException):
         key, _, value = error.override.partition("=")
         if "=" not in error.override:
-            return UserError(error.override, None, "not a setting", "write key=value, for example model.hidden_size=512")
+            return UserError(
+                error.override, None, "not a setting", "write key=value, for example model.hidden_size=512"
+            )
         return UserError(key, value, "cannot be read as a value", f"put it in quotes: {key}=\"'...'\"")
     ambiguous = _match(r"Ambiguous value for argument '([^=']+)=(.*)'", text)
     if ambiguous:
@@ -99,7 +103,9 @@ def _unknown_key(error: BaseException, text: str, arguments: list[str]) -> UserE
         return None
     word = unknown[1]
     full = _match(r"full_key: (\S+)", text)
-    typed = next((a.lstrip("+~").partition("=")[0] for a in arguments if word in re.split(r"[.=]", a.lstrip("+~"))), None)
+    typed = next(
+        (a.lstrip("+~").partition("=")[0] for a in arguments if word in re.split(r"[.=]", a.lstrip("+~"))), None
+    )
     name = typed or (full[1] if full else word)
     known = known_settings(error)
     if name in known:
@@ -121,7 +127,9 @@ def _suggest_by_last_word(name: str, known: list[str]) -> str:
 
 
 def _wrong_type(error: BaseException, text: str, arguments: list[str]) -> UserError | None:
-    wrong = _match(r"Value '(.*)' of type '([^']+)' (?:could not|is not).*?(Integer|Float|Boolean|[Ss]tring|List|list)?$", text)
+    wrong = _match(
+        r"Value '(.*)' of type '([^']+)' (?:could not|is not).*?(Integer|Float|Boolean|[Ss]tring|List|list)?$", text
+    )
     key = _match(r"full_key: (\S+)", text)
     if wrong:
         name = key[1] if key else "configuration"
@@ -132,7 +140,9 @@ def _wrong_type(error: BaseException, text: str, arguments: list[str]) -> UserEr
     if "is not Optional" in text or "field is not Optional" in text or "Non optional field" in text:
         name = key[1] if key else "configuration"
         return UserError(name, "null", "must have a value", "leave it out, or give one")
-    if key and ("Cannot assign" in text or "Cannot convert" in text or "Invalid value assigned" in text or "merge" in text):
+    if key and (
+        "Cannot assign" in text or "Cannot convert" in text or "Invalid value assigned" in text or "merge" in text
+    ):
         value = next((a.partition("=")[2] for a in arguments if a.lstrip("+").startswith(f"{key[1]}=")), None)
         return UserError(key[1], value, "has the wrong type", "see --cfg job for what is expected")
     return None
@@ -164,13 +174,15 @@ def _groups() -> list[str]:
 
 def _settings(path: Path) -> list[str]:
     lines = (configuration_folder() / path).read_text(encoding="utf-8").splitlines()
-    return [line.split(":")[0] for line in lines if re.match(r"[a-z_]+:", line) and not line.startswith(("defaults", "hydra"))]
+    return [
+        line.split(":")[0]
+        for line in lines
+        if re.match(r"[a-z_]+:", line) and not line.startswith(("defaults", "hydra"))
+    ]
 
 
 def known_settings(error: BaseException) -> list[str]:
     """Every setting of the command whose composition failed, with dots: `model.hidden_size`."""
-    from dataclasses import fields, is_dataclass
-
     from lmlab.configuration import schema
 
     def walk(node: type, prefix: str) -> list[str]:
@@ -178,8 +190,8 @@ def known_settings(error: BaseException) -> list[str]:
         for item in fields(node):
             names.append(prefix + item.name)
             default = item.default_factory
-            if isinstance(default, type) and is_dataclass(default):
-                names += walk(default, f"{prefix}{item.name}.")
+            if is_dataclass(default):
+                names += walk(cast(type, default), f"{prefix}{item.name}.")
         return names
 
     root = _match(r"object_type=(\w+)", "\n".join(map(str, _chain(error))))
@@ -187,8 +199,10 @@ def known_settings(error: BaseException) -> list[str]:
         if root is not None and root[1] == command.__name__:
             return walk(command, "")
     names = walk(schema.TrainConfig, "")
-    for node, prefix in ((schema.WordTokenizerConfig, "tokenizer."), (schema.AdamConfig, "optimizer."), (schema.SGDConfig, "optimizer.")):
+    for node, prefix in (
+        (schema.WordTokenizerConfig, "tokenizer."),
+        (schema.AdamConfig, "optimizer."),
+        (schema.SGDConfig, "optimizer."),
+    ):
         names += walk(node, prefix)
     return sorted({n for n in names if not n.rpartition(".")[2].startswith("_")})
-
-

@@ -1,4 +1,4 @@
-"""The types of every setting. Values live in `conf/`; here a typo or a wrong type is caught before anything is loaded."""
+"""The types of every setting; the values live in `conf/`. They catch a typo before anything is loaded."""
 
 from __future__ import annotations
 

@@ -102,7 +102,8 @@ class StreamsLoader:
         self.note = ""
         if (self.batch_size, self.sequence_length) != (batch_size, sequence_length):
             self.note = (
-                f"the training text ({len(store):,} tokens) is shorter than one batch of {batch_size} x {sequence_length}; "
+                f"the training text ({len(store):,} tokens) is shorter than one batch of "
+                f"{batch_size} x {sequence_length}; "
                 f"trained with data.batch_size={self.batch_size} data.sequence_length={self.sequence_length}"
             )
         self.streams = Streams(store, self.batch_size)

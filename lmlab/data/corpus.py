@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from lmlab.errors import UserError
 
@@ -53,7 +54,7 @@ def joined(texts: Sequence[str]) -> list[str]:
 
 
 def split_documents(documents: Sequence[Document], shares: Sequence[float]) -> dict[str, tuple[Document, ...]]:
-    """Contiguous splits: by document where there are at least as many documents as splits, else by position in the text.
+    """Contiguous splits: by document where there are at least as many as splits, else by position in the text.
 
     By document, boundaries are those whose sizes come closest to the shares. By position, the text is cut at the
     exact share, moved to the end of the word where it would fall inside one.
@@ -73,7 +74,9 @@ def split_documents(documents: Sequence[Document], shares: Sequence[float]) -> d
     return _by_position(documents, names, fractions)
 
 
-def _by_document(documents: Sequence[Document], names: list[str], fractions: list[float]) -> dict[str, tuple[Document, ...]]:
+def _by_document(
+    documents: Sequence[Document], names: list[str], fractions: list[float]
+) -> dict[str, tuple[Document, ...]]:
     sizes = [len(document.text) for document in documents]
     total = max(1, sum(sizes))
     ends: list[int] = []
@@ -87,7 +90,9 @@ def _by_document(documents: Sequence[Document], names: list[str], fractions: lis
     return {name: tuple(documents[a:b]) for name, a, b in zip(names, starts, [*ends, len(documents)], strict=True)}
 
 
-def _by_position(documents: Sequence[Document], names: list[str], fractions: list[float]) -> dict[str, tuple[Document, ...]]:
+def _by_position(
+    documents: Sequence[Document], names: list[str], fractions: list[float]
+) -> dict[str, tuple[Document, ...]]:
     text = "".join(joined([document.text for document in documents]))
     label = " + ".join(document.name for document in documents)
     cuts, target = [0], 0.0
@@ -95,7 +100,7 @@ def _by_position(documents: Sequence[Document], names: list[str], fractions: lis
         target += fraction
         cuts.append(_whole_word(text, int(target * len(text) + 1e-9)))
     cuts.append(len(text))
-    if any(a >= b for a, b in zip(cuts[:-1], cuts[1:], strict=True)):
+    if any(a >= b for a, b in pairwise(cuts)):
         problem = f"{len(text)} characters are too few for {len(names)} splits"
         raise UserError("data.path", label, problem, "give a longer text")
     return {

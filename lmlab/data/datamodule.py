@@ -55,7 +55,12 @@ class LanguageModelData(pl.LightningDataModule):
     def _store(self, split: str) -> TokenStore:
         store = token_store.build(self.corpus.texts(split), self.tokenizer)
         if store.num_targets < 1:
-            raise UserError("data.path", None, f"the {split} split has {len(store)} tokens, nothing to predict", "give a longer text")
+            raise UserError(
+                "data.path",
+                None,
+                f"the {split} split has {len(store)} tokens, nothing to predict",
+                "give a longer text",
+            )
         return store
 
     def train_dataloader(self) -> StreamsLoader:

@@ -19,10 +19,14 @@ _MARKS = (
 )
 # Control characters that no text needs; form feed, escape and the like do occur in real ones.
 _CONTROL = re.compile("[\x00-\x06\x0e-\x1a]")
-_START = re.compile(r"^[ \t]*\*\*\* ?START OF (?:THE|THIS) PROJECT GUTENBERG EBOOK.{0,300}?\*\*\*[^\n]*\n", re.M | re.S | re.I)
+_START = re.compile(
+    r"^[ \t]*\*\*\* ?START OF (?:THE|THIS) PROJECT GUTENBERG EBOOK.{0,300}?\*\*\*[^\n]*\n", re.M | re.S | re.I
+)
 _END = re.compile(r"^[ \t]*\*\*\* ?END OF (?:THE|THIS) PROJECT GUTENBERG EBOOK", re.M | re.I)
 _SMALL_PRINT_END = re.compile(r"^\*END[^\n]*SMALL PRINT[^\n]*\n", re.M | re.I)
-_CREDITS = re.compile(r"\s*(?:Produced by|E-?text prepared by|This e-?text was (?:produced|prepared) by)(?:[^\n]+\n)+", re.I)
+_CREDITS = re.compile(
+    r"\s*(?:Produced by|E-?text prepared by|This e-?text was (?:produced|prepared) by)(?:[^\n]+\n)+", re.I
+)
 _LAST_LINE = re.compile(r"\n[ \t]*End of (?:the )?Project Gutenberg[^\n]*(?:\n[^\n]+)*\s*$", re.I)
 
 
@@ -52,7 +56,9 @@ def read_text_file(path: Path, *, encoding: str) -> TextFile:
     except FileNotFoundError:
         raise UserError("data.path", path, "no such file", "check the path") from None
     except OSError as error:
-        raise UserError("data.path", path, error.strerror or "cannot be read", "check the file and its permissions") from None
+        raise UserError(
+            "data.path", path, error.strerror or "cannot be read", "check the file and its permissions"
+        ) from None
     if not data:
         raise UserError("data.path", path, "the file is empty", "give a file with text")
     text, notes = _decode(data, path, encoding)
@@ -61,7 +67,9 @@ def read_text_file(path: Path, *, encoding: str) -> TextFile:
         raise UserError("data.path", path, "the file holds nothing but white space", "give a file with text")
     body = strip_gutenberg(text)
     if body is not None:
-        notes += (f"{path.name}: Project Gutenberg's header and licence removed ({len(text) - len(body):,} characters)",)
+        notes += (
+            f"{path.name}: Project Gutenberg's header and licence removed ({len(text) - len(body):,} characters)",
+        )
         text = body
     return TextFile(text, notes)
 
@@ -88,7 +96,9 @@ def _decode(data: bytes, path: Path, encoding: str) -> tuple[str, tuple[str, ...
         return data.decode("cp1252"), (f"{path.name}: not UTF-8, read as Windows-1252 (data.encoding overrides)",)
     except UnicodeDecodeError:
         problem = "is neither UTF-8 nor Windows-1252"
-        raise UserError("data.path", path, problem, "name its encoding: data.encoding=latin-1, cp1251, big5...") from None
+        raise UserError(
+            "data.path", path, problem, "name its encoding: data.encoding=latin-1, cp1251, big5..."
+        ) from None
 
 
 def _refuse_binary(data: bytes, path: Path) -> None:

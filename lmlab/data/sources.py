@@ -96,7 +96,8 @@ class TextFiles:
         return Corpus({"text": tuple(documents)}, provenance=(str(self.path.resolve()),), notes=tuple(notes))
 
     def _read(self, files: Sequence[Path]) -> tuple[list[Document], list[str]]:
-        documents, notes = [], []
+        documents: list[Document] = []
+        notes: list[str] = []
         for file in files:
             read = read_text_file(file, encoding=self.encoding)
             documents.append(Document(file.name, read.text))
@@ -106,9 +107,7 @@ class TextFiles:
     def _split(self, files: Sequence[Path]) -> Corpus:
         documents, notes = self._read(files)
         splits = split_documents(documents, self.split)
-        return Corpus(
-            splits, (str(self.path.resolve()),), tuple(notes), tuple(_share_warnings(splits, self.split))
-        )
+        return Corpus(splits, (str(self.path.resolve()),), tuple(notes), tuple(_share_warnings(splits, self.split)))
 
     def _given_splits(self, files: Sequence[Path]) -> dict[str, Path]:
         given: dict[str, Path] = {}
@@ -128,7 +127,8 @@ class TextFiles:
         if "validation" not in given:
             remedy = "add valid.txt, or give the texts under other names to have them split by data.split"
             raise UserError("data.path", self.path, "holds train.txt and test.txt but no valid.txt", remedy)
-        splits, notes = {}, []
+        splits: dict[str, tuple[Document, ...]] = {}
+        notes: list[str] = []
         for split in SPLITS:
             if split in given:
                 documents, said = self._read([given[split]])
@@ -154,7 +154,9 @@ class HarryPotter(TextFiles):
                 "put your books there as .txt files or set data.path=FOLDER; free instead: data=python_docs, or the Oz "
                 "books from Project Gutenberg (numbers 55, 54, 486, 420, 485, 517, 955) in a folder of your own"
             )
-            raise UserError("data.path", self.path, "no books found (they are under copyright and not included)", remedy)
+            raise UserError(
+                "data.path", self.path, "no books found (they are under copyright and not included)", remedy
+            )
         super().check()
 
 
@@ -169,7 +171,10 @@ def natural_order(folder: Path) -> list[Path]:
         parts = re.split(r"(\d+)", path.name.casefold())
         return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]
 
-    files = sorted((f for f in folder.iterdir() if f.is_file() and f.suffix.lower() == ".txt" and not f.name.startswith(".")), key=key)
+    files = sorted(
+        (f for f in folder.iterdir() if f.is_file() and f.suffix.lower() == ".txt" and not f.name.startswith(".")),
+        key=key,
+    )
     if not files:
         others = sum(1 for _ in folder.iterdir())
         problem = f"the folder holds no .txt file ({others} other entries)" if others else "the folder is empty"
@@ -187,4 +192,6 @@ def _share_warnings(splits: dict[str, tuple[Document, ...]], shares: Sequence[fl
         return []
     got = ", ".join(f"{name} {size / total:.0%}" for name, size in sizes.items())
     wanted = ", ".join(f"{name} {asked[name]:.0%}" for name in sizes)
-    return [f"data.split: whole documents give {got} where {wanted} was asked; put all text into one file for exact shares"]
+    return [
+        f"data.split: whole documents give {got} where {wanted} was asked; put all text into one file for exact shares"
+    ]

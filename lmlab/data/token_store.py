@@ -70,7 +70,9 @@ def build(texts: Sequence[str], tokenizer: Tokenizer, *, cached_from: int = CACH
     if num_characters < cached_from:
         ids = _encode(texts, tokenizer)
     else:
-        key = hashlib.sha256(f"{digest.hexdigest()} {[len(t) for t in texts]} {to_json(tokenizer)}".encode()).hexdigest()
+        key = hashlib.sha256(
+            f"{digest.hexdigest()} {[len(t) for t in texts]} {to_json(tokenizer)}".encode()
+        ).hexdigest()
         ids = _cached(cache_folder() / "tokens" / f"{key}.npy", texts, tokenizer)
     num_unknown = int(np.count_nonzero(ids == 0))
     return TokenStore(ids, num_characters, num_unknown, digest.hexdigest(), tokenizer.end_id)

@@ -151,7 +151,9 @@ class WordTokenizer:
 
     unknown_id = 0
 
-    def __init__(self, *, end_token: str | None, lower: bool, split: str, min_frequency: int, max_size: int | None) -> None:
+    def __init__(
+        self, *, end_token: str | None, lower: bool, split: str, min_frequency: int, max_size: int | None
+    ) -> None:
         self.end_token = end_token
         self.lower = lower
         self.split = split

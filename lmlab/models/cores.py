@@ -31,14 +31,14 @@ class RecurrentCore(nn.Module):
         dropout: between layers.
     """
 
-    layer: type[nn.RNNBase]
+    make_layer: Callable[..., nn.Module]
     tensors_per_layer: int
 
     def __init__(self, *, input_size: int, hidden_size: int, num_layers: int, dropout: float) -> None:
         super().__init__()
         self.output_size = hidden_size
         sizes = [input_size] + [hidden_size] * (num_layers - 1)
-        self.layers = nn.ModuleList(self.layer(size, hidden_size, batch_first=True) for size in sizes)
+        self.layers = nn.ModuleList(self.make_layer(size, hidden_size, batch_first=True) for size in sizes)
         self.dropout = Dropout(dropout)
 
     def init_state(self, batch_size: int) -> State:
@@ -108,7 +108,7 @@ class RNN(RecurrentCore):
     Source: Elman 1990, Finding Structure in Time; as `torch.nn.RNN`.
     """
 
-    layer = nn.RNN
+    make_layer = nn.RNN
     tensors_per_layer = 1
 
     @staticmethod
@@ -123,7 +123,7 @@ class GRU(RecurrentCore):
     Source: Cho et al. 2014; the reset gate multiplies U h + c, as in `torch.nn.GRU` (and cuDNN).
     """
 
-    layer = nn.GRU
+    make_layer = nn.GRU
     tensors_per_layer = 1
 
     def _step_weights(self, layer: nn.Module) -> tuple[Tensor, ...]:
@@ -151,7 +151,7 @@ class LSTM(RecurrentCore):
     Source: Hochreiter & Schmidhuber 1997, Gers et al. 2000; gates in the order of `torch.nn.LSTM`.
     """
 
-    layer = nn.LSTM
+    make_layer = nn.LSTM
     tensors_per_layer = 2
 
     def _run_layer(self, layer: nn.Module, inputs: Tensor, state: State) -> tuple[Tensor, State]:

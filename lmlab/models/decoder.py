@@ -37,11 +37,11 @@ class Decoder(nn.Module):
         tied_to: an embedding matrix (V, H) to share; None for a matrix of its own.
     """
 
-    def __init__(self, *, hidden_size: int, vocabulary_size: int, tied_to: nn.Parameter | None) -> None:
+    def __init__(self, *, hidden_size: int, vocabulary_size: int, tied_to: Tensor | None) -> None:
         super().__init__()
         own = nn.Linear(hidden_size, vocabulary_size)
-        self.weight = own.weight if tied_to is None else tied_to
-        self.bias = own.bias
+        self.weight: Tensor = own.weight if tied_to is None else tied_to
+        self.bias: Tensor = own.bias
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Unnormalised log probabilities (..., V) of hidden (..., H); for sampling."""
@@ -57,11 +57,12 @@ class Decoder(nn.Module):
         flat, labels = hidden.flatten(0, -2), targets.flatten()
         if not torch.is_grad_enabled():
             return _summed(self.token_nats(flat, labels), labels)
-        weight, bias = self.weight, self.bias
+        weight: Tensor = self.weight
+        bias: Tensor = self.bias
         if torch.is_autocast_enabled(flat.device.type):
             dtype = torch.get_autocast_dtype(flat.device.type)
             flat, weight, bias = flat.to(dtype), weight.to(dtype), bias.to(dtype)
-        nll_sum, num_errors, num_tokens = _ChunkedCrossEntropy.apply(flat, weight, bias, labels)
+        nll_sum, num_errors, num_tokens = _ChunkedCrossEntropy.apply(flat, weight, bias, labels)  # type: ignore[no-untyped-call]
         return TokenLoss(nll_sum, num_errors, num_tokens)
 
     @torch.no_grad()
@@ -105,7 +106,9 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(
+        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, labels: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         needs_weight = ctx.needs_input_grad[1]
         grad_hidden = torch.empty_like(hidden)
         grad_weight = torch.zeros_like(weight) if needs_weight else None
@@ -138,7 +141,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         return nll_sum, num_errors, num_tokens
 
     @staticmethod
-    def backward(ctx: Any, grad_nll: Tensor, *_: Any) -> tuple[Tensor, Tensor | None, Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad_nll: Tensor, *_: Any) -> tuple[Tensor, Tensor | None, Tensor, None]:
         grad_hidden, grad_weight, grad_bias = ctx.saved_tensors
         scale = grad_nll.to(grad_hidden.dtype)
         # In place: these were made for this one backward pass.

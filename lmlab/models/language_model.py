@@ -55,7 +55,7 @@ class RecurrentLM(nn.Module):
         vocabulary_size, dim = vectors.shape
         if tie_weights and dim != core.output_size:
             raise ValueError(f"tied weights need equal sizes, not {dim} and {core.output_size}")
-        self.embedding = nn.Embedding.from_pretrained(vectors, freeze=freeze_embedding)
+        self.embedding = nn.Embedding(vocabulary_size, dim, _weight=vectors.clone(), _freeze=freeze_embedding)
         self.input_dropout = Dropout(input_dropout)
         self.core = core
         self.output_dropout = Dropout(output_dropout)

@@ -30,7 +30,9 @@ def find_run(run: str, *, output_dir: str) -> Path:
             p.parent.parent for p in folder.glob("*/*/checkpoints/*.ckpt")
         )
         if inside:
-            raise UserError("run", run, "holds runs but is none itself", f"give one of them, for example run={inside[-1]}")
+            raise UserError(
+                "run", run, "holds runs but is none itself", f"give one of them, for example run={inside[-1]}"
+            )
         raise UserError("run", run, "is no run (it has no checkpoints/best.ckpt)", _remedy(Path(output_dir)))
     return folder
 

@@ -44,7 +44,9 @@ def build_data(config: Config, *, tokenizer: Tokenizer | None = None) -> Languag
 def build_vectors(config: Config, tokenizer: Tokenizer) -> Vectors:
     """The embedding's first values."""
     num_special = sum(1 for entry in tokenizer.vocabulary[:2] if entry in (UNKNOWN, END))
-    vectors = instantiate(config["embedding"], vocabulary=tokenizer.vocabulary, num_special=num_special)
+    tied = config["model"]["tie_weights"]
+    settings = {key: value for key, value in config["embedding"].items() if key != "freeze"}
+    vectors = instantiate(settings, vocabulary=tokenizer.vocabulary, num_special=num_special, tied=tied)
     assert isinstance(vectors, Vectors)
     return vectors
 
@@ -80,4 +82,3 @@ def build_task(config: Config, model: RecurrentLM) -> LanguageModelTask:
         return optimizer
 
     return LanguageModelTask(model=model, make_optimizer=make_optimizer)
-

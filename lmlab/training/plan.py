@@ -42,7 +42,7 @@ def seconds_per_batch(model: RecurrentLM, data: LanguageModelData, device: torch
         with torch.autocast(device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None):
             output = trial(batch.inputs, trial.init_state(len(batch.reset)))
             loss = trial.decoder.loss(output.hidden, batch.targets)
-        (loss.nll_sum / loss.num_tokens).backward()
+        torch.autograd.backward(loss.nll_sum / loss.num_tokens)
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         times.append(time.perf_counter() - begun)
@@ -52,7 +52,7 @@ def seconds_per_batch(model: RecurrentLM, data: LanguageModelData, device: torch
 
 def estimated_seconds(config: dict[str, Any], data: LanguageModelData, batch_seconds: float) -> float:
     """Of the whole run: training steps with their optimizer, and evaluations."""
-    steps = total_steps(config, data) * config["trainer"]["accumulate_grad_batches"]
+    steps = total_steps(config, data) * int(config["trainer"]["accumulate_grad_batches"])
     tokens_per_batch = data.train_loader.batch_size * data.train_loader.sequence_length
     epochs = steps / len(data.train_loader)
     evaluated = epochs * len(data.stores["validation"]) / tokens_per_batch * _EVALUATION_COST
@@ -60,7 +60,12 @@ def estimated_seconds(config: dict[str, Any], data: LanguageModelData, batch_sec
 
 
 def describe_plan(
-    config: dict[str, Any], data: LanguageModelData, model: RecurrentLM, vectors: Vectors, device: torch.device, seconds: float
+    config: dict[str, Any],
+    data: LanguageModelData,
+    model: RecurrentLM,
+    vectors: Vectors,
+    device: torch.device,
+    seconds: float,
 ) -> str:
     """Data, sizes, parameters, device and time, a line each."""
     loader, trainer = data.train_loader, config["trainer"]
@@ -71,12 +76,13 @@ def describe_plan(
         f"data       {config['data']['name']}: {'; '.join(data.corpus.provenance)}",
         f"           tokens ({unit}): {sizes}; vocabulary {len(data.tokenizer.vocabulary):,}",
         *(f"           {note}" for note in data.corpus.notes),
-        f"batches    {len(loader):,} an epoch, {loader.batch_size} streams x {loader.sequence_length} tokens, state carried",
+        f"batches    {len(loader):,} an epoch, {loader.batch_size} streams x {loader.sequence_length} tokens, "
+        "state carried",
         f"model      {describe_model(config, model)}",
         *_describe_vectors(vectors),
         f"training   {steps:,} steps ({steps * trainer['accumulate_grad_batches'] / len(loader):.3g} epochs), "
-        f"{config['optimizer']['_target_'].rpartition('.')[2]} lr {config['optimizer']['lr']:g}, {trainer['precision']}, "
-        f"on {device_name(device)}",
+        f"{config['optimizer']['_target_'].rpartition('.')[2]} lr {config['optimizer']['lr']:g}, "
+        f"{trainer['precision']}, on {device_name(device)}",
         f"time       about {human_seconds(seconds)}",
     ]
     return "\n".join(lines)
@@ -91,8 +97,9 @@ def describe_model(config: dict[str, Any], model: RecurrentLM) -> str:
     tied = ", decoder tied" if settings["tie_weights"] else ""
     frozen = ", embedding frozen" if config["embedding"]["freeze"] else ""
     return (
-        f"{settings['name']} {settings['num_layers']} x {settings['hidden_size']}, embedding {model.embedding.embedding_dim}: "
-        f"{model.num_parameters:,} parameters (embedding {embedding:,} + core {core:,} + decoder {decoder:,}{tied}{frozen})"
+        f"{settings['name']} {settings['num_layers']} x {settings['hidden_size']}, "
+        f"embedding {model.embedding.embedding_dim}: {model.num_parameters:,} parameters "
+        f"(embedding {embedding:,} + core {core:,} + decoder {decoder:,}{tied}{frozen})"
     )
 
 
@@ -136,7 +143,7 @@ def describe_result(summary: dict[str, Any], folder: Path) -> str:
         *(f"warning     {warning}" for warning in summary["warnings"]),
         f"files       {shown}",
         "curves      tensorboard --logdir outputs",
-        f"next        python -m lmlab.generate run={shown} prompt=\"The \" temperature=0.8",
+        f'next        python -m lmlab.generate run={shown} prompt="The " temperature=0.8',
         f"            python -m lmlab.evaluate run={shown} split=test",
         "            python -m lmlab.train -m model=lstm,gru model.hidden_size=256,512",
     ]

@@ -15,10 +15,10 @@ from lmlab.build import instantiate
 from lmlab.data import tokenizers
 from lmlab.data.datamodule import LanguageModelData, fingerprint
 from lmlab.data.tokenizers import to_json
-from lmlab.models.embeddings import Vectors
 from lmlab.device import choose_device
 from lmlab.errors import InterruptedRun
 from lmlab.files import write_text
+from lmlab.models.embeddings import Vectors
 from lmlab.training.assembly import Config, build_data, build_model, build_task, build_vectors
 from lmlab.training.callbacks.alarms import Alarms
 from lmlab.training.callbacks.checkpoints import AtomicCheckpointIO
@@ -27,11 +27,22 @@ from lmlab.training.callbacks.samples import fallback_prompts
 from lmlab.training.clock import Clock
 from lmlab.training.evaluation import evaluate
 from lmlab.training.plan import (
-    describe_plan, describe_result, estimated_seconds, seconds_per_batch, total_steps, vector_warnings,
-)  # fmt: skip
+    describe_plan,
+    describe_result,
+    estimated_seconds,
+    seconds_per_batch,
+    total_steps,
+    vector_warnings,
+)
 from lmlab.training.summary import (
-    best_figures, device_name, peak_memory_bytes, reset_peak_memory, split_figures, versions, write_summary,
-)  # fmt: skip
+    best_figures,
+    device_name,
+    peak_memory_bytes,
+    reset_peak_memory,
+    split_figures,
+    versions,
+    write_summary,
+)
 from lmlab.training.task import LanguageModelTask
 
 log = logging.getLogger(__name__)
@@ -68,9 +79,11 @@ def train(config: Config, folder: Path, *, resume: bool = False) -> dict[str, An
     task = build_task(config, model)
     clock = Clock()
     recorder = Recorder(
-        folder=folder, clock=clock, characters=data.stores["validation"].num_characters,
+        folder=folder,
+        clock=clock,
+        characters=data.stores["validation"].num_characters,
         log_every_n_steps=config["trainer"]["log_every_n_steps"],
-    )  # fmt: skip
+    )
     callbacks, alarms = _callbacks(config, folder, data, recorder, clock, [*data.warnings, *vector_warnings(vectors)])
     trainer = _trainer(config, folder, device, callbacks)
     interrupted: InterruptedRun | None = None
@@ -113,15 +126,23 @@ def _callbacks(
     alarms: Alarms = instantiate(settings["alarms"], recorder=recorder, notes=notes)
     progress = instantiate(settings["progress"], recorder=recorder, clock=clock, total_steps=total_steps(config, data))
     samples = instantiate(
-        settings["sample_text"], tokenizer=data.tokenizer, folder=folder, clock=clock,
+        settings["sample_text"],
+        tokenizer=data.tokenizer,
+        folder=folder,
+        clock=clock,
         fallback_prompts=fallback_prompts(
             data.corpus.texts("validation")[0], by_character=data.tokenizer.to_dict()["type"] == "char"
         ),
-    )  # fmt: skip
+    )
     checkpoints = instantiate(
-        settings["checkpoints"], folder=folder, recorder=recorder, clock=clock,
-        tokenizer=data.tokenizer.to_dict(), config=config, train_fingerprint=data.stores["train"].text_sha256,
-    )  # fmt: skip
+        settings["checkpoints"],
+        folder=folder,
+        recorder=recorder,
+        clock=clock,
+        tokenizer=data.tokenizer.to_dict(),
+        config=config,
+        train_fingerprint=data.stores["train"].text_sha256,
+    )
     return [recorder, progress, alarms, samples, checkpoints], alarms
 
 
@@ -136,14 +157,23 @@ def _trainer(config: Config, folder: Path, device: torch.device, callbacks: list
     if config["logger"]["_target_"]:
         logger = instantiate(config["logger"], save_dir=str(folder), name="", version="")
     trainer = instantiate(
-        settings, callbacks=callbacks, logger=logger, plugins=[AtomicCheckpointIO()], enable_progress_bar=False,
-        enable_model_summary=False, enable_checkpointing=False, num_sanity_val_steps=0, default_root_dir=str(folder),
-    )  # fmt: skip
+        settings,
+        callbacks=callbacks,
+        logger=logger,
+        plugins=[AtomicCheckpointIO()],
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=False,
+        num_sanity_val_steps=0,
+        default_root_dir=str(folder),
+    )
     assert isinstance(trainer, pl.Trainer)
     return trainer
 
 
-def _evaluate_the_end(trainer: pl.Trainer, task: LanguageModelTask, data: LanguageModelData, recorder: Recorder) -> None:
+def _evaluate_the_end(
+    trainer: pl.Trainer, task: LanguageModelTask, data: LanguageModelData, recorder: Recorder
+) -> None:
     """A run that ends between two evaluations is evaluated where it ended."""
     if not recorder.rows or recorder.rows[-1]["step"] != trainer.global_step:
         trainer.validate(task, datamodule=data, verbose=False)
@@ -182,7 +212,9 @@ def _summary(
     }
 
 
-def _test_figures(task: LanguageModelTask, data: LanguageModelData, device: torch.device, folder: Path) -> dict[str, float]:
+def _test_figures(
+    task: LanguageModelTask, data: LanguageModelData, device: torch.device, folder: Path
+) -> dict[str, float]:
     """The best checkpoint on the test split."""
     best = torch.load(folder / "checkpoints" / "best.ckpt", map_location="cpu", weights_only=True)
     task.load_state_dict(best["state_dict"])

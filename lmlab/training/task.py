@@ -61,7 +61,10 @@ class LanguageModelTask(pl.LightningModule):
         return mean
 
     def configure_gradient_clipping(
-        self, optimizer: Optimizer, gradient_clip_val: int | float | None = None, gradient_clip_algorithm: str | None = None
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: int | float | None = None,
+        gradient_clip_algorithm: str | None = None,
     ) -> None:
         """Clips by the norm over all parameters, and keeps the norm before clipping."""
         parameters = [p for p in self.parameters() if p.grad is not None]
@@ -91,7 +94,9 @@ class LanguageModelTask(pl.LightningModule):
         self._validation_state = None
         if not result.nats_per_token < float("inf"):
             raise UserError(
-                "training", None, f"diverged: validation loss is {result.nats_per_token} at step {self.global_step}",
+                "training",
+                None,
+                f"diverged: validation loss is {result.nats_per_token} at step {self.global_step}",
                 "lower optimizer.lr or set a smaller trainer.gradient_clip_val",
             )
         self.validation_result = result

@@ -135,20 +135,26 @@ class Checkpoints(pl.Callback):
             signal.signal(number, handler)
         self._handlers.clear()
 
-    def on_save_checkpoint(self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]) -> None:
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
         """Adds what makes a checkpoint complete in itself."""
         checkpoint["lmlab"] = {"format": FORMAT, "tokenizer": self.tokenizer, "config": self.config}
         checkpoint["lmlab"]["train_fingerprint"] = self.train_fingerprint
         checkpoint["random_states"] = random_states()
 
-    def on_load_checkpoint(self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]) -> None:
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
         """Keeps the states until training starts: what happens in between draws numbers too.
 
         Raises:
             UserError: the training text is not the one the run began with.
         """
         if checkpoint["lmlab"]["train_fingerprint"] != self.train_fingerprint:
-            raise UserError("run", self.last_path.parent.parent, "its training text has changed", "restore it, or start a new run")
+            raise UserError(
+                "run", self.last_path.parent.parent, "its training text has changed", "restore it, or start a new run"
+            )
         self._random_states = checkpoint["random_states"]
 
 
@@ -159,7 +165,13 @@ def random_states() -> dict[str, Any]:
     return {
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-        "numpy": [str(name), torch.from_numpy(np.asarray(keys, dtype=np.int64)), int(position), int(has_gauss), float(cached)],
+        "numpy": [
+            str(name),
+            torch.from_numpy(np.asarray(keys, dtype=np.int64)),
+            int(position),
+            int(has_gauss),
+            float(cached),
+        ],
         "python": [version, list(words), gauss],
     }
 

@@ -44,8 +44,14 @@ class Progress(pl.Callback):
         """Opens the bar."""
         if self.enabled:
             self.bar = tqdm(
-                total=self.total_steps, initial=trainer.global_step, desc="training", unit="step", file=sys.stderr,
-                dynamic_ncols=True, leave=False, mininterval=REFRESH_SECONDS,
+                total=self.total_steps,
+                initial=trainer.global_step,
+                desc="training",
+                unit="step",
+                file=sys.stderr,
+                dynamic_ncols=True,
+                leave=False,
+                mininterval=REFRESH_SECONDS,
                 bar_format="{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]",
             )
 
@@ -60,8 +66,8 @@ class Progress(pl.Callback):
         speed = recent.num_tokens / max(1e-9, seconds - self._before_seconds)
         self._before, self._before_seconds, self._shown_at = totals, seconds, time.monotonic()
         self.bar.set_postfix_str(
-            f"epoch {trainer.current_epoch + 1}, loss {recent.nats_per_token:.3f} nats, perplexity {recent.perplexity:,.2f}, "
-            f"{speed:,.0f} tokens/s",
+            f"epoch {trainer.current_epoch + 1}, loss {recent.nats_per_token:.3f} nats, "
+            f"perplexity {recent.perplexity:,.2f}, {speed:,.0f} tokens/s",
             refresh=False,
         )
         self.bar.n = trainer.global_step

@@ -105,7 +105,9 @@ class Recorder(pl.Callback):
         self.rows.append(row)
         write_text(self.folder / "metrics.csv", as_csv(self.rows))
         for logger in trainer.loggers:
-            logger.log_metrics({k: v for k, v in row.items() if k.startswith("val/")} | {"epoch": row["epoch"]}, int(row["step"]))
+            logger.log_metrics(
+                {k: v for k, v in row.items() if k.startswith("val/")} | {"epoch": row["epoch"]}, int(row["step"])
+            )
         self.clock.resume()
 
     def _row(self, trainer: pl.Trainer, task: LanguageModelTask, result: Totals) -> Row:

@@ -26,7 +26,7 @@ _MARKUP = frozenset("\\`*_{}[]()#+-.!|~")
 
 
 class SampleText(pl.Callback):
-    """Samples from fixed prompts and seeds every N epochs or steps. Draws from its own generators: training is not changed.
+    """Samples from fixed prompts and seeds every N epochs or steps, drawn from generators of their own.
 
     Args:
         every_n_epochs: after every so many epochs; None never.
@@ -66,9 +66,14 @@ class SampleText(pl.Callback):
         self.folder = folder
         self.clock = clock
         self.options = SamplingOptions(
-            length=length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed,
-            banned=(tokenizer.vocabulary.index(UNKNOWN),), end_id=tokenizer.end_id,
-        )  # fmt: skip
+            length=length,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            seed=seed,
+            banned=(tokenizer.vocabulary.index(UNKNOWN),),
+            end_id=tokenizer.end_id,
+        )
         self.records: list[dict[str, Any]] = []
         self._last_step = -1
 
