@@ -64,6 +64,22 @@ def check_evaluation(config: DictConfig) -> None:
         _check_exists("data.path", config.data.path)
 
 
+def check_benchmark(config: DictConfig) -> None:
+    """Refuses a `benchmark` configuration that cannot work.
+
+    Raises:
+        UserError: the first setting that is out of its range.
+    """
+    for model in config.models:
+        if model not in ("rnn", "gru", "lstm"):
+            raise UserError("models", model, "no such model", "choose among rnn, gru, lstm")
+    for name in ("num_layers", "embedding_dim", "vocabulary_size", "batch_size", "sequence_length", "steps"):
+        _at_least(config, name, 1)
+    if any(size < 1 for size in config.hidden_sizes):
+        raise UserError("hidden_sizes", list(config.hidden_sizes), "has a size less than 1", "for example [256,512]")
+    _check_hardware(config, "")
+
+
 def _check_checkpoint(config: Any) -> None:
     if config.checkpoint not in ("best", "last"):
         raise UserError("checkpoint", config.checkpoint, "no such checkpoint", "choose best or last")
@@ -192,14 +208,15 @@ def _check_optimizer(config: DictConfig) -> None:
         )
 
 
+def _check_hardware(settings: Any, prefix: str) -> None:
+    for name, choices in (("precision", PRECISIONS), ("accelerator", ("auto", "cpu", "gpu"))):
+        if settings[name] not in choices:
+            raise UserError(f"{prefix}{name}", settings[name], "no such option", f"choose one of {', '.join(choices)}")
+
+
 def _check_trainer(config: DictConfig) -> None:
     trainer = config.trainer
-    if trainer.precision not in PRECISIONS:
-        raise UserError(
-            "trainer.precision", trainer.precision, "no such option", f"choose one of {', '.join(PRECISIONS)}"
-        )
-    if trainer.accelerator not in ("auto", "cpu", "gpu"):
-        raise UserError("trainer.accelerator", trainer.accelerator, "no such option", "choose one of auto, cpu, gpu")
+    _check_hardware(trainer, "trainer.")
     if trainer.max_epochs < 1 and not (trainer.max_epochs == -1 and trainer.max_steps > 0):
         remedy = "give 1 or more, or -1 together with trainer.max_steps"
         raise UserError("trainer.max_epochs", trainer.max_epochs, "would train for ever or not at all", remedy)

@@ -6,7 +6,6 @@ import re
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import cast
 
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
@@ -189,13 +188,13 @@ def known_settings(error: BaseException) -> list[str]:
         names: list[str] = []
         for item in fields(node):
             names.append(prefix + item.name)
-            default = item.default_factory
-            if is_dataclass(default):
-                names += walk(cast(type, default), f"{prefix}{item.name}.")
+            default: object = item.default_factory
+            if isinstance(default, type) and is_dataclass(default):
+                names += walk(default, f"{prefix}{item.name}.")
         return names
 
     root = _match(r"object_type=(\w+)", "\n".join(map(str, _chain(error))))
-    for command in (schema.SamplingConfig, schema.EvaluateConfig):
+    for command in (schema.SamplingConfig, schema.EvaluateConfig, schema.BenchmarkConfig):
         if root is not None and root[1] == command.__name__:
             return walk(command, "")
     names = walk(schema.TrainConfig, "")

@@ -207,6 +207,22 @@ class EvaluateConfig:
     data: TextConfig = field(default_factory=TextConfig)
 
 
+@dataclass
+class BenchmarkConfig:
+    """What `python -m lmlab.benchmark` takes."""
+
+    models: list[str] = MISSING
+    hidden_sizes: list[int] = MISSING
+    num_layers: int = MISSING
+    embedding_dim: int = MISSING
+    vocabulary_size: int = MISSING
+    batch_size: int = MISSING
+    sequence_length: int = MISSING
+    steps: int = MISSING
+    accelerator: str = MISSING
+    precision: str = MISSING
+
+
 def register() -> None:
     """Makes the schemas available to `conf/` as the group `schema`."""
     store = ConfigStore.instance()
@@ -226,6 +242,7 @@ def register() -> None:
         "logger": LoggerConfig,
         "generate": SamplingConfig,
         "evaluate": EvaluateConfig,
+        "benchmark": BenchmarkConfig,
     }
     for name, node in nodes.items():
         store.store(group="schema", name=name, node=node, provider="lmlab")

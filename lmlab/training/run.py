@@ -63,7 +63,7 @@ def train(config: Config, folder: Path, *, resume: bool = False) -> dict[str, An
         UserError: text, vectors or device cannot be used, or training diverged.
         InterruptedRun: a signal ended training; the state was saved.
     """
-    _quiet()
+    quiet()
     device = choose_device(config["trainer"]["accelerator"])
     reset_peak_memory(device)
     data = build_data(config, tokenizer=tokenizers.load(folder / "tokenizer.json") if resume else None)
@@ -110,7 +110,7 @@ def _vectors_to_be_loaded(config: Config, data: LanguageModelData) -> Vectors:
     return Vectors(torch.zeros(len(data.tokenizer.vocabulary), config["embedding"]["dim"]))
 
 
-def _quiet() -> None:
+def quiet() -> None:
     """Lightning's advice is for its own users; ours is in the plan."""
     for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch"):
         logging.getLogger(name).setLevel(logging.ERROR)

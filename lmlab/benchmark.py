@@ -1,0 +1,64 @@
+"""`python -m lmlab.benchmark`: how close to a hand-written loop, and so to the hardware, this machine gets."""
+
+from __future__ import annotations
+
+import sys
+
+from omegaconf import DictConfig
+
+from lmlab.configuration import schema
+from lmlab.configuration.checks import check_benchmark
+from lmlab.configuration.command import compose, run_command, settings_help
+
+
+def benchmark(config: DictConfig) -> None:
+    """Times each model at each size and prints a line for it."""
+    from lmlab.device import choose_device
+    from lmlab.training.run import quiet
+    from lmlab.training.speed import Case, measure
+    from lmlab.training.summary import device_name
+
+    quiet()
+    device = choose_device(config.accelerator)
+    print(
+        f"{device_name(device)}, {config.precision}: {config.steps} steps each, in turn; batch {config.batch_size} x "
+        f"{config.sequence_length}, embedding {config.embedding_dim}, vocabulary {config.vocabulary_size:,}"
+    )
+    print(f"{'model':14}{'lmlab tokens/s':>16}{'by hand':>12}{'ratio of step times':>22}")
+    for model in config.models:
+        for hidden_size in config.hidden_sizes:
+            case = Case(
+                model=model,
+                hidden_size=hidden_size,
+                num_layers=config.num_layers,
+                embedding_dim=config.embedding_dim,
+                vocabulary_size=config.vocabulary_size,
+                batch_size=config.batch_size,
+                sequence_length=config.sequence_length,
+                precision=config.precision,
+            )
+            timing = measure(case, steps=config.steps, device=device)
+            tokens = case.batch_size * case.sequence_length
+            ours, theirs = (tokens / sorted(times)[len(times) // 2] for times in (timing.lmlab, timing.by_hand))
+            name = f"{model} {config.num_layers} x {hidden_size}"
+            print(f"{name:14}{ours:>16,.0f}{theirs:>12,.0f}{timing.ratio:>22.3f}", flush=True)
+
+
+def main() -> None:
+    """The command."""
+    arguments = sys.argv[1:]
+    if any(a in ("-h", "--help") for a in arguments):
+        print(settings_help("benchmark"))
+        return
+
+    def work() -> None:
+        schema.register()
+        config = compose("benchmark", arguments)
+        check_benchmark(config)
+        benchmark(config)
+
+    sys.exit(run_command(work, arguments))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+"""How much a training step costs beside a hand-written loop with the same layers."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from lmlab.data.batching import Batch, StreamsLoader
+from lmlab.data.token_store import TokenStore
+from lmlab.training.assembly import build_model, build_task
+from lmlab.training.callbacks.progress import Progress
+from lmlab.training.callbacks.recorder import Recorder
+from lmlab.training.clock import Clock
+
+CLIP = 1.0
+# The first steps allocate and choose kernels.
+WARM_UP = 3
+_AUTOCAST = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is timed."""
+
+    model: str
+    hidden_size: int
+    num_layers: int
+    embedding_dim: int
+    vocabulary_size: int
+    batch_size: int
+    sequence_length: int
+    precision: str
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds of single steps, lmlab's and the hand-written loop's in turn."""
+
+    lmlab: tuple[float, ...]
+    by_hand: tuple[float, ...]
+
+    @property
+    def ratio(self) -> float:
+        """Median of the ratios of neighbouring steps: drift of a shared machine cancels."""
+        return median(a / b for a, b in zip(self.lmlab, self.by_hand, strict=True))
+
+
+class HandWritten:
+    """The loop that people write: `torch.nn` layers, cross-entropy of all logits, clipping, fused Adam."""
+
+    def __init__(self, case: Case, device: torch.device) -> None:
+        layer = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}[case.model]
+        self.case, self.device = case, device
+        self.embedding = nn.Embedding(case.vocabulary_size, case.embedding_dim).to(device)
+        self.core = layer(case.embedding_dim, case.hidden_size, case.num_layers, batch_first=True).to(device)
+        self.decoder = nn.Linear(case.hidden_size, case.vocabulary_size).to(device)
+        self.parameters = [*self.embedding.parameters(), *self.core.parameters(), *self.decoder.parameters()]
+        self.optimizer = torch.optim.Adam(self.parameters, lr=1e-3, fused=case.precision != "16-mixed")
+        self.scaler = torch.amp.GradScaler(device.type, enabled=case.precision == "16-mixed")
+        self.state: Any = None
+
+    def step(self, inputs: Tensor, targets: Tensor) -> None:
+        """One step on a batch (B, T) on the CPU."""
+        inputs, targets = inputs.to(self.device), targets.to(self.device)
+        dtype = _AUTOCAST.get(self.case.precision)
+        with torch.autocast(self.device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None):
+            output, state = self.core(self.embedding(inputs), self.state)
+            loss = nn.functional.cross_entropy(self.decoder(output).flatten(0, 1), targets.flatten())
+        self.state = tuple(s.detach() for s in state) if isinstance(state, tuple) else state.detach()
+        self.optimizer.zero_grad()
+        torch.autograd.backward(self.scaler.scale(loss))
+        self.scaler.unscale_(self.optimizer)
+        nn.utils.clip_grad_norm_(self.parameters, CLIP)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+
+
+class _TakeTurns(pl.Callback):
+    """After each step of the Trainer, one by hand. What Lightning does between two steps counts as lmlab's."""
+
+    def __init__(self, by_hand: HandWritten, device: torch.device) -> None:
+        self.by_hand, self.device = by_hand, device
+        self.lmlab_seconds: list[float] = []
+        self.by_hand_seconds: list[float] = []
+        self._left_at: float | None = None
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, _: int
+    ) -> None:
+        """Times both."""
+        arrived = self._now()
+        if self._left_at is not None:
+            self.lmlab_seconds.append(arrived - self._left_at)
+        inputs, targets = batch.inputs.cpu(), batch.targets.cpu().clamp(min=0)
+        begun = self._now()
+        self.by_hand.step(inputs, targets)
+        ended = self._now()
+        if self._left_at is not None:
+            self.by_hand_seconds.append(ended - begun)
+        self._left_at = self._now()
+
+    def _now(self) -> float:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return time.perf_counter()
+
+
+def measure(case: Case, *, steps: int, device: torch.device) -> Timing:
+    """Trains for so many steps on random ids with a run's own callbacks, in turn with the hand-written loop."""
+    count = (steps + WARM_UP + 2) * case.batch_size * case.sequence_length
+    ids = np.random.default_rng(0).integers(0, case.vocabulary_size, count, dtype=np.int32)
+    store = TokenStore(ids, count, 0, "", None)
+    loader = StreamsLoader(store=store, batch_size=case.batch_size, sequence_length=case.sequence_length, seed=0)
+    task = build_task(_config(case), build_model(_config(case), torch.randn(case.vocabulary_size, case.embedding_dim)))
+    clock = Clock()
+    turns = _TakeTurns(HandWritten(case, device), device)
+    with tempfile.TemporaryDirectory() as folder:
+        recorder = Recorder(folder=Path(folder), clock=clock, characters=1, log_every_n_steps=20)
+        progress = Progress(enabled=False, recorder=recorder, clock=clock, total_steps=steps)
+        trainer = pl.Trainer(
+            accelerator="gpu" if device.type == "cuda" else "cpu",
+            devices=1,
+            precision=case.precision,  # type: ignore[arg-type]
+            max_steps=steps + WARM_UP + 1,
+            gradient_clip_val=CLIP,
+            callbacks=[recorder, progress, turns],
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            default_root_dir=folder,
+        )
+        trainer.fit(task, train_dataloaders=loader)
+    return Timing(tuple(turns.lmlab_seconds[WARM_UP:]), tuple(turns.by_hand_seconds[WARM_UP:]))
+
+
+def _config(case: Case) -> dict[str, Any]:
+    core = {"_target_": f"lmlab.models.cores.{case.model.upper()}", "dropout": 0.0}
+    sizes = {"hidden_size": case.hidden_size, "num_layers": case.num_layers}
+    return {
+        "model": {"core": core | sizes, "input_dropout": 0.0, "output_dropout": 0.0, "tie_weights": False} | sizes,
+        "embedding": {"freeze": False},
+        "optimizer": {"_target_": "torch.optim.Adam", "lr": 1e-3},
+        "trainer": {"precision": case.precision},
+    }

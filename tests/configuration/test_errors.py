@@ -1,0 +1,129 @@
+"""Each mistake: one line that names the setting and the remedy, status 1, no traceback, and nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+RUN = """
+import sys
+from lmlab.{command} import main
+sys.argv[1:] = {arguments!r}
+try:
+    main()
+    status = 0
+except SystemExit as end:
+    status = end.code
+print("status", status, "torch", "torch" in sys.modules)
+"""
+
+
+def run(command: str, arguments: list[str], folder: Path) -> tuple[int, bool, str]:
+    """Status, whether torch was imported, and standard error."""
+    code = RUN.format(command=command, arguments=arguments)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, env=os.environ, check=True
+    )
+    status, torch_imported = done.stdout.split("status ")[1].split(" torch ")
+    return int(status), torch_imported.strip() == "True", done.stderr
+
+
+TRAIN = [
+    (["model.hiden_size=5"], ["model.hiden_size", "did you mean model.hidden_size?"]),
+    (["modle=lstm"], ["modle", "did you mean model?"]),
+    (["model=lstmm"], ["model=lstmm", "gru, lstm, rnn", "did you mean lstm?"]),
+    (["model.hidden_size=abc"], ["model.hidden_size=abc", "not a whole number"]),
+    (["model.hidden_size=0"], ["model.hidden_size=0", "less than 1"]),
+    (["model.hidden_size=256,512"], ["model.hidden_size=256,512", "add -m"]),
+    (["model.dropout=1"], ["model.dropout=1"]),
+    (["model=null"], ["model=null"]),
+    (["seed=null"], ["seed=null"]),
+    (["foo"], ["foo", "key=value"]),
+    (["+x=1"], ["+x=1", "no such setting"]),
+    (["+model.foo=1"], ["model.foo=1", "no such setting"]),
+    (["tokenizer.lower=true"], ["tokenizer.lower", "char, word"]),
+    (["tokenizer.end_token=line"], ["tokenizer.end_token=line", "null, document"]),
+    (["data=text"], ["data.path", "give a file or folder"]),
+    (["data=text", "data.path=no such, file.txt"], ["data.path=no such, file.txt", "no such file"]),
+    (["data=harry_potter"], ["data.path=data/harry_potter", "put your books there", "data=python_docs"]),
+    (["data.split=[1,0]"], ["data.split", "[0.8,0.1,0.1]"]),
+    (["embedding=glove"], ["embedding.path", "GloVe"]),
+    (["model.tie_weights=true"], ["model.tie_weights=true", "embedding.dim (128)", "model.hidden_size (256)"]),
+    (["trainer.precision=17"], ["trainer.precision=17", "32-true"]),
+    (["optimizer.lr=-1"], ["optimizer.lr=-1", "positive"]),
+    (["callbacks.sample_text.temperature=-1"], ["callbacks.sample_text.temperature=-1"]),
+    (["++trainer._target_=os.system"], ["_target_=os.system"]),
+    (["run=nowhere"], ["run=nowhere", "no such folder"]),
+]
+
+
+@pytest.mark.parametrize(("arguments", "expected"), TRAIN, ids=lambda value: " ".join(value))
+def test_train_refuses_in_one_line_before_torch(arguments: list[str], expected: list[str], tmp_path: Path) -> None:
+    status, torch_imported, stderr = run("train", arguments, tmp_path)
+    lines = stderr.strip().splitlines()
+    assert status == 1
+    assert not torch_imported
+    assert len(lines) == 1
+    assert lines[0].startswith("error: ")
+    for part in expected:
+        assert part in lines[0]
+    assert not any(path.is_file() for path in tmp_path.rglob("*"))
+
+
+OTHERS = [
+    ("generate", ["run=nowhere"], ["run=nowhere", "no such folder"]),
+    ("generate", ["run=."], ["run=.", "is no run"]),
+    ("generate", ["prompt=a", "temprature=1"], ["temprature", "did you mean temperature?"]),
+    ("generate", ["temperature=-1"], ["temperature=-1"]),
+    ("generate", ["top_p=2"], ["top_p=2"]),
+    ("generate", [], ["run=latest", "train one first"]),
+    ("evaluate", ["split=tset"], ["split=tset", "train, validation"]),
+    ("evaluate", ["data.path=nowhere.txt"], ["data.path=nowhere.txt"]),
+    ("benchmark", ["models=[cnn]"], ["models=cnn", "rnn, gru, lstm"]),
+]
+
+
+@pytest.mark.parametrize(("command", "arguments", "expected"), OTHERS, ids=str)
+def test_other_commands_refuse_in_one_line_before_torch(
+    command: str, arguments: list[str], expected: list[str], tmp_path: Path
+) -> None:
+    status, torch_imported, stderr = run(command, arguments, tmp_path)
+    lines = stderr.strip().splitlines()
+    assert status == 1
+    assert not torch_imported
+    assert len(lines) == 1
+    for part in expected:
+        assert part in lines[0]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", "the file is empty"),
+        (b" \n\n", "nothing but white space"),
+        (b"a", "too few"),
+        (bytes(range(256)) * 20, "binary"),
+        (b"abc \x81\x8d\x8f " * 50, "name its encoding"),
+        (b"ab cd ef gh", "nothing to predict"),
+    ],
+)
+def test_an_unusable_text_is_refused_in_one_line(content: bytes, expected: str, tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_bytes(content)
+    status, _, stderr = run("train", ["data=text", "data.path=text.txt", "trainer=cpu"], tmp_path)
+    lines = stderr.strip().splitlines()
+    assert status == 1
+    assert len(lines) == 1
+    assert expected in lines[0]
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["text.txt"]
+
+
+def test_the_traceback_is_there_on_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LMLAB_DEBUG", "1")
+    _, _, stderr = run("train", ["model=lstmm"], tmp_path)
+    assert "Traceback" in stderr
+    assert stderr.strip().splitlines()[-1].startswith("error: model=lstmm")

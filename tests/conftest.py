@@ -1,0 +1,77 @@
+"""What several tests share: small texts, composed configurations, one small trained run."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# Small work: a second thread would only wait for the first.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+Compose = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LMLAB_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+def made_up_text(sentences: int, seed: int = 0) -> str:
+    """English-like text with a structure that a small model can learn."""
+    generator = random.Random(seed)
+    names, verbs = ["Anna", "Ben", "the cat", "a bird"], ["sees", "likes", "follows", "won't forget"]
+    made = (f"{generator.choice(names)} {generator.choice(verbs)} {generator.choice(names)}" for _ in range(sentences))
+    return "".join(f"{s[0].upper()}{s[1:]}.\n" for s in made)
+
+
+@pytest.fixture(scope="session")
+def text_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("text") / "made_up.txt"
+    path.write_text(made_up_text(700), encoding="utf-8")
+    return path
+
+
+SMALL = (
+    "model.hidden_size=16",
+    "embedding.dim=8",
+    "data.batch_size=4",
+    "data.sequence_length=25",
+    "trainer=cpu",
+    "trainer.max_epochs=2",
+    "trainer.log_every_n_steps=10",
+    "callbacks.sample_text.length=30",
+)
+
+
+def compose_config(text: Path, *overrides: str) -> dict[str, Any]:
+    """A small training configuration on a text, plain and resolved."""
+    from hydra import compose, initialize_config_dir
+    from omegaconf import OmegaConf
+
+    from lmlab.configuration import schema
+    from lmlab.configuration.checks import check_training
+    from lmlab.configuration.folders import configuration_folder
+
+    schema.register()
+    with initialize_config_dir(config_dir=str(configuration_folder()), version_base="1.3"):
+        config = compose("train", overrides=["data=text", f"data.path='{text}'", *SMALL, *overrides])
+    check_training(config)
+    plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
+
+
+@pytest.fixture(scope="session")
+def trained_run(text_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run of two epochs."""
+    from lmlab.training.run import train
+
+    folder = tmp_path_factory.mktemp("outputs") / "text-lstm" / "run"
+    folder.mkdir(parents=True)
+    train(compose_config(text_file, "tokenizer.end_token=document"), folder)
+    return folder
