@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lmlab.errors import UserError
 from lmlab.models.language_model import RecurrentLM
 from lmlab.training.evaluation import evaluation_mode, exact_float32
 
@@ -66,7 +67,11 @@ def probabilities(logits: Tensor, options: SamplingOptions) -> Tensor:
 
     Raises:
         ValueError: a negative temperature.
+        UserError: logits that are no numbers.
     """
+    if not bool(torch.isfinite(logits).all()):
+        remedy = "lower optimizer.lr or set a smaller trainer.gradient_clip_val"
+        raise UserError("model", None, "its outputs are no longer numbers: training diverged", remedy)
     if options.temperature < 0:
         raise ValueError(f"temperature must be 0 or more, not {options.temperature}")
     scores = logits.double()

@@ -161,15 +161,15 @@ class GradientTotals(torch.nn.Module):
             self.num_clipped += clipped
             self.all_clipped += clipped
 
-    def take(self) -> dict[str, float]:
-        """Mean norm and share of clipped steps since the last call; empty where there was no step."""
-        steps = float(self.num_steps)
+    def take(self) -> tuple[int, dict[str, float]]:
+        """Steps since the last call, their mean norm and share of clipped ones; 0 and empty where there was none."""
+        steps = int(self.num_steps)
         if steps == 0:
-            return {}
+            return 0, {}
         figures = {"grad_norm": float(self.norm_sum) / steps, "clip_fraction": float(self.num_clipped) / steps}
         for name in self._NAMES[:4]:
             getattr(self, name).zero_()
-        return figures
+        return steps, figures
 
     @property
     def clip_fraction(self) -> float:

@@ -78,6 +78,7 @@ class Checkpoints(pl.Callback):
         self.config = config
         self.train_fingerprint = train_fingerprint
         self._saved_at = time.monotonic()
+        self._waited = False
         self._signal: int | None = None
         self._handlers: dict[int, Any] = {}
         self._random_states: dict[str, Any] | None = None
@@ -108,7 +109,11 @@ class Checkpoints(pl.Callback):
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         """last.ckpt, when the minutes have passed or a signal came."""
         minutes = (time.monotonic() - self._saved_at) / 60
-        if self._signal is not None or (self.every_minutes is not None and minutes >= self.every_minutes):
+        due = self._signal is not None or (self.every_minutes is not None and minutes >= self.every_minutes)
+        # A run resumed from before an evaluation would leave that evaluation out, so this waits for a step without one.
+        if due and not self._waited and evaluation_follows(trainer):
+            self._waited = True
+        elif due:
             self._save_last(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -119,6 +124,7 @@ class Checkpoints(pl.Callback):
         with self.clock.paused():
             trainer.save_checkpoint(self.last_path)
         self._saved_at = time.monotonic()
+        self._waited = False
         if self._signal is not None:
             raise InterruptedRun(self._signal)
 
@@ -156,6 +162,15 @@ class Checkpoints(pl.Callback):
                 "run", self.last_path.parent.parent, "its training text has changed", "restore it, or start a new run"
             )
         self._random_states = checkpoint["random_states"]
+
+
+def evaluation_follows(trainer: pl.Trainer) -> bool:
+    """Whether an evaluation comes between this step and the next."""
+    loop = trainer.fit_loop.epoch_loop
+    if loop.batch_progress.is_last_batch:
+        return True
+    by_steps = trainer.check_val_every_n_epoch is None
+    return by_steps and (loop.total_batch_idx + 1) % int(trainer.val_check_batch or 1) == 0
 
 
 def random_states() -> dict[str, Any]:

@@ -71,7 +71,7 @@ class Recorder(pl.Callback):
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         """Every so many steps, the figures since the last time."""
         step = trainer.global_step
-        if step - self._last_logged[0] >= self.log_every_n_steps:
+        if step % self.log_every_n_steps == 0 and step > self._last_logged[0]:
             self._serve_loggers(trainer, task_of(pl_module), step)
 
     def _serve_loggers(self, trainer: pl.Trainer, task: LanguageModelTask, step: int) -> None:
@@ -79,8 +79,8 @@ class Recorder(pl.Callback):
         task.recent.reset()
         seconds = self.clock.training_seconds
         figures = train_figures(totals)
-        gradients = task.gradients.take()
-        self._gradient_sums.append((step - self._last_logged[0], gradients))
+        steps, gradients = task.gradients.take()
+        self._gradient_sums.append((steps, gradients))
         figures.update(gradients)
         figures["tokens_per_second"] = totals.num_tokens / max(1e-9, seconds - self._last_logged[1])
         figures["lr"] = learning_rate(trainer)

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from lmlab.files import write_text
+from lmlab.training.callbacks.checkpoints import AtomicCheckpointIO, random_states, restore_random_states
+
+
+def draw_of_each() -> tuple[float, float, float]:
+    return random.random(), float(np.random.random()), float(torch.rand(()))
+
+
+def test_random_states_survive_a_checkpoint_file(tmp_path: Path) -> None:
+    checkpoint_io = AtomicCheckpointIO()
+    random.gauss(0, 1)
+    np.random.normal()
+    checkpoint_io.save_checkpoint({"states": random_states()}, tmp_path / "a.ckpt")
+    expected = [draw_of_each() for _ in range(3)]
+    restore_random_states(checkpoint_io.load_checkpoint(tmp_path / "a.ckpt")["states"])
+    assert [draw_of_each() for _ in range(3)] == expected
+
+
+def test_a_crash_while_saving_leaves_the_file_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoint_io = AtomicCheckpointIO()
+    path = tmp_path / "a.ckpt"
+    checkpoint_io.save_checkpoint({"value": 1}, path)
+
+    def half(checkpoint: Any, file: Any) -> None:
+        file.write(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(torch, "save", half)
+    with pytest.raises(OSError, match="disk full"):
+        checkpoint_io.save_checkpoint({"value": 2}, path)
+    assert checkpoint_io.load_checkpoint(path) == {"value": 1}
+    assert os.listdir(tmp_path) == ["a.ckpt"]
+
+
+def test_a_checkpoint_that_would_run_code_is_refused(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> Any:
+            return (os.mkdir, (str(tmp_path / "ran"),))
+
+    torch.save({"state": Trap()}, tmp_path / "trap.ckpt")
+    with pytest.raises(Exception, match="weights_only"):
+        AtomicCheckpointIO().load_checkpoint(tmp_path / "trap.ckpt", weights_only=False)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_text_file_is_replaced_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    write_text(path, "one")
+    write_text(path, "zwei ü")
+    assert path.read_text(encoding="utf-8") == "zwei ü"
+    assert os.listdir(tmp_path) == ["a.txt"]
