@@ -1,0 +1,119 @@
+"""The commands as they are typed, in processes of their own."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from conftest import SMALL
+
+from lmlab.data.corpus import Document, split_documents
+
+
+def command(name: str, *arguments: str, cwd: Path, status: int = 0) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", f"lmlab.{name}", *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        env=os.environ,
+        check=False,
+    )
+    assert done.returncode == status, done.stderr
+    return done
+
+
+def test_generate_writes_the_same_text_for_the_same_seed(trained_run: Path, tmp_path: Path) -> None:
+    arguments = [f"run={trained_run}", "prompt=Anna sees, (b", "length=40", "seed=3"]
+    first, second = (command("generate", *arguments, cwd=tmp_path) for _ in range(2))
+    other = command("generate", *arguments[:-1], "seed=4", cwd=tmp_path)
+    assert first.stdout == second.stdout != other.stdout
+    assert first.stdout.startswith("Anna sees, (b")
+    assert "do" in first.stderr and "'('" in first.stderr  # unknown characters of the prompt are said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_generate_draws_several_samples_of_which_the_first_is_the_single_one(trained_run: Path, tmp_path: Path) -> None:
+    one = command("generate", f"run={trained_run}", "prompt=Ben", "length=25", cwd=tmp_path).stdout
+    three = command("generate", f"run={trained_run}", "prompt=Ben", "length=25", "num_samples=3", cwd=tmp_path)
+    assert three.stdout.split("--- sample 1 of 3\n")[1].startswith(one.rstrip("\n"))
+    assert three.stderr.count("length") + three.stderr.count("end") >= 3
+
+
+def test_evaluate_gives_the_summarys_numbers(trained_run: Path, tmp_path: Path) -> None:
+    output = tmp_path / "result.json"
+    summary = json.loads((trained_run / "summary.json").read_text())
+    for split, prefix in (("test", "test"), ("validation", "val"), ("dev", "val")):
+        command("evaluate", f"run={trained_run}", f"split={split}", f"output={output}", cwd=tmp_path)
+        result = json.loads(output.read_text())
+        for figure in ("nats_per_token", "perplexity", "bits_per_char", "error_rate", "num_tokens"):
+            assert result[figure] == pytest.approx(summary[f"{prefix}/{figure}"], rel=1e-9)
+        if prefix == "val":
+            assert result["fingerprint"] == summary["fingerprint"]
+
+
+def test_evaluate_reads_another_text_with_the_runs_own_tokenizer(
+    trained_run: Path, text_file: Path, tmp_path: Path
+) -> None:
+    corpus = split_documents([Document("a", text_file.read_text())], [0.8, 0.1, 0.1])
+    (tmp_path / "other.txt").write_text(corpus["test"][0].text)
+    command("evaluate", f"run={trained_run}", "data.path=other.txt", "output=result.json", cwd=tmp_path)
+    summary = json.loads((trained_run / "summary.json").read_text())
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert result["nats_per_token"] == pytest.approx(summary["test/nats_per_token"], rel=1e-9)
+
+
+def test_a_sweep_has_one_folder_and_a_failed_job_stops_no_other(text_file: Path, tmp_path: Path) -> None:
+    swept = ["model.hidden_size=4,8", "optimizer.lr=1e-3,1e-2", "trainer.max_steps=3,0"]
+    done = command("train", "-m", "data=text", f"data.path={text_file}", *SMALL, *swept, cwd=tmp_path, status=1)
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("trainer.max_steps=0") == 4
+    (sweep,) = (tmp_path / "outputs" / "text-lstm").iterdir()
+    finished = sorted(path.parent.name for path in sweep.glob("*/summary.json"))
+    assert finished == ["0_hidden-4_lr-0.001_steps-3", "2_hidden-4_lr-0.01_steps-3", "4_hidden-8_lr-0.001_steps-3", "6_hidden-8_lr-0.01_steps-3"]  # fmt: skip
+    sizes = {json.loads((sweep / name / "summary.json").read_text())["num_parameters"] for name in finished}
+    assert len(sizes) == 2
+
+
+def test_a_run_goes_on_for_more_epochs_from_the_command_line(text_file: Path, tmp_path: Path) -> None:
+    command("train", "data=text", f"data.path={text_file}", *SMALL, "name=first", cwd=tmp_path)
+    (folder,) = (tmp_path / "outputs" / "first").iterdir()
+    refused = command("train", f"run={folder}", "optimizer.lr=1", cwd=tmp_path, status=1)
+    assert "optimizer.lr=1: cannot change" in refused.stderr
+    command("train", f"run={folder}", "trainer.max_epochs=3", cwd=tmp_path)
+    rows = list(csv.DictReader((folder / "metrics.csv").open()))
+    assert [float(row["epoch"]) for row in rows] == [1, 2, 3]
+    command("generate", "prompt=Anna", "length=5", cwd=tmp_path)  # run=latest
+    assert (folder / ".hydra" / "config.yaml").is_file()
+    assert (folder / "train.log").read_text().count("time       about") == 2
+
+
+def test_the_wheel_carries_the_configuration(tmp_path: Path) -> None:
+    root = Path(__file__).resolve().parents[2]
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=root, capture_output=True, check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "unpacked")
+    environment = os.environ | {"PYTHONPATH": str(tmp_path / "unpacked")}
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    code = "import lmlab.train, sys; print(lmlab.train.__file__); sys.argv[1:] = ['--cfg', 'job']; lmlab.train.main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=elsewhere, capture_output=True, text=True, env=environment, check=True
+    )
+    assert done.stdout.startswith(str(tmp_path / "unpacked"))
+    assert "_target_: lmlab.models.cores.LSTM" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["generate", "evaluate", "benchmark", "train"])
+def test_help_shows_the_settings(name: str, tmp_path: Path) -> None:
+    done = command(name, "--help", cwd=tmp_path)
+    assert "key=value" in done.stdout or "Powered by Hydra" in done.stdout
+    assert list(tmp_path.iterdir()) == []
