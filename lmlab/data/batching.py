@@ -52,7 +52,11 @@ class Streams:
         self.store = store
         self.num_streams = num_streams
         self.length = -(-len(store) // num_streams)
-        self._starts = np.arange(num_streams, dtype=np.int64)[:, None] * self.length
+        # (S, 1): each stream's first target and the one after its last. Without an end token the very first token is
+        # no target: its stream begins with the second, so that the first is read once and from a fresh state.
+        borders = np.minimum(np.arange(num_streams + 1, dtype=np.int64)[:, None] * self.length, len(store))
+        self._starts, self._stops = borders[:-1].copy(), borders[1:]
+        self._starts[0] = 0 if store.end_id is not None else 1
 
     def num_windows(self, sequence_length: int) -> int:
         """How many windows of that length cover the streams."""
@@ -65,17 +69,14 @@ class Streams:
             A batch of shape (S, stop - start).
         """
         stop = min(stop, self.length)
-        ids, num_tokens = self.store.ids, len(self.store)
+        ids = self.store.ids
         # (S, T + 1): one token before each target.
         positions = self._starts + np.arange(start - 1, stop, dtype=np.int64)[None, :]
-        taken = ids[np.clip(positions, 0, num_tokens - 1)].astype(np.int64)
+        taken = ids[np.clip(positions, 0, len(self.store) - 1)].astype(np.int64)
         inputs, targets = taken[:, :-1].copy(), taken[:, 1:].copy()
-        targets[positions[:, 1:] >= num_tokens] = IGNORE_INDEX
-        if start == 0:
-            if self.store.end_id is None:
-                targets[0, 0] = IGNORE_INDEX
-            else:
-                inputs[0, 0] = self.store.end_id
+        targets[positions[:, 1:] >= self._stops] = IGNORE_INDEX
+        if start == 0 and self.store.end_id is not None:
+            inputs[0, 0] = self.store.end_id
         reset = torch.full((self.num_streams,), start == 0)
         return Batch(torch.from_numpy(inputs), torch.from_numpy(targets), reset)
 

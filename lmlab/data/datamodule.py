@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 
 from lmlab.data import token_store
@@ -106,6 +107,8 @@ def fingerprint(store: TokenStore, tokenizer: Tokenizer, num_streams: int) -> st
     """
     protocol: dict[str, Any] = {
         "text": store.text_sha256,
+        # Beyond the text: where end tokens stand.
+        "ids": hashlib.sha256(np.ascontiguousarray(store.ids)).hexdigest(),
         "tokenizer": tokenizer.to_dict(),
         "num_streams": num_streams,
         "num_tokens": store.num_targets,

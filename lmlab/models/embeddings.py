@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -110,7 +111,7 @@ def _opened(path: Path, dim: int | None) -> Iterator[IO[bytes]]:
             yield io.BufferedReader(member, buffer_size=1 << 20)  # type: ignore[type-var]
     except OSError as error:
         raise UserError("embedding.path", path, error.strerror or "cannot be read", "check the path") from None
-    except zipfile.BadZipFile:
+    except (zipfile.BadZipFile, zlib.error, EOFError):
         raise UserError("embedding.path", path, "a damaged zip file", "fetch it again") from None
 
 
