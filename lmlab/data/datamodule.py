@@ -108,7 +108,7 @@ def fingerprint(store: TokenStore, tokenizer: Tokenizer, num_streams: int) -> st
     protocol: dict[str, Any] = {
         "text": store.text_sha256,
         # Beyond the text: where end tokens stand.
-        "ids": hashlib.sha256(np.ascontiguousarray(store.ids)).hexdigest(),
+        "ids": hashlib.sha256(np.ascontiguousarray(store.ids).data).hexdigest(),
         "tokenizer": tokenizer.to_dict(),
         "num_streams": num_streams,
         "num_tokens": store.num_targets,
