@@ -82,8 +82,8 @@ class Progress(pl.Callback):
         self.clear()
         log.info(
             f"epoch {row['epoch']:g}  step {row['step']:,}  {row['seconds']:.0f} s  "
-            f"train {row['train/nats_per_token']:.4f} nats  val {row['val/nats_per_token']:.4f} nats  "
-            f"perplexity {row['val/perplexity']:,.3f}  bits/char {row['val/bits_per_char']:.4f}  "
+            f"train {row['train/nats_per_token']:.4f}  val {row['val/nats_per_token']:.4f} nats  "
+            f"perplexity {row['val/perplexity']:,.3f}  bits/char {row['val/bits_per_char']:.3f}  "
             f"{row['tokens_per_second']:,.0f} tokens/s{best}"
         )
 

@@ -139,8 +139,13 @@ class SampleText(pl.Callback):
 
 def as_markdown(record: dict[str, Any]) -> str:
     """A sample for TensorBoard's text page: the prompt in bold, all markup of the text itself escaped."""
-    prompt, text = (_escaped(record[key]) for key in ("prompt", "text"))
-    return f"**{prompt}**{text}" if prompt.strip() else text
+    prompt, text = record["prompt"], record["text"]
+    bold = prompt.strip()
+    if not bold:
+        return _escaped(prompt + text)
+    # Markdown's stars must touch the words they embrace.
+    before, after = prompt.partition(bold)[::2]
+    return f"{_escaped(before)}**{_escaped(bold)}**{_escaped(after + text)}"
 
 
 def _escaped(text: str) -> str:
