@@ -41,6 +41,21 @@ class SamplingOptions:
     banned: tuple[int, ...] = ()
     end_id: int | None = None
 
+    def __post_init__(self) -> None:
+        """Refuses what means nothing.
+
+        Raises:
+            ValueError: by the option's name.
+        """
+        if not 0 <= self.temperature < float("inf"):
+            raise ValueError(f"temperature must be 0 or more, not {self.temperature}")
+        if self.length < 1:
+            raise ValueError(f"length must be 1 or more, not {self.length}")
+        if self.top_k is not None and self.top_k < 1:
+            raise ValueError(f"top_k must be 1 or more, not {self.top_k}")
+        if self.top_p is not None and not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p must be above 0 and at most 1, not {self.top_p}")
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -66,14 +81,14 @@ def probabilities(logits: Tensor, options: SamplingOptions) -> Tensor:
         (B, V) float64 rows that sum to 1.
 
     Raises:
-        ValueError: a negative temperature.
+        ValueError: every token is banned.
         UserError: logits that are no numbers.
     """
     if not bool(torch.isfinite(logits).all()):
         remedy = "lower optimizer.lr or set a smaller trainer.gradient_clip_val"
         raise UserError("model", None, "its outputs are no longer numbers: training diverged", remedy)
-    if options.temperature < 0:
-        raise ValueError(f"temperature must be 0 or more, not {options.temperature}")
+    if len(set(options.banned)) >= logits.shape[1]:
+        raise ValueError("every token is banned")
     scores = logits.double()
     if options.banned:
         scores = scores.index_fill(1, torch.tensor(options.banned, device=scores.device), float("-inf"))

@@ -93,7 +93,7 @@ class TrainedModel:
             The text after the prompt.
 
         Raises:
-            ValueError: a negative temperature.
+            ValueError: a temperature below 0, or another option that means nothing.
         """
         options = self.sampling_options(
             length=length,

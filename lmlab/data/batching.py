@@ -51,12 +51,13 @@ class Streams:
     def __init__(self, store: TokenStore, num_streams: int) -> None:
         self.store = store
         self.num_streams = num_streams
-        self.length = -(-len(store) // num_streams)
+        length = -(-len(store) // num_streams)
         # (S, 1): each stream's first target and the one after its last. Without an end token the very first token is
         # no target: its stream begins with the second, so that the first is read once and from a fresh state.
-        borders = np.minimum(np.arange(num_streams + 1, dtype=np.int64)[:, None] * self.length, len(store))
+        borders = np.minimum(np.arange(num_streams + 1, dtype=np.int64)[:, None] * length, len(store))
         self._starts, self._stops = borders[:-1].copy(), borders[1:]
         self._starts[0] = 0 if store.end_id is not None else 1
+        self.length = int((self._stops - self._starts).max())
 
     def num_windows(self, sequence_length: int) -> int:
         """How many windows of that length cover the streams."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from lmlab.errors import UserError
 
@@ -78,14 +78,15 @@ def _by_document(
     documents: Sequence[Document], names: list[str], fractions: list[float]
 ) -> dict[str, tuple[Document, ...]]:
     sizes = [len(document.text) for document in documents]
-    total = max(1, sum(sizes))
+    before = [0, *accumulate(sizes)]
+    total = max(1, before[-1])
     ends: list[int] = []
     target = 0.0
     for i, fraction in enumerate(fractions[:-1]):
         target += fraction * total
         first = (ends[-1] if ends else 0) + 1
         last = len(documents) - (len(names) - 1 - i)
-        ends.append(min(range(first, last + 1), key=lambda end: abs(sum(sizes[:end]) - target)))
+        ends.append(min(range(first, last + 1), key=lambda end: abs(before[end] - target)))
     starts = [0, *ends]
     return {name: tuple(documents[a:b]) for name, a, b in zip(names, starts, [*ends, len(documents)], strict=True)}
 
@@ -112,6 +113,16 @@ def _by_position(
 def _whole_word(text: str, cut: int) -> int:
     """`cut`, moved behind the word it falls into (a word of more than 100 characters is cut all the same)."""
     for position in range(cut, min(cut + 100, len(text))):
-        if position == 0 or not (text[position - 1].isalnum() and text[position].isalnum()):
+        if position == 0 or not _inside_word(text, position):
             return position
     return cut
+
+
+def _inside_word(text: str, position: int) -> bool:
+    """Whether a letter or digit, perhaps with an apostrophe between, stands on both sides."""
+    before, after = text[position - 1], text[position]
+    if after in "'’":
+        after = text[position + 1 : position + 2]
+    elif before in "'’":
+        before = text[position - 2 : position - 1] if position > 1 else ""
+    return before.isalnum() and after.isalnum()

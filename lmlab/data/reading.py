@@ -42,7 +42,8 @@ def read_text_file(path: Path, *, encoding: str) -> TextFile:
     """Reads one file.
 
     A byte order mark decides; without one it is UTF-8; where that does not fit, Windows-1252, said in the notes.
-    CRLF and CR become LF. Project Gutenberg's header, credits and licence are removed where both are recognised.
+    CRLF and CR become LF. Project Gutenberg's header, credits and licence are removed
+    where its marks are found.
 
     Args:
         path: the file.
@@ -71,6 +72,8 @@ def read_text_file(path: Path, *, encoding: str) -> TextFile:
             f"{path.name}: Project Gutenberg's header and licence removed ({len(text) - len(body):,} characters)",
         )
         text = body
+        if not text.strip():
+            raise UserError("data.path", path, "Project Gutenberg's frame with nothing inside", "fetch the file again")
     return TextFile(text, notes)
 
 

@@ -110,18 +110,19 @@ class TextFiles:
         return Corpus(splits, (str(self.path.resolve()),), tuple(notes), tuple(_share_warnings(splits, self.split)))
 
     def _given_splits(self, files: Sequence[Path]) -> dict[str, Path]:
-        given: dict[str, Path] = {}
+        given: dict[str, list[Path]] = {}
         for file in files:
             match = _SPLIT_STEM.fullmatch(file.stem)
-            if match is None:
-                continue
-            split = _SPLIT_WORDS[match[1].lower()]
-            if split in given:
-                problem = f"two files for {split}: {given[split].name} and {file.name}"
-                raise UserError("data.path", self.path, problem, "keep one of them in the folder")
-            given[split] = file
+            if match is not None:
+                given.setdefault(_SPLIT_WORDS[match[1].lower()], []).append(file)
         # A lone `test.txt` among books is a book.
-        return given if "train" in given and len(given) > 1 else {}
+        if "train" not in given or len(given) < 2:
+            return {}
+        for split, found in given.items():
+            if len(found) > 1:
+                problem = f"several files for {split}: {', '.join(file.name for file in found)}"
+                raise UserError("data.path", self.path, problem, "keep one of them in the folder")
+        return {split: found[0] for split, found in given.items()}
 
     def _as_given(self, given: dict[str, Path], files: Sequence[Path]) -> Corpus:
         if "validation" not in given:
@@ -167,9 +168,9 @@ def natural_order(folder: Path) -> list[Path]:
         UserError: there are none.
     """
 
-    def key(path: Path) -> list[tuple[int, int, str]]:
+    def key(path: Path) -> tuple[list[tuple[int, int, str]], str]:
         parts = re.split(r"(\d+)", path.name.casefold())
-        return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]
+        return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts], path.name
 
     files = sorted(
         (f for f in folder.iterdir() if f.is_file() and f.suffix.lower() == ".txt" and not f.name.startswith(".")),

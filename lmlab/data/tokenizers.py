@@ -241,17 +241,16 @@ class _WordStreamer:
         self._by_rules = tokenizer.split == "punctuation"
         self._glue = True  # no space before the next word
         self._open_quotes: set[str] = set()
-        self._previous = ""
 
     def push(self, token_id: int) -> str:
         if token_id == self._end_id:
-            self._glue, self._previous = True, ""
+            self._glue = True
             self._open_quotes.clear()
             return self._end_text
         word = self._vocabulary[token_id]
         glue_after, glue_before = self._gluing(word) if self._by_rules else (False, False)
         text = word if self._glue or glue_before else " " + word
-        self._glue, self._previous = glue_after, word
+        self._glue = glue_after
         return text
 
     def _gluing(self, word: str) -> tuple[bool, bool]:

@@ -111,7 +111,8 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor, Tensor]:
         needs_weight = ctx.needs_input_grad[1]
         grad_hidden = torch.empty_like(hidden)
-        grad_weight = torch.zeros_like(weight) if needs_weight else None
+        # In float32 also under autocast: sums over chunks, and the factor 1 / tokens, would lose digits in bfloat16.
+        grad_weight = torch.zeros(weight.shape, dtype=torch.float32, device=weight.device) if needs_weight else None
         grad_bias = torch.zeros(bias.shape, dtype=torch.float32, device=bias.device)
         nll_sum = torch.zeros((), dtype=torch.float32, device=hidden.device)
         num_errors = torch.zeros((), dtype=torch.int64, device=hidden.device)
@@ -134,8 +135,9 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
             grad = grad.to(weight.dtype)
             torch.mm(grad, weight, out=grad_hidden[start:stop])
             if grad_weight is not None:
-                grad_weight.addmm_(grad.t(), part)
-        ctx.save_for_backward(grad_hidden, grad_weight, grad_bias.to(bias.dtype))
+                _add_product(grad_weight, grad.t(), part)
+        ctx.save_for_backward(grad_hidden, grad_weight, grad_bias)
+        ctx.dtypes = weight.dtype, bias.dtype
         num_tokens = counted.sum()
         ctx.mark_non_differentiable(num_errors, num_tokens)
         return nll_sum, num_errors, num_tokens
@@ -143,10 +145,17 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad_nll: Tensor, *_: Any) -> tuple[Tensor, Tensor | None, Tensor, None]:
         grad_hidden, grad_weight, grad_bias = ctx.saved_tensors
-        scale = grad_nll.to(grad_hidden.dtype)
-        # In place: these were made for this one backward pass.
-        grad_hidden.mul_(scale)
-        grad_bias.mul_(scale)
+        weight_dtype, bias_dtype = ctx.dtypes
+        # In place: these were made for this one backward pass. The factor stays in float32.
+        grad_hidden.mul_(grad_nll)
         if grad_weight is not None:
-            grad_weight.mul_(scale)
-        return grad_hidden, grad_weight, grad_bias, None
+            grad_weight = grad_weight.mul_(grad_nll).to(weight_dtype)
+        return grad_hidden, grad_weight, grad_bias.mul_(grad_nll).to(bias_dtype), None
+
+
+def _add_product(total: Tensor, a: Tensor, b: Tensor) -> None:
+    """total += a @ b, whatever the factors' type."""
+    if a.dtype == total.dtype:
+        total.addmm_(a, b)
+    else:
+        total += a @ b

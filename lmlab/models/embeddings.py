@@ -116,7 +116,7 @@ def _opened(path: Path, dim: int | None) -> Iterator[IO[bytes]]:
 
 
 def _member(archive: zipfile.ZipFile, path: Path, dim: int | None) -> str:
-    names = [name for name in archive.namelist() if name.endswith(".txt")]
+    names = [name for name in archive.namelist() if name.endswith(".txt") and not name.startswith("__MACOSX")]
     if len(names) == 1:
         return names[0]
     fitting = [name for name in names if dim is not None and f".{dim}d." in name]

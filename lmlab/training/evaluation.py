@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,13 +19,18 @@ from lmlab.training.metrics import TokenTotals, Totals
 @contextmanager
 def exact_float32(device: torch.device) -> Iterator[None]:
     """No autocast, no TF32 in matrix products or cuDNN's recurrent layers (where it is on by default), no gradients."""
-    matmul, cudnn = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    # One by one: torch refuses to read its older switches once any of these was set apart.
+    backends: Any = torch.backends
+    switches = (backends.cuda.matmul, backends.cudnn.rnn, backends.mkldnn.matmul, backends.mkldnn.rnn)
+    before = [switch.fp32_precision for switch in switches]
+    for switch in switches:
+        switch.fp32_precision = "ieee"
     try:
         with torch.no_grad(), torch.autocast(device.type, enabled=False):
             yield
     finally:
-        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = matmul, cudnn
+        for switch, precision in zip(switches, before, strict=True):
+            switch.fp32_precision = precision
 
 
 def evaluation_step(model: RecurrentLM, batch: Batch, state: State | None) -> tuple[TokenLoss, State]:

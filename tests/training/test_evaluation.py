@@ -286,7 +286,7 @@ def test_tf32_is_off_inside_and_as_it_was_outside(tf32):
     try:
         matmul.allow_tf32 = cudnn.allow_tf32 = tf32
         with exact_float32(torch.device("cpu")):
-            assert (matmul.allow_tf32, cudnn.allow_tf32) == (False, False)
+            assert (matmul.fp32_precision, cudnn.rnn.fp32_precision) == ("ieee", "ieee")
             assert not torch.is_grad_enabled()
         assert (matmul.allow_tf32, cudnn.allow_tf32) == (tf32, tf32)
 

@@ -91,7 +91,7 @@ def test_samples_continue_their_prompt_and_say_how_they_ended(trained_run: Path)
     lm = lmlab.load(trained_run, checkpoint="last")
     last = samples[-1]
     assert lm.generate(last["prompt"], length=30, temperature=last["temperature"], seed=last["seed"]) == last["text"]
-    assert all(s["stop_reason"] == "length" and len(s["text"]) == 30 or s["stop_reason"] == "end" for s in samples)
+    assert all((s["stop_reason"] == "length" and len(s["text"]) == 30) or s["stop_reason"] == "end" for s in samples)
 
 
 def test_sampling_and_evaluation_change_no_weight(text_file: Path, tmp_path: Path) -> None:

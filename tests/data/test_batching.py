@@ -1,0 +1,279 @@
+"""Streams and their loaders, against the corpus they were cut from."""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from lmlab.data.batching import (
+    IGNORE_INDEX,
+    Batch,
+    EvaluationLoader,
+    Streams,
+    StreamsLoader,
+    num_evaluation_streams,
+)
+from lmlab.data.token_store import TokenStore
+
+END_ID = 1
+
+
+def make_store(num_tokens: int, *, end_token: bool) -> TokenStore:
+    """Token i has id i + 2, so that every id says where it stands."""
+    ids = np.arange(2, num_tokens + 2, dtype=np.int32)
+    return TokenStore(ids, num_tokens, 0, "", END_ID if end_token else None)
+
+
+def windows(streams: Streams, sequence_length: int) -> list[Batch]:
+    count = streams.num_windows(sequence_length)
+    return [streams.window(i * sequence_length, (i + 1) * sequence_length) for i in range(count)]
+
+
+def put_together(batches: list[Batch]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Inputs and targets of all windows, (S, length)."""
+    return torch.cat([b.inputs for b in batches], dim=1), torch.cat([b.targets for b in batches], dim=1)
+
+
+def sizes() -> list[tuple[int, int, int]]:
+    """(N, S, T): all tiny ones, and some at random. One token alone has nothing to predict it from."""
+    tiny = list(itertools.product(range(2, 9), range(1, 6), range(1, 5)))
+    generator = random.Random(0)
+    return tiny + [(generator.randint(2, 300), generator.randint(1, 20), generator.randint(1, 40)) for _ in range(300)]
+
+
+@pytest.mark.parametrize("end_token", [True, False])
+def test_streams_put_together_give_the_corpus(end_token):
+    for num_tokens, num_streams, sequence_length in sizes():
+        store = make_store(num_tokens, end_token=end_token)
+        _, targets = put_together(windows(Streams(store, num_streams), sequence_length))
+        counted = targets.flatten()[targets.flatten() != IGNORE_INDEX]
+        expected = store.ids[0 if end_token else 1 :]
+        assert counted.tolist() == expected.tolist(), (num_tokens, num_streams, sequence_length)
+        assert len(counted) == store.num_targets
+
+
+@pytest.mark.parametrize("end_token", [True, False])
+def test_every_target_is_predicted_from_the_token_before_it(end_token):
+    for num_tokens, num_streams, sequence_length in sizes():
+        store = make_store(num_tokens, end_token=end_token)
+        inputs, targets = put_together(windows(Streams(store, num_streams), sequence_length))
+        counted = targets != IGNORE_INDEX
+        # Ids count up from 2; the first one follows the end token.
+        expected = torch.where(targets == 2, END_ID, targets - 1)
+        assert torch.equal(inputs[counted], expected[counted]), (num_tokens, num_streams, sequence_length)
+
+
+@pytest.mark.parametrize("end_token", [True, False])
+def test_counted_targets_come_first_in_every_stream(end_token):
+    """Nothing is fed to a stream before its first counted target, and no hole lies between two of them."""
+    for num_tokens, num_streams, sequence_length in sizes():
+        store = make_store(num_tokens, end_token=end_token)
+        _, targets = put_together(windows(Streams(store, num_streams), sequence_length))
+        counted = (targets != IGNORE_INDEX).int()
+        assert bool((counted[:, 1:] <= counted[:, :-1]).all()), (num_tokens, num_streams, sequence_length)
+
+
+@pytest.mark.parametrize("end_token", [True, False])
+def test_no_column_is_padding_only(end_token):
+    """So that no training step is made on nothing."""
+    for num_tokens, num_streams, sequence_length in sizes():
+        store = make_store(num_tokens, end_token=end_token)
+        _, targets = put_together(windows(Streams(store, num_streams), sequence_length))
+        counted = (targets != IGNORE_INDEX).any(dim=0)
+        assert bool(counted.all()), (num_tokens, num_streams, sequence_length)
+
+
+def test_padding_inputs_are_ids_of_the_corpus():
+    for num_tokens, num_streams, sequence_length in sizes():
+        store = make_store(num_tokens, end_token=True)
+        inputs, _ = put_together(windows(Streams(store, num_streams), sequence_length))
+        assert set(inputs.flatten().tolist()) <= {END_ID, *store.ids.tolist()}
+
+
+def test_windows_have_the_types_and_shapes_of_a_batch():
+    for batch in windows(Streams(make_store(23, end_token=True), 4), 5):
+        assert batch.inputs.shape == batch.targets.shape
+        assert batch.inputs.shape[0] == 4
+        assert 1 <= batch.inputs.shape[1] <= 5
+        assert batch.inputs.dtype == batch.targets.dtype == torch.int64
+        assert batch.reset.shape == (4,)
+        assert batch.reset.dtype == torch.bool
+
+
+def test_only_position_0_resets():
+    first, *others = windows(Streams(make_store(100, end_token=True), 4), 5)
+    assert bool(first.reset.all())
+    assert others
+    assert not any(bool(batch.reset.any()) for batch in others)
+
+
+def test_a_window_may_start_anywhere():
+    streams = Streams(make_store(50, end_token=True), 3)
+    inputs, targets = put_together(windows(streams, 100))
+    for start, stop in [(0, 1), (3, 9), (5, 17), (16, 17)]:
+        batch = streams.window(start, stop)
+        assert torch.equal(batch.inputs, inputs[:, start:stop])
+        assert torch.equal(batch.targets, targets[:, start:stop])
+
+
+def test_batches_do_not_share_memory_with_the_store():
+    store = make_store(30, end_token=True)
+    before = store.ids.copy()
+    batch = Streams(store, 2).window(0, 5)
+    batch.inputs.fill_(0)
+    assert not bool((batch.targets == 0).any())
+    assert np.array_equal(store.ids, before)
+
+
+# The training loader
+
+
+def make_loader(num_tokens: int = 103, *, batch_size: int = 4, sequence_length: int = 5) -> StreamsLoader:
+    store = make_store(num_tokens, end_token=True)
+    return StreamsLoader(store=store, batch_size=batch_size, sequence_length=sequence_length, seed=0)
+
+
+def same(left: list[Batch], right: list[Batch]) -> bool:
+    return len(left) == len(right) and all(
+        torch.equal(a, b) for one, other in zip(left, right, strict=True) for a, b in zip(one, other, strict=True)
+    )
+
+
+@pytest.mark.parametrize("end_token", [True, False])
+def test_loader_is_sized_and_counts_its_tokens(end_token):
+    for num_tokens, batch_size, sequence_length in sizes():
+        store = make_store(num_tokens, end_token=end_token)
+        loader = StreamsLoader(store=store, batch_size=batch_size, sequence_length=sequence_length, seed=0)
+        batches = list(loader)
+        assert len(batches) == len(loader)
+        counted = sum(int((b.targets != IGNORE_INDEX).sum()) for b in batches)
+        assert counted == loader.tokens_per_epoch == store.num_targets
+
+
+def test_loader_gives_streams_in_the_order_of_the_text():
+    loader = make_loader()
+    _, targets = put_together(list(loader))
+    counted = targets.flatten()[targets.flatten() != IGNORE_INDEX]
+    assert counted.tolist() == list(range(2, 105))
+
+
+def test_every_iteration_starts_at_the_beginning():
+    loader = make_loader()
+    whole = list(loader)
+    assert same(list(loader), whole)
+    for taken in range(1, len(whole)):
+        assert same(list(itertools.islice(loader, taken)), whole[:taken])
+    assert same(list(loader), whole)
+
+
+def test_epochs_are_counted_with_the_last_batch():
+    loader = make_loader()
+    for epoch in range(3):
+        seen = []
+        for _ in loader:
+            seen.append(loader.state_dict()["epoch"])
+        assert seen == [epoch] * (len(loader) - 1) + [epoch + 1]
+
+
+def test_an_abandoned_epoch_is_not_counted():
+    loader = make_loader()
+    list(itertools.islice(loader, 2))
+    list(loader)
+    assert loader.state_dict()["epoch"] == 1
+
+
+def test_a_restored_loader_goes_on_exactly():
+    whole = list(make_loader())
+    for taken in range(1, len(whole) + 1):
+        stopped = make_loader()
+        list(stopped)
+        begun = list(itertools.islice(stopped, taken))
+        restored = make_loader()
+        restored.load_state_dict(stopped.state_dict())
+        rest = list(restored)
+        if taken < len(whole):
+            assert same(begun + rest, whole)
+            assert restored.state_dict()["epoch"] == 2
+        else:  # the epoch had ended: the next one is served whole
+            assert same(rest, whole)
+            assert restored.state_dict()["epoch"] == 3
+
+
+def test_a_loaded_state_counts_for_one_iteration_only():
+    whole = list(make_loader())
+    loader = make_loader()
+    loader.load_state_dict({"epoch": 3, "position": 2})
+    assert same(list(itertools.islice(loader, 1)), whole[2:3])
+    assert same(list(loader), whole)
+
+
+def test_saving_a_state_does_not_disturb_the_iteration():
+    loader, states, batches = make_loader(), [], []
+    for batch in loader:
+        states.append(loader.state_dict())
+        batches.append(batch)
+    assert same(batches, list(make_loader()))
+    assert [s["position"] for s in states] == [*range(1, len(batches)), 0]
+
+
+def test_a_text_for_one_batch_exactly_is_not_shrunk():
+    loader = make_loader(20, batch_size=4, sequence_length=5)
+    assert (loader.batch_size, loader.sequence_length, loader.note) == (4, 5, "")
+    assert len(loader) == 1
+
+
+@pytest.mark.parametrize(
+    ("num_tokens", "batch_size", "sequence_length"), [(19, 4, 5), (7, 4, 5), (5, 1, 6), (1, 8, 8), (10, 100, 1)]
+)
+def test_a_text_shorter_than_one_batch_shrinks_it_and_is_noted(num_tokens, batch_size, sequence_length):
+    loader = make_loader(num_tokens, batch_size=batch_size, sequence_length=sequence_length)
+    assert loader.batch_size * loader.sequence_length <= num_tokens
+    assert (loader.batch_size, loader.sequence_length) != (batch_size, sequence_length)
+    assert f"data.batch_size={loader.batch_size}" in loader.note
+    assert f"data.sequence_length={loader.sequence_length}" in loader.note
+    first = next(iter(loader))
+    assert first.inputs.shape == (loader.batch_size, loader.sequence_length)
+    # No stream of the first batch is padding only.
+    assert bool((first.targets != IGNORE_INDEX).any(dim=1).all())
+
+
+# The evaluation loader
+
+
+@pytest.mark.parametrize(
+    ("num_tokens", "expected"),
+    [(1, 1), (1_999, 1), (2_000, 1), (3_999, 1), (4_000, 2), (6_000, 3), (31_999, 15), (32_000, 16), (10**7, 16)],
+)
+def test_the_protocol_sets_the_number_of_streams(num_tokens, expected):
+    assert num_evaluation_streams(num_tokens) == expected
+
+
+def test_evaluation_uses_the_protocol_unless_told_otherwise():
+    store = make_store(6_100, end_token=True)
+    assert EvaluationLoader(store, num_streams=None).num_streams == 3
+    assert EvaluationLoader(store, num_streams=1).num_streams == 1
+    assert next(iter(EvaluationLoader(store, num_streams=5))).inputs.shape[0] == 5
+
+
+def test_evaluation_has_no_more_streams_than_tokens():
+    assert EvaluationLoader(make_store(3, end_token=True), num_streams=10).num_streams == 3
+
+
+@pytest.mark.parametrize("sequence_length", [1, 7, 256, 10_000])
+def test_evaluation_counts_every_token_once_whatever_the_window(sequence_length):
+    store = make_store(4_100, end_token=True)
+    loader = EvaluationLoader(store, num_streams=None, sequence_length=sequence_length)
+    batches = list(loader)
+    assert len(batches) == len(loader)
+    _, targets = put_together(batches)
+    assert targets[targets != IGNORE_INDEX].tolist() == store.ids.tolist()
+    assert [bool(b.reset.all()) for b in batches] == [True] + [False] * (len(batches) - 1)
+
+
+def test_evaluation_can_be_repeated():
+    loader = EvaluationLoader(make_store(999, end_token=True), num_streams=2)
+    assert same(list(loader), list(loader))

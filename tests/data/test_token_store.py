@@ -1,0 +1,123 @@
+"""Ids of a split, against the tokenizer's own."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from lmlab.data import token_store
+from lmlab.data.tokenizers import CharTokenizer, WordTokenizer
+
+TEXTS = ["One fish,\ntwo fish.\n", "Red fish, naïve fish.\n", "Blue?"]
+
+
+def fitted(end_token: str | None, texts: list[str] | None = None) -> CharTokenizer:
+    tokenizer = CharTokenizer(end_token=end_token)
+    tokenizer.fit(TEXTS if texts is None else texts)
+    return tokenizer
+
+
+def fitted_words(end_token: str | None) -> WordTokenizer:
+    tokenizer = WordTokenizer(end_token=end_token, lower=True, split="punctuation", min_frequency=1, max_size=None)
+    tokenizer.fit(TEXTS)
+    return tokenizer
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("LMLAB_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def test_documents_follow_each_other():
+    tokenizer = fitted(None)
+    store = token_store.build(TEXTS, tokenizer)
+    assert store.ids.tolist() == tokenizer.encode("".join(TEXTS)).tolist()
+    assert store.ids.dtype == np.int32
+    assert len(store) == len("".join(TEXTS))
+
+
+@pytest.mark.parametrize("make", [fitted, fitted_words])
+def test_an_end_token_follows_each_document(make):
+    tokenizer = make("document")
+    expected = [i for text in TEXTS for i in [*tokenizer.encode(text).tolist(), tokenizer.end_id]]
+    store = token_store.build(TEXTS, tokenizer)
+    assert store.ids.tolist() == expected
+    assert store.end_id == tokenizer.end_id == 1
+
+
+def test_end_tokens_of_lines_are_not_doubled_by_documents():
+    store = token_store.build(TEXTS, fitted_words("line"))
+    # Two lines, one, and a last one without its line end.
+    assert store.ids.tolist().count(1) == 4
+
+
+@pytest.mark.parametrize(("end_token", "uncounted"), [(None, 1), ("document", 0)])
+def test_the_first_token_is_a_target_only_where_there_is_an_end_token(end_token, uncounted):
+    store = token_store.build(TEXTS, fitted(end_token))
+    assert store.num_targets == len(store) - uncounted
+
+
+def test_an_empty_split_has_nothing_to_predict():
+    store = token_store.build([], fitted(None))
+    assert (len(store), store.num_targets, store.num_characters, store.unk_rate) == (0, 0, 0, 0)
+
+
+def test_characters_are_those_of_the_text():
+    store = token_store.build(TEXTS, fitted_words("document"))
+    assert store.num_characters == sum(len(t) for t in TEXTS)
+
+
+def test_the_digest_is_of_the_utf8_text():
+    store = token_store.build(TEXTS, fitted("document"))
+    assert store.text_sha256 == hashlib.sha256("".join(TEXTS).encode()).hexdigest()
+
+
+def test_unknown_tokens_are_counted():
+    store = token_store.build(["One zish"], fitted(None))
+    assert store.num_unknown == 1
+    assert store.unk_rate == 1 / 8
+
+
+@pytest.mark.parametrize("end_token", [None, "document"])
+def test_cached_ids_equal_those_in_memory(end_token, cache):
+    tokenizer = fitted(end_token)
+    memory = token_store.build(TEXTS, tokenizer)
+    assert not cache.exists()
+    cached = token_store.build(TEXTS, tokenizer, cached_from=1)
+    assert isinstance(cached.ids, np.memmap)
+    assert cached.ids.tolist() == memory.ids.tolist()
+    assert (cached.num_unknown, cached.text_sha256) == (memory.num_unknown, memory.text_sha256)
+    assert [path.suffix for path in (cache / "tokens").iterdir()] == [".npy"]
+
+
+def test_a_cached_text_is_not_encoded_again(monkeypatch):
+    tokenizer = fitted(None)
+    first = token_store.build(TEXTS, tokenizer, cached_from=1)
+
+    def refuse(text):
+        raise AssertionError("encoded again")
+
+    monkeypatch.setattr(tokenizer, "encode", refuse)
+    assert token_store.build(TEXTS, tokenizer, cached_from=1).ids.tolist() == first.ids.tolist()
+
+
+def test_another_text_vocabulary_or_document_border_is_cached_apart():
+    lots = [
+        (TEXTS, fitted("document")),
+        (["".join(TEXTS)], fitted("document")),
+        ([TEXTS[0] + "R", TEXTS[1][1:], TEXTS[2]], fitted("document")),
+        ([text.swapcase() for text in TEXTS], fitted("document")),
+        (TEXTS, fitted(None)),
+        (TEXTS, fitted("document", ["abc"])),
+        (["another text"], fitted("document")),
+    ]
+    for texts, tokenizer in lots:
+        cached = token_store.build(texts, tokenizer, cached_from=1)
+        assert cached.ids.tolist() == token_store.build(texts, tokenizer).ids.tolist()
+
+
+def test_the_environment_sets_the_cache_folder(cache):
+    assert token_store.cache_folder() == cache

@@ -1,0 +1,129 @@
+"""Imports go one way. Read from the source, so also those inside functions count."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import lmlab
+
+PACKAGE = Path(lmlab.__file__).parent
+COMMANDS = {f"lmlab.{name}" for name in ("train", "evaluate", "generate", "report", "benchmark")}
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the package by its dotted name."""
+    found = {}
+    for path in PACKAGE.rglob("*.py"):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = modules()
+
+
+def imports(name: str, source: str, *, is_package: bool) -> set[str]:
+    """What a module imports, as dotted names; `from a import b` is `a.b` where that is a module, else `a`."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                package = name.split(".") if is_package else name.split(".")[:-1]
+                above = package[: len(package) - node.level + 1]
+                base = ".".join([*above, base] if base else above)
+            inside = {f"{base}.{alias.name}" for alias in node.names}
+            found |= {full if full in MODULES else base for full in inside}
+    return found
+
+
+IMPORTS = {
+    name: imports(name, path.read_text(encoding="utf-8"), is_package=path.name == "__init__.py")
+    for name, path in MODULES.items()
+}
+
+
+def is_within(name: str, *packages: str) -> bool:
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+def reached(name: str) -> set[str]:
+    """All modules of lmlab that importing this one may import, by whatever way."""
+    seen, left = set(), [name]
+    while left:
+        here = left.pop()
+        if here not in seen and here in IMPORTS:
+            seen.add(here)
+            left.extend(IMPORTS[here])
+    return seen
+
+
+def modules_in(*packages: str) -> list[str]:
+    found = [name for name in MODULES if is_within(name, *packages)]
+    assert found
+    return found
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("import hydra.core", {"hydra.core"}),
+        ("def f():\n    from lmlab.training import run", {"lmlab.training.run"}),
+        ("from lmlab.training.run import train", {"lmlab.training.run"}),
+        ("from ..training import run", {"lmlab.training.run"}),
+        ("from . import tokenizers as t", {"lmlab.data.tokenizers"}),
+        ("from .tokenizers import Ids", {"lmlab.data.tokenizers"}),
+        ("if TYPE_CHECKING:\n    import lmlab.train as t", {"lmlab.train"}),
+    ],
+)
+def test_every_way_to_import_is_seen(source, expected):
+    assert imports("lmlab.data.corpus", source, is_package=False) == expected
+
+
+def test_the_package_is_read_whole():
+    assert {"lmlab", "lmlab.data.batching", "lmlab.training.run", "lmlab.train"} <= set(MODULES)
+    assert "hydra" in IMPORTS["lmlab.train"]
+    assert "lmlab.data.batching" in IMPORTS["lmlab.models.decoder"]
+
+
+def test_data_knows_nothing_of_models_training_and_configuration():
+    for name in modules_in("lmlab.data"):
+        others = {m for m in reached(name) if not is_within(m, "lmlab.data", "lmlab.errors", "lmlab.files")}
+        assert not others, f"{name} imports {others}"
+
+
+def test_models_know_nothing_of_training_and_configuration():
+    for name in modules_in("lmlab.models"):
+        allowed = ("lmlab.models", "lmlab.data", "lmlab.errors", "lmlab.files")
+        others = {m for m in reached(name) if not is_within(m, *allowed)}
+        assert not others, f"{name} imports {others}"
+
+
+def test_nobody_imports_a_command():
+    assert {"lmlab.train", "lmlab.generate", "lmlab.evaluate"} <= set(MODULES)
+    for name, imported in IMPORTS.items():
+        assert not imported & COMMANDS, name
+
+
+def test_only_commands_and_configuration_import_hydra():
+    for name, imported in IMPORTS.items():
+        if name not in COMMANDS and not is_within(name, "lmlab.configuration"):
+            assert not {m for m in imported if is_within(m, "hydra")}, name
+
+
+def test_lightning_stays_in_training_and_the_data_module():
+    lightning = ("pytorch_lightning", "lightning")
+    users = {name for name, found in IMPORTS.items() if any(is_within(m, *lightning) for m in found)}
+    assert "lmlab.training.task" in users
+    assert {name for name in users if not is_within(name, "lmlab.training")} <= {"lmlab.data.datamodule"}
+
+
+def test_modules_do_not_import_each_other_in_a_circle():
+    for name, imported in IMPORTS.items():
+        for other in imported & set(MODULES) - {"lmlab"}:
+            assert name not in reached(other) or name == "lmlab", f"{name} and {other}"
