@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from lmlab.data.batching import Batch
@@ -79,7 +80,7 @@ def describe_plan(
         f"batches    {len(loader):,} an epoch, {loader.batch_size} streams x {loader.sequence_length} tokens, "
         "state carried",
         f"model      {describe_model(config, model)}",
-        *_describe_vectors(vectors),
+        *_describe_vectors(vectors, data),
         f"training   {steps:,} steps ({steps * trainer['accumulate_grad_batches'] / len(loader):.3g} epochs), "
         f"{config['optimizer']['_target_'].rpartition('.')[2]} lr {config['optimizer']['lr']:g}, "
         f"{trainer['precision']}, on {device_name(device)}",
@@ -103,10 +104,13 @@ def describe_model(config: dict[str, Any], model: RecurrentLM) -> str:
     )
 
 
-def _describe_vectors(vectors: Vectors) -> list[str]:
-    if vectors.coverage is None:
+def _describe_vectors(vectors: Vectors, data: LanguageModelData) -> list[str]:
+    if vectors.coverage is None or vectors.found is None:
         return []
-    return [f"           pretrained vectors for {vectors.coverage:.1%} of the vocabulary"]
+    running = np.asarray(vectors.found)[data.stores["train"].ids].mean()
+    return [
+        f"           pretrained vectors for {vectors.coverage:.1%} of the vocabulary, {running:.1%} of the running text"
+    ]
 
 
 def vector_warnings(vectors: Vectors) -> list[str]:
