@@ -5,6 +5,8 @@ from __future__ import annotations
 import html
 import json
 import logging
+import shutil
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -121,7 +123,7 @@ class SampleText(pl.Callback):
 
     def _show(self, trainer: pl.Trainer, records: list[dict[str, Any]]) -> None:
         first = records[0]
-        log.info(f"  sample, temperature {first['temperature']:g}: {_one_line(first['prompt'] + first['text'])}")
+        log.info(f"  sample, temperature {first['temperature']:g}:{_indented(first['prompt'] + first['text'])}")
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
                 for i, record in enumerate(records):
@@ -154,11 +156,15 @@ def _escaped(text: str) -> str:
     return inert.replace("  ", " &nbsp;").replace("\n", "<br>")
 
 
-def _one_line(text: str) -> str:
+def _indented(text: str) -> str:
     shown = text if len(text) <= TERMINAL_CHARACTERS else text[:TERMINAL_CHARACTERS] + "..."
-    # Indented, so that a sample's own line ends do not break up the terminal's columns; nothing that moves the cursor.
+    # Indented and wrapped, so that a sample's lines do not break up the terminal's; nothing that moves the cursor.
     visible = "".join(c if c.isprintable() or c == "\n" else "�" for c in shown)
-    return visible.replace("\n", "\n    ")
+    width = max(40, shutil.get_terminal_size().columns - 6)
+    lines = [
+        part for line in visible.split("\n") for part in textwrap.wrap(line, width, replace_whitespace=False) or [""]
+    ]
+    return "".join(f"\n    {line}" for line in lines)
 
 
 def fallback_prompts(validation_text: str, *, by_character: bool) -> list[str]:
