@@ -27,6 +27,8 @@ TARGETS = frozenset(
         "lmlab.training.callbacks.checkpoints.Checkpoints",
         "lmlab.training.callbacks.alarms.Alarms",
         "lmlab.training.callbacks.progress.Progress",
+        "lmlab.training.schedulers.Constant",
+        "lmlab.training.schedulers.Cosine",
         "torch.optim.Adam",
         "torch.optim.AdamW",
         "torch.optim.SGD",

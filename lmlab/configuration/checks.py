@@ -13,7 +13,18 @@ from lmlab.build import check_target, instantiate
 from lmlab.errors import UserError
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
-PARTS = ("data", "tokenizer", "model", "embedding", "optimizer", "trainer", "callbacks", "logger", "evaluation")
+PARTS = (
+    "data",
+    "tokenizer",
+    "model",
+    "embedding",
+    "optimizer",
+    "scheduler",
+    "trainer",
+    "callbacks",
+    "logger",
+    "evaluation",
+)
 
 
 def check_training(config: DictConfig) -> None:
@@ -28,6 +39,7 @@ def check_training(config: DictConfig) -> None:
     _check_tokenizer(config)
     _check_model(config)
     _check_optimizer(config)
+    _check_scheduler(config)
     _check_trainer(config)
     _check_samples(config)
     if config.evaluation.num_streams is not None:
@@ -206,6 +218,14 @@ def _check_optimizer(config: DictConfig) -> None:
         raise UserError(
             "optimizer.betas", list(betas), "are not two numbers from 0 to below 1", "for example [0.9,0.999]"
         )
+
+
+def _check_scheduler(config: DictConfig) -> None:
+    warmup, final = config.scheduler.get("warmup_steps", 0), config.scheduler.get("final_fraction", 0.0)
+    if warmup < 0:
+        raise UserError("scheduler.warmup_steps", warmup, "is negative", "0 begins at the full rate")
+    if not 0 <= final <= 1:
+        raise UserError("scheduler.final_fraction", final, "is not between 0 and 1", "0 ends at a rate of 0")
 
 
 def _check_hardware(settings: Any, prefix: str) -> None:

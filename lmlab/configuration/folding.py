@@ -202,6 +202,7 @@ def known_settings(error: BaseException) -> list[str]:
         (schema.WordTokenizerConfig, "tokenizer."),
         (schema.AdamConfig, "optimizer."),
         (schema.SGDConfig, "optimizer."),
+        (schema.CosineConfig, "scheduler."),
     ):
         names += walk(node, prefix)
     return sorted({n for n in names if not n.rpartition(".")[2].startswith("_")})

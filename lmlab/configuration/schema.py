@@ -91,6 +91,17 @@ class SGDConfig(OptimizerConfig):
 
 
 @dataclass
+class SchedulerConfig:
+    _target_: str = MISSING
+
+
+@dataclass
+class CosineConfig(SchedulerConfig):
+    warmup_steps: int = MISSING
+    final_fraction: float = MISSING
+
+
+@dataclass
 class TrainerConfig:
     _target_: str = MISSING
     accelerator: str = MISSING
@@ -164,6 +175,7 @@ class TrainConfig:
     model: ModelConfig = field(default_factory=ModelConfig)
     embedding: EmbeddingConfig = field(default_factory=EmbeddingConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    scheduler: SchedulerConfig = field(default_factory=SchedulerConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     callbacks: CallbacksConfig = field(default_factory=CallbacksConfig)
     logger: LoggerConfig = field(default_factory=LoggerConfig)
@@ -237,6 +249,8 @@ def register() -> None:
         "optimizer_adam": AdamConfig,
         "optimizer_adamw": AdamConfig,
         "optimizer_sgd": SGDConfig,
+        "scheduler": SchedulerConfig,
+        "scheduler_cosine": CosineConfig,
         "trainer": TrainerConfig,
         "callbacks": CallbacksConfig,
         "logger": LoggerConfig,

@@ -71,8 +71,14 @@ def build_model(config: Config, weight: torch.Tensor) -> RecurrentLM:
     )
 
 
-def build_task(config: Config, model: RecurrentLM) -> LanguageModelTask:
-    """The model with its optimizer."""
+def build_task(config: Config, model: RecurrentLM, *, total_steps: int) -> LanguageModelTask:
+    """The model with its optimizer and learning rates.
+
+    Args:
+        config: the run's.
+        model: to be trained.
+        total_steps: optimizer steps of the whole run.
+    """
 
     def make_optimizer(parameters: Iterable[Parameter]) -> Optimizer:
         # One kernel for all parameters; with 16-mixed, Lightning must unscale gradients itself to clip them.
@@ -81,4 +87,5 @@ def build_task(config: Config, model: RecurrentLM) -> LanguageModelTask:
         assert isinstance(optimizer, Optimizer)
         return optimizer
 
-    return LanguageModelTask(model=model, make_optimizer=make_optimizer)
+    rate_factor = instantiate(config["scheduler"], total_steps=total_steps)
+    return LanguageModelTask(model=model, make_optimizer=make_optimizer, rate_factor=rate_factor)

@@ -82,7 +82,8 @@ def describe_plan(
         f"model      {describe_model(config, model)}",
         *_describe_vectors(vectors, data),
         f"training   {steps:,} steps ({steps * trainer['accumulate_grad_batches'] / len(loader):.3g} epochs), "
-        f"{config['optimizer']['_target_'].rpartition('.')[2]} lr {config['optimizer']['lr']:g}, "
+        f"{config['optimizer']['_target_'].rpartition('.')[2]} lr {config['optimizer']['lr']:g} "
+        f"{config['scheduler']['_target_'].rpartition('.')[2].lower()}, "
         f"{trainer['precision']}, on {device_name(device)}",
         f"time       about {human_seconds(seconds)}",
     ]

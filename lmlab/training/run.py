@@ -76,7 +76,7 @@ def train(config: Config, folder: Path, *, resume: bool = False) -> dict[str, An
     seconds = estimated_seconds(config, data, seconds_per_batch(model, data, device, config["trainer"]["precision"]))
     log.info(describe_plan(config, data, model, vectors, device, seconds) + "\n")
 
-    task = build_task(config, model)
+    task = build_task(config, model, total_steps=total_steps(config, data))
     clock = Clock()
     recorder = Recorder(
         folder=folder,

@@ -120,7 +120,8 @@ def measure(case: Case, *, steps: int, device: torch.device) -> Timing:
     ids = np.random.default_rng(0).integers(0, case.vocabulary_size, count, dtype=np.int32)
     store = TokenStore(ids, count, 0, "", None)
     loader = StreamsLoader(store=store, batch_size=case.batch_size, sequence_length=case.sequence_length, seed=0)
-    task = build_task(_config(case), build_model(_config(case), torch.randn(case.vocabulary_size, case.embedding_dim)))
+    model = build_model(_config(case), torch.randn(case.vocabulary_size, case.embedding_dim))
+    task = build_task(_config(case), model, total_steps=steps)
     clock = Clock()
     turns = _TakeTurns(HandWritten(case, device), device)
     with tempfile.TemporaryDirectory() as folder:
@@ -150,5 +151,6 @@ def _config(case: Case) -> dict[str, Any]:
         "model": {"core": core | sizes, "input_dropout": 0.0, "output_dropout": 0.0, "tie_weights": False} | sizes,
         "embedding": {"freeze": False},
         "optimizer": {"_target_": "torch.optim.Adam", "lr": 1e-3},
+        "scheduler": {"_target_": "lmlab.training.schedulers.Constant"},
         "trainer": {"precision": case.precision},
     }

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 from torch.nn import Parameter
 from torch.nn.utils import clip_grad_norm_, get_total_norm
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
 
 from lmlab.data.batching import Batch
 from lmlab.errors import UserError
@@ -31,12 +33,16 @@ class LanguageModelTask(pl.LightningModule):
     Args:
         model: to be trained.
         make_optimizer: called with the trainable parameters.
+        rate_factor: by optimizer step, what the optimizer's learning rate is multiplied with.
     """
 
-    def __init__(self, *, model: RecurrentLM, make_optimizer: MakeOptimizer) -> None:
+    def __init__(
+        self, *, model: RecurrentLM, make_optimizer: MakeOptimizer, rate_factor: Callable[[int], float]
+    ) -> None:
         super().__init__()
         self.model = model
         self.make_optimizer = make_optimizer
+        self.rate_factor = rate_factor
         # Since the loggers were last served, and since the last evaluation.
         self.recent = TokenTotals()
         self.since_evaluation = TokenTotals()
@@ -104,9 +110,12 @@ class LanguageModelTask(pl.LightningModule):
         self.validation_result = result
         self.log("val/nats_per_token", result.nats_per_token, logger=False)
 
-    def configure_optimizers(self) -> Optimizer:
-        """The optimizer over all trainable parameters."""
-        return self.make_optimizer(p for p in self.parameters() if p.requires_grad)
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """The optimizer over all trainable parameters, its rate set anew at each step."""
+        optimizer = self.make_optimizer(p for p in self.parameters() if p.requires_grad)
+        # A function is not saved with the scheduler's state: a run that goes on for more steps follows its new length.
+        scheduler = LambdaLR(optimizer, lambda step: self.rate_factor(step))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Adds the carried state, so that an interrupted epoch can go on exactly."""
