@@ -7,6 +7,20 @@ import torch
 from lmlab.errors import UserError
 
 
+def check_precision(precision: str, device: torch.device) -> None:
+    """Refuses what would silently be computed in another precision.
+
+    Raises:
+        UserError: float16 on a CPU, which has no loss scaling there, or bfloat16 on a GPU, where cuDNN's recurrent
+            layers would run in float16 without it.
+    """
+    if precision == "16-mixed" and device.type == "cpu":
+        raise UserError("trainer.precision", precision, "is for GPUs", "use bf16-mixed or 32-true on a CPU")
+    if precision == "bf16-mixed" and device.type == "cuda":
+        problem = "recurrent layers would run in float16 without loss scaling on a GPU"
+        raise UserError("trainer.precision", precision, problem, "use 16-mixed or 32-true on a GPU")
+
+
 def choose_device(accelerator: str) -> torch.device:
     """``cpu``, ``gpu``, or ``auto`` for a GPU where there is one.
 

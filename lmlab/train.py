@@ -37,9 +37,9 @@ def _job(config: DictConfig) -> float | None:
         check_training(config)
         plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
         # torch takes a second and Lightning two more: each after all that can go wrong without it.
-        from lmlab.device import choose_device
+        from lmlab.device import check_precision, choose_device
 
-        choose_device(config.trainer.accelerator)
+        check_precision(config.trainer.precision, choose_device(config.trainer.accelerator))
         from lmlab.training.run import train
 
         assert isinstance(plain, dict)

@@ -99,6 +99,7 @@ def train(config: Config, folder: Path, *, resume: bool = False) -> dict[str, An
     write_summary(folder, summary)
     for logger in trainer.loggers:
         logger.finalize("interrupted" if interrupted else "success")
+    (folder / "hparams.yaml").unlink(missing_ok=True)  # Lightning's, and empty: config.yaml has the settings
     _tell(summary, folder, interrupted)
     if interrupted:
         raise interrupted

@@ -82,6 +82,11 @@ class LanguageModelTask(pl.LightningModule):
             norm = clip_grad_norm_(parameters, gradient_clip_val)
         self.gradients.update(norm, gradient_clip_val)
 
+    def on_train_start(self) -> None:
+        """Brings the state of a resumed run to where the model is by now."""
+        if self._train_state is not None:
+            self._train_state = tuple(tensor.to(self.device) for tensor in self._train_state)
+
     def on_validation_epoch_start(self) -> None:
         """Starts from fresh states; training's are kept apart."""
         self.validation.reset()
@@ -129,7 +134,7 @@ class LanguageModelTask(pl.LightningModule):
         """Takes the carried state back."""
         saved = checkpoint["lmlab_task"]
         state = saved["train_state"]
-        self._train_state = None if state is None else tuple(tensor.to(self.device) for tensor in state)
+        self._train_state = None if state is None else tuple(state)
         self.tokens_seen = saved["tokens_seen"]
         for name, values in saved["totals"].items():
             for key, value in values.items():
@@ -150,13 +155,12 @@ def _cached_casts(device_type: str) -> AbstractContextManager[object]:
 class GradientTotals(torch.nn.Module):
     """Gradient norms before clipping, added up on the device.
 
-    Buffers: `norm_sum`, `last_norm`, `num_clipped` (since the loggers were last served), `num_steps` likewise, and
+    Buffers: `norm_sum`, `num_clipped` (since the loggers were last served), `num_steps` likewise, and
     `all_clipped`, `all_steps` over the whole run.
     """
 
-    _NAMES = ("norm_sum", "last_norm", "num_clipped", "num_steps", "all_clipped", "all_steps")
+    _NAMES = ("norm_sum", "num_clipped", "num_steps", "all_clipped", "all_steps")
     norm_sum: Tensor
-    last_norm: Tensor
     num_clipped: Tensor
     num_steps: Tensor
     all_clipped: Tensor
@@ -174,10 +178,12 @@ class GradientTotals(torch.nn.Module):
             norm: before clipping; scalar.
             clip: the largest norm allowed, None where nothing is clipped.
         """
-        self.last_norm.copy_(norm)
+        # With float16 a step may overflow; the loss scaler then skips it, and so does this.
+        finite = torch.isfinite(norm)
+        norm = torch.where(finite, norm, 0.0)
         self.norm_sum += norm
-        self.num_steps += 1
-        self.all_steps += 1
+        self.num_steps += finite
+        self.all_steps += finite
         if clip is not None:
             clipped = norm > clip
             self.num_clipped += clipped
@@ -189,7 +195,7 @@ class GradientTotals(torch.nn.Module):
         if steps == 0:
             return 0, {}
         figures = {"grad_norm": float(self.norm_sum) / steps, "clip_fraction": float(self.num_clipped) / steps}
-        for name in self._NAMES[:4]:
+        for name in self._NAMES[:3]:
             getattr(self, name).zero_()
         return steps, figures
 
