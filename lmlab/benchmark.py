@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
 from omegaconf import DictConfig
 
-from lmlab.configuration import schema
 from lmlab.configuration.checks import check_benchmark
-from lmlab.configuration.command import compose, run_command, settings_help
+from lmlab.configuration.command import composed_command
 
 
 def benchmark(config: DictConfig) -> None:
@@ -47,18 +44,7 @@ def benchmark(config: DictConfig) -> None:
 
 def main() -> None:
     """The command."""
-    arguments = sys.argv[1:]
-    if any(a in ("-h", "--help") for a in arguments):
-        print(settings_help("benchmark"))
-        return
-
-    def work() -> None:
-        schema.register()
-        config = compose("benchmark", arguments)
-        check_benchmark(config)
-        benchmark(config)
-
-    sys.exit(run_command(work, arguments))
+    composed_command("benchmark", check_benchmark, benchmark)
 
 
 if __name__ == "__main__":

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from lmlab.configuration import schema
 from lmlab.configuration.checks import check_evaluation
-from lmlab.configuration.command import compose, run_command, settings_help
+from lmlab.configuration.command import composed_command
 from lmlab.reporting.runs import find_run
 
 if TYPE_CHECKING:
@@ -60,18 +59,7 @@ def _texts(config: DictConfig, lm: TrainedModel) -> tuple[list[str], str]:
 
 def main() -> None:
     """The command."""
-    arguments = sys.argv[1:]
-    if any(a in ("-h", "--help") for a in arguments):
-        print(settings_help("evaluate"))
-        return
-
-    def work() -> None:
-        schema.register()
-        config = compose("evaluate", arguments)
-        check_evaluation(config)
-        evaluate(config)
-
-    sys.exit(run_command(work, arguments))
+    composed_command("evaluate", check_evaluation, evaluate)
 
 
 if __name__ == "__main__":

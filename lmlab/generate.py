@@ -6,9 +6,8 @@ import sys
 
 from omegaconf import DictConfig
 
-from lmlab.configuration import schema
 from lmlab.configuration.checks import check_sampling
-from lmlab.configuration.command import compose, run_command, settings_help
+from lmlab.configuration.command import composed_command
 from lmlab.reporting.runs import find_run
 
 
@@ -52,18 +51,7 @@ def generate(config: DictConfig) -> None:
 
 def main() -> None:
     """The command."""
-    arguments = sys.argv[1:]
-    if any(a in ("-h", "--help") for a in arguments):
-        print(settings_help("generate"))
-        return
-
-    def work() -> None:
-        schema.register()
-        config = compose("generate", arguments)
-        check_sampling(config)
-        generate(config)
-
-    sys.exit(run_command(work, arguments))
+    composed_command("generate", check_sampling, generate)
 
 
 if __name__ == "__main__":

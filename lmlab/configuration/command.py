@@ -10,6 +10,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from lmlab.configuration import schema
 from lmlab.configuration.arguments import quote_free_text
 from lmlab.configuration.folders import configuration_folder
 from lmlab.configuration.folding import fold
@@ -99,3 +100,25 @@ def settings_help(name: str) -> str:
     text = (configuration_folder() / f"{name}.yaml").read_text(encoding="utf-8")
     kept = [line for line in text.splitlines() if not line.startswith(("defaults:", "  - "))]
     return f"usage: python -m lmlab.{name} [key=value ...]\n\n" + "\n".join(kept)
+
+
+def composed_command(name: str, check: Callable[[DictConfig], None], work: Callable[[DictConfig], Any]) -> None:
+    """A command that is one configuration: help, composition, checks, then the work; ends the process.
+
+    Args:
+        name: of the command and of its file in `conf/`.
+        check: refuses what cannot work, before torch is imported.
+        work: the command.
+    """
+    arguments = sys.argv[1:]
+    if any(argument in ("-h", "--help") for argument in arguments):
+        print(settings_help(name))
+        return
+
+    def run() -> None:
+        schema.register()
+        config = compose(name, arguments)
+        check(config)
+        work(config)
+
+    sys.exit(run_command(run, arguments))
