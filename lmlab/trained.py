@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +19,7 @@ from lmlab.models.language_model import RecurrentLM
 from lmlab.reporting.runs import checkpoint_path, find_run
 from lmlab.sampling import Sample, SamplingOptions, generate, start_of_text
 from lmlab.training.assembly import build_model
-from lmlab.training.callbacks.checkpoints import FORMAT
+from lmlab.training.callbacks.checkpoints import read_checkpoint
 from lmlab.training.evaluation import evaluate, nats_by_token
 from lmlab.training.summary import split_figures
 
@@ -224,14 +223,8 @@ def load(
     """
     folder = find_run(str(run), output_dir=output_dir)
     path = checkpoint_path(folder, checkpoint)
-    try:
-        saved = torch.load(path, map_location="cpu", weights_only=True)
-        ours = saved["lmlab"]
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError, TypeError) as error:
-        problem = "damaged, or not a checkpoint of lmlab"
-        raise UserError("run", path, problem, "try checkpoint=last, or train again") from error
-    if ours["format"] != FORMAT:
-        raise UserError("run", path, "was written by another version of lmlab", "train it again with this one")
+    saved = read_checkpoint(path)
+    ours = saved["lmlab"]
     tokenizer = tokenizers.from_dict(ours["tokenizer"])
     config = ours["config"]
     shape = (len(tokenizer.vocabulary), config["embedding"]["dim"])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from lmlab.errors import UserError
 from lmlab.reporting.runs import checkpoint_path, find_run
@@ -33,8 +36,14 @@ def resumed_configuration(arguments: list[str]) -> tuple[dict[str, Any], Path]:
     stored = folder / "config.yaml"
     if not stored.is_file():
         raise UserError("run", folder, "has no config.yaml", "train it again")
-    config = OmegaConf.to_container(OmegaConf.load(stored), resolve=True)
-    assert isinstance(config, dict)
+    try:
+        config = OmegaConf.to_container(OmegaConf.load(stored), resolve=True)
+    except (YAMLError, OmegaConfBaseException):
+        config = None
+    if not isinstance(config, dict):
+        raise UserError("run", stored, "is damaged", "restore it, or train again")
+    if not given and _is_finished(folder):
+        raise UserError("run", folder, "is finished", "to train it for longer give trainer.max_epochs=... or max_steps")
     for key, value in given.items():
         if key not in ALLOWED:
             remedy = f"only {' and '.join(ALLOWED)} may; start a new run for anything else"
@@ -44,6 +53,14 @@ def resumed_configuration(arguments: list[str]) -> tuple[dict[str, Any], Path]:
         except ValueError:
             raise UserError(key, value, "is not a whole number", f"for example {key}=20") from None
     return {str(key): value for key, value in config.items()}, folder
+
+
+def _is_finished(folder: Path) -> bool:
+    try:
+        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(summary, dict) and summary.get("status") == "finished"
 
 
 def log_to(folder: Path) -> None:

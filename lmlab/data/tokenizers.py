@@ -286,5 +286,12 @@ def to_json(tokenizer: Tokenizer) -> str:
 
 
 def load(path: Path) -> Tokenizer:
-    """A tokenizer from its JSON file."""
-    return from_dict(json.loads(path.read_text(encoding="utf-8")))
+    """A tokenizer from its JSON file.
+
+    Raises:
+        UserError: missing or damaged.
+    """
+    try:
+        return from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise UserError("run", path, "is missing or damaged", "restore it, or train again") from error

@@ -21,7 +21,7 @@ from lmlab.files import write_text
 from lmlab.models.embeddings import Vectors
 from lmlab.training.assembly import Config, build_data, build_model, build_task, build_vectors
 from lmlab.training.callbacks.alarms import Alarms
-from lmlab.training.callbacks.checkpoints import AtomicCheckpointIO
+from lmlab.training.callbacks.checkpoints import AtomicCheckpointIO, read_checkpoint
 from lmlab.training.callbacks.recorder import Recorder
 from lmlab.training.callbacks.samples import fallback_prompts
 from lmlab.training.clock import Clock
@@ -217,7 +217,7 @@ def _test_figures(
     task: LanguageModelTask, data: LanguageModelData, device: torch.device, folder: Path
 ) -> dict[str, float]:
     """The best checkpoint on the test split."""
-    best = torch.load(folder / "checkpoints" / "best.ckpt", map_location="cpu", weights_only=True)
+    best = read_checkpoint(folder / "checkpoints" / "best.ckpt")
     task.load_state_dict(best["state_dict"])
     task.model.to(device)
     store = data.stores["test"]

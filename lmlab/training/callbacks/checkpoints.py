@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 import signal
 import threading
@@ -35,12 +36,28 @@ class AtomicCheckpointIO(CheckpointIO):
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         """Loads tensors and plain containers only; nothing else is unpickled."""
-        loaded: dict[str, Any] = torch.load(path, map_location=map_location, weights_only=True)
-        return loaded
+        return read_checkpoint(Path(path), map_location=map_location)
 
     def remove_checkpoint(self, path: Any) -> None:
         """Deletes the file."""
         Path(path).unlink(missing_ok=True)
+
+
+def read_checkpoint(path: Path, *, map_location: Any = "cpu") -> dict[str, Any]:
+    """A checkpoint of ours.
+
+    Raises:
+        UserError: damaged, made by something else, or with more in it than tensors and plain containers.
+    """
+    try:
+        loaded = torch.load(path, map_location=map_location, weights_only=True)
+        ours = loaded["lmlab"]
+    except (pickle.UnpicklingError, RuntimeError, OSError, EOFError, LookupError, ValueError, TypeError) as error:
+        problem = "damaged, or not a checkpoint of lmlab (weights_only loading refused it)"
+        raise UserError("run", path, problem, "use the run's other checkpoint, or train again") from error
+    if ours["format"] != FORMAT:
+        raise UserError("run", path, "was written by another version of lmlab", "train it again with this one")
+    return dict(loaded)
 
 
 class Checkpoints(pl.Callback):
