@@ -35,7 +35,7 @@ def evaluate(config: DictConfig) -> dict[str, Any]:
     result["num_characters"] = store.num_characters
     result["fingerprint"] = fingerprint(store, lm.tokenizer, int(figures["num_streams"]))
     for name, value in result.items():
-        print(f"{name:16} {value:,.6f}" if isinstance(value, float) else f"{name:16} {value}")
+        print(f"{name:16} {value:.6f}" if isinstance(value, float) else f"{name:16} {value}")
     if store.unk_rate > UNK_ALARM:
         print(f"warning: {store.unk_rate:.1%} of the tokens are <unk>: perplexity is flattered", file=sys.stderr)
     if config.output:

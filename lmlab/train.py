@@ -71,7 +71,9 @@ def _run() -> None:
         _resume(arguments)
         return
     sweep = any(a in ("-m", "--multirun") for a in arguments)
-    sys.argv[1:] = quote_free_text(arguments, sweep=sweep)
+    # Hydra's parser wants options before settings.
+    options = [a for a in arguments if a in ("-m", "--multirun")]
+    sys.argv[1:] = [*options, *quote_free_text([a for a in arguments if a not in options], sweep=sweep)]
     _job()
     if len(_failures) > 1:
         raise UserError("sweep", None, f"{len(_failures)} jobs failed", "their errors stand above")

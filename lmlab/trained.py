@@ -11,6 +11,7 @@ import torch
 from lmlab.data import tokenizers
 from lmlab.data.batching import EvaluationLoader
 from lmlab.data.corpus import joined
+from lmlab.data.reading import unix_line_ends
 from lmlab.data.token_store import TokenStore, build
 from lmlab.data.tokenizers import Tokenizer
 from lmlab.device import choose_device
@@ -176,7 +177,7 @@ class TrainedModel:
 
     def token_nats(self, text: str) -> list[TokenNats]:
         """Nats of each counted token of a text; the sum is `nats`."""
-        store = build([text], self.tokenizer)
+        store = build([unix_line_ends(text)], self.tokenizer)
         if store.num_targets < 1:
             return []
         nats = nats_by_token(self.model, EvaluationLoader(store, num_streams=1)).tolist()
@@ -194,7 +195,7 @@ class TrainedModel:
         Raises:
             UserError: nothing in it to predict.
         """
-        documents = joined([text] if isinstance(text, str) else text)
+        documents = joined([unix_line_ends(document) for document in ([text] if isinstance(text, str) else text)])
         return self.evaluate_store(build(documents, self.tokenizer), num_streams=num_streams)
 
     def evaluate_store(self, store: TokenStore, *, num_streams: int | None) -> dict[str, float]:

@@ -44,6 +44,9 @@ def check_training(config: DictConfig) -> None:
     _check_samples(config)
     if config.evaluation.num_streams is not None:
         _at_least(config, "evaluation.num_streams", 1)
+    parts = Path(config.name).parts
+    if not parts or ".." in parts or Path(config.name).is_absolute():
+        raise UserError("name", config.name, "is no name of a folder below output_dir", "for example name=my_run")
     if not 0 <= config.seed < 2**32:
         raise UserError("seed", config.seed, "is not between 0 and 4294967295", "for example seed=1")
 
@@ -65,6 +68,9 @@ def check_evaluation(config: DictConfig) -> None:
     Raises:
         UserError: the first setting that is out of its range.
     """
+    if config.data.path is not None and config.split is not None:
+        raise UserError("split", config.split, "a text of data.path is evaluated whole", "leave split or data.path out")
+    config.split = config.split or "test"
     config.split = {"valid": "validation", "val": "validation", "dev": "validation"}.get(config.split, config.split)
     if config.split not in ("train", "validation", "test"):
         remedy = "choose one of train, validation (or valid, val, dev), test"
@@ -131,6 +137,8 @@ def _check_data(config: DictConfig) -> None:
         raise UserError("data.split", split, "is not two or three shares with a training and a validation part", remedy)
     source = OmegaConf.to_container(config.data.source, resolve=True)
     assert isinstance(source, dict)
+    if config.data.path and "path" not in source:
+        raise UserError("data.path", config.data.path, f"data={config.data.name} reads no path", "add data=text")
     if "path" in source and not source["path"]:
         problem, remedy = "this data set needs a text of yours", "give a file or folder: data.path=my_text.txt"
         raise UserError("data.path", None, problem, remedy)
@@ -180,6 +188,8 @@ def _check_model(config: DictConfig) -> None:
         _at_least(config, "embedding.dim", 1)
     elif not by_file:
         raise UserError("embedding.dim", "null", "random vectors need a size", "for example embedding.dim=128")
+    if embedding.path and not by_file:
+        raise UserError("embedding.path", embedding.path, "random vectors read no file", "add embedding=glove")
     if by_file:
         if not embedding.path:
             remedy = "give a GloVe text or zip file: embedding.path=glove.6B.300d.txt"

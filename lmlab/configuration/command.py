@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import os
 import sys
 import traceback
@@ -29,8 +31,14 @@ def run_command(work: Work, arguments: list[str]) -> int:
     Returns:
         0, 1 for an error, 128 plus the signal's number after an interruption.
     """
+    # A reader that has left, or a terminal without the text's characters, must not stop a run or fill the screen.
+    logging.raiseExceptions = False
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         work()
+        sys.stdout.flush()
     except InterruptedRun as stop:
         return 128 + stop.signal_number
     except KeyboardInterrupt:

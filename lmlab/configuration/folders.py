@@ -69,7 +69,7 @@ def job_folder(number: int, overrides: list[str], swept: set[str]) -> str:
         key, _, value = override.lstrip("+~").partition("=")
         if key in swept:
             last = key.split("@")[0].replace("/", ".").split(".")[-1]
-            parts.append(f"{_SHORT_KEYS.get(last, last)}-{value}")
+            parts.append(f"{_SHORT_KEYS.get(last, last)}-{value.replace('e+', 'e')}")
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", "_".join(parts))
     return name[:MAX_FOLDER_NAME].rstrip("._-")
 

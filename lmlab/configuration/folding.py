@@ -143,6 +143,8 @@ def _wrong_type(error: BaseException, text: str, arguments: list[str]) -> UserEr
         "Cannot assign" in text or "Cannot convert" in text or "Invalid value assigned" in text or "merge" in text
     ):
         value = next((a.partition("=")[2] for a in arguments if a.lstrip("+").startswith(f"{key[1]}=")), None)
+        if "list" in text.lower():
+            return UserError(key[1], value, "is not a list", f"write {key[1]}=[...], quoted for the shell")
         return UserError(key[1], value, "has the wrong type", "see --cfg job for what is expected")
     return None
 

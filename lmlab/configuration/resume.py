@@ -42,17 +42,30 @@ def resumed_configuration(arguments: list[str]) -> tuple[dict[str, Any], Path]:
         config = None
     if not isinstance(config, dict):
         raise UserError("run", stored, "is damaged", "restore it, or train again")
-    if not given and _is_finished(folder):
+    if not isinstance(config.get("trainer"), dict):
+        raise UserError("run", stored, "is damaged", "restore it, or train again")
+    limits = {key: config["trainer"][key.partition(".")[2]] for key in ALLOWED}
+    unchanged = all(key in limits and value == str(limits[key]) for key, value in given.items())
+    if unchanged and _is_finished(folder):
         raise UserError("run", folder, "is finished", "to train it for longer give trainer.max_epochs=... or max_steps")
     for key, value in given.items():
         if key not in ALLOWED:
             remedy = f"only {' and '.join(ALLOWED)} may; start a new run for anything else"
             raise UserError(key, value, "cannot change in a run that goes on", remedy)
-        try:
-            config["trainer"][key.partition(".")[2]] = int(value)
-        except ValueError:
-            raise UserError(key, value, "is not a whole number", f"for example {key}=20") from None
+        config["trainer"][key.partition(".")[2]] = _raised(key, value, config["trainer"][key.partition(".")[2]])
     return {str(key): value for key, value in config.items()}, folder
+
+
+def _raised(key: str, value: str, stored: int) -> int:
+    """The new limit, which a run that goes on may only raise (-1 is none)."""
+    try:
+        limit = int(value)
+    except ValueError:
+        raise UserError(key, value, "is not a whole number", f"for example {key}=20") from None
+    if limit != -1 and (stored == -1 or limit < stored):
+        problem = f"would lower the limit of a run that goes on ({stored}; -1 is none)"
+        raise UserError(key, value, problem, "raise it, or start a new run")
+    return limit
 
 
 def _is_finished(folder: Path) -> bool:

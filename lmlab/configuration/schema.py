@@ -211,7 +211,7 @@ class EvaluateConfig:
     """What `python -m lmlab.evaluate` takes."""
 
     run: str = MISSING
-    split: str = MISSING
+    split: str | None = MISSING
     checkpoint: str = MISSING
     num_streams: int | None = MISSING
     output: str | None = MISSING

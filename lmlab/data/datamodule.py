@@ -14,7 +14,7 @@ from lmlab.data import token_store
 from lmlab.data.batching import EvaluationLoader, StreamsLoader
 from lmlab.data.corpus import Corpus
 from lmlab.data.token_store import TokenStore
-from lmlab.data.tokenizers import Tokenizer
+from lmlab.data.tokenizers import END, UNKNOWN, Tokenizer
 from lmlab.errors import UserError
 
 # Above this share of unknown words a perplexity says little.
@@ -50,6 +50,9 @@ class LanguageModelData(pl.LightningDataModule):
         self.num_streams = num_streams
         if fit:
             tokenizer.fit(corpus.texts("train"))
+        if not set(tokenizer.vocabulary) - {UNKNOWN, END}:
+            problem = "no word of the training text occurs so often, so none is known"
+            raise UserError("tokenizer.min_frequency", getattr(tokenizer, "min_frequency", None), problem, "lower it")
         self.stores = {name: self._store(name) for name in corpus.splits}
         self.train_loader = make_train_loader(self.stores["train"])
 
@@ -92,9 +95,14 @@ class LanguageModelData(pl.LightningDataModule):
             if name != "train" and store.unk_rate > UNK_ALARM:
                 found.append(
                     f"{store.unk_rate:.1%} of the {name} tokens are <unk>: perplexity is flattered; "
-                    "lower tokenizer.min_frequency, raise tokenizer.max_size or use tokenizer=char"
+                    + self._unk_remedy()
                 )
         return found
+
+    def _unk_remedy(self) -> str:
+        if self.tokenizer.to_dict()["type"] == "char":
+            return "the training split lacks characters that this one has; is it the same kind of text?"
+        return "lower tokenizer.min_frequency, raise tokenizer.max_size or use tokenizer=char"
 
 
 def fingerprint(store: TokenStore, tokenizer: Tokenizer, num_streams: int) -> str:

@@ -63,7 +63,7 @@ def read_text_file(path: Path, *, encoding: str) -> TextFile:
     if not data:
         raise UserError("data.path", path, "the file is empty", "give a file with text")
     text, notes = _decode(data, path, encoding)
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = unix_line_ends(text)
     if not text.strip():
         raise UserError("data.path", path, "the file holds nothing but white space", "give a file with text")
     body = strip_gutenberg(text)
@@ -75,6 +75,11 @@ def read_text_file(path: Path, *, encoding: str) -> TextFile:
         if not text.strip():
             raise UserError("data.path", path, "Project Gutenberg's frame with nothing inside", "fetch the file again")
     return TextFile(text, notes)
+
+
+def unix_line_ends(text: str) -> str:
+    """The text with LF for each CRLF and CR."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _decode(data: bytes, path: Path, encoding: str) -> tuple[str, tuple[str, ...]]:

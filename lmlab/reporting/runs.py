@@ -66,5 +66,10 @@ def checkpoint_path(folder: Path, which: str) -> Path:
     path = folder / "checkpoints" / f"{which}.ckpt"
     if not path.is_file():
         there = ", ".join(sorted(p.stem for p in path.parent.glob("*.ckpt")))
-        raise UserError("checkpoint", which, f"{folder} has no {path.name}", f"it has: {there}")
+        raise UserError(
+            "checkpoint",
+            which,
+            f"{folder} has no {path.name}",
+            f"it has {there}: for generate and evaluate add checkpoint={there}",
+        )
     return path

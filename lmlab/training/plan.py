@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import shlex
 import time
 from pathlib import Path
 from typing import Any
@@ -120,7 +121,7 @@ def vector_warnings(vectors: Vectors) -> list[str]:
         return []
     return [
         f"only {vectors.coverage:.1%} of the vocabulary has a pretrained vector; the rest begins at random "
-        "(larger GloVe files know more; tokenizer.lower=true helps with lower-cased ones)"
+        "(larger GloVe files know more words)"
     ]
 
 
@@ -133,29 +134,31 @@ def human_seconds(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
-def describe_result(summary: dict[str, Any], folder: Path) -> str:
+def describe_result(config: dict[str, Any], summary: dict[str, Any], folder: Path) -> str:
     """The short table at the end, where the files are, and what to do next."""
+    path = config["data"]["path"]
+    data = f"data={config['data']['name']} data.path={shlex.quote(path)} " if path else ""
     lines = ["", f"{'':12}{'nats/token':>12}{'perplexity':>14}{'bits/char':>12}{'tokens':>12}"]
     for prefix, words in (("val", "validation"), ("test", "test")):
         if f"{prefix}/nats_per_token" in summary:
             nats, bits = summary[f"{prefix}/nats_per_token"], summary[f"{prefix}/bits_per_char"]
             perplexity, count = summary[f"{prefix}/perplexity"], int(summary[f"{prefix}/num_tokens"])
             lines.append(f"{words:12}{nats:>12.4f}{perplexity:>14,.3f}{bits:>12.4f}{count:>12,}")
-    shown = _shown(folder)
+    place = shown(folder)
     lines += [
         f"best epoch  {summary['best_epoch']:g} (step {summary['best_step']:,}), "
         f"{summary['tokens_per_second']:,.0f} tokens/s, {human_seconds(summary['wall_seconds'])} in all",
         *(f"warning     {warning}" for warning in summary["warnings"]),
-        f"files       {shown}",
+        f"files       {place}",
         "curves      tensorboard --logdir outputs",
-        f'next        python -m lmlab.generate run={shown} prompt="The " temperature=0.8',
-        f"            python -m lmlab.evaluate run={shown} split=test",
-        "            python -m lmlab.train -m model=lstm,gru model.hidden_size=256,512",
+        f'next        python -m lmlab.generate run={place} prompt="The " temperature=0.8',
+        f"            python -m lmlab.evaluate run={place} split=test",
+        f"            python -m lmlab.train -m {data}model=lstm,gru model.hidden_size=256,512",
     ]
     return "\n".join(lines)
 
 
-def _shown(folder: Path) -> str:
+def shown(folder: Path) -> str:
     """Relative where that is shorter to type."""
     try:
         return str(folder.relative_to(Path.cwd()))

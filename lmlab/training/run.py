@@ -31,6 +31,7 @@ from lmlab.training.plan import (
     describe_result,
     estimated_seconds,
     seconds_per_batch,
+    shown,
     total_steps,
     vector_warnings,
 )
@@ -64,6 +65,9 @@ def train(config: Config, folder: Path, *, resume: bool = False) -> dict[str, An
         InterruptedRun: a signal ended training; the state was saved.
     """
     quiet()
+    if resume:
+        step = read_checkpoint(folder / "checkpoints" / "last.ckpt")["global_step"]  # before any file is written
+        log.info(f"going on with {folder} after step {step:,}")
     device = choose_device(config["trainer"]["accelerator"])
     reset_peak_memory(device)
     data = build_data(config, tokenizer=tokenizers.load(folder / "tokenizer.json") if resume else None)
@@ -97,10 +101,8 @@ def train(config: Config, folder: Path, *, resume: bool = False) -> dict[str, An
     summary["warnings"] = alarms.all(task)
     summary["peak_memory_bytes"] = peak_memory_bytes(device)
     write_summary(folder, summary)
-    for logger in trainer.loggers:
-        logger.finalize("interrupted" if interrupted else "success")
     (folder / "hparams.yaml").unlink(missing_ok=True)  # Lightning's, and empty: config.yaml has the settings
-    _tell(summary, folder, interrupted)
+    _tell(config, summary, folder, interrupted)
     if interrupted:
         raise interrupted
     return summary
@@ -225,8 +227,8 @@ def _test_figures(
     return split_figures("test", totals, num_characters=store.num_characters, unk_rate=store.unk_rate)
 
 
-def _tell(summary: dict[str, Any], folder: Path, interrupted: InterruptedRun | None) -> None:
+def _tell(config: Config, summary: dict[str, Any], folder: Path, interrupted: InterruptedRun | None) -> None:
     if "val/nats_per_token" in summary:
-        log.info(describe_result(summary, folder))
+        log.info(describe_result(config, summary, folder))
     if interrupted:
-        log.info(f"interrupted; the state is in {folder / 'checkpoints' / 'last.ckpt'}")
+        log.info(f"interrupted; nothing is lost. To go on: python -m lmlab.train run={shown(folder)}")

@@ -89,6 +89,14 @@ class Recorder(pl.Callback):
             logger.log_metrics(figures, step)
         self._last_logged = (step, seconds)
 
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Training time ends here; tests and files are not part of it."""
+        self.clock.pause()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Here too."""
+        self.clock.pause()
+
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Training time stops here."""
         self.clock.pause()
