@@ -72,7 +72,7 @@ def test_evaluate_reads_another_text_with_the_runs_own_tokenizer(
 
 def test_a_sweep_has_one_folder_and_a_failed_job_stops_no_other(text_file: Path, tmp_path: Path) -> None:
     swept = ["model.hidden_size=4,8", "optimizer.lr=1e-3,1e-2", "trainer.max_steps=3,0"]
-    done = command("train", "-m", "data=text", f"data.path={text_file}", *SMALL, *swept, cwd=tmp_path, status=1)
+    done = command("train", "data=text", f"data.path={text_file}", *SMALL, "-m", *swept, cwd=tmp_path, status=1)
     assert "Traceback" not in done.stderr
     assert done.stderr.count("trainer.max_steps=0") == 4
     (sweep,) = (tmp_path / "outputs" / "text-lstm").iterdir()
@@ -92,6 +92,12 @@ def test_a_run_goes_on_for_more_epochs_from_the_command_line(text_file: Path, tm
     (folder,) = (tmp_path / "outputs" / "first").iterdir()
     refused = command("train", f"run={folder}", "optimizer.lr=1", cwd=tmp_path, status=1)
     assert "optimizer.lr=1: cannot change" in refused.stderr
+    before = (folder / "summary.json").read_bytes()
+    finished = command("train", f"run={folder}", cwd=tmp_path, status=1)
+    assert "is finished" in finished.stderr
+    lowered = command("train", f"run={folder}", "trainer.max_epochs=1", cwd=tmp_path, status=1)
+    assert "trainer.max_epochs=1: would lower" in lowered.stderr
+    assert (folder / "summary.json").read_bytes() == before
     command("train", f"run={folder}", "trainer.max_epochs=3", cwd=tmp_path)
     rows = list(csv.DictReader((folder / "metrics.csv").open()))
     assert [float(row["epoch"]) for row in rows] == [1, 2, 3]

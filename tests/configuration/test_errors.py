@@ -57,6 +57,10 @@ TRAIN = [
     (["optimizer.lr=-1"], ["optimizer.lr=-1", "positive"]),
     (["callbacks.sample_text.temperature=-1"], ["callbacks.sample_text.temperature=-1"]),
     (["++trainer._target_=os.system"], ["_target_=os.system"]),
+    (["data.path=one.txt"], ["data.path=one.txt", "add data=text"]),
+    (["embedding.path=x"], ["embedding.path=x", "add embedding=glove"]),
+    (["name=../x"], ["name=../x"]),
+    (["callbacks.sample_text.prompts=Once"], ["callbacks.sample_text.prompts=Once", "is not a list"]),
     (["run=nowhere"], ["run=nowhere", "no such folder"]),
 ]
 
@@ -83,6 +87,7 @@ OTHERS = [
     ("generate", [], ["run=latest", "train one first"]),
     ("evaluate", ["split=tset"], ["split=tset", "train, validation"]),
     ("evaluate", ["data.path=nowhere.txt"], ["data.path=nowhere.txt"]),
+    ("evaluate", ["split=test", "data.path=."], ["split=test", "evaluated whole"]),
     ("benchmark", ["models=[cnn]"], ["models=cnn", "rnn, gru, lstm"]),
 ]
 
