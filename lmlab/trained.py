@@ -119,10 +119,8 @@ class TrainedModel:
     ) -> SamplingOptions:
         """Options with this tokenizer's special tokens."""
         banned = [] if allow_unknown else [self.tokenizer.vocabulary.index(tokenizers.UNKNOWN)]
-        ends = self.tokenizer.end_token == "document" or stop_at_end
         if self.tokenizer.end_token == "document" and not stop_at_end and self.tokenizer.end_id is not None:
-            banned.append(self.tokenizer.end_id)
-            ends = False
+            banned.append(self.tokenizer.end_id)  # it has no text; a line's end token is a line end and may be drawn
         return SamplingOptions(
             length=length,
             temperature=temperature,
@@ -130,7 +128,7 @@ class TrainedModel:
             top_p=top_p,
             seed=seed,
             banned=tuple(banned),
-            end_id=self.tokenizer.end_id if ends else None,
+            end_id=self.tokenizer.end_id if stop_at_end else None,
         )
 
     def write(

@@ -196,23 +196,14 @@ def _check_model(config: DictConfig) -> None:
             raise UserError("embedding.path", None, "embedding=glove needs a file of vectors", remedy)
         _check_exists("embedding.path", embedding.path)
     if model.tie_weights:
-        check_tie(embedding_dim=embedding.dim, hidden_size=model.hidden_size)
+        if embedding.dim not in (None, model.hidden_size):  # None: known when the file has been read
+            problem = f"needs embedding.dim ({embedding.dim}) equal to model.hidden_size ({model.hidden_size})"
+            raise UserError("model.tie_weights", "true", problem, "set one of them")
         if embedding.freeze:
             remedy = "set one of them to false"
             raise UserError(
                 "model.tie_weights", "true", "with embedding.freeze=true the decoder could not learn", remedy
             )
-
-
-def check_tie(*, embedding_dim: int | None, hidden_size: int) -> None:
-    """Embedding and decoder can share a matrix only where their sizes agree.
-
-    Raises:
-        UserError: they do not.
-    """
-    if embedding_dim is not None and embedding_dim != hidden_size:
-        problem = f"needs embedding.dim ({embedding_dim}) equal to model.hidden_size ({hidden_size})"
-        raise UserError("model.tie_weights", "true", problem, "set one of them")
 
 
 def _check_optimizer(config: DictConfig) -> None:

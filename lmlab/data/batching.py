@@ -116,11 +116,6 @@ class StreamsLoader:
     def __len__(self) -> int:
         return self.streams.num_windows(self.sequence_length)
 
-    @property
-    def tokens_per_epoch(self) -> int:
-        """Targets counted in one epoch."""
-        return self.store.num_targets
-
     def __iter__(self) -> Iterator[Batch]:
         # Lightning does not exhaust a sized iterator, so a new one starts an epoch, unless a state was just loaded.
         if not self._resumed:

@@ -79,8 +79,6 @@ class CharTokenizer:
         end_token: ``document`` puts an end token behind each document; None has no end token.
     """
 
-    unknown_id = 0
-
     def __init__(self, *, end_token: str | None) -> None:
         self.end_token = end_token
         self._set([])
@@ -148,8 +146,6 @@ class WordTokenizer:
         min_frequency: rarer words become `<unk>`.
         max_size: most entries of the vocabulary, special tokens included; None for no limit.
     """
-
-    unknown_id = 0
 
     def __init__(
         self, *, end_token: str | None, lower: bool, split: str, min_frequency: int, max_size: int | None
