@@ -24,9 +24,10 @@ def random_logits(rows: int = 5, size: int = V, *, seed: int = 0) -> Tensor:
 def make_model(kind: type = LSTM, *, dropout: float = 0.0, seed: int = 0) -> RecurrentLM:
     """Two layers with weights large enough that every step depends on much of what came before."""
     torch.manual_seed(seed)
-    core = kind(input_size=4, hidden_size=8, num_layers=2, dropout=dropout)
+    core = kind(input_size=4, hidden_size=8, num_layers=2, dropout=dropout, locked_dropout=False)
     model = RecurrentLM(
-        vectors=2 * torch.randn(V, 4), core=core, input_dropout=dropout, output_dropout=dropout, tie_weights=False,
+        vectors=2 * torch.randn(V, 4), core=core, input_dropout=dropout, output_dropout=dropout, locked_dropout=False,
+        embedding_dropout=0.0, tie_weights=False,
         freeze_embedding=False,
     )  # fmt: skip
     with torch.no_grad():
@@ -37,9 +38,10 @@ def make_model(kind: type = LSTM, *, dropout: float = 0.0, seed: int = 0) -> Rec
 
 def make_unigram_model(chances: list[float]) -> RecurrentLM:
     """Predicts the same whatever came before."""
-    core = RNN(input_size=2, hidden_size=2, num_layers=1, dropout=0.0)
+    core = RNN(input_size=2, hidden_size=2, num_layers=1, dropout=0.0, locked_dropout=False)
     model = RecurrentLM(
-        vectors=torch.zeros(len(chances), 2), core=core, input_dropout=0.0, output_dropout=0.0, tie_weights=False,
+        vectors=torch.zeros(len(chances), 2), core=core, input_dropout=0.0, output_dropout=0.0, locked_dropout=False,
+        embedding_dropout=0.0, tie_weights=False,
         freeze_embedding=False,
     )  # fmt: skip
     with torch.no_grad():

@@ -10,9 +10,9 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from lmlab.build import check_target, instantiate
+from lmlab.configuration.optimization_checks import at_least, check_hardware, check_optimization
 from lmlab.errors import UserError
 
-PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 PARTS = (
     "data",
     "tokenizer",
@@ -20,6 +20,7 @@ PARTS = (
     "embedding",
     "optimizer",
     "scheduler",
+    "averaging",
     "trainer",
     "callbacks",
     "logger",
@@ -38,12 +39,10 @@ def check_training(config: DictConfig) -> None:
     _check_data(config)
     _check_tokenizer(config)
     _check_model(config)
-    _check_optimizer(config)
-    _check_scheduler(config)
-    _check_trainer(config)
+    check_optimization(config)
     _check_samples(config)
     if config.evaluation.num_streams is not None:
-        _at_least(config, "evaluation.num_streams", 1)
+        at_least(config, "evaluation.num_streams", 1)
     parts = Path(config.name).parts
     if not parts or ".." in parts or Path(config.name).is_absolute():
         raise UserError("name", config.name, "is no name of a folder below output_dir", "for example name=my_run")
@@ -58,7 +57,7 @@ def check_sampling(config: Any) -> None:
         UserError: the first setting that is out of its range.
     """
     _check_sampling_options(config, "")
-    _at_least(config, "num_samples", 1)
+    at_least(config, "num_samples", 1)
     _check_checkpoint(config)
 
 
@@ -77,7 +76,7 @@ def check_evaluation(config: DictConfig) -> None:
         raise UserError("split", config.split, "no such split", remedy)
     _check_checkpoint(config)
     if config.num_streams is not None:
-        _at_least(config, "num_streams", 1)
+        at_least(config, "num_streams", 1)
     if config.data.path is not None:
         _check_exists("data.path", config.data.path)
 
@@ -92,10 +91,10 @@ def check_benchmark(config: DictConfig) -> None:
         if model not in ("rnn", "gru", "lstm"):
             raise UserError("models", model, "no such model", "choose among rnn, gru, lstm")
     for name in ("num_layers", "embedding_dim", "vocabulary_size", "batch_size", "sequence_length", "steps"):
-        _at_least(config, name, 1)
+        at_least(config, name, 1)
     if any(size < 1 for size in config.hidden_sizes):
         raise UserError("hidden_sizes", list(config.hidden_sizes), "has a size less than 1", "for example [256,512]")
-    _check_hardware(config, "")
+    check_hardware(config, "")
 
 
 def _check_checkpoint(config: Any) -> None:
@@ -128,8 +127,8 @@ def _check_no_extras(config: DictConfig, prefix: str) -> None:
 
 
 def _check_data(config: DictConfig) -> None:
-    _at_least(config, "data.batch_size", 1)
-    _at_least(config, "data.sequence_length", 1)
+    at_least(config, "data.batch_size", 1)
+    at_least(config, "data.sequence_length", 1)
     split = list(config.data.split)
     usable = len(split) in (2, 3) and all(share >= 0 for share in split) and min(split[:2]) > 0
     if not usable:
@@ -161,31 +160,30 @@ def _check_exists(field: str, value: str) -> None:
 
 def _check_tokenizer(config: DictConfig) -> None:
     tokenizer = config.tokenizer
-    by_word = "min_frequency" in tokenizer
+    by_word = "split" in tokenizer
     allowed = (None, "line", "document") if by_word else (None, "document")
     if tokenizer.end_token not in allowed:
         choices = ", ".join(str(a or "null") for a in allowed)
         raise UserError("tokenizer.end_token", tokenizer.end_token, "no such option", f"choose one of {choices}")
-    if not by_word:
-        return
-    if tokenizer.split not in ("punctuation", "whitespace"):
+    if by_word and tokenizer.split not in ("punctuation", "whitespace"):
         raise UserError("tokenizer.split", tokenizer.split, "no such option", "choose punctuation or whitespace")
-    _at_least(config, "tokenizer.min_frequency", 1)
-    if tokenizer.max_size is not None:
-        _at_least(config, "tokenizer.max_size", 3)
+    # Of words or pairs; 258 are the 256 bytes and the two special tokens.
+    for name, least in (("min_frequency", 1), ("max_size", 3), ("vocabulary_size", 258)):
+        if tokenizer.get(name) is not None:
+            at_least(config, f"tokenizer.{name}", least)
 
 
 def _check_model(config: DictConfig) -> None:
     model, embedding = config.model, config.embedding
-    _at_least(config, "model.hidden_size", 1)
-    _at_least(config, "model.num_layers", 1)
-    for name in ("dropout", "input_dropout", "output_dropout"):
+    at_least(config, "model.hidden_size", 1)
+    at_least(config, "model.num_layers", 1)
+    for name in ("dropout", "input_dropout", "output_dropout", "embedding_dropout"):
         value = model[name]
         if not 0 <= value < 1:
             raise UserError(f"model.{name}", value, "is not a share of units", "give 0 or more and less than 1")
     by_file = embedding._target_.endswith("glove_vectors")
     if embedding.dim is not None:
-        _at_least(config, "embedding.dim", 1)
+        at_least(config, "embedding.dim", 1)
     elif not by_file:
         raise UserError("embedding.dim", "null", "random vectors need a size", "for example embedding.dim=128")
     if embedding.path and not by_file:
@@ -204,60 +202,6 @@ def _check_model(config: DictConfig) -> None:
             raise UserError(
                 "model.tie_weights", "true", "with embedding.freeze=true the decoder could not learn", remedy
             )
-
-
-def _check_optimizer(config: DictConfig) -> None:
-    optimizer = config.optimizer
-    if not 0 < optimizer.lr < float("inf"):
-        raise UserError("optimizer.lr", optimizer.lr, "is not a positive number", "for example optimizer.lr=0.002")
-    if optimizer.weight_decay < 0:
-        raise UserError("optimizer.weight_decay", optimizer.weight_decay, "is negative", "0 switches it off")
-    if optimizer.get("nesterov") and not optimizer.momentum > 0:
-        raise UserError("optimizer.nesterov", "true", "needs momentum", "for example optimizer.momentum=0.9")
-    betas = optimizer.get("betas")
-    if betas is not None and not (len(betas) == 2 and all(0 <= b < 1 for b in betas)):
-        raise UserError(
-            "optimizer.betas", list(betas), "are not two numbers from 0 to below 1", "for example [0.9,0.999]"
-        )
-
-
-def _check_scheduler(config: DictConfig) -> None:
-    warmup, final = config.scheduler.get("warmup_steps", 0), config.scheduler.get("final_fraction", 0.0)
-    if warmup < 0:
-        raise UserError("scheduler.warmup_steps", warmup, "is negative", "0 begins at the full rate")
-    if not 0 <= final <= 1:
-        raise UserError("scheduler.final_fraction", final, "is not between 0 and 1", "0 ends at a rate of 0")
-
-
-def _check_hardware(settings: Any, prefix: str) -> None:
-    for name, choices in (("precision", PRECISIONS), ("accelerator", ("auto", "cpu", "gpu"))):
-        if settings[name] not in choices:
-            raise UserError(f"{prefix}{name}", settings[name], "no such option", f"choose one of {', '.join(choices)}")
-
-
-def _check_trainer(config: DictConfig) -> None:
-    trainer = config.trainer
-    _check_hardware(trainer, "trainer.")
-    if trainer.max_epochs < 1 and not (trainer.max_epochs == -1 and trainer.max_steps > 0):
-        remedy = "give 1 or more, or -1 together with trainer.max_steps"
-        raise UserError("trainer.max_epochs", trainer.max_epochs, "would train for ever or not at all", remedy)
-    if trainer.max_steps < 1 and trainer.max_steps != -1:
-        raise UserError(
-            "trainer.max_steps", trainer.max_steps, "is no number of steps", "give 1 or more, or -1 for no limit"
-        )
-    if trainer.devices != 1:
-        raise UserError("trainer.devices", trainer.devices, "lmlab trains on one device", "set trainer.devices=1")
-    clip = trainer.gradient_clip_val
-    if clip is not None and not clip > 0:
-        raise UserError("trainer.gradient_clip_val", clip, "is not a positive number", "null switches clipping off")
-    for name in ("accumulate_grad_batches", "log_every_n_steps"):
-        _at_least(config, f"trainer.{name}", 1)
-    for name in ("check_val_every_n_epoch", "val_check_interval"):
-        if trainer[name] is not None:
-            _at_least(config, f"trainer.{name}", 1)
-    if trainer.check_val_every_n_epoch is None and trainer.val_check_interval is None:
-        remedy = "set trainer.check_val_every_n_epoch=1"
-        raise UserError("trainer.val_check_interval", "null", "the run would never be evaluated", remedy)
 
 
 def _check_samples(config: DictConfig) -> None:
@@ -286,9 +230,3 @@ def _check_sampling_options(options: Any, prefix: str) -> None:
         raise UserError(f"{prefix}length", options.length, "is less than 1", f"for example {prefix}length=200")
     if not 0 <= options.seed < 2**32:
         raise UserError(f"{prefix}seed", options.seed, "is not between 0 and 4294967295", f"for example {prefix}seed=1")
-
-
-def _at_least(config: Any, field: str, least: int) -> None:
-    value = OmegaConf.select(config, field)
-    if value is None or value < least:
-        raise UserError(field, value, f"is less than {least}", f"for example {field}={max(least, 1)}")

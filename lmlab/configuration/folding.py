@@ -202,9 +202,16 @@ def known_settings(error: BaseException) -> list[str]:
     names = walk(schema.TrainConfig, "")
     for node, prefix in (
         (schema.WordTokenizerConfig, "tokenizer."),
+        (schema.BPETokenizerConfig, "tokenizer."),
         (schema.AdamConfig, "optimizer."),
         (schema.SGDConfig, "optimizer."),
         (schema.CosineConfig, "scheduler."),
+        (schema.OneCycleConfig, "scheduler."),
+        (schema.ExponentialConfig, "scheduler."),
+        (schema.StepConfig, "scheduler."),
+        (schema.PlateauConfig, "scheduler."),
+        (schema.EMAConfig, "averaging."),
+        (schema.TriggeredConfig, "averaging."),
     ):
         names += walk(node, prefix)
     return sorted({n for n in names if not n.rpartition(".")[2].startswith("_")})

@@ -44,11 +44,18 @@ class WordTokenizerConfig(TokenizerConfig):
 
 
 @dataclass
+class BPETokenizerConfig(TokenizerConfig):
+    vocabulary_size: int = MISSING
+    min_frequency: int = MISSING
+
+
+@dataclass
 class CoreConfig:
     _target_: str = MISSING
     hidden_size: int = MISSING
     num_layers: int = MISSING
     dropout: float = MISSING
+    locked_dropout: bool = MISSING
 
 
 @dataclass
@@ -59,6 +66,8 @@ class ModelConfig:
     dropout: float = MISSING
     input_dropout: float = MISSING
     output_dropout: float = MISSING
+    locked_dropout: bool = MISSING
+    embedding_dropout: float = MISSING
     tie_weights: bool = MISSING
     core: CoreConfig = field(default_factory=CoreConfig)
 
@@ -102,6 +111,48 @@ class CosineConfig(SchedulerConfig):
 
 
 @dataclass
+class OneCycleConfig(SchedulerConfig):
+    rise_fraction: float = MISSING
+    initial_divisor: float = MISSING
+    final_divisor: float = MISSING
+
+
+@dataclass
+class ExponentialConfig(SchedulerConfig):
+    gamma: float = MISSING
+    start_epoch: int = MISSING
+
+
+@dataclass
+class StepConfig(SchedulerConfig):
+    epochs: list[float] = MISSING
+    gamma: float = MISSING
+
+
+@dataclass
+class PlateauConfig(SchedulerConfig):
+    gamma: float = MISSING
+    patience: int = MISSING
+    min_improvement: float = MISSING
+    min_fraction: float = MISSING
+
+
+@dataclass
+class AveragingConfig:
+    _target_: str | None = MISSING
+
+
+@dataclass
+class EMAConfig(AveragingConfig):
+    decay: float = MISSING
+
+
+@dataclass
+class TriggeredConfig(AveragingConfig):
+    patience: int = MISSING
+
+
+@dataclass
 class TrainerConfig:
     _target_: str = MISSING
     accelerator: str = MISSING
@@ -136,6 +187,13 @@ class CheckpointsConfig:
 
 
 @dataclass
+class EarlyStoppingConfig:
+    _target_: str = MISSING
+    patience: int | None = MISSING
+    min_delta: float = MISSING
+
+
+@dataclass
 class AlarmsConfig:
     _target_: str = MISSING
 
@@ -150,6 +208,7 @@ class ProgressConfig:
 class CallbacksConfig:
     sample_text: SampleTextConfig = field(default_factory=SampleTextConfig)
     checkpoints: CheckpointsConfig = field(default_factory=CheckpointsConfig)
+    early_stopping: EarlyStoppingConfig = field(default_factory=EarlyStoppingConfig)
     alarms: AlarmsConfig = field(default_factory=AlarmsConfig)
     progress: ProgressConfig = field(default_factory=ProgressConfig)
 
@@ -176,6 +235,7 @@ class TrainConfig:
     embedding: EmbeddingConfig = field(default_factory=EmbeddingConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     scheduler: SchedulerConfig = field(default_factory=SchedulerConfig)
+    averaging: AveragingConfig = field(default_factory=AveragingConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     callbacks: CallbacksConfig = field(default_factory=CallbacksConfig)
     logger: LoggerConfig = field(default_factory=LoggerConfig)
@@ -244,6 +304,7 @@ def register() -> None:
         "batching": BatchingConfig,
         "tokenizer": TokenizerConfig,
         "tokenizer_word": WordTokenizerConfig,
+        "tokenizer_bpe": BPETokenizerConfig,
         "model": ModelConfig,
         "embedding": EmbeddingConfig,
         "optimizer_adam": AdamConfig,
@@ -251,6 +312,13 @@ def register() -> None:
         "optimizer_sgd": SGDConfig,
         "scheduler": SchedulerConfig,
         "scheduler_cosine": CosineConfig,
+        "scheduler_one_cycle": OneCycleConfig,
+        "scheduler_exponential": ExponentialConfig,
+        "scheduler_step": StepConfig,
+        "scheduler_plateau": PlateauConfig,
+        "averaging": AveragingConfig,
+        "averaging_ema": EMAConfig,
+        "averaging_triggered": TriggeredConfig,
         "trainer": TrainerConfig,
         "callbacks": CallbacksConfig,
         "logger": LoggerConfig,

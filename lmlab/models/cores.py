@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from lmlab.models.regularizers import Dropout
+from lmlab.models.regularizers import make_dropout
 
 State = tuple[Tensor, ...]
 # One token further: (inputs (B, I), state) -> (output (B, H), state).
@@ -29,17 +29,20 @@ class RecurrentCore(nn.Module):
         hidden_size: H.
         num_layers: stacked layers.
         dropout: between layers.
+        locked_dropout: one mask for all steps of a batch.
     """
 
     make_layer: Callable[..., nn.Module]
     tensors_per_layer: int
 
-    def __init__(self, *, input_size: int, hidden_size: int, num_layers: int, dropout: float) -> None:
+    def __init__(
+        self, *, input_size: int, hidden_size: int, num_layers: int, dropout: float, locked_dropout: bool
+    ) -> None:
         super().__init__()
         self.output_size = hidden_size
         sizes = [input_size] + [hidden_size] * (num_layers - 1)
         self.layers = nn.ModuleList(self.make_layer(size, hidden_size, batch_first=True) for size in sizes)
-        self.dropout = Dropout(dropout)
+        self.dropout = make_dropout(dropout, locked=locked_dropout)
 
     def init_state(self, batch_size: int) -> State:
         """A fresh state: zeros."""

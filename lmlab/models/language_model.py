@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from lmlab.models.cores import RecurrentCore, State
 from lmlab.models.decoder import Decoder
-from lmlab.models.regularizers import Dropout
+from lmlab.models.regularizers import WordDropout, make_dropout
 
 
 class LMOutput(NamedTuple):
@@ -27,13 +27,15 @@ class LMOutput(NamedTuple):
 
 
 class RecurrentLM(nn.Module):
-    """Embedding, dropout, core, dropout; the decoder gives loss or logits.
+    """Embedding, dropouts, core, dropout; the decoder gives loss or logits.
 
     Args:
         vectors: (V, E) first values of the embedding.
         core: takes inputs of size E.
         input_dropout: on the embedded inputs.
         output_dropout: on what the decoder sees.
+        locked_dropout: these two share one mask over all steps of a batch.
+        embedding_dropout: share of the vocabulary whose vectors are zeroed for a batch.
         tie_weights: the decoder uses the embedding's matrix; needs E equal to the core's output size.
         freeze_embedding: the embedding is not trained.
 
@@ -48,6 +50,8 @@ class RecurrentLM(nn.Module):
         core: RecurrentCore,
         input_dropout: float,
         output_dropout: float,
+        locked_dropout: bool,
+        embedding_dropout: float,
         tie_weights: bool,
         freeze_embedding: bool,
     ) -> None:
@@ -56,9 +60,10 @@ class RecurrentLM(nn.Module):
         if tie_weights and dim != core.output_size:
             raise ValueError(f"tied weights need equal sizes, not {dim} and {core.output_size}")
         self.embedding = nn.Embedding(vocabulary_size, dim, _weight=vectors.clone(), _freeze=freeze_embedding)
-        self.input_dropout = Dropout(input_dropout)
+        self.embedding_dropout = WordDropout(embedding_dropout, vocabulary_size)
+        self.input_dropout = make_dropout(input_dropout, locked=locked_dropout)
         self.core = core
-        self.output_dropout = Dropout(output_dropout)
+        self.output_dropout = make_dropout(output_dropout, locked=locked_dropout)
         tied_to = self.embedding.weight if tie_weights else None
         self.decoder = Decoder(hidden_size=core.output_size, vocabulary_size=vocabulary_size, tied_to=tied_to)
 
@@ -73,7 +78,7 @@ class RecurrentLM(nn.Module):
             inputs: (B, T) ids.
             state: from `init_state` or the batch before.
         """
-        embedded = self.input_dropout(self.embedding(inputs))
+        embedded = self.input_dropout(self.embedding_dropout(self.embedding(inputs), inputs))
         hidden, new_state = self.core(embedded, state)
         return LMOutput(self.output_dropout(hidden), new_state, torch.zeros((), device=hidden.device))
 

@@ -16,6 +16,7 @@ from lmlab.data.tokenizers import END, UNKNOWN, Tokenizer
 from lmlab.errors import UserError
 from lmlab.models.embeddings import Vectors
 from lmlab.models.language_model import RecurrentLM
+from lmlab.training.averaging import WeightAverage
 from lmlab.training.task import LanguageModelTask
 
 Config = dict[str, Any]
@@ -66,26 +67,45 @@ def build_model(config: Config, weight: torch.Tensor) -> RecurrentLM:
         core=instantiate(model["core"], input_size=dim),
         input_dropout=model["input_dropout"],
         output_dropout=model["output_dropout"],
+        locked_dropout=model["locked_dropout"],
+        embedding_dropout=model["embedding_dropout"],
         tie_weights=model["tie_weights"],
         freeze_embedding=config["embedding"]["freeze"],
     )
 
 
-def build_task(config: Config, model: RecurrentLM, *, total_steps: int) -> LanguageModelTask:
-    """The model with its optimizer and learning rates.
+def build_task(config: Config, model: RecurrentLM, *, total_steps: int, steps_per_epoch: int) -> LanguageModelTask:
+    """The model with its optimizer, learning rates and average.
 
     Args:
         config: the run's.
         model: to be trained.
         total_steps: optimizer steps of the whole run.
+        steps_per_epoch: optimizer steps of an epoch.
     """
 
     def make_optimizer(parameters: Iterable[Parameter]) -> Optimizer:
         # One kernel for all parameters; with 16-mixed, Lightning must unscale gradients itself to clip them.
         fused = config["trainer"]["precision"] != "16-mixed"
-        optimizer = instantiate(config["optimizer"], params=list(parameters), fused=fused)
+        groups = decay_groups(list(parameters), config["optimizer"]["weight_decay"])
+        optimizer = instantiate(config["optimizer"], params=groups, fused=fused)
         assert isinstance(optimizer, Optimizer)
         return optimizer
 
-    rate_factor = instantiate(config["scheduler"], total_steps=total_steps)
-    return LanguageModelTask(model=model, make_optimizer=make_optimizer, rate_factor=rate_factor)
+    rate_factor = instantiate(config["scheduler"], total_steps=total_steps, steps_per_epoch=steps_per_epoch)
+    averaging = WeightAverage(instantiate(config["averaging"])) if config["averaging"]["_target_"] else None
+    return LanguageModelTask(model=model, make_optimizer=make_optimizer, rate_factor=rate_factor, averaging=averaging)
+
+
+def decay_groups(parameters: list[Parameter], weight_decay: float) -> list[dict[str, Any]]:
+    """Matrices with weight decay; vectors (biases and norms' gains), which it would only bias, without.
+
+    Args:
+        parameters: all that are trained.
+        weight_decay: of the optimizer; 0 needs one group only.
+    """
+    if weight_decay == 0:
+        return [{"params": parameters}]
+    matrices = [p for p in parameters if p.ndim >= 2]
+    vectors = [p for p in parameters if p.ndim < 2]
+    return [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]

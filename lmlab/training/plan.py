@@ -17,17 +17,21 @@ from lmlab.data.datamodule import LanguageModelData
 from lmlab.models.embeddings import COVERAGE_ALARM, Vectors
 from lmlab.models.language_model import RecurrentLM
 from lmlab.training.callbacks.checkpoints import random_states, restore_random_states
-from lmlab.training.summary import device_name
+from lmlab.training.summary import device_name, part_name
 
 # An evaluated token costs about this share of a trained one (forward only, fewer and longer rows).
 _EVALUATION_COST = 0.45
 
 
+def steps_per_epoch(config: dict[str, Any], data: LanguageModelData) -> int:
+    """Optimizer steps of an epoch."""
+    return math.ceil(len(data.train_loader) / int(config["trainer"]["accumulate_grad_batches"]))
+
+
 def total_steps(config: dict[str, Any], data: LanguageModelData) -> int:
     """Optimizer steps of the whole run."""
     trainer = config["trainer"]
-    per_epoch = math.ceil(len(data.train_loader) / trainer["accumulate_grad_batches"])
-    by_epochs = trainer["max_epochs"] * per_epoch if trainer["max_epochs"] > 0 else math.inf
+    by_epochs = trainer["max_epochs"] * steps_per_epoch(config, data) if trainer["max_epochs"] > 0 else math.inf
     by_steps = trainer["max_steps"] if trainer["max_steps"] > 0 else math.inf
     return int(min(by_epochs, by_steps))
 
@@ -84,11 +88,18 @@ def describe_plan(
         *_describe_vectors(vectors, data),
         f"training   {steps:,} steps ({steps * trainer['accumulate_grad_batches'] / len(loader):.3g} epochs), "
         f"{config['optimizer']['_target_'].rpartition('.')[2]} lr {config['optimizer']['lr']:g} "
-        f"{config['scheduler']['_target_'].rpartition('.')[2].lower()}, "
-        f"{trainer['precision']}, on {device_name(device)}",
+        f"{part_name(config['scheduler'])}, {_describe_extras(config)}{trainer['precision']}, on {device_name(device)}",
         f"time       about {human_seconds(seconds)}",
     ]
     return "\n".join(lines)
+
+
+def _describe_extras(config: dict[str, Any]) -> str:
+    """What not every run has."""
+    patience = config["callbacks"]["early_stopping"]["patience"]
+    averaging = part_name(config["averaging"])
+    stopping = f"early stopping after {patience} evaluations without improvement, " if patience is not None else ""
+    return (f"{averaging} of the weights, " if averaging else "") + stopping
 
 
 def describe_model(config: dict[str, Any], model: RecurrentLM) -> str:

@@ -10,11 +10,12 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from omegaconf import OmegaConf
+from pytorch_lightning.callbacks.early_stopping import EarlyStopping, EarlyStoppingReason
 
 from lmlab.build import instantiate
-from lmlab.data import tokenizers
+from lmlab.data import saved_tokenizers
 from lmlab.data.datamodule import LanguageModelData, fingerprint
-from lmlab.data.tokenizers import to_json
+from lmlab.data.saved_tokenizers import to_json
 from lmlab.device import choose_device
 from lmlab.errors import InterruptedRun
 from lmlab.files import write_text
@@ -32,12 +33,15 @@ from lmlab.training.plan import (
     estimated_seconds,
     seconds_per_batch,
     shown,
+    steps_per_epoch,
     total_steps,
     vector_warnings,
 )
+from lmlab.training.schedulers import Plateau
 from lmlab.training.summary import (
     best_figures,
     device_name,
+    part_settings,
     peak_memory_bytes,
     reset_peak_memory,
     split_figures,
@@ -70,7 +74,7 @@ def train(config: Config, folder: Path, *, resume: bool = False) -> dict[str, An
         log.info(f"going on with {folder} after step {step:,}")
     device = choose_device(config["trainer"]["accelerator"])
     reset_peak_memory(device)
-    data = build_data(config, tokenizer=tokenizers.load(folder / "tokenizer.json") if resume else None)
+    data = build_data(config, tokenizer=saved_tokenizers.load(folder / "tokenizer.json") if resume else None)
     pl.seed_everything(config["seed"], verbose=False)
     vectors = _vectors_to_be_loaded(config, data) if resume else build_vectors(config, data.tokenizer)
     model = build_model(config, vectors.weight)
@@ -80,7 +84,9 @@ def train(config: Config, folder: Path, *, resume: bool = False) -> dict[str, An
     seconds = estimated_seconds(config, data, seconds_per_batch(model, data, device, config["trainer"]["precision"]))
     log.info(describe_plan(config, data, model, vectors, device, seconds) + "\n")
 
-    task = build_task(config, model, total_steps=total_steps(config, data))
+    task = build_task(
+        config, model, total_steps=total_steps(config, data), steps_per_epoch=steps_per_epoch(config, data)
+    )
     clock = Clock()
     recorder = Recorder(
         folder=folder,
@@ -88,7 +94,8 @@ def train(config: Config, folder: Path, *, resume: bool = False) -> dict[str, An
         characters=data.stores["validation"].num_characters,
         log_every_n_steps=config["trainer"]["log_every_n_steps"],
     )
-    callbacks, alarms = _callbacks(config, folder, data, recorder, clock, [*data.warnings, *vector_warnings(vectors)])
+    callbacks = _callbacks(config, folder, data, recorder, clock, [*data.warnings, *vector_warnings(vectors)])
+    alarms = next(callback for callback in callbacks if isinstance(callback, Alarms))
     trainer = _trainer(config, folder, device, callbacks)
     interrupted: InterruptedRun | None = None
     try:
@@ -98,6 +105,7 @@ def train(config: Config, folder: Path, *, resume: bool = False) -> dict[str, An
         interrupted = stop
     wall_seconds = clock.wall_seconds
     summary = _summary(config, data, task, recorder, clock, device, wall_seconds, interrupted, folder)
+    summary |= _training_settings(config, task, callbacks)
     summary["warnings"] = alarms.all(task)
     summary["peak_memory_bytes"] = peak_memory_bytes(device)
     write_summary(folder, summary)
@@ -123,7 +131,7 @@ def quiet() -> None:
 
 def _callbacks(
     config: Config, folder: Path, data: LanguageModelData, recorder: Recorder, clock: Clock, notes: list[str]
-) -> tuple[list[pl.Callback], Alarms]:
+) -> list[pl.Callback]:
     """In the order in which Lightning calls them: numbers first, then what reads them."""
     settings = config["callbacks"]
     alarms: Alarms = instantiate(settings["alarms"], recorder=recorder, notes=notes)
@@ -146,7 +154,9 @@ def _callbacks(
         config=config,
         train_fingerprint=data.stores["train"].text_sha256,
     )
-    return [recorder, progress, alarms, samples, checkpoints], alarms
+    stopping = settings["early_stopping"]
+    early = [] if stopping["patience"] is None else [instantiate(stopping, monitor="val/nats_per_token", mode="min")]
+    return [recorder, progress, alarms, *early, samples, checkpoints]
 
 
 def _trainer(config: Config, folder: Path, device: torch.device, callbacks: list[pl.Callback]) -> pl.Trainer:
@@ -213,6 +223,23 @@ def _summary(
         "precision": config["trainer"]["precision"],
         "versions": versions(),
     }
+
+
+def _training_settings(config: Config, task: LanguageModelTask, callbacks: list[pl.Callback]) -> dict[str, Any]:
+    """How it was trained, and what the parts that react to validation did."""
+    scheduler = part_settings(config["scheduler"])
+    assert scheduler is not None
+    if isinstance(task.rate_factor, Plateau):
+        scheduler["num_reductions"] = task.rate_factor.num_reductions
+    averaging = part_settings(config["averaging"])
+    if averaging is not None and task.averaging is not None:
+        averaging["from_step"] = task.averaging.from_step
+    stopping = next((callback for callback in callbacks if isinstance(callback, EarlyStopping)), None)
+    early = None
+    if stopping is not None:
+        early = {"patience": stopping.patience, "min_delta": abs(stopping.min_delta)}
+        early["stopped"] = stopping.stopping_reason is EarlyStoppingReason.PATIENCE_EXHAUSTED
+    return {"scheduler": scheduler, "averaging": averaging, "early_stopping": early}
 
 
 def _test_figures(

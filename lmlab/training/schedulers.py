@@ -1,8 +1,14 @@
-"""Learning rates over a run, as factors of the optimizer's own."""
+"""Learning rates over a run, as factors of the optimizer's own.
+
+Each is called with the number of optimizer steps done and gives the factor for the next one. Epochs are counted in
+steps: epoch e begins at step e * steps_per_epoch.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 
 class Constant:
@@ -10,9 +16,10 @@ class Constant:
 
     Args:
         total_steps: optimizer steps of the whole run.
+        steps_per_epoch: optimizer steps of an epoch.
     """
 
-    def __init__(self, *, total_steps: int) -> None:
+    def __init__(self, *, total_steps: int, steps_per_epoch: int) -> None:
         self.total_steps = total_steps
 
     def __call__(self, step: int) -> float:
@@ -27,13 +34,14 @@ class Cosine:
 
     Args:
         total_steps: N, optimizer steps of the whole run; later steps stay at the end.
+        steps_per_epoch: optimizer steps of an epoch.
         warmup_steps: w.
         final_fraction: f.
 
     Source: Loshchilov & Hutter 2017, SGDR, equation 5 without restarts.
     """
 
-    def __init__(self, *, total_steps: int, warmup_steps: int, final_fraction: float) -> None:
+    def __init__(self, *, total_steps: int, steps_per_epoch: int, warmup_steps: int, final_fraction: float) -> None:
         self.total_steps = total_steps
         self.warmup_steps = warmup_steps
         self.final_fraction = final_fraction
@@ -43,4 +51,152 @@ class Cosine:
         if step < self.warmup_steps:
             return (step + 1) / self.warmup_steps
         share = min(1.0, (step - self.warmup_steps) / max(1, self.total_steps - self.warmup_steps))
-        return self.final_fraction + (1 - self.final_fraction) * (1 + math.cos(math.pi * share)) / 2
+        return _half_cosine(1.0, self.final_fraction, share)
+
+
+class OneCycle:
+    """Up from a small rate to the optimizer's, then down to nearly nothing, each along half a cosine.
+
+    With N steps and a peak at p = rise N - 1: from 1 / d at step 0 to 1 at step p, then to 1 / (d e) at step N - 1.
+    Momentum stays as it is.
+
+    Args:
+        total_steps: N, optimizer steps of the whole run; later steps stay at the end.
+        steps_per_epoch: optimizer steps of an epoch.
+        rise_fraction: rise, the share of the steps that lead up.
+        initial_divisor: d.
+        final_divisor: e.
+
+    Source: Smith & Topin 2018, Super-Convergence; the curve of `torch.optim.lr_scheduler.OneCycleLR`.
+    """
+
+    def __init__(
+        self,
+        *,
+        total_steps: int,
+        steps_per_epoch: int,
+        rise_fraction: float,
+        initial_divisor: float,
+        final_divisor: float,
+    ) -> None:
+        self.last = max(1, total_steps - 1)
+        # A peak at the very first step would leave nothing to rise from.
+        self.peak = min(max(0.0, rise_fraction * total_steps - 1), float(self.last))
+        self.initial = 1 / initial_divisor
+        self.final = self.initial / final_divisor
+
+    def __call__(self, step: int) -> float:
+        """The factor for a step, counted from 0."""
+        if step <= self.peak and self.peak > 0:
+            return _half_cosine(self.initial, 1.0, step / self.peak)
+        if self.last == self.peak:
+            return 1.0
+        return _half_cosine(1.0, self.final, min(1.0, (step - self.peak) / (self.last - self.peak)))
+
+
+class Exponential:
+    """Multiplied by gamma at the end of each epoch: gamma ** max(0, epochs done - start_epoch).
+
+    Args:
+        total_steps: optimizer steps of the whole run.
+        steps_per_epoch: optimizer steps of an epoch.
+        gamma: the factor of an epoch.
+        start_epoch: so many epochs at the full rate, then the first multiplication one epoch later.
+
+    Source: with start_epoch=3 and gamma=0.5 the schedule of the small model of Zaremba et al. 2014, Recurrent Neural
+    Network Regularization.
+    """
+
+    def __init__(self, *, total_steps: int, steps_per_epoch: int, gamma: float, start_epoch: int) -> None:
+        self.steps_per_epoch = steps_per_epoch
+        self.gamma = gamma
+        self.start_epoch = start_epoch
+
+    def __call__(self, step: int) -> float:
+        """The factor for a step, counted from 0."""
+        return float(self.gamma ** max(0, step // self.steps_per_epoch - self.start_epoch))
+
+
+class Step:
+    """Multiplied by gamma at given epochs: gamma ** (number of them that are done).
+
+    Args:
+        total_steps: optimizer steps of the whole run.
+        steps_per_epoch: optimizer steps of an epoch.
+        epochs: the epochs after which the rate changes; fractions fall within an epoch.
+        gamma: the factor of each.
+    """
+
+    def __init__(self, *, total_steps: int, steps_per_epoch: int, epochs: Sequence[float], gamma: float) -> None:
+        self.steps = [round(epoch * steps_per_epoch) for epoch in epochs]
+        self.gamma = gamma
+
+    def __call__(self, step: int) -> float:
+        """The factor for a step, counted from 0."""
+        return float(self.gamma ** sum(step >= at for at in self.steps))
+
+
+class Plateau:
+    """Multiplied by gamma whenever validation has not improved for more than `patience` evaluations.
+
+    An evaluation improves when it is below the best before it by more than `min_improvement`. After a reduction the
+    count begins anew; the best stays.
+
+    Args:
+        total_steps: optimizer steps of the whole run.
+        steps_per_epoch: optimizer steps of an epoch.
+        gamma: the factor of a reduction.
+        patience: evaluations without improvement that are let pass.
+        min_improvement: nats a token.
+        min_fraction: the factor never falls below this.
+
+    Source: `torch.optim.lr_scheduler.ReduceLROnPlateau` with an absolute threshold.
+    """
+
+    def __init__(
+        self,
+        *,
+        total_steps: int,
+        steps_per_epoch: int,
+        gamma: float,
+        patience: int,
+        min_improvement: float,
+        min_fraction: float,
+    ) -> None:
+        self.gamma = gamma
+        self.patience = patience
+        self.min_improvement = min_improvement
+        self.min_fraction = min_fraction
+        self.factor = 1.0
+        self.best = math.inf
+        self.waited = 0
+        self.num_reductions = 0
+
+    def __call__(self, step: int) -> float:
+        """The factor after the evaluations so far."""
+        return self.factor
+
+    def observe(self, nats_per_token: float) -> None:
+        """Takes an evaluation's result."""
+        if nats_per_token < self.best - self.min_improvement:
+            self.best, self.waited = nats_per_token, 0
+            return
+        self.waited += 1
+        if self.waited > self.patience:
+            self.waited = 0
+            self.num_reductions += 1
+            self.factor = max(self.min_fraction, self.factor * self.gamma)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What an interrupted run needs to go on."""
+        return {name: getattr(self, name) for name in ("factor", "best", "waited", "num_reductions")}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes it back."""
+        for name, value in state.items():
+            setattr(self, name, value)
+
+
+def _half_cosine(start: float, end: float, share: float) -> float:
+    """From `start` at share 0 to `end` at share 1."""
+    return end + (start - end) * (1 + math.cos(math.pi * share)) / 2

@@ -121,7 +121,7 @@ def measure(case: Case, *, steps: int, device: torch.device) -> Timing:
     store = TokenStore(ids, count, 0, "", None)
     loader = StreamsLoader(store=store, batch_size=case.batch_size, sequence_length=case.sequence_length, seed=0)
     model = build_model(_config(case), torch.randn(case.vocabulary_size, case.embedding_dim))
-    task = build_task(_config(case), model, total_steps=steps)
+    task = build_task(_config(case), model, total_steps=steps, steps_per_epoch=steps)
     clock = Clock()
     turns = _TakeTurns(HandWritten(case, device), device)
     with tempfile.TemporaryDirectory() as folder:
@@ -145,12 +145,14 @@ def measure(case: Case, *, steps: int, device: torch.device) -> Timing:
 
 
 def _config(case: Case) -> dict[str, Any]:
-    core = {"_target_": f"lmlab.models.cores.{case.model.upper()}", "dropout": 0.0}
+    core = {"_target_": f"lmlab.models.cores.{case.model.upper()}", "dropout": 0.0, "locked_dropout": False}
     sizes = {"hidden_size": case.hidden_size, "num_layers": case.num_layers}
+    dropouts = {"input_dropout": 0.0, "output_dropout": 0.0, "locked_dropout": False, "embedding_dropout": 0.0}
     return {
-        "model": {"core": core | sizes, "input_dropout": 0.0, "output_dropout": 0.0, "tie_weights": False} | sizes,
+        "model": {"core": core | sizes, "tie_weights": False} | sizes | dropouts,
         "embedding": {"freeze": False},
-        "optimizer": {"_target_": "torch.optim.Adam", "lr": 1e-3},
+        "optimizer": {"_target_": "torch.optim.Adam", "lr": 1e-3, "weight_decay": 0.0},
         "scheduler": {"_target_": "lmlab.training.schedulers.Constant"},
+        "averaging": {"_target_": None},
         "trainer": {"precision": case.precision},
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import platform
+import re
 import resource
 import sys
 from importlib import metadata
@@ -17,6 +18,8 @@ from lmlab.files import write_text
 from lmlab.training.callbacks.recorder import Row
 from lmlab.training.metrics import Totals
 
+# The classes of configuration under the words of the field.
+_SHORT = {"exponential_moving_average": "ema", "triggered_average": "triggered averaging"}
 _PACKAGES = ("torch", "pytorch-lightning", "hydra-core", "omegaconf", "torchmetrics", "numpy")
 
 
@@ -43,6 +46,21 @@ def best_figures(best: Row, *, unk_rate: float) -> dict[str, float]:
     """The validation figures of the best evaluation, and where it was."""
     figures = {key: value for key, value in best.items() if key.startswith("val/")}
     return figures | {"val/unk_rate": unk_rate, "best_epoch": best["epoch"], "best_step": best["step"]}
+
+
+def part_name(part: dict[str, Any]) -> str | None:
+    """What a part of the configuration is called, from its class: `OneCycle` is `one_cycle`; None for no part."""
+    if not part["_target_"]:
+        return None
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", part["_target_"].rpartition(".")[2]).lower()
+    return _SHORT.get(words, words)
+
+
+def part_settings(part: dict[str, Any]) -> dict[str, Any] | None:
+    """Name and settings of a part, for the summary; None for no part."""
+    if not part["_target_"]:
+        return None
+    return {"name": part_name(part), **{key: value for key, value in part.items() if key != "_target_"}}
 
 
 def versions() -> dict[str, str]:

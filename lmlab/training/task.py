@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import pytorch_lightning as pl
@@ -19,8 +19,10 @@ from lmlab.data.batching import Batch
 from lmlab.errors import UserError
 from lmlab.models.cores import State
 from lmlab.models.language_model import RecurrentLM, reset_rows
+from lmlab.training.averaging import WeightAverage
 from lmlab.training.evaluation import evaluation_step
 from lmlab.training.metrics import TokenTotals, Totals
+from lmlab.training.schedulers import Plateau
 
 MakeOptimizer = Callable[[Iterable[Parameter]], Optimizer]
 
@@ -34,15 +36,22 @@ class LanguageModelTask(pl.LightningModule):
         model: to be trained.
         make_optimizer: called with the trainable parameters.
         rate_factor: by optimizer step, what the optimizer's learning rate is multiplied with.
+        averaging: an average of the weights for validation, samples and best.ckpt; None uses the weights themselves.
     """
 
     def __init__(
-        self, *, model: RecurrentLM, make_optimizer: MakeOptimizer, rate_factor: Callable[[int], float]
+        self,
+        *,
+        model: RecurrentLM,
+        make_optimizer: MakeOptimizer,
+        rate_factor: Callable[[int], float],
+        averaging: WeightAverage | None = None,
     ) -> None:
         super().__init__()
         self.model = model
         self.make_optimizer = make_optimizer
         self.rate_factor = rate_factor
+        self.averaging = averaging
         # Since the loggers were last served, and since the last evaluation.
         self.recent = TokenTotals()
         self.since_evaluation = TokenTotals()
@@ -82,15 +91,40 @@ class LanguageModelTask(pl.LightningModule):
             norm = clip_grad_norm_(parameters, gradient_clip_val)
         self.gradients.update(norm, gradient_clip_val)
 
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Lightning's own, then the average."""
+        super().optimizer_step(*args, **kwargs)
+        if self.averaging is not None:
+            self.averaging.update(self._trained())
+
+    def _trained(self) -> list[Parameter]:
+        return [p for p in self.parameters() if p.requires_grad]
+
+    @contextmanager
+    def averaged_weights(self) -> Iterator[None]:
+        """The model with the averaged weights, where there are some."""
+        if self.averaging is not None:
+            self.averaging.swap_in(self._trained())
+        try:
+            yield
+        finally:
+            if self.averaging is not None:
+                self.averaging.swap_out(self._trained())
+
     def on_train_start(self) -> None:
-        """Brings the state of a resumed run to where the model is by now."""
+        """Brings what a resumed run had to where the model is by now."""
         if self._train_state is not None:
             self._train_state = tuple(tensor.to(self.device) for tensor in self._train_state)
+        if self.averaging is not None:
+            self.averaging.to(self.device)
 
     def on_validation_epoch_start(self) -> None:
         """Starts from fresh states; training's are kept apart."""
         self.validation.reset()
         self._validation_state = None
+        if self.averaging is not None:
+            self.averaging.to(self.device)
+            self.averaging.swap_in(self._trained())
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Adds a batch of the evaluation protocol to the totals."""
@@ -114,10 +148,27 @@ class LanguageModelTask(pl.LightningModule):
             )
         self.validation_result = result
         self.log("val/nats_per_token", result.nats_per_token, logger=False)
+        if self.averaging is not None:
+            self.averaging.observe(result.nats_per_token, self.global_step)
+        if isinstance(self.rate_factor, Plateau):
+            self.rate_factor.observe(result.nats_per_token)
+            self._set_rates()
+
+    def on_validation_end(self) -> None:
+        """Goes back to the weights being trained; callbacks, which come first, have saved the average."""
+        if self.averaging is not None:
+            self.averaging.swap_out(self._trained())
+
+    def _set_rates(self) -> None:
+        """A reduction counts from the very next step, not from the one after it."""
+        for scheduler in self.trainer.lr_scheduler_configs:
+            factor = self.rate_factor(self.global_step)
+            for group in scheduler.scheduler.optimizer.param_groups:
+                group["lr"] = group["initial_lr"] * factor
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """The optimizer over all trainable parameters, its rate set anew at each step."""
-        optimizer = self.make_optimizer(p for p in self.parameters() if p.requires_grad)
+        optimizer = self.make_optimizer(self._trained())
         # A function is not saved with the scheduler's state: a run that goes on for more steps follows its new length.
         scheduler = LambdaLR(optimizer, lambda step: self.rate_factor(step))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
@@ -128,6 +179,8 @@ class LanguageModelTask(pl.LightningModule):
             "train_state": None if self._train_state is None else [t.clone() for t in self._train_state],
             "tokens_seen": self.tokens_seen,
             "totals": {name: _state_of(getattr(self, name)) for name in ("recent", "since_evaluation", "gradients")},
+            "averaging": None if self.averaging is None else self.averaging.state_dict(),
+            "rates": self.rate_factor.state_dict() if isinstance(self.rate_factor, Plateau) else None,
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -139,6 +192,10 @@ class LanguageModelTask(pl.LightningModule):
         for name, values in saved["totals"].items():
             for key, value in values.items():
                 getattr(getattr(self, name), key).copy_(value)
+        if self.averaging is not None and saved["averaging"] is not None:
+            self.averaging.load_state_dict(saved["averaging"])
+        if isinstance(self.rate_factor, Plateau) and saved["rates"] is not None:
+            self.rate_factor.load_state_dict(saved["rates"])
 
 
 def _cached_casts(device_type: str) -> AbstractContextManager[object]:

@@ -27,9 +27,10 @@ EACH_CORE = pytest.mark.parametrize("kind", [RNN, GRU, LSTM], ids=lambda kind: k
 def make_model(kind: type[RecurrentCore], *, num_layers: int = 2, dropout: float = 0.0) -> RecurrentLM:
     """Weights large enough that what was read matters."""
     torch.manual_seed(0)
-    core = kind(input_size=DIM, hidden_size=HIDDEN, num_layers=num_layers, dropout=dropout)
+    core = kind(input_size=DIM, hidden_size=HIDDEN, num_layers=num_layers, dropout=dropout, locked_dropout=False)
     model = RecurrentLM(
-        vectors=torch.randn(V, DIM), core=core, input_dropout=dropout, output_dropout=dropout, tie_weights=False,
+        vectors=torch.randn(V, DIM), core=core, input_dropout=dropout, output_dropout=dropout, locked_dropout=False,
+        embedding_dropout=0.0, tie_weights=False,
         freeze_embedding=False,
     )  # fmt: skip
     with torch.no_grad():

@@ -22,7 +22,7 @@ from lmlab.training.callbacks.recorder import Recorder
 from lmlab.training.clock import Clock
 
 # What a checkpoint of ours looks like inside; raised when an older lmlab could not read it.
-FORMAT = 1
+FORMAT = 2
 
 
 class AtomicCheckpointIO(CheckpointIO):

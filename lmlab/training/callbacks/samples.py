@@ -103,7 +103,9 @@ class SampleText(pl.Callback):
     def _draw(self, pl_module: pl.LightningModule, prompt: str) -> Sample:
         ids = self.tokenizer.encode(prompt).tolist()
         start = ids or [start_of_text(self.tokenizer.vocabulary, self.tokenizer.end_id)]
-        return generate(task_of(pl_module).model, start, self.options)[0]
+        task = task_of(pl_module)
+        with task.averaged_weights():
+            return generate(task.model, start, self.options)[0]
 
     def _record(self, trainer: pl.Trainer, prompt: str, sample: Sample) -> dict[str, Any]:
         ids = self.tokenizer.encode(prompt).tolist()
