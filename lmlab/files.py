@@ -27,6 +27,14 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
         raise
 
 
+def shown(path: Path) -> str:
+    """A path as it is shown and typed: relative where that is shorter."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
 def write_text(path: Path, text: str) -> None:
     """Writes a text file in UTF-8, atomically."""
     write_atomically(path, lambda file: _write(file, text))

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import gc
+import logging
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from lmlab.configuration import schema
+from lmlab.configuration import folders, schema, sweeping
 from lmlab.configuration.arguments import quote_free_text
 from lmlab.configuration.checks import check_training
 from lmlab.configuration.command import describe, run_command
-from lmlab.configuration.folders import configuration_folder, register_resolvers, remove_if_unused
-from lmlab.configuration.resume import asks_to_resume, log_to, resumed_configuration
-from lmlab.errors import UserError
+from lmlab.configuration.folders import configuration_folder, remove_if_unused
+from lmlab.configuration.resume import asks_to_resume, log_to, resumed_configuration, sweep_to_go_on_with
+from lmlab.errors import InterruptedRun, UserError
+from lmlab.files import shown, write_text
+from lmlab.reporting.sweeps import Job, overrides_as_settings, read_jobs, read_summary, results_csv
+from lmlab.reporting.tables import best_folder, job_line, sweep_table
 
 schema.register()
-register_resolvers()
+folders.register_resolvers()
+sweeping.register_resolvers()
 
-
-# Hydra would announce a failed job in lines of its own, so failures are kept from it and raised after it.
+# Hydra would announce a failed run in lines of its own, so the failure is kept from it and raised after it.
 _failures: list[Exception] = []
 
 
@@ -32,27 +38,96 @@ def _job(config: DictConfig) -> float | None:
     """One run; called by Hydra for each job of a sweep. Returns validation nats, for sweepers that minimise."""
     settings = HydraConfig.get()
     folder = Path(settings.runtime.output_dir)
-    in_sweep = settings.mode == RunMode.MULTIRUN
+    if settings.mode == RunMode.MULTIRUN:
+        return _sweep_job(config, folder, int(settings.job.num), list(settings.overrides.task))
     try:
-        check_training(config)
-        plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-        # torch takes a second and Lightning two more: each after all that can go wrong without it.
-        from lmlab.device import check_precision, choose_device
-
-        check_precision(config.trainer.precision, choose_device(config.trainer.accelerator))
-        from lmlab.training.run import train
-
-        assert isinstance(plain, dict)
-        summary = train({str(key): value for key, value in plain.items()}, folder)
+        _train(_checked(config), folder)
     except Exception as error:
         _failures.append(error)
-        if in_sweep:  # the other jobs go on
-            print(f"error: {folder.name}: {describe(error, sys.argv[1:])}", file=sys.stderr)
+        remove_if_unused(str(folder))
+    return None
+
+
+def _checked(config: DictConfig) -> dict[str, Any]:
+    """The configuration, plain and resolved, after all that can be found wrong without reading the text."""
+    check_training(config)
+    plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    # torch takes a second and Lightning two more: each after all that can go wrong without it.
+    from lmlab.device import check_precision, choose_device
+
+    check_precision(config.trainer.precision, choose_device(config.trainer.accelerator))
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
+
+
+def _train(config: dict[str, Any], folder: Path, **more: Any) -> dict[str, Any]:
+    from lmlab.training.run import train
+
+    return train(config, folder, **more)
+
+
+def _sweep_job(config: DictConfig, folder: Path, number: int, overrides: list[str]) -> float | None:
+    """One job: trained, gone on with, or left as it is; told in one line."""
+    total = sweeping.num_jobs()
+    settings = overrides_as_settings(overrides)
+    names = [name for name in settings if name in sweeping.swept_settings()]
+    if number == 0:
+        of = f" of {total} jobs" if total else ""
+        print(f"sweep{of} over {', '.join(names)}, in {shown(folder.parent)}; each job's train.log tells the rest")
+        if any(job.status != "missing" for job in read_jobs(folder.parent)):
+            print("it was begun before: what is finished stays (fresh=true begins anew in another folder)")
+        print()
+    _keep_terminal_quiet()
+    done = ""
+    try:
+        task, plain = sweeping.prepare_job(_checked(config), folder)
+        if task is sweeping.Task.DONE:
+            done = "  (done before)"
         else:
-            remove_if_unused(str(folder))
-        return None
-    value: float | None = summary.get("val/nats_per_token")
-    return value
+            hparams = {name: settings[name] for name in names}
+            _train(plain, folder, resume=task is sweeping.Task.RESUME, hparams=hparams, label=f"job {number + 1}")
+    except Exception as error:
+        sweeping.write_failure(folder, config.name, describe(error, sys.argv[1:]))
+    gc.collect()  # a finished Trainer is a circle of references, and the next job wants its memory
+    jobs = read_jobs(folder.parent)
+    write_text(folder.parent / "results.csv", results_csv(jobs))
+    job = Job(folder, number, settings, read_summary(folder))
+    print(job_line(job, total=total, names=names, best=best_folder(jobs) == folder) + done, flush=True)
+    return job.nats if job.status == "finished" else None
+
+
+def _keep_terminal_quiet() -> None:
+    """What a job says goes to its log only: a sweep shows one line a job."""
+    root = logging.getLogger()
+    for handler in list(root.handlers):
+        if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler):
+            root.removeHandler(handler)
+
+
+def _tell_sweep(folder: Path, *, interrupted: bool) -> None:
+    """The ranked table, and where everything is.
+
+    Raises:
+        UserError: jobs failed.
+    """
+    jobs = read_jobs(folder)
+    if not jobs:
+        return
+    write_text(folder / "results.csv", results_csv(jobs))
+    print("\n" + "\n".join(sweep_table(jobs)) + "\n")
+    best = best_folder(jobs)
+    if best is not None:
+        print(f"best run    python -m lmlab.generate run={shown(best)}")
+    print(f"results     {shown(folder / 'results.csv')}")
+    print(f"compare     tensorboard --logdir {shown(folder)} (page HPARAMS)")
+    again = f"python -m lmlab.train run={shown(folder)}"
+    if interrupted:
+        print(f"interrupted; nothing is lost. To go on with what is missing: {again}")
+        return
+    failed = sum(job.status == "failed" for job in jobs)
+    if failed:
+        problem = f"{failed} of {len(jobs)} jobs failed, for the reasons above"
+        raise UserError("sweep", None, problem, f"to try only these again: {again}")
 
 
 def _resume(arguments: list[str]) -> None:
@@ -60,23 +135,33 @@ def _resume(arguments: list[str]) -> None:
     config, folder = resumed_configuration(arguments)
     check_training(OmegaConf.create(config))
     log_to(folder)
-    from lmlab.training.run import train
-
-    train(config, folder, resume=True)
+    _train(config, folder, resume=True)
 
 
 def _run() -> None:
     arguments = sys.argv[1:]
     if asks_to_resume(arguments):
-        _resume(arguments)
-        return
-    sweep = any(a in ("-m", "--multirun") for a in arguments)
+        sweep = sweep_to_go_on_with(arguments)
+        if sweep is None:
+            _resume(arguments)
+            return
+        sweeping.enter_sweep(sweep.folder)
+        os.chdir(sweep.directory)
+        arguments = ["-m", *sweep.arguments]
+    is_sweep = any(a in ("-m", "--multirun") for a in arguments)
     # Hydra's parser wants options before settings.
     options = [a for a in arguments if a in ("-m", "--multirun")]
-    sys.argv[1:] = [*options, *quote_free_text([a for a in arguments if a not in options], sweep=sweep)]
-    _job()
-    if len(_failures) > 1:
-        raise UserError("sweep", None, f"{len(_failures)} jobs failed", "their errors stand above")
+    sys.argv[1:] = [*options, *quote_free_text([a for a in arguments if a not in options], sweep=is_sweep)]
+    try:
+        _job()
+    except (InterruptedRun, KeyboardInterrupt):
+        folder = sweeping.current_sweep()
+        if folder is not None:
+            _tell_sweep(folder, interrupted=True)
+        raise
+    folder = sweeping.current_sweep()
+    if folder is not None:
+        _tell_sweep(folder, interrupted=False)
     if _failures:
         raise _failures[0]
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-from omegaconf import ListConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from lmlab.errors import UserError
 
@@ -74,39 +72,10 @@ def job_folder(number: int, overrides: list[str], swept: set[str]) -> str:
     return name[:MAX_FOLDER_NAME].rstrip("._-")
 
 
-def _swept_keys() -> set[str]:
-    """Keys on the command line (or in `hydra.sweeper.params`) that were given several values."""
-    from hydra.core.hydra_config import HydraConfig
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
-    arguments = [a for a in sys.argv[1:] if "=" in a and not a.startswith("-")]
-    parsed = OverridesParser.create().parse_overrides(arguments)
-    keys = {str(p.key_or_group) for p in parsed if p.is_sweep_override()}
-    parameters = HydraConfig.get().sweeper.get("params") or {}
-    return keys | {str(key) for key in parameters}
-
-
-def _job_folder_resolver(number: int, overrides: Any) -> str:
-    listed = list(overrides) if isinstance(overrides, list | ListConfig) else []
-    return job_folder(number, [str(o) for o in listed], _swept_keys())
-
-
-# A sweep has one folder, also when the jobs' own names differ: the first one made in this process.
-_sweep_folders: list[str] = []
-
-
-def _sweep_folder_resolver(parent: str) -> str:
-    if not _sweep_folders:
-        _sweep_folders.append(new_run_folder(parent))
-    return _sweep_folders[0]
-
-
 def register_resolvers() -> None:
-    """Makes the folders' names known to OmegaConf."""
+    """Makes a run's folder known to OmegaConf."""
     # Cached: within one configuration the same folder is meant each time.
     OmegaConf.register_new_resolver("lmlab_run_folder", new_run_folder, use_cache=True, replace=True)
-    OmegaConf.register_new_resolver("lmlab_sweep_folder", _sweep_folder_resolver, replace=True)
-    OmegaConf.register_new_resolver("lmlab_job_folder", _job_folder_resolver, replace=True)
 
 
 def remove_if_unused(folder: str) -> None:

@@ -6,12 +6,13 @@ import json
 import logging
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from lmlab.configuration.sweeping import read_record
 from lmlab.errors import UserError
 from lmlab.reporting.runs import checkpoint_path, find_run
 
@@ -22,6 +23,40 @@ ALLOWED = ("trainer.max_epochs", "trainer.max_steps")
 def asks_to_resume(arguments: list[str]) -> bool:
     """Whether `run=` stands on the command line."""
     return any(argument.startswith("run=") for argument in arguments)
+
+
+class SweepToGoOnWith(NamedTuple):
+    """A sweep that `run=` names.
+
+    Args:
+        folder: its own.
+        arguments: what it was started with.
+        directory: where, for its relative paths.
+    """
+
+    folder: Path
+    arguments: list[str]
+    directory: Path
+
+
+def sweep_to_go_on_with(arguments: list[str]) -> SweepToGoOnWith | None:
+    """The sweep whose folder `run=` names; None where it names anything else.
+
+    Raises:
+        UserError: settings beside it, or a folder of its start that is gone.
+    """
+    given = dict(argument.partition("=")[::2] for argument in arguments)
+    folder = Path(given.pop("run")).expanduser().absolute()
+    record = read_record(folder)
+    if record is None:
+        return None
+    given.pop("output_dir", None)
+    for key, value in given.items():
+        raise UserError(key, value or None, "a sweep goes on as it was started", "start another for anything else")
+    directory = Path(record["directory"])
+    if not directory.is_dir():
+        raise UserError("run", folder, f"was started in {directory}, which is gone", "start the sweep again")
+    return SweepToGoOnWith(folder, list(record["arguments"]), directory)
 
 
 def resumed_configuration(arguments: list[str]) -> tuple[dict[str, Any], Path]:

@@ -229,6 +229,7 @@ class TrainConfig:
     name: str = MISSING
     seed: int = MISSING
     output_dir: str = MISSING
+    fresh: bool = MISSING
     data: DataConfig = field(default_factory=DataConfig)
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     model: ModelConfig = field(default_factory=ModelConfig)

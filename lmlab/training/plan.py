@@ -14,6 +14,7 @@ import torch
 
 from lmlab.data.batching import Batch
 from lmlab.data.datamodule import LanguageModelData
+from lmlab.files import shown
 from lmlab.models.embeddings import COVERAGE_ALARM, Vectors
 from lmlab.models.language_model import RecurrentLM
 from lmlab.training.callbacks.checkpoints import random_states, restore_random_states
@@ -167,11 +168,3 @@ def describe_result(config: dict[str, Any], summary: dict[str, Any], folder: Pat
         f"            python -m lmlab.train -m {data}model=lstm,gru model.hidden_size=256,512",
     ]
     return "\n".join(lines)
-
-
-def shown(folder: Path) -> str:
-    """Relative where that is shorter to type."""
-    try:
-        return str(folder.relative_to(Path.cwd()))
-    except ValueError:
-        return str(folder)

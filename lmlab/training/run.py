@@ -18,11 +18,12 @@ from lmlab.data.datamodule import LanguageModelData, fingerprint
 from lmlab.data.saved_tokenizers import to_json
 from lmlab.device import choose_device
 from lmlab.errors import InterruptedRun
-from lmlab.files import write_text
+from lmlab.files import shown, write_text
 from lmlab.models.embeddings import Vectors
 from lmlab.training.assembly import Config, build_data, build_model, build_task, build_vectors
 from lmlab.training.callbacks.alarms import Alarms
 from lmlab.training.callbacks.checkpoints import AtomicCheckpointIO, read_checkpoint
+from lmlab.training.callbacks.hparams import HParams, single_run_settings, typed
 from lmlab.training.callbacks.recorder import Recorder
 from lmlab.training.callbacks.samples import fallback_prompts
 from lmlab.training.clock import Clock
@@ -32,7 +33,6 @@ from lmlab.training.plan import (
     describe_result,
     estimated_seconds,
     seconds_per_batch,
-    shown,
     steps_per_epoch,
     total_steps,
     vector_warnings,
@@ -53,13 +53,22 @@ from lmlab.training.task import LanguageModelTask
 log = logging.getLogger(__name__)
 
 
-def train(config: Config, folder: Path, *, resume: bool = False) -> dict[str, Any]:
+def train(
+    config: Config,
+    folder: Path,
+    *,
+    resume: bool = False,
+    hparams: dict[str, str] | None = None,
+    label: str = "training",
+) -> dict[str, Any]:
     """Trains, evaluates the best checkpoint and leaves everything in the run's folder.
 
     Args:
         config: plain and resolved; see `conf/train.yaml`.
         folder: exists; the run's own.
         resume: go on from last.ckpt, exactly as if the run had not been interrupted.
+        hparams: what tells this run from others on TensorBoard's HPARAMS page; None for the main settings.
+        label: of the progress bar.
 
     Returns:
         The summary.
@@ -94,7 +103,10 @@ def train(config: Config, folder: Path, *, resume: bool = False) -> dict[str, An
         characters=data.stores["validation"].num_characters,
         log_every_n_steps=config["trainer"]["log_every_n_steps"],
     )
-    callbacks = _callbacks(config, folder, data, recorder, clock, [*data.warnings, *vector_warnings(vectors)])
+    notes = [*data.warnings, *vector_warnings(vectors)]
+    told_by = single_run_settings(config) if hparams is None else typed(hparams)
+    callbacks = _callbacks(config, folder, data, recorder, clock, notes, label)
+    callbacks.append(HParams(settings=told_by, recorder=recorder))
     alarms = next(callback for callback in callbacks if isinstance(callback, Alarms))
     trainer = _trainer(config, folder, device, callbacks)
     interrupted: InterruptedRun | None = None
@@ -130,12 +142,20 @@ def quiet() -> None:
 
 
 def _callbacks(
-    config: Config, folder: Path, data: LanguageModelData, recorder: Recorder, clock: Clock, notes: list[str]
+    config: Config,
+    folder: Path,
+    data: LanguageModelData,
+    recorder: Recorder,
+    clock: Clock,
+    notes: list[str],
+    label: str,
 ) -> list[pl.Callback]:
     """In the order in which Lightning calls them: numbers first, then what reads them."""
     settings = config["callbacks"]
     alarms: Alarms = instantiate(settings["alarms"], recorder=recorder, notes=notes)
-    progress = instantiate(settings["progress"], recorder=recorder, clock=clock, total_steps=total_steps(config, data))
+    progress = instantiate(
+        settings["progress"], recorder=recorder, clock=clock, total_steps=total_steps(config, data), label=label
+    )
     samples = instantiate(
         settings["sample_text"],
         tokenizer=data.tokenizer,
@@ -218,6 +238,7 @@ def _summary(
         "wall_seconds": wall_seconds,
         "vocabulary_size": len(data.tokenizer.vocabulary),
         "fingerprint": fingerprint(validation, data.tokenizer, data.val_dataloader().num_streams),
+        "text_fingerprint": validation.text_sha256,
         "train_fingerprint": data.stores["train"].text_sha256,
         "device": device_name(device),
         "precision": config["trainer"]["precision"],

@@ -28,13 +28,15 @@ class Progress(pl.Callback):
         recorder: whose rows are told.
         clock: shared with the other callbacks.
         total_steps: optimizer steps of the whole run.
+        label: what stands in front of the bar.
     """
 
-    def __init__(self, *, enabled: bool, recorder: Recorder, clock: Clock, total_steps: int) -> None:
+    def __init__(self, *, enabled: bool, recorder: Recorder, clock: Clock, total_steps: int, label: str) -> None:
         self.enabled = enabled and sys.stderr.isatty()
         self.recorder = recorder
         self.clock = clock
         self.total_steps = total_steps
+        self.label = label
         self.bar: Any = None
         self._shown_at = 0.0
         self._before = Totals(0.0, 0, 0)
@@ -46,7 +48,7 @@ class Progress(pl.Callback):
             self.bar = tqdm(
                 total=self.total_steps,
                 initial=trainer.global_step,
-                desc="training",
+                desc=self.label,
                 unit="step",
                 file=sys.stderr,
                 dynamic_ncols=True,

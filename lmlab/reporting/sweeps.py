@@ -1,0 +1,195 @@
+"""A sweep's jobs, what differs between them, and their order."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lmlab.reporting.intervals import Estimate, estimate
+
+# The setting that repeats a job instead of changing it.
+SEED = "seed"
+NATS, BITS = "val/nats_per_token", "val/bits_per_char"
+_FIGURES = (
+    NATS, "val/perplexity", BITS, "val/error_rate", "val/unk_rate", "val/num_tokens",
+    "test/nats_per_token", "test/perplexity", "test/bits_per_char", "test/error_rate", "test/unk_rate",
+    "test/num_tokens", "best_epoch", "best_step", "num_parameters", "num_train_tokens", "tokens_per_second",
+    "wall_seconds", "peak_memory_bytes", "vocabulary_size", "device", "precision", "fingerprint", "train_fingerprint",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a sweep.
+
+    Args:
+        folder: its own.
+        number: in the sweep.
+        settings: the overrides it was started with, as typed.
+        summary: what it left; empty where it left nothing yet.
+    """
+
+    folder: Path
+    number: int
+    settings: dict[str, str]
+    summary: dict[str, Any]
+
+    @property
+    def status(self) -> str:
+        """``finished``, ``interrupted``, ``failed`` or ``missing``."""
+        return str(self.summary.get("status", "missing"))
+
+    @property
+    def nats(self) -> float:
+        """Best validation nats a token; infinity where that is no number."""
+        return _number(self.summary.get(NATS))
+
+    @property
+    def reason(self) -> str:
+        """Why it failed, in one line; empty where it did not."""
+        return str(self.summary.get("error", ""))
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Jobs that differ in nothing but the seed.
+
+    Args:
+        settings: what differs from the others.
+        jobs: one for each seed, finished.
+    """
+
+    settings: dict[str, str]
+    jobs: tuple[Job, ...]
+
+    def mean(self, figure: str) -> Estimate:
+        """A figure over the seeds; infinite where one of them is no number."""
+        values = [_number(job.summary.get(figure)) for job in self.jobs]
+        if not all(map(math.isfinite, values)):
+            return Estimate(math.inf, None, len(values))
+        return estimate(values)
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The finished jobs of a sweep in order.
+
+    Args:
+        settings: the best first.
+        figure: by which they are ordered; None where they cannot be compared at all.
+        note: why the order is another than by perplexity; empty where it is not.
+    """
+
+    settings: tuple[Setting, ...]
+    figure: str | None
+    note: str
+
+
+def read_jobs(sweep: Path) -> list[Job]:
+    """The jobs of a sweep's folder, by number."""
+    jobs = [_read_job(folder) for folder in sweep.iterdir() if re.match(r"\d+(_|$)", folder.name) and folder.is_dir()]
+    return sorted(jobs, key=lambda job: job.number)
+
+
+def _read_job(folder: Path) -> Job:
+    number = int(folder.name.partition("_")[0])
+    return Job(folder, number, read_overrides(folder), read_summary(folder))
+
+
+def read_summary(folder: Path) -> dict[str, Any]:
+    """A run's summary; empty where there is none that can be read."""
+    try:
+        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return summary if isinstance(summary, dict) else {}
+
+
+def read_overrides(folder: Path) -> dict[str, str]:
+    """The overrides a job was started with, as Hydra keeps them."""
+    try:
+        listed = yaml.safe_load((folder / ".hydra" / "overrides.yaml").read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return {}
+    return overrides_as_settings(listed) if isinstance(listed, list) else {}
+
+
+def overrides_as_settings(overrides: Sequence[object]) -> dict[str, str]:
+    """`key=value` words as a mapping; quotes around a value are Hydra's."""
+    pairs = (str(override).lstrip("+~").partition("=") for override in overrides)
+    return {key: _unquoted(value) for key, _, value in pairs}
+
+
+def _unquoted(value: str) -> str:
+    return value[1:-1] if len(value) >= 2 and value[0] == value[-1] == "'" else value
+
+
+def differing(jobs: Sequence[Job]) -> list[str]:
+    """The settings with more than one value among the jobs, in the order in which they were typed."""
+    names = list(dict.fromkeys(name for job in jobs for name in job.settings))
+    return [name for name in names if len({job.settings.get(name) for job in jobs}) > 1]
+
+
+def rank(jobs: Sequence[Job]) -> Ranking:
+    """Finished jobs, those of different seeds together, the best first.
+
+    By validation nats where all were evaluated on the same text, vocabulary and protocol; by bits per character
+    where only the text is the same; in the order of their numbers where not even that is.
+    """
+    finished = [job for job in jobs if job.status == "finished"]
+    names = [name for name in differing(jobs) if name != SEED]
+    groups: dict[tuple[str, ...], list[Job]] = {}
+    for job in finished:
+        groups.setdefault(tuple(job.settings.get(name, "") for name in names), []).append(job)
+    settings = [Setting(dict(zip(names, values, strict=True)), tuple(found)) for values, found in groups.items()]
+    if len({job.summary.get("fingerprint") for job in finished}) <= 1:
+        return Ranking(_ordered(settings, NATS), NATS, "")
+    if len({job.summary.get("text_fingerprint") for job in finished}) == 1:
+        note = "vocabulary or protocol differ, so perplexities do not compare: ranked by bits per character"
+        return Ranking(_ordered(settings, BITS), BITS, note)
+    return Ranking(
+        tuple(settings), None, "the jobs were evaluated on different texts, so their numbers do not compare: not ranked"
+    )
+
+
+def _ordered(settings: Sequence[Setting], figure: str) -> tuple[Setting, ...]:
+    return tuple(sorted(settings, key=lambda setting: setting.mean(figure).mean))
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else math.inf
+
+
+def results_csv(jobs: Sequence[Job]) -> str:
+    """A row for each job: the best first, then what is not finished; settings under their full names.
+
+    Where jobs cannot be compared with each other, rank is empty and the order is that of the numbers.
+    """
+    ranking = rank(jobs)
+    names = differing(jobs)
+    finished = [job for setting in ranking.settings for job in setting.jobs]
+    if ranking.figure is not None:
+        figure = ranking.figure
+        finished.sort(key=lambda job: _number(job.summary.get(figure)))
+    else:
+        finished.sort(key=lambda job: job.number)
+    others = [job for job in jobs if job.status != "finished"]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["rank", "job", *names, "status", *_FIGURES, "num_warnings", "error"])
+    for place, job in enumerate([*finished, *others], 1):
+        ranked = place if ranking.figure is not None and job.status == "finished" else ""
+        settings = [job.settings.get(name, "") for name in names]
+        figures = ["" if job.summary.get(name) is None else job.summary[name] for name in _FIGURES]
+        warnings = len(job.summary.get("warnings", []))
+        writer.writerow([ranked, job.folder.name, *settings, job.status, *figures, warnings, job.reason])
+    return text.getvalue()

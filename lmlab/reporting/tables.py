@@ -1,0 +1,183 @@
+"""Results as text for a terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from lmlab.reporting.intervals import Estimate
+from lmlab.reporting.sweeps import BITS, NATS, SEED, Job, Ranking, Setting, differing, rank
+
+# Fewer repetitions make an interval that says little.
+ENOUGH_SEEDS = 3
+# Rows shown; results.csv has all.
+MOST_ROWS = 40
+
+
+def aligned(rows: Sequence[Sequence[str]], *, left: int) -> list[str]:
+    """Columns side by side, the first `left` flush left and the rest flush right.
+
+    Args:
+        rows: the header first; all of equal length.
+        left: columns of words.
+    """
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [c.ljust(w) if i < left else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
+        lines.append("  ".join(cells).rstrip())
+    return lines
+
+
+def short_names(names: Sequence[str]) -> dict[str, str]:
+    """Settings by their last word where that is unambiguous: `hidden_size` for `model.hidden_size`."""
+    last = [name.rpartition(".")[2] for name in names]
+    return {name: word if last.count(word) == 1 else name for name, word in zip(names, last, strict=True)}
+
+
+def compact(number: float) -> str:
+    """Three digits and a unit: 950, 12.3k, 4.02M, 1.10G."""
+    if not math.isfinite(number):
+        return "-"
+    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(number) >= limit:
+            return f"{number / limit:.3g}{unit}"
+    return f"{number:.0f}"
+
+
+def sweep_table(jobs: Sequence[Job]) -> list[str]:
+    """The ranked table of a sweep with its notes and failures, a line each."""
+    ranking = rank(jobs)
+    lines = _ranked(ranking) if ranking.settings else []
+    notes = [*([ranking.note] if ranking.note else []), *_notes(jobs, ranking)]
+    lines += [f"note: {note}" for note in notes]
+    names = differing(jobs)
+    short = short_names(names)
+    for job in jobs:
+        if job.status in ("failed", "interrupted"):
+            reason = job.reason or "interrupted; it goes on where it stopped"
+            lines.append(f"{job.status}  {job.folder.name}  {_listed(job.settings, names, short)}: {reason}")
+    return lines
+
+
+def _listed(settings: dict[str, str], names: Sequence[str], short: dict[str, str]) -> str:
+    return " ".join(f"{short[name]}={settings.get(name, '')}" for name in names)
+
+
+def _ranked(ranking: Ranking) -> list[str]:
+    names = list(ranking.settings[0].settings)
+    short = short_names(names)
+    repeated = any(len(setting.jobs) > 1 for setting in ranking.settings)
+    header = ["", *(short[name] for name in names)]
+    left = len(header)
+    header += [*(["seeds"] if repeated else []), "nats/token", "perplexity", "bits/char", "parameters"]
+    header += ["tokens/s", "memory", "best epoch"]
+    rows = [header]
+    for place, setting in enumerate(ranking.settings[:MOST_ROWS], 1):
+        nats = setting.mean(NATS)
+        row = [f"{place}." if ranking.figure else "", *setting.settings.values()]
+        row += [str(len(setting.jobs))] if repeated else []
+        row += [with_interval(nats), f"{_exp(nats.mean):,.3f}", f"{setting.mean(BITS).mean:.4f}"]
+        row += [compact(setting.mean("num_parameters").mean), compact(setting.mean("tokens_per_second").mean)]
+        row += [f"{compact(setting.mean('peak_memory_bytes').mean)}B", f"{setting.mean('best_epoch').mean:.3g}"]
+        rows.append(row)
+    lines = aligned(rows, left=left)
+    more = len(ranking.settings) - MOST_ROWS
+    return [*lines, f"and {more} more in results.csv"] if more > 0 else lines
+
+
+def with_interval(value: Estimate) -> str:
+    """1.2345, or 1.2345 ± 0.0067 over several seeds."""
+    return f"{value.mean:.4f}" if value.half_width is None else f"{value.mean:.4f} ± {value.half_width:.4f}"
+
+
+def _exp(nats: float) -> float:
+    try:
+        return math.exp(nats)
+    except OverflowError:
+        return math.inf
+
+
+def _notes(jobs: Sequence[Job], ranking: Ranking) -> list[str]:
+    """What a reader of the ranks should know before believing them."""
+    if ranking.figure is None or not ranking.settings:
+        return []
+    notes = []
+    best = ranking.settings[0]
+    repeated = any(SEED in differing([*setting.jobs]) for setting in ranking.settings)
+    if repeated:
+        notes.append("nats/token is the mean over seeds ± the half width of its 95% interval; perplexity is exp(mean)")
+    if len(ranking.settings) > 1:
+        notes += _doubt(ranking, repeated=repeated)
+    for name in best.settings:
+        edge = _edge(name, best, ranking.settings)
+        if edge:
+            notes.append(edge)
+    warned = [job for job in jobs if job.status == "finished" and job.summary.get("warnings")]
+    if warned:
+        kinds = sorted(
+            {warning.partition(":")[0] for job in warned for warning in job.summary["warnings"] if ":" in warning}
+        )
+        what = f" ({', '.join(kinds)})" if kinds else ""
+        notes.append(f"{len(warned)} of the jobs ended with warnings{what}: see warnings in their summary.json")
+    return notes
+
+
+def _doubt(ranking: Ranking, *, repeated: bool) -> list[str]:
+    assert ranking.figure is not None
+    fewest = min(len(setting.jobs) for setting in ranking.settings)
+    if fewest < ENOUGH_SEEDS:
+        seeds = "one seed" if fewest == 1 else f"{fewest} seeds"
+        return [f"{seeds} a setting: small differences may be chance; sweep seed=0,1,2 as well to see"]
+    first, second = (setting.mean(ranking.figure) for setting in ranking.settings[:2])
+    reach = (first.half_width or 0.0) + (second.half_width or 0.0)
+    if repeated and second.mean - first.mean < reach:
+        return ["the intervals of the first two overlap: their order may be chance"]
+    return []
+
+
+def _edge(name: str, best: Setting, settings: Sequence[Setting]) -> str:
+    """Says so where the best value of a number is the largest or smallest of several that were tried."""
+    try:
+        tried = sorted({float(setting.settings[name]) for setting in settings})
+        value = float(best.settings[name])
+    except ValueError:
+        return ""
+    if len(tried) < 3 or value not in (tried[0], tried[-1]):
+        return ""
+    word = "smallest" if value == tried[0] else "largest"
+    return f"the best {name} ({best.settings[name]}) is the {word} that was tried: a better one may lie beyond"
+
+
+def job_line(job: Job, *, total: int | None, names: Sequence[str], best: bool) -> str:
+    """One line for a job that ended.
+
+    Args:
+        job: with its summary.
+        total: jobs of the sweep, where that is known.
+        names: the settings that differ.
+        best: it is the best so far.
+    """
+    count = f"{job.number + 1}/{total}" if total else str(job.number + 1)
+    width = 2 * len(str(total)) + 1 if total else 0
+    listed = _listed(job.settings, names, short_names(names))
+    if job.status == "failed":
+        return f"{count:>{width}}  {listed}  failed: {job.reason}"
+    summary = job.summary
+    nats, seconds = job.nats, summary.get("wall_seconds", math.nan)
+    figures = f"val {nats:.4f} nats  perplexity {_exp(nats):,.3f}  bits/char {summary.get(BITS) or math.nan:.4f}"
+    mark = "  *best" if best else ""
+    warned = f"  {len(summary['warnings'])} warnings" if len(summary.get("warnings", [])) > 1 else ""
+    warned = "  1 warning" if len(summary.get("warnings", [])) == 1 else warned
+    return f"{count:>{width}}  {listed}  {figures}  {seconds:.0f} s{warned}{mark}"
+
+
+def best_folder(jobs: Sequence[Job]) -> Path | None:
+    """The folder of the best job; None where none finished or they do not compare."""
+    ranking = rank(jobs)
+    if ranking.figure is None or not ranking.settings:
+        return None
+    figure = ranking.figure
+    found = [job for setting in ranking.settings for job in setting.jobs]
+    return min(found, key=lambda job: float(job.summary.get(figure) or math.inf)).folder

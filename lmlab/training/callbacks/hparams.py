@@ -1,0 +1,94 @@
+"""TensorBoard's HPARAMS page: what a run was started with, and its figures at the best step so far."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.loggers import TensorBoardLogger
+from torch.utils.tensorboard.summary import hparams as hparams_summaries
+
+from lmlab.training.callbacks.recorder import Recorder, task_of
+
+# The page shows the last value of a curve, and of all curves the first five by name: so these are curves of their
+# own whose last value is that of the best step, under a name that comes first.
+_FIGURES = ("nats_per_token", "perplexity", "bits_per_char", "error_rate")
+
+# What a single run is told by; a job of a sweep is told by what is swept.
+_SINGLE = (
+    "model.name", "model.hidden_size", "model.num_layers", "model.dropout", "embedding.dim", "optimizer.lr",
+    "data.name", "data.batch_size", "data.sequence_length", "seed",
+)  # fmt: skip
+
+Value = str | float
+
+
+class HParams(pl.Callback):
+    """Writes the settings at the start and the best figures at each evaluation.
+
+    No experiment is declared: TensorBoard then gathers settings and figures from all runs it shows, so that several
+    sweeps below one folder stand on one page. (Of several declared experiments it would take an arbitrary one.)
+
+    Args:
+        settings: names and values.
+        recorder: whose best row counts.
+    """
+
+    def __init__(self, *, settings: dict[str, Value], recorder: Recorder) -> None:
+        self.settings = settings
+        self.recorder = recorder
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """The settings."""
+        _, start, _ = hparams_summaries(self.settings, {})  # type: ignore[no-untyped-call]
+        self._add(trainer, start)
+        for logger in trainer.loggers:
+            logger.log_metrics({"num_parameters": float(task_of(pl_module).model.num_parameters)}, trainer.global_step)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """The figures of the best evaluation so far."""
+        best = self.recorder.best_row
+        if best is None:
+            return
+        figures = {f"best/{name}": best[f"val/{name}"] for name in _FIGURES}
+        figures["best/tokens_per_second"] = best["tokens_per_second"]
+        for logger in trainer.loggers:
+            logger.log_metrics(figures, trainer.global_step)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """The run is done."""
+        _, _, end = hparams_summaries(self.settings, {})  # type: ignore[no-untyped-call]
+        self._add(trainer, end)
+
+    def _add(self, trainer: pl.Trainer, summary: Any) -> None:
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger):
+                logger.experiment._get_file_writer().add_summary(summary)
+
+
+def single_run_settings(config: dict[str, Any]) -> dict[str, Value]:
+    """What a run that is no job of a sweep is told by.
+
+    Args:
+        config: plain and resolved.
+    """
+    found: dict[str, Value] = {}
+    for name in _SINGLE:
+        value: Any = config
+        for part in name.split("."):
+            value = value[part]
+        if value is not None:
+            found[name] = value
+    return found
+
+
+def typed(values: dict[str, str]) -> dict[str, Value]:
+    """Numbers as numbers, so that the page can put them on an axis; everything else as text."""
+    return {name: _typed(value) for name, value in values.items()}
+
+
+def _typed(value: str) -> Value:
+    try:
+        return float(value)
+    except ValueError:
+        return value
