@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import torch
 
 from lmlab.errors import UserError
@@ -31,3 +34,21 @@ def choose_device(accelerator: str) -> torch.device:
         raise UserError("trainer", "gpu", "PyTorch sees no CUDA GPU here", "use trainer=cpu or trainer=auto")
     use_gpu = accelerator in ("gpu", "auto") and torch.cuda.is_available()
     return torch.device("cuda", torch.cuda.current_device()) if use_gpu else torch.device("cpu")
+
+
+def precision_warnings(precision: str, device: torch.device) -> list[str]:
+    """Says so where bfloat16 would be slow: on a CPU without units for it (known on Linux only).
+
+    Args:
+        precision: of the trainer.
+        device: where it trains.
+    """
+    if precision != "bf16-mixed" or device.type != "cpu":
+        return []
+    try:
+        known = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    if re.search(r"\b(avx512_bf16|amx_bf16|bf16)\b", known):
+        return []
+    return ["precision: this CPU has no bfloat16 units, so trainer.precision=bf16-mixed is slower here than 32-true"]

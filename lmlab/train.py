@@ -18,7 +18,8 @@ from lmlab.configuration import folders, schema, sweeping
 from lmlab.configuration.arguments import quote_free_text
 from lmlab.configuration.checks import check_training
 from lmlab.configuration.command import describe, run_command
-from lmlab.configuration.folders import configuration_folder, remove_if_unused
+from lmlab.configuration.folders import configuration_folder, remove_if_unused, store_absolute_paths
+from lmlab.configuration.glove import obtain_vectors
 from lmlab.configuration.resume import asks_to_resume, log_to, resumed_configuration, sweep_to_go_on_with
 from lmlab.errors import InterruptedRun, UserError
 from lmlab.files import shown, write_text
@@ -51,6 +52,8 @@ def _job(config: DictConfig) -> float | None:
 def _checked(config: DictConfig) -> dict[str, Any]:
     """The configuration, plain and resolved, after all that can be found wrong without reading the text."""
     check_training(config)
+    store_absolute_paths(config)
+    obtain_vectors(config)
     plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     # torch takes a second and Lightning two more: each after all that can go wrong without it.
     from lmlab.device import check_precision, choose_device
@@ -72,22 +75,28 @@ def _sweep_job(config: DictConfig, folder: Path, number: int, overrides: list[st
     settings = overrides_as_settings(overrides)
     names = [name for name in settings if name in sweeping.swept_settings()]
     if number == 0:
-        of = f" of {total} jobs" if total else ""
-        print(f"sweep{of} over {', '.join(names)}, in {shown(folder.parent)}; each job's train.log tells the rest")
+        jobs_of = f" of {total} {'job' if total == 1 else 'jobs'}" if total else ""
+        over = f" over {', '.join(names)}" if names else ""
+        print(f"sweep{jobs_of}{over}, in {shown(folder.parent)}; each job's train.log tells the rest")
         if any(job.status != "missing" for job in read_jobs(folder.parent)):
             print("it was begun before: what is finished stays (fresh=true begins anew in another folder)")
         print()
     _keep_terminal_quiet()
+    hparams = {name: settings[name] for name in names}
     done = ""
     try:
         task, plain = sweeping.prepare_job(_checked(config), folder)
         if task is sweeping.Task.DONE:
             done = "  (done before)"
         else:
-            hparams = {name: settings[name] for name in names}
-            _train(plain, folder, resume=task is sweeping.Task.RESUME, hparams=hparams, label=f"job {number + 1}")
+            label = f"job {number + 1}" + (f"/{total}" if total else "")
+            _train(plain, folder, resume=task is sweeping.Task.RESUME, hparams=hparams, label=label)
     except Exception as error:
         sweeping.write_failure(folder, config.name, describe(error, sys.argv[1:]))
+        if config.logger._target_:
+            from lmlab.training.callbacks.hparams import write_failed_job
+
+            write_failed_job(folder, hparams)
     gc.collect()  # a finished Trainer is a circle of references, and the next job wants its memory
     jobs = read_jobs(folder.parent)
     write_text(folder.parent / "results.csv", results_csv(jobs))
@@ -158,6 +167,9 @@ def _run() -> None:
         folder = sweeping.current_sweep()
         if folder is not None:
             _tell_sweep(folder, interrupted=True)
+        raise
+    except Exception:
+        sweeping.remove_if_unused()
         raise
     folder = sweeping.current_sweep()
     if folder is not None:

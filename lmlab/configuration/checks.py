@@ -10,6 +10,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from lmlab.build import check_target, instantiate
+from lmlab.configuration.glove import GLOVE_DIMENSIONS
 from lmlab.configuration.optimization_checks import at_least, check_hardware, check_optimization
 from lmlab.errors import UserError
 
@@ -138,7 +139,8 @@ def _check_data(config: DictConfig) -> None:
     assert isinstance(source, dict)
     if config.data.path and "path" not in source:
         raise UserError("data.path", config.data.path, f"data={config.data.name} reads no path", "add data=text")
-    if "path" in source and not source["path"]:
+    published = source["_target_"].startswith("lmlab.data.published.")  # these have a copy of their own
+    if "path" in source and not source["path"] and not published:
         problem, remedy = "this data set needs a text of yours", "give a file or folder: data.path=my_text.txt"
         raise UserError("data.path", None, problem, remedy)
     instantiate({str(key): value for key, value in source.items()}).check()
@@ -188,11 +190,12 @@ def _check_model(config: DictConfig) -> None:
         raise UserError("embedding.dim", "null", "random vectors need a size", "for example embedding.dim=128")
     if embedding.path and not by_file:
         raise UserError("embedding.path", embedding.path, "random vectors read no file", "add embedding=glove")
-    if by_file:
-        if not embedding.path:
-            remedy = "give a GloVe text or zip file: embedding.path=glove.6B.300d.txt"
-            raise UserError("embedding.path", None, "embedding=glove needs a file of vectors", remedy)
+    if by_file and embedding.path:
         _check_exists("embedding.path", embedding.path)
+    elif by_file and embedding.dim not in (None, *GLOVE_DIMENSIONS):
+        choices = ", ".join(map(str, GLOVE_DIMENSIONS))
+        problem = "glove.6B has no vectors of this size"
+        raise UserError("embedding.dim", embedding.dim, problem, f"choose one of {choices}, or give embedding.path")
     if model.tie_weights:
         if embedding.dim not in (None, model.hidden_size):  # None: known when the file has been read
             problem = f"needs embedding.dim ({embedding.dim}) equal to model.hidden_size ({model.hidden_size})"

@@ -7,7 +7,7 @@ import re
 from datetime import datetime
 from pathlib import Path
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from lmlab.errors import UserError
 
@@ -70,6 +70,13 @@ def job_folder(number: int, overrides: list[str], swept: set[str]) -> str:
             parts.append(f"{_SHORT_KEYS.get(last, last)}-{value.replace('e+', 'e')}")
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", "_".join(parts))
     return name[:MAX_FOLDER_NAME].rstrip("._-")
+
+
+def store_absolute_paths(config: DictConfig) -> None:
+    """Files that a run reads are found again from wherever it is gone on with."""
+    for part in ("data", "embedding"):
+        if config[part].path:
+            config[part].path = str(Path(config[part].path).expanduser().absolute())
 
 
 def register_resolvers() -> None:

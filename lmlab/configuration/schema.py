@@ -77,6 +77,7 @@ class EmbeddingConfig:
     _target_: str = MISSING
     dim: int | None = MISSING
     path: str | None = MISSING
+    download: bool | None = MISSING
     freeze: bool = MISSING
 
 

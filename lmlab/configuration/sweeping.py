@@ -77,6 +77,16 @@ def enter_sweep(folder: Path) -> None:
     os.environ[_VARIABLE] = str(folder)
 
 
+def remove_if_unused() -> None:
+    """Removes the current sweep's folder where a refused configuration left no job in it."""
+    folder = current_sweep()
+    if folder is None or any(path.name not in (RECORD, "multirun.yaml") for path in folder.iterdir()):
+        return
+    shutil.rmtree(folder)
+    if not any(folder.parent.iterdir()):
+        folder.parent.rmdir()
+
+
 def read_record(folder: Path) -> dict[str, Any] | None:
     """What a sweep was started with; None where the folder holds no sweep."""
     try:

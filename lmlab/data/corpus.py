@@ -53,7 +53,9 @@ def joined(texts: Sequence[str]) -> list[str]:
     return [t if t.endswith("\n") or i == len(texts) - 1 else t + "\n" for i, t in enumerate(texts)]
 
 
-def split_documents(documents: Sequence[Document], shares: Sequence[float]) -> dict[str, tuple[Document, ...]]:
+def split_documents(
+    documents: Sequence[Document], shares: Sequence[float], *, whole_words: bool = True
+) -> dict[str, tuple[Document, ...]]:
     """Contiguous splits: by document where there are at least as many as splits, else by position in the text.
 
     By document, boundaries are those whose sizes come closest to the shares. By position, the text is cut at the
@@ -62,6 +64,7 @@ def split_documents(documents: Sequence[Document], shares: Sequence[float]) -> d
     Args:
         documents: in order.
         shares: of train, validation and (if given and above 0) test; normalised by their sum.
+        whole_words: False cuts at the exact share also inside a word.
 
     Raises:
         UserError: the text is too short to give every split a character.
@@ -71,7 +74,7 @@ def split_documents(documents: Sequence[Document], shares: Sequence[float]) -> d
     fractions = [share / sum(kept) for share in kept]
     if len(documents) >= len(names):
         return _by_document(documents, names, fractions)
-    return _by_position(documents, names, fractions)
+    return _by_position(documents, names, fractions, whole_words=whole_words)
 
 
 def _by_document(
@@ -92,14 +95,15 @@ def _by_document(
 
 
 def _by_position(
-    documents: Sequence[Document], names: list[str], fractions: list[float]
+    documents: Sequence[Document], names: list[str], fractions: list[float], *, whole_words: bool
 ) -> dict[str, tuple[Document, ...]]:
     text = "".join(joined([document.text for document in documents]))
     label = " + ".join(document.name for document in documents)
     cuts, target = [0], 0.0
     for fraction in fractions[:-1]:
         target += fraction
-        cuts.append(_whole_word(text, int(target * len(text) + 1e-9)))
+        cut = int(target * len(text) + 1e-9)
+        cuts.append(_whole_word(text, cut) if whole_words else cut)
     cuts.append(len(text))
     if any(a >= b for a, b in pairwise(cuts)):
         problem = f"{len(text)} characters are too few for {len(names)} splits"

@@ -102,6 +102,8 @@ class LanguageModelData(pl.LightningDataModule):
     def _unk_remedy(self) -> str:
         if self.tokenizer.to_dict()["type"] == "char":
             return "the training split lacks characters that this one has; is it the same kind of text?"
+        if getattr(self.tokenizer, "min_frequency", 2) == 1 and UNKNOWN in self.corpus.texts("train")[0][:100_000]:
+            return "the text itself spells them so, as do the published figures for it"
         return "lower tokenizer.min_frequency, raise tokenizer.max_size or use tokenizer=char"
 
 

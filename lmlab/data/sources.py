@@ -10,9 +10,9 @@ from lmlab.data.corpus import SPLITS, Corpus, Document, split_documents
 from lmlab.data.reading import read_text_file
 from lmlab.errors import UserError
 
-_SPLIT_WORDS = {"train": "train", "valid": "validation", "val": "validation", "dev": "validation", "test": "test"}
+SPLIT_WORDS = {"train": "train", "valid": "validation", "val": "validation", "dev": "validation", "test": "test"}
 # `train`, `ptb.train`, `wiki.train`: a split's name, alone or as the last of the words between dots.
-_SPLIT_STEM = re.compile(r"(?:.*\.)?(train|valid|val|dev|test)", re.IGNORECASE)
+SPLIT_STEM = re.compile(r"(?:.*\.)?(train|valid|val|dev|test)", re.IGNORECASE)
 
 
 class PythonDocs:
@@ -112,9 +112,9 @@ class TextFiles:
     def _given_splits(self, files: Sequence[Path]) -> dict[str, Path]:
         given: dict[str, list[Path]] = {}
         for file in files:
-            match = _SPLIT_STEM.fullmatch(file.stem)
+            match = SPLIT_STEM.fullmatch(file.stem)
             if match is not None:
-                given.setdefault(_SPLIT_WORDS[match[1].lower()], []).append(file)
+                given.setdefault(SPLIT_WORDS[match[1].lower()], []).append(file)
         # A lone `test.txt` among books is a book.
         if "train" not in given or len(given) < 2:
             return {}
@@ -152,8 +152,8 @@ class HarryPotter(TextFiles):
         """
         if not self.path.exists() or (self.path.is_dir() and not any(self.path.glob("*.txt"))):
             remedy = (
-                "put your books there as .txt files or set data.path=FOLDER; free instead: data=python_docs, or the Oz "
-                "books from Project Gutenberg (numbers 55, 54, 486, 420, 485, 517, 955) in a folder of your own"
+                "put your books there as .txt files or set data.path=FOLDER; free instead: data=oz (seven books that "
+                "are fetched for you) or data=python_docs"
             )
             raise UserError(
                 "data.path", self.path, "no books found (they are under copyright and not included)", remedy

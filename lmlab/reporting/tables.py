@@ -52,12 +52,10 @@ def sweep_table(jobs: Sequence[Job]) -> list[str]:
     lines = _ranked(ranking) if ranking.settings else []
     notes = [*([ranking.note] if ranking.note else []), *_notes(jobs, ranking)]
     lines += [f"note: {note}" for note in notes]
-    names = differing(jobs)
-    short = short_names(names)
     for job in jobs:
         if job.status in ("failed", "interrupted"):
             reason = job.reason or "interrupted; it goes on where it stopped"
-            lines.append(f"{job.status}  {job.folder.name}  {_listed(job.settings, names, short)}: {reason}")
+            lines.append(f"{job.status:<8}  {job.folder.name}: {reason}")
     return lines
 
 

@@ -46,7 +46,7 @@ def build_vectors(config: Config, tokenizer: Tokenizer) -> Vectors:
     """The embedding's first values."""
     num_special = sum(1 for entry in tokenizer.vocabulary[:2] if entry in (UNKNOWN, END))
     tied = config["model"]["tie_weights"]
-    settings = {key: value for key, value in config["embedding"].items() if key != "freeze"}
+    settings = {key: value for key, value in config["embedding"].items() if key not in ("freeze", "download")}
     vectors = instantiate(settings, vocabulary=tokenizer.vocabulary, num_special=num_special, tied=tied)
     assert isinstance(vectors, Vectors)
     return vectors

@@ -16,7 +16,7 @@ from lmlab.build import instantiate
 from lmlab.data import saved_tokenizers
 from lmlab.data.datamodule import LanguageModelData, fingerprint
 from lmlab.data.saved_tokenizers import to_json
-from lmlab.device import choose_device
+from lmlab.device import choose_device, precision_warnings
 from lmlab.errors import InterruptedRun
 from lmlab.files import shown, write_text
 from lmlab.models.embeddings import Vectors
@@ -103,7 +103,7 @@ def train(
         characters=data.stores["validation"].num_characters,
         log_every_n_steps=config["trainer"]["log_every_n_steps"],
     )
-    notes = [*data.warnings, *vector_warnings(vectors)]
+    notes = [*data.warnings, *vector_warnings(vectors), *precision_warnings(config["trainer"]["precision"], device)]
     told_by = single_run_settings(config) if hparams is None else typed(hparams)
     callbacks = _callbacks(config, folder, data, recorder, clock, notes, label)
     callbacks.append(HParams(settings=told_by, recorder=recorder))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.loggers import TensorBoardLogger
+from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams as hparams_summaries
 
 from lmlab.training.callbacks.recorder import Recorder, task_of
@@ -64,6 +66,20 @@ class HParams(pl.Callback):
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
                 logger.experiment._get_file_writer().add_summary(summary)
+
+
+def write_failed_job(folder: Path, settings: dict[str, str]) -> None:
+    """Makes a job that failed before its first step stand on the page, without figures.
+
+    Args:
+        folder: the job's; left alone where it has event files.
+        settings: as they were typed.
+    """
+    if any(folder.glob("events.out.tfevents.*")):
+        return
+    with SummaryWriter(str(folder)) as writer:
+        _, start, _ = hparams_summaries(typed(settings), {})  # type: ignore[no-untyped-call]
+        writer._get_file_writer().add_summary(start)
 
 
 def single_run_settings(config: dict[str, Any]) -> dict[str, Value]:

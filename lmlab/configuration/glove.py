@@ -1,0 +1,43 @@
+"""glove.6B for those who name no file of vectors: from the cache, or downloaded when they agree."""
+
+from __future__ import annotations
+
+import sys
+
+from omegaconf import DictConfig
+
+from lmlab.data.catalogue import GLOVE
+from lmlab.data.download import fetch
+from lmlab.data.token_store import cache_folder
+from lmlab.errors import UserError
+
+GLOVE_DIMENSIONS = (50, 100, 200, 300)
+
+
+def obtain_vectors(config: DictConfig) -> None:
+    """Sets `embedding.path` (and `embedding.dim`) where GloVe is chosen without a file.
+
+    Raises:
+        UserError: it is not there and may not, or cannot, be downloaded.
+    """
+    embedding = config.embedding
+    if embedding.path or not embedding._target_.endswith("glove_vectors"):
+        return
+    folder = cache_folder() / "vectors"
+    if not (folder / GLOVE.name).is_file() and not _agreed(embedding.download):
+        remedy = (
+            "embedding.download=true fetches it, or give a GloVe text or zip file: embedding.path=glove.6B.300d.txt"
+        )
+        raise UserError("embedding", "glove", f"{GLOVE.name} ({GLOVE.size}) is not in the cache yet", remedy)
+    (path,) = fetch((GLOVE,), folder, field="embedding", value="glove", instead="embedding.path to a copy")
+    embedding.path = str(path.absolute())
+    if embedding.dim is None:
+        embedding.dim = max(GLOVE_DIMENSIONS)
+
+
+def _agreed(download: bool | None) -> bool:
+    """Whether it may be downloaded; asked where someone can answer."""
+    if download is not None or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return bool(download)
+    print(f"Download {GLOVE.name} ({GLOVE.size}) from {GLOVE.url}? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

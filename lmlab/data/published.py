@@ -1,0 +1,228 @@
+"""Published texts by name: from the cache, or from a copy under `data.path`, split as the field splits them."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from lmlab.data.catalogue import TEXTS
+from lmlab.data.corpus import SPLITS, Corpus, Document, split_documents
+from lmlab.data.download import RemoteFile, fetch, sha256_of, texts_folder
+from lmlab.data.sources import SPLIT_STEM, SPLIT_WORDS, TextFiles
+from lmlab.errors import UserError
+
+_TEXT_SUFFIXES = (".txt", ".tokens", ".raw")
+
+
+class _Published:
+    """What the three kinds share.
+
+    Args:
+        name: in the catalogue.
+        path: a copy elsewhere; None for the cache.
+    """
+
+    def __init__(self, *, name: str, path: str | None) -> None:
+        self.name = name
+        self.path = None if path is None else Path(path).expanduser()
+
+    def check(self) -> None:
+        """Whether a copy that was named is there; looks for nothing else.
+
+        Raises:
+            UserError: it is not.
+        """
+        if self.path is not None and not self.path.exists():
+            where = "" if self.path.is_absolute() else f" in {Path.cwd()}"
+            raise UserError("data.path", self.path, f"no such file or folder{where}", "check the path, or leave it out")
+
+    @property
+    def _files(self) -> tuple[RemoteFile, ...]:
+        return TEXTS[self.name]
+
+    def _fetched(self) -> list[Path]:
+        """The published files in the cache."""
+        instead = "data.path to a copy"
+        return fetch(self._files, texts_folder(self.name), field="data", value=self.name, instead=instead)
+
+    def _provenance(self, used: Iterable[Path]) -> tuple[str, ...]:
+        return (f"{self.name}: " + ", ".join(str(path.resolve()) for path in used),)
+
+
+class PublishedBooks(_Published):
+    """Books, read like any text of one's own: by document where there are several.
+
+    Args:
+        name: in the catalogue.
+        path: other books instead: a file or a folder of .txt files.
+        split: shares of train, validation and test.
+        encoding: ``auto``, or a Python encoding's name.
+    """
+
+    def __init__(self, *, name: str, path: str | None, split: Sequence[float], encoding: str) -> None:
+        super().__init__(name=name, path=path)
+        self.split = split
+        self.encoding = encoding
+
+    def load(self) -> Corpus:
+        """The splits.
+
+        Raises:
+            UserError: files that cannot be had or used.
+        """
+        if self.path is not None:
+            where = self.path
+        else:
+            fetched = self._fetched()
+            where = fetched[0] if len(fetched) == 1 else fetched[0].parent
+        return TextFiles(path=str(where), split=self.split, encoding=self.encoding).load()
+
+
+class PublishedCut(_Published):
+    """One file, cut at exact shares of its characters and otherwise left as it is.
+
+    Args:
+        name: in the catalogue.
+        path: the file, or a zip with it alone.
+        split: shares of train, validation and test.
+        encoding: a Python encoding's name; latin-1 makes every byte a character.
+    """
+
+    def __init__(self, *, name: str, path: str | None, split: Sequence[float], encoding: str) -> None:
+        super().__init__(name=name, path=path)
+        self.split = split
+        self.encoding = encoding
+
+    def load(self) -> Corpus:
+        """The splits.
+
+        Raises:
+            UserError: a file that cannot be had or used.
+        """
+        path = self._fetched()[0] if self.path is None else self._only_file(self.path)
+        data = _read(path)
+        try:
+            text = data.decode("utf-8" if self.encoding == "auto" else self.encoding)
+        except UnicodeDecodeError:
+            remedy = "name its encoding: data.encoding=latin-1"
+            raise UserError("data.path", path, f"is not in {self.encoding}", remedy) from None
+        splits = split_documents([Document(self.name, text)], self.split, whole_words=False)
+        return Corpus(splits, self._provenance([path]), warnings=_differences(self._files, [path], self.name))
+
+    def _only_file(self, path: Path) -> Path:
+        if not path.is_dir():
+            return path
+        names = {self.name, f"{self.name}.txt", *(file.name for file in self._files)}
+        found = [file for file in path.iterdir() if file.is_file() and file.name in names]
+        files = found or [file for file in path.iterdir() if file.suffix == ".txt"]
+        if len(files) != 1:
+            problem = f"holds {len(files)} files that could be {self.name}"
+            raise UserError("data.path", path, problem, "name the file itself")
+        return files[0]
+
+
+class PublishedSplits(_Published):
+    """Files for train, validation and test, or a zip of them.
+
+    Args:
+        name: in the catalogue.
+        path: a folder with such files, or the zip.
+        encoding: ``auto`` (UTF-8), or a Python encoding's name.
+    """
+
+    def __init__(self, *, name: str, path: str | None, encoding: str) -> None:
+        super().__init__(name=name, path=path)
+        self.encoding = encoding
+
+    def load(self) -> Corpus:
+        """The splits.
+
+        Raises:
+            UserError: files that cannot be had or used, or a split that is missing or there twice.
+        """
+        files = self._fetched() if self.path is None else self._given(self.path)
+        parts = [part for file in files for part in _parts(file)]
+        by_split: dict[str, list[tuple[Path, str | None]]] = {}
+        for file, member in parts:
+            match = SPLIT_STEM.fullmatch(Path(member or file.name).stem)
+            if match is not None:
+                by_split.setdefault(SPLIT_WORDS[match[1].lower()], []).append((file, member))
+        where = files[0].parent if len(files) != 1 else files[0]
+        for split in SPLITS:
+            count = len(by_split.get(split, []))
+            if count != 1:
+                problem = f"holds {count or 'no'} files for {split} where one is wanted"
+                wanted = ", ".join(file.name for file in self._files)
+                raise UserError(
+                    "data.path", where, problem, f"give a folder with {wanted} (or train, valid, test .txt)"
+                )
+        splits: dict[str, tuple[Document, ...]] = {s: (self._document(*by_split[s][0]),) for s in SPLITS}
+        return Corpus(splits, self._provenance(files), warnings=_differences(self._files, files, self.name))
+
+    def _given(self, path: Path) -> list[Path]:
+        if not path.is_dir():
+            return [path]
+        texts = sorted(f for f in path.iterdir() if f.is_file() and f.suffix in _TEXT_SUFFIXES)
+        named = [f for f in texts if SPLIT_STEM.fullmatch(f.stem)]
+        zips = [f for f in path.iterdir() if f.suffix == ".zip"]
+        return named or (zips if len(zips) == 1 else [path])
+
+    def _document(self, file: Path, member: str | None) -> Document:
+        data = _read(file, member)
+        try:
+            text = data.decode("utf-8-sig" if self.encoding == "auto" else self.encoding)
+        except UnicodeDecodeError:
+            problem = f"{member or ''} is not in {'UTF-8' if self.encoding == 'auto' else self.encoding}"
+            raise UserError("data.path", file, problem, "fetch it again, or name its data.encoding") from None
+        if not text.strip():
+            raise UserError("data.path", file, f"{member or 'it'} is empty", "fetch it again")
+        return Document(Path(member or file.name).name, text.replace("\r\n", "\n"))
+
+
+def _parts(file: Path) -> list[tuple[Path, str | None]]:
+    """The file itself, or the members of a zip."""
+    if file.is_dir() or not zipfile.is_zipfile(file):
+        return [(file, None)]
+    with zipfile.ZipFile(file) as archive:
+        names = [n for n in archive.namelist() if n.endswith(_TEXT_SUFFIXES) and not n.startswith("__MACOSX")]
+    return [(file, name) for name in names]
+
+
+def _read(path: Path, member: str | None = None) -> bytes:
+    """The bytes of a file, or of a zip's member (its only one where none is named), which is not unpacked."""
+    try:
+        if not zipfile.is_zipfile(path):
+            data = path.read_bytes()
+        else:
+            with zipfile.ZipFile(path) as archive:
+                names = [n for n in archive.namelist() if not n.endswith("/") and not n.startswith("__MACOSX")]
+                if member is None and len(names) != 1:
+                    raise UserError(
+                        "data.path", path, f"the zip holds {len(names)} files", "give a zip with the text alone"
+                    )
+                data = archive.read(member or names[0])
+    except OSError as error:
+        raise UserError("data.path", path, error.strerror or "cannot be read", "check the path") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
+        raise UserError("data.path", path, "a damaged zip file", "fetch it again") from None
+    if not data:
+        raise UserError("data.path", path, "the file is empty", "fetch it again")
+    return data
+
+
+def _differences(published: Sequence[RemoteFile], used: Sequence[Path], name: str) -> tuple[str, ...]:
+    """Says so where a copy is not the published one: its numbers then do not compare with published ones."""
+    known = {file.sha256 for file in published} | _UNZIPPED.get(name, frozenset())
+    others = [path.name for path in used if sha256_of(path) not in known]
+    if not others:
+        return ()
+    return (f"{', '.join(others)}: not the published {name} (another SHA-256): do not compare with published numbers",)
+
+
+# Members of the published zips, for those who have unpacked them.
+_UNZIPPED = {
+    "enwik8": frozenset({"2b49720ec4d78c3c9fabaee6e4179a5e997302b3a70029f30f2d582218c024a8"}),
+    "text8": frozenset({"6e890197040d37d85beb962ae1f041ff1d9a9ca8d20c7d99c85027eebf51dca7"}),
+}
