@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 import torch
 
-from lmlab.data import tokenizers
+from lmlab.data import saved_tokenizers
 from lmlab.data.batching import EvaluationLoader
 from lmlab.data.corpus import joined
 from lmlab.data.reading import unix_line_ends
 from lmlab.data.token_store import TokenStore, build
-from lmlab.data.tokenizers import Tokenizer
+from lmlab.data.tokenizers import UNKNOWN, Tokenizer
 from lmlab.device import choose_device
 from lmlab.errors import UserError
 from lmlab.models.language_model import RecurrentLM
@@ -118,7 +118,7 @@ class TrainedModel:
         allow_unknown: bool,
     ) -> SamplingOptions:
         """Options with this tokenizer's special tokens."""
-        banned = [] if allow_unknown else [self.tokenizer.vocabulary.index(tokenizers.UNKNOWN)]
+        banned = [] if allow_unknown else [self.tokenizer.vocabulary.index(UNKNOWN)]
         if self.tokenizer.end_token == "document" and not stop_at_end and self.tokenizer.end_id is not None:
             banned.append(self.tokenizer.end_id)  # it has no text; a line's end token is a line end and may be drawn
         return SamplingOptions(
@@ -224,7 +224,7 @@ def load(
     path = checkpoint_path(folder, checkpoint)
     saved = read_checkpoint(path)
     ours = saved["lmlab"]
-    tokenizer = tokenizers.from_dict(ours["tokenizer"])
+    tokenizer = saved_tokenizers.from_dict(ours["tokenizer"])
     config = ours["config"]
     shape = (len(tokenizer.vocabulary), config["embedding"]["dim"])
     model = build_model(config, torch.zeros(shape))

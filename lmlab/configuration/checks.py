@@ -190,6 +190,9 @@ def _check_model(config: DictConfig) -> None:
         raise UserError("embedding.dim", "null", "random vectors need a size", "for example embedding.dim=128")
     if embedding.path and not by_file:
         raise UserError("embedding.path", embedding.path, "random vectors read no file", "add embedding=glove")
+    if by_file and "vocabulary_size" in config.tokenizer:
+        problem = "GloVe has vectors for words, not for their pieces"
+        raise UserError("embedding", "glove", problem, "add tokenizer=word, or use embedding=random")
     if by_file and embedding.path:
         _check_exists("embedding.path", embedding.path)
     elif by_file and embedding.dim not in (None, *GLOVE_DIMENSIONS):

@@ -12,7 +12,9 @@ import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
-from lmlab.data.tokenizers import Ids, Tokenizer, to_json
+from lmlab.data.pieces import slices
+from lmlab.data.saved_tokenizers import to_json
+from lmlab.data.tokenizers import Ids, Tokenizer
 
 # Below this, encoding again is quicker than it is worth to keep a file (characters; about a second by word).
 CACHED_FROM = 8_000_000
@@ -65,7 +67,8 @@ def build(texts: Sequence[str], tokenizer: Tokenizer, *, cached_from: int = CACH
     """
     digest = hashlib.sha256()
     for text in texts:
-        digest.update(text.encode("utf-8", errors="surrogatepass"))
+        for piece in slices(text):
+            digest.update(piece.encode("utf-8", errors="surrogatepass"))
     num_characters = sum(map(len, texts))
     if num_characters < cached_from:
         ids = _encode(texts, tokenizer)
@@ -74,7 +77,7 @@ def build(texts: Sequence[str], tokenizer: Tokenizer, *, cached_from: int = CACH
             f"{digest.hexdigest()} {[len(t) for t in texts]} {to_json(tokenizer)}".encode()
         ).hexdigest()
         ids = _cached(cache_folder() / "tokens" / f"{key}.npy", texts, tokenizer)
-    num_unknown = int(np.count_nonzero(ids == 0))
+    num_unknown = len(ids) - int(np.count_nonzero(ids))
     return TokenStore(ids, num_characters, num_unknown, digest.hexdigest(), tokenizer.end_id)
 
 
@@ -84,6 +87,8 @@ def _encode(texts: Sequence[str], tokenizer: Tokenizer) -> Ids:
         parts.append(tokenizer.encode(text))
         if tokenizer.end_token == "document" and tokenizer.end_id is not None:
             parts.append(np.array([tokenizer.end_id], dtype=np.int32))
+    if len(parts) == 1:
+        return parts[0]  # one large document is not copied
     return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int32)
 
 

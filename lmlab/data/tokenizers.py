@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, repeat
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lmlab.errors import UserError
+from lmlab.data.pieces import pieces, slices
 
 UNKNOWN = "<unk>"
 END = "<eos>"
@@ -98,8 +97,12 @@ class CharTokenizer:
 
     def encode(self, text: str) -> Ids:
         """The ids of a text; 0 for an unknown character."""
-        codes = np.frombuffer(text.encode("utf-32-le", errors="surrogatepass"), dtype=np.uint32)
-        ids: Ids = self._table[np.minimum(codes, len(self._table) - 1)]
+        ids = np.empty(len(text), dtype=np.int32)
+        start = 0
+        for piece in slices(text):
+            codes = np.frombuffer(piece.encode("utf-32-le", errors="surrogatepass"), dtype=np.uint32)
+            ids[start : start + len(piece)] = self._table[np.minimum(codes, len(self._table) - 1)]
+            start += len(piece)
         return ids
 
     def decode(self, ids: Iterable[int]) -> str:
@@ -119,6 +122,10 @@ class CharTokenizer:
     def to_dict(self) -> dict[str, Any]:
         """Options and vocabulary."""
         return {"format": FORMAT, "type": "char", "end_token": self.end_token, "vocabulary": list(self.vocabulary)}
+
+    def restore(self, *, vocabulary: Sequence[str]) -> None:
+        """Takes what was learned before."""
+        self._set(vocabulary[1 if self.end_token is None else 2 :])
 
 
 class _CharStreamer:
@@ -165,22 +172,28 @@ class WordTokenizer:
 
     def words(self, text: str) -> list[str]:
         """The tokens of a text as strings; with ``end_token=line`` each line end is `<eos>`."""
-        if self.lower:
-            text = text.lower()
+        return list(chain.from_iterable(self._words_by_piece(text)))
+
+    def _words_by_piece(self, text: str) -> Iterator[list[str]]:
+        """The words of one piece after the other, so that those of a long text are never all there at once."""
+        for piece in pieces(text):
+            yield self._words_of(piece.lower() if self.lower else piece)
+        if self.end_token == "line" and text and not text.endswith("\n"):
+            yield [END]
+
+    def _words_of(self, piece: str) -> list[str]:
         if self.split == "punctuation":
             if self.end_token != "line":
-                return _WORD.findall(text)
-            found = _WORD_OR_LINE.findall(_ended(text))
-            return [END if word == "\n" else word for word in found]
-        if self.end_token != "line":
-            return text.split()
-        return _ended(text).replace("\n", f" {END} ").split()
+                return _WORD.findall(piece)
+            return [END if word == "\n" else word for word in _WORD_OR_LINE.findall(piece)]
+        return (piece.replace("\n", f" {END} ") if self.end_token == "line" else piece).split()
 
     def fit(self, texts: Sequence[str]) -> None:
         """Takes the most frequent words; among equals, the first in alphabetical order."""
         counts: Counter[str] = Counter()
         for text in texts:
-            counts.update(self.words(text))
+            for words in self._words_by_piece(text):
+                counts.update(words)
         for special in (UNKNOWN, END):
             counts.pop(special, None)
         kept = sorted((w for w, n in counts.items() if n >= self.min_frequency), key=lambda w: (-counts[w], w))
@@ -190,7 +203,10 @@ class WordTokenizer:
     def encode(self, text: str) -> Ids:
         """The ids of a text; 0 for an unknown word."""
         get = self._ids.get
-        return np.array([get(word, 0) for word in self.words(text)], dtype=np.int32)
+        parts = [np.zeros(0, dtype=np.int32)]
+        for words in self._words_by_piece(text):
+            parts.append(np.fromiter(map(get, words, repeat(0)), dtype=np.int32, count=len(words)))
+        return np.concatenate(parts)
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of ids, spaced as print is where punctuation was split off; line ends where end tokens stood."""
@@ -203,7 +219,8 @@ class WordTokenizer:
 
     def unknown(self, text: str) -> list[str]:
         """The distinct unknown words, in order of appearance."""
-        return [word for word in dict.fromkeys(self.words(text)) if word not in self._ids]
+        distinct = dict.fromkeys(chain.from_iterable(self._words_by_piece(text)))
+        return [word for word in distinct if word not in self._ids]
 
     def to_dict(self) -> dict[str, Any]:
         """Options and vocabulary."""
@@ -218,10 +235,9 @@ class WordTokenizer:
             "vocabulary": list(self.vocabulary),
         }
 
-
-def _ended(text: str) -> str:
-    """The text with a line end behind its last line."""
-    return text if text.endswith("\n") or not text else text + "\n"
+    def restore(self, *, vocabulary: Sequence[str]) -> None:
+        """Takes what was learned before."""
+        self._set(vocabulary[1 if self.end_token is None else 2 :])
 
 
 class _WordStreamer:
@@ -258,36 +274,3 @@ class _WordStreamer:
         if word in {"-", "–", "—", "/"}:
             return True, True
         return word in self._NO_SPACE_AFTER, word in self._NO_SPACE_BEFORE
-
-
-def from_dict(saved: dict[str, Any]) -> Tokenizer:
-    """The tokenizer that `to_dict` described.
-
-    Raises:
-        UserError: not a description of this version's making.
-    """
-    options = dict(saved)
-    if options.pop("format", None) != FORMAT:
-        raise UserError("tokenizer.json", None, "was written by another version of lmlab", "train the run again")
-    kind, vocabulary = options.pop("type"), options.pop("vocabulary")
-    made: CharTokenizer | WordTokenizer = CharTokenizer(**options) if kind == "char" else WordTokenizer(**options)
-    special = len(made.vocabulary)
-    made._set(vocabulary[special:])
-    return made
-
-
-def to_json(tokenizer: Tokenizer) -> str:
-    """The tokenizer as JSON text."""
-    return json.dumps(tokenizer.to_dict(), ensure_ascii=False, indent=0)
-
-
-def load(path: Path) -> Tokenizer:
-    """A tokenizer from its JSON file.
-
-    Raises:
-        UserError: missing or damaged.
-    """
-    try:
-        return from_dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise UserError("run", path, "is missing or damaged", "restore it, or train again") from error

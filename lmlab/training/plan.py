@@ -76,7 +76,7 @@ def describe_plan(
 ) -> str:
     """Data, sizes, parameters, device and time, a line each."""
     loader, trainer = data.train_loader, config["trainer"]
-    unit = "characters" if data.tokenizer.to_dict()["type"] == "char" else "words"
+    unit = {"char": "characters", "word": "words", "bpe": "pieces of words"}[data.tokenizer.to_dict()["type"]]
     sizes = ", ".join(f"{name} {len(store):,}" for name, store in data.stores.items())
     steps = total_steps(config, data)
     lines = [

@@ -7,7 +7,8 @@ import hashlib
 import numpy as np
 import pytest
 
-from lmlab.data import token_store
+from lmlab.data import pieces, token_store
+from lmlab.data.bpe import BPETokenizer
 from lmlab.data.tokenizers import CharTokenizer, WordTokenizer
 
 TEXTS = ["One fish,\ntwo fish.\n", "Red fish, naïve fish.\n", "Blue?"]
@@ -73,6 +74,22 @@ def test_characters_are_those_of_the_text():
 def test_the_digest_is_of_the_utf8_text():
     store = token_store.build(TEXTS, fitted("document"))
     assert store.text_sha256 == hashlib.sha256("".join(TEXTS).encode()).hexdigest()
+
+
+def test_the_digest_of_a_long_text_is_that_of_the_whole(monkeypatch):
+    texts = ["naïve \ud83d\ude00 😀 " * 40, "", "x"]
+    whole = hashlib.sha256("".join(texts).encode(errors="surrogatepass")).hexdigest()
+    for size in (1, 7, 10**6):
+        monkeypatch.setattr(pieces, "PIECE", size)
+        assert token_store.build(texts, fitted(None, texts)).text_sha256 == whole
+
+
+def test_subwords_are_stored_like_words():
+    tokenizer = BPETokenizer(end_token="document", vocabulary_size=270, min_frequency=2)
+    tokenizer.fit(TEXTS)
+    store = token_store.build(TEXTS, tokenizer)
+    assert store.ids.tolist() == [i for text in TEXTS for i in [*tokenizer.encode(text).tolist(), 1]]
+    assert (store.num_unknown, store.end_id, store.num_characters) == (0, 1, len("".join(TEXTS)))
 
 
 def test_unknown_tokens_are_counted():

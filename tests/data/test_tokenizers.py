@@ -8,8 +8,10 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from conftest import compose_config
 
-from lmlab.data import tokenizers
+from lmlab.build import instantiate
+from lmlab.data import saved_tokenizers
 from lmlab.data.tokenizers import CharTokenizer, WordTokenizer
 from lmlab.errors import UserError
 
@@ -283,8 +285,8 @@ def test_tokenizers_survive_json(tmp_path):
     odd = [*PROSE, *PROSE, "\ud800\x00\u2028 \U0001f600\n"]
     path = tmp_path / "tokenizer.json"
     for tokenizer in every_tokenizer(odd):
-        path.write_bytes(tokenizers.to_json(tokenizer).encode("utf-8", errors="surrogatepass"))
-        again = tokenizers.from_dict(json.loads(tokenizers.to_json(tokenizer)))
+        path.write_bytes(saved_tokenizers.to_json(tokenizer).encode("utf-8", errors="surrogatepass"))
+        again = saved_tokenizers.from_dict(json.loads(saved_tokenizers.to_json(tokenizer)))
         assert type(again) is type(tokenizer)
         assert again.to_dict() == tokenizer.to_dict()
         assert (again.end_id, again.end_token) == (tokenizer.end_id, tokenizer.end_token)
@@ -297,11 +299,43 @@ def test_tokenizers_survive_json(tmp_path):
 def test_a_saved_tokenizer_loads_from_its_file(tmp_path):
     path = tmp_path / "tokenizer.json"
     for tokenizer in every_tokenizer(PROSE):
-        path.write_text(tokenizers.to_json(tokenizer), encoding="utf-8")
-        assert tokenizers.load(path).to_dict() == tokenizer.to_dict()
+        path.write_text(saved_tokenizers.to_json(tokenizer), encoding="utf-8")
+        assert saved_tokenizers.load(path).to_dict() == tokenizer.to_dict()
 
 
 def test_a_vocabulary_of_another_format_is_refused():
     saved = fitted_char(["ab"]).to_dict() | {"format": 0}
     with pytest.raises(UserError, match="another version"):
-        tokenizers.from_dict(saved)
+        saved_tokenizers.from_dict(saved)
+
+
+@pytest.mark.parametrize("end_token", ["null", "document"])
+def test_subwords_are_an_option_of_the_configuration(text_file, end_token):
+    config = compose_config(
+        text_file, "tokenizer=bpe", f"tokenizer.end_token={end_token}", "tokenizer.vocabulary_size=290"
+    )
+    tokenizer = instantiate(config["tokenizer"])
+    tokenizer.fit([text_file.read_text(encoding="utf-8")])
+    assert tokenizer.to_dict()["type"] == "bpe"
+    assert len(tokenizer.vocabulary) == 290
+
+
+def test_text_that_others_have_tokenized_is_an_option(text_file):
+    tokenizer = instantiate(compose_config(text_file, "tokenizer=pretokenized")["tokenizer"])
+    text = " the <unk> N 's The \n \n = end ="
+    tokenizer.fit([text])
+    counted = ["the", "<unk>", "N", "'s", "The", "<eos>", "<eos>", "=", "end", "=", "<eos>"]
+    assert [tokenizer.vocabulary[i] for i in tokenizer.encode(text)] == counted
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ("vocabulary_size=257", "tokenizer.vocabulary_size=257: is less than 258"),
+        ("min_frequency=0", "tokenizer.min_frequency=0: is less than 1"),
+        ("end_token=line", "tokenizer.end_token=line: no such option; choose one of null, document"),
+    ],
+)
+def test_settings_of_subwords_are_checked(text_file, setting, expected):
+    with pytest.raises(UserError, match=f"^{expected}"):
+        compose_config(text_file, "tokenizer=bpe", f"tokenizer.{setting}")

@@ -1,0 +1,183 @@
+"""Byte-level byte-pair encoding: any text in a vocabulary of a chosen size, nothing unknown."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import tokenizers
+
+from lmlab.data.pieces import pieces
+from lmlab.data.tokenizers import END, FORMAT, UNKNOWN, Ids, Streamer
+
+# A piece for the library's trainer, which takes 256 of them at once, and most stretches that one encoding remembers.
+_TRAINING_PIECE = 50_000
+_REMEMBERED = 200_000
+
+# Unicode's white space. GPT-2's expression never joins a visible character with white space behind it, so that
+# stretches of white space with the word behind it are encoded apart, and each distinct one only once.
+_WHITE = "\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_STRETCH = re.compile(f"[{_WHITE}]*[^{_WHITE}]+|[{_WHITE}]+")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+# The library's threads do not survive a fork. Told so before, it does not warn in the child (versions before 0.23 do).
+os.register_at_fork(before=lambda: os.environ.setdefault("TOKENIZERS_PARALLELISM", "false"))
+
+
+def _byte_symbols() -> dict[str, int]:
+    """The visible characters that stand for the bytes in the library, in the order of their code points.
+
+    Source: Radford et al. 2019 (GPT-2), `bytes_to_unicode` of its code.
+    """
+    visible = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    hidden = [byte for byte in range(256) if byte not in visible]
+    return {chr(byte): byte for byte in visible} | {chr(256 + i): byte for i, byte in enumerate(hidden)}
+
+
+_BYTES = _byte_symbols()
+
+
+class BPETokenizer:
+    """Byte-level byte-pair encoding. Exact: ``decode(encode(text)) == text`` for every text.
+
+    A lone surrogate, which no encoding of Unicode can hold, is read as U+FFFD. Words are split from each other by
+    GPT-2's expression before any merging; nothing is normalised. The entries of the vocabulary are text; bytes that
+    are no whole character are shown as ``\\xe2``.
+
+    Args:
+        end_token: ``document`` puts an end token behind each document; None has no end token.
+        vocabulary_size: most entries, the 256 bytes and the special tokens included.
+        min_frequency: a pair that is rarer is not merged.
+
+    Source: Sennrich et al. 2016 (arXiv:1508.07909), algorithm 1; over bytes as in Radford et al. 2019 (GPT-2).
+    """
+
+    def __init__(self, *, end_token: str | None, vocabulary_size: int, min_frequency: int) -> None:
+        self.end_token = end_token
+        self.vocabulary_size = vocabulary_size
+        self.min_frequency = min_frequency
+        self._special = [UNKNOWN] if end_token is None else [UNKNOWN, END]
+        self.end_id: int | None = None if end_token is None else 1
+        self._set([])
+
+    def _set(self, merges: Sequence[tuple[int, int]]) -> None:
+        """Takes merges as pairs of ids, in order; the id of a merge is the next one, unless its text is there already.
+
+        Raises:
+            ValueError: a pair of ids that are not there yet.
+        """
+        first = len(self._special)
+        symbols = dict(zip(_BYTES, range(first, first + len(_BYTES)), strict=True))
+        by_id = [*self._special, *symbols]
+        for left, right in merges:
+            if not (first <= left < len(by_id) and first <= right < len(by_id)):
+                raise ValueError(f"no entries {left} and {right} to merge")
+            merged = by_id[left] + by_id[right]
+            if merged not in symbols:
+                symbols[merged] = len(by_id)
+                by_id.append(merged)
+        self._merges = [(left, right) for left, right in merges]
+        self._entries = [b"".join(_BYTES[c].to_bytes() for c in symbol) for symbol in symbols]
+        self.vocabulary: list[str] = [*self._special, *(e.decode(errors="backslashreplace") for e in self._entries)]
+        self._library = _library(symbols, [(by_id[left], by_id[right]) for left, right in merges])
+
+    def fit(self, texts: Sequence[str]) -> None:
+        """Merges the most frequent pair again and again; among equals, the one of the lowest ids."""
+        trained = _library({}, [])
+        trainer = tokenizers.trainers.BpeTrainer(
+            vocab_size=self.vocabulary_size - len(self._special),
+            min_frequency=self.min_frequency,
+            initial_alphabet=list(_BYTES),
+            special_tokens=[],  # markup in a text is text
+            show_progress=False,
+        )
+        trained.train_from_iterator(_training_pieces(texts), trainer)
+        model = json.loads(trained.to_str())["model"]
+        ids, first = model["vocab"], len(self._special)
+        self._set([(first + ids[left], first + ids[right]) for left, right in model["merges"]])
+
+    def encode(self, text: str) -> Ids:
+        """The ids of a text."""
+        known: dict[str, bytes] = {}
+        parts = [np.zeros(0, dtype=np.int32)]
+        for piece in pieces(text):
+            stretches = _STRETCH.findall(_without_surrogates(piece))
+            new = [stretch for stretch in dict.fromkeys(stretches) if stretch not in known]
+            encodings = self._library.encode_batch_fast(new, add_special_tokens=False)
+            known.update((s, np.array(e.ids, dtype=np.int32).tobytes()) for s, e in zip(new, encodings, strict=True))
+            parts.append(np.frombuffer(b"".join(map(known.__getitem__, stretches)), dtype=np.int32))
+            if len(known) > _REMEMBERED:
+                known.clear()
+        return np.concatenate(parts)
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of ids; an end token adds nothing, bytes that are no character become U+FFFD."""
+        streamer = _ByteStreamer(self._entries, len(self._special), self.end_id)
+        return "".join(streamer.push(i) for i in ids) + streamer.flush()
+
+    def streamer(self) -> Streamer:
+        """A fresh streaming decoder. It holds the bytes of a character back until all of them are there."""
+        return _ByteStreamer(self._entries, len(self._special), self.end_id)
+
+    def unknown(self, text: str) -> list[str]:
+        """Nothing: every text is made of bytes."""
+        return []
+
+    def to_dict(self) -> dict[str, Any]:
+        """Options, vocabulary, and merges as pairs of ids."""
+        return {
+            "format": FORMAT,
+            "type": "bpe",
+            "end_token": self.end_token,
+            "vocabulary_size": self.vocabulary_size,
+            "min_frequency": self.min_frequency,
+            "vocabulary": list(self.vocabulary),
+            "merges": [list(pair) for pair in self._merges],
+        }
+
+    def restore(self, *, vocabulary: Sequence[str], merges: Sequence[tuple[int, int]]) -> None:
+        """Takes what was learned before.
+
+        Raises:
+            ValueError: the vocabulary is not the one that the merges make.
+        """
+        self._set(merges)
+        if self.vocabulary != vocabulary:
+            raise ValueError("vocabulary and merges do not belong together")
+
+
+class _ByteStreamer:
+    def __init__(self, entries: Sequence[bytes], num_special: int, end_id: int | None) -> None:
+        self._entries = entries
+        self._num_special = num_special
+        self._end_id = end_id
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+
+    def push(self, token_id: int) -> str:
+        if token_id >= self._num_special:
+            return self._decoder.decode(self._entries[token_id - self._num_special])
+        return self.flush() + ("" if token_id == self._end_id else UNKNOWN)
+
+    def flush(self) -> str:
+        """What is left of a character that was never completed."""
+        return self._decoder.decode(b"", final=True)
+
+
+def _library(symbols: dict[str, int], merges: list[tuple[str, str]]) -> tokenizers.Tokenizer:
+    made = tokenizers.Tokenizer(tokenizers.models.BPE(vocab=symbols, merges=merges))
+    made.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+    return made
+
+
+def _training_pieces(texts: Iterable[str]) -> Iterator[str]:
+    for text in texts:
+        yield from map(_without_surrogates, pieces(text, length=_TRAINING_PIECE))
+
+
+def _without_surrogates(text: str) -> str:
+    return _SURROGATE.sub("\ufffd", text)
