@@ -13,9 +13,9 @@ from lmlab.configuration import schema
 from lmlab.configuration.command import compose, run_command
 from lmlab.configuration.folders import configuration_folder
 from lmlab.configuration.folding import group_options
+from lmlab.data.cache import cache_folder
 from lmlab.data.catalogue import GLOVE, TEXTS
 from lmlab.data.download import RemoteFile, texts_folder
-from lmlab.data.token_store import cache_folder
 from lmlab.errors import UserError
 
 # In the order of train.yaml; `callbacks` has but one option.

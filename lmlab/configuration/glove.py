@@ -6,9 +6,9 @@ import sys
 
 from omegaconf import DictConfig
 
+from lmlab.data.cache import cache_folder
 from lmlab.data.catalogue import GLOVE
 from lmlab.data.download import fetch
-from lmlab.data.token_store import cache_folder
 from lmlab.errors import UserError
 
 GLOVE_DIMENSIONS = (50, 100, 200, 300)

@@ -13,6 +13,7 @@ import pytorch_lightning as pl
 from lmlab.data import token_store
 from lmlab.data.batching import EvaluationLoader, StreamsLoader
 from lmlab.data.corpus import Corpus
+from lmlab.data.saved_tokenizers import fitted
 from lmlab.data.token_store import TokenStore
 from lmlab.data.tokenizers import END, UNKNOWN, Tokenizer
 from lmlab.errors import UserError
@@ -46,11 +47,9 @@ class LanguageModelData(pl.LightningDataModule):
     ) -> None:
         super().__init__()
         self.corpus = corpus
-        self.tokenizer = tokenizer
+        self.tokenizer = fitted(tokenizer, corpus.texts("train")) if fit else tokenizer
         self.num_streams = num_streams
-        if fit:
-            tokenizer.fit(corpus.texts("train"))
-        if not set(tokenizer.vocabulary) - {UNKNOWN, END}:
+        if not set(self.tokenizer.vocabulary) - {UNKNOWN, END}:
             problem = "no word of the training text occurs so often, so none is known"
             raise UserError("tokenizer.min_frequency", getattr(tokenizer, "min_frequency", None), problem, "lower it")
         self.stores = {name: self._store(name) for name in corpus.splits}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lmlab.data.token_store import cache_folder
+from lmlab.data.cache import cache_folder
 from lmlab.errors import UserError
 
 # Seconds to connect, and between two pieces.

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from lmlab.data.bpe import BPETokenizer
+from lmlab.data.cache import CACHED_FROM, cache_folder, key_of
 from lmlab.data.tokenizers import FORMAT, CharTokenizer, Tokenizer, WordTokenizer
 from lmlab.errors import UserError
+from lmlab.files import write_text
 
 _TYPES: dict[str, type[CharTokenizer] | type[WordTokenizer] | type[BPETokenizer]] = {
     "char": CharTokenizer,
@@ -36,6 +39,27 @@ def from_dict(saved: dict[str, Any]) -> Tokenizer:
 def to_json(tokenizer: Tokenizer) -> str:
     """The tokenizer as JSON text."""
     return json.dumps(tokenizer.to_dict(), ensure_ascii=False, indent=0)
+
+
+def fitted(tokenizer: Tokenizer, texts: Sequence[str], *, cached_from: int = CACHED_FROM) -> Tokenizer:
+    """The tokenizer fitted on training documents; what large ones taught it is kept in the cache.
+
+    Args:
+        tokenizer: not fitted; may be the one that is returned.
+        texts: the training documents.
+        cached_from: number of characters from which the result is kept.
+    """
+    if sum(map(len, texts)) < cached_from:
+        tokenizer.fit(texts)
+        return tokenizer
+    path = cache_folder() / "tokenizers" / f"{key_of(texts, to_json(tokenizer))}.json"
+    try:
+        return load(path)
+    except UserError:  # not there, or damaged
+        tokenizer.fit(texts)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, to_json(tokenizer))
+        return tokenizer
 
 
 def load(path: Path) -> Tokenizer:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 from numpy.typing import NDArray
 
-from lmlab.data.pieces import slices
+from lmlab.data.cache import CACHED_FROM, cache_folder, key_of, text_sha256
 from lmlab.data.saved_tokenizers import to_json
 from lmlab.data.tokenizers import Ids, Tokenizer
-
-# Below this, encoding again is quicker than it is worth to keep a file (characters; about a second by word).
-CACHED_FROM = 8_000_000
+from lmlab.files import write_atomically
 
 
 @dataclass(frozen=True)
@@ -52,11 +47,6 @@ class TokenStore:
         return self.num_unknown / max(1, len(self.ids))
 
 
-def cache_folder() -> Path:
-    """`LMLAB_CACHE`, else the user's cache folder."""
-    return Path(os.environ.get("LMLAB_CACHE") or platformdirs.user_cache_dir("lmlab")).expanduser()
-
-
 def build(texts: Sequence[str], tokenizer: Tokenizer, *, cached_from: int = CACHED_FROM) -> TokenStore:
     """Encodes documents one after the other, with an end token behind each where the tokenizer says so.
 
@@ -65,20 +55,14 @@ def build(texts: Sequence[str], tokenizer: Tokenizer, *, cached_from: int = CACH
         tokenizer: fitted.
         cached_from: number of characters from which the ids are kept in the cache and memory-mapped.
     """
-    digest = hashlib.sha256()
-    for text in texts:
-        for piece in slices(text):
-            digest.update(piece.encode("utf-8", errors="surrogatepass"))
     num_characters = sum(map(len, texts))
     if num_characters < cached_from:
         ids = _encode(texts, tokenizer)
     else:
-        key = hashlib.sha256(
-            f"{digest.hexdigest()} {[len(t) for t in texts]} {to_json(tokenizer)}".encode()
-        ).hexdigest()
+        key = key_of(texts, to_json(tokenizer))
         ids = _cached(cache_folder() / "tokens" / f"{key}.npy", texts, tokenizer)
     num_unknown = len(ids) - int(np.count_nonzero(ids))
-    return TokenStore(ids, num_characters, num_unknown, digest.hexdigest(), tokenizer.end_id)
+    return TokenStore(ids, num_characters, num_unknown, text_sha256(texts), tokenizer.end_id)
 
 
 def _encode(texts: Sequence[str], tokenizer: Tokenizer) -> Ids:
@@ -93,13 +77,14 @@ def _encode(texts: Sequence[str], tokenizer: Tokenizer) -> Ids:
 
 
 def _cached(path: Path, texts: Sequence[str], tokenizer: Tokenizer) -> Ids:
-    if not path.exists():
+    try:
+        return _mapped(path)
+    except (FileNotFoundError, ValueError):  # not there, or damaged
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f"{path.name}.{os.getpid()}.part")
-        with beside.open("wb") as file:
-            np.save(file, _encode(texts, tokenizer))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
+        write_atomically(path, lambda file: np.save(file, _encode(texts, tokenizer)))
+        return _mapped(path)
+
+
+def _mapped(path: Path) -> Ids:
     ids: Ids = np.load(path, mmap_mode="r", allow_pickle=False)
     return ids

@@ -209,7 +209,8 @@ def test_accumulating_two_half_batches_is_one_step_of_half_as_many(text_file: Pa
 def test_every_model_trains_on_characters_and_words(
     model: str, tokenizer: list[str], text_file: Path, tmp_path: Path
 ) -> None:
-    overrides = [f"model={model}", f"tokenizer={tokenizer[0]}", *tokenizer[1:], "model.num_layers=2", "trainer.max_steps=20"]
+    parts = [f"model={model}", f"tokenizer={tokenizer[0]}", *tokenizer[1:]]
+    overrides = [*parts, "model.num_layers=2", "trainer.max_steps=20"]
     summary = train(compose_config(text_file, *overrides), tmp_path)
     assert summary["val/nats_per_token"] < math.log(summary["vocabulary_size"])
 
