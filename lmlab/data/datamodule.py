@@ -93,7 +93,7 @@ class LanguageModelData(pl.LightningDataModule):
         for name, store in self.stores.items():
             if name != "train" and store.unk_rate > UNK_ALARM:
                 found.append(
-                    f"{store.unk_rate:.1%} of the {name} tokens are <unk>: perplexity is flattered; "
+                    f"unknown tokens: {store.unk_rate:.1%} of the {name} tokens are <unk>, so perplexity is flattered; "
                     + self._unk_remedy()
                 )
         return found

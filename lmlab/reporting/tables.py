@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,8 +12,14 @@ from lmlab.reporting.sweeps import BITS, NATS, SEED, Job, Ranking, Setting, diff
 
 # Fewer repetitions make an interval that says little.
 ENOUGH_SEEDS = 3
+# Above this share of unknown tokens, bits per character of different tokenizers compare badly.
+UNK_SEEN = 0.01
 # Rows shown; results.csv has all.
 MOST_ROWS = 40
+
+
+def _number_or_zero(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
 
 
 def aligned(rows: Sequence[Sequence[str]], *, left: int) -> list[str]:
@@ -106,6 +113,9 @@ def _notes(jobs: Sequence[Job], ranking: Ranking) -> list[str]:
     repeated = any(SEED in differing([*setting.jobs]) for setting in ranking.settings)
     if repeated:
         notes.append("nats/token is the mean over seeds ± the half width of its 95% interval; perplexity is exp(mean)")
+    unknown = max(_number_or_zero(job.summary.get("val/unk_rate")) for s in ranking.settings for job in s.jobs)
+    if ranking.figure == BITS and unknown > UNK_SEEN:
+        notes.append(f"up to {unknown:.1%} of a job's tokens are <unk>, which flatters its bits per character")
     if len(ranking.settings) > 1:
         notes += _doubt(ranking, repeated=repeated)
     for name in best.settings:
@@ -114,12 +124,16 @@ def _notes(jobs: Sequence[Job], ranking: Ranking) -> list[str]:
             notes.append(edge)
     warned = [job for job in jobs if job.status == "finished" and job.summary.get("warnings")]
     if warned:
-        kinds = sorted(
-            {warning.partition(":")[0] for job in warned for warning in job.summary["warnings"] if ":" in warning}
-        )
+        kinds = sorted({kind for job in warned for warning in job.summary["warnings"] if (kind := _kind(warning))})
         what = f" ({', '.join(kinds)})" if kinds else ""
         notes.append(f"{len(warned)} of the jobs ended with warnings{what}: see warnings in their summary.json")
     return notes
+
+
+def _kind(warning: str) -> str:
+    """`overfitting` of a warning that begins so; empty where it begins with no kind."""
+    found = re.match(r"([a-z ]{3,30}):", warning)
+    return found[1] if found else ""
 
 
 def _doubt(ranking: Ranking, *, repeated: bool) -> list[str]:

@@ -125,7 +125,7 @@ def test_many_unknown_words_are_warned_of_by_split():
     corpus = make_corpus(validation=known + "x\n", test=known + "cab x x\n")
     (warning,) = make_data(corpus, make_words()).warnings
     # One token of 20 (the end of the line is one) is not too many, two of 22 are.
-    assert warning.startswith("9.1% of the test tokens are <unk>")
+    assert warning.startswith("unknown tokens: 9.1% of the test tokens are <unk>")
 
 
 def test_a_shrunk_batch_and_the_warnings_of_the_corpus_are_passed_on():
