@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
-from lmlab.device import check_precision, choose_device
+from lmlab.device import check_precision, choose_device, precision_warnings
 from lmlab.errors import UserError
 
 
@@ -27,3 +29,29 @@ def test_a_gpu_is_taken_only_where_there_is_one(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
     assert choose_device("auto") == choose_device("gpu") == torch.device("cuda", 1)
     assert choose_device("cpu") == torch.device("cpu")
+
+
+BF16, CPU = "bf16-mixed", torch.device("cpu")
+
+
+@pytest.mark.parametrize("unit", ["avx512_bf16", "amx_bf16", "bf16"])
+def test_bfloat16_on_a_cpu_with_units_for_it_needs_no_warning(unit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: f"flags\t\t: fpu sse {unit} avx2\n")
+    assert precision_warnings(BF16, CPU) == []
+
+
+@pytest.mark.parametrize("flags", ["fpu sse avx2 avx512f", "fpu avx512_bf160 nobf16 bf16x", ""])
+def test_bfloat16_on_a_cpu_without_units_for_it_is_warned_of(flags: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: f"flags\t\t: {flags}\n")
+    (warning,) = precision_warnings(BF16, CPU)
+    assert "trainer.precision=bf16-mixed is slower here than 32-true" in warning
+    for precision, device in (("32-true", CPU), ("16-mixed", CPU), (BF16, torch.device("cuda"))):
+        assert precision_warnings(precision, device) == []
+
+
+def test_nothing_is_said_where_the_cpu_cannot_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: object, **__: object) -> str:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Path, "read_text", missing)
+    assert precision_warnings(BF16, CPU) == []

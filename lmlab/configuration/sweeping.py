@@ -126,6 +126,7 @@ def _begun_before(parent: Path, record: dict[str, Any]) -> Path | None:
 def _swept(parameters: Any) -> dict[str, int]:
     """Settings that were given several values, on the command line or in a preset, with how many they are."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
 
     arguments = [a for a in sys.argv[1:] if "=" in a and not a.startswith("-")]
     preset = [f"{key}={value}" for key, value in parameters.items()] if isinstance(parameters, Mapping) else []
@@ -136,7 +137,7 @@ def _swept(parameters: Any) -> dict[str, int]:
         if parsed.is_sweep_override():
             try:
                 counts[name] = sum(1 for _ in parsed.sweep_string_iterator())
-            except (ValueError, TypeError):  # an interval, of which only a sweeper knows how many values it tries
+            except (HydraException, ValueError, TypeError):  # an interval or glob(*), which only a sweeper can count
                 counts[name] = 0
     return counts
 

@@ -14,6 +14,7 @@ from lmlab.data.sources import SPLIT_STEM, SPLIT_WORDS, TextFiles
 from lmlab.errors import UserError
 
 _TEXT_SUFFIXES = (".txt", ".tokens", ".raw")
+_ZIP_MARK = b"PK\x03\x04"
 
 
 class _Published:
@@ -107,7 +108,8 @@ class PublishedCut(_Published):
             text = data.decode("utf-8" if self.encoding == "auto" else self.encoding)
         except UnicodeDecodeError:
             remedy = "name its encoding: data.encoding=latin-1"
-            raise UserError("data.path", path, f"is not in {self.encoding}", remedy) from None
+            problem = f"is not in {'UTF-8' if self.encoding == 'auto' else self.encoding}"
+            raise UserError("data.path", path, problem, remedy) from None
         splits = split_documents([Document(self.name, text)], self.split, whole_words=False)
         return Corpus(splits, self._provenance([path]), warnings=_differences(self._files, [path], self.name))
 
@@ -185,8 +187,11 @@ def _parts(file: Path) -> list[tuple[Path, str | None]]:
     """The file itself, or the members of a zip."""
     if file.is_dir() or not zipfile.is_zipfile(file):
         return [(file, None)]
-    with zipfile.ZipFile(file) as archive:
-        names = [n for n in archive.namelist() if n.endswith(_TEXT_SUFFIXES) and not n.startswith("__MACOSX")]
+    try:
+        with zipfile.ZipFile(file) as archive:
+            names = [n for n in archive.namelist() if n.endswith(_TEXT_SUFFIXES) and not n.startswith("__MACOSX")]
+    except zipfile.BadZipFile:
+        raise _damaged(file) from None
     return [(file, name) for name in names]
 
 
@@ -206,10 +211,16 @@ def _read(path: Path, member: str | None = None) -> bytes:
     except OSError as error:
         raise UserError("data.path", path, error.strerror or "cannot be read", "check the path") from None
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
-        raise UserError("data.path", path, "a damaged zip file", "fetch it again") from None
+        raise _damaged(path) from None
     if not data:
         raise UserError("data.path", path, "the file is empty", "fetch it again")
+    if member is None and data.startswith(_ZIP_MARK):  # a zip that was cut short has lost its list of members
+        raise _damaged(path)
     return data
+
+
+def _damaged(path: Path) -> UserError:
+    return UserError("data.path", path, "a damaged zip file", "fetch it again")
 
 
 def _differences(published: Sequence[RemoteFile], used: Sequence[Path], name: str) -> tuple[str, ...]:

@@ -45,7 +45,7 @@ TRAIN = [
     (["foo"], ["foo", "key=value"]),
     (["+x=1"], ["+x=1", "no such setting"]),
     (["+model.foo=1"], ["model.foo=1", "no such setting"]),
-    (["tokenizer.lower=true"], ["tokenizer.lower", "char, word"]),
+    (["tokenizer.lower=true"], ["tokenizer.lower", "bpe, char, pretokenized, word"]),
     (["tokenizer.end_token=line"], ["tokenizer.end_token=line", "null, document"]),
     (["data=text"], ["data.path", "give a file or folder"]),
     (["data=text", "data.path=no such, file.txt"], ["data.path=no such, file.txt", "no such file"]),

@@ -1,0 +1,138 @@
+"""`python -m lmlab.list`: everything that can be chosen, without waiting for torch."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lmlab.configuration.folders import configuration_folder
+from lmlab.data.cache import cache_folder
+from lmlab.data.catalogue import GLOVE, TEXTS
+from lmlab.list import GROUPS, main
+
+# Folders of the configuration that offer no choice.
+NO_CHOICE = {"hydra", "callbacks"}
+
+
+@pytest.fixture
+def listed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    def run(*arguments: str, status: int = 0, columns: int = 120) -> str:
+        """Standard output, or standard error where the status says that it failed."""
+        monkeypatch.setattr(sys, "argv", ["list", *arguments])
+        monkeypatch.setenv("COLUMNS", str(columns))
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main()
+        assert end.value.code == status
+        told = capsys.readouterr()
+        assert (told.err if status == 0 else told.out) == ""
+        return told.err if status else told.out
+
+    return run
+
+
+def options() -> dict[str, list[str]]:
+    groups = [path for path in configuration_folder().iterdir() if path.is_dir() and path.name not in NO_CHOICE]
+    return {group.name: sorted(path.stem for path in group.glob("[!_]*.yaml")) for group in groups}
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_every_option_of_every_group_has_a_line(listed, columns: int) -> None:
+    blocks = dict(block.split("=\n", 1) for block in listed(columns=columns).rstrip("\n").split("\n\n"))
+    assert list(blocks) == list(GROUPS)
+    assert set(options()) <= set(GROUPS)
+    for group, names in options().items():
+        lines = blocks[group].splitlines()
+        told = [match.groups() for line in lines if (match := re.match(r"  (\w+) +(\S.*)", line))]
+        assert [name for name, _ in told] == names
+        assert all(len(line) <= max(60, columns) for line in lines)
+        assert all(re.search(r"\w{3}", words) for _, words in told)
+
+
+def test_groups_can_be_asked_for_alone(listed) -> None:
+    told = listed("model", "tokenizer")
+    assert [line for line in told.splitlines() if line.endswith("=")] == ["model=", "tokenizer="]
+
+
+@pytest.mark.parametrize("option", ["ptb", "oz"])
+def test_a_text_tells_files_hashes_and_bytes(listed, option: str) -> None:
+    told = listed(f"data={option}")
+    assert told.startswith(f"data={option}: ")
+    for file in TEXTS[option]:
+        for part in (file.url, f"SHA-256 {file.sha256}", f"{file.num_bytes:,} bytes"):
+            assert part in told
+        assert f"{cache_folder() / 'texts' / option / file.name} (not there yet)" in told
+    assert "settings:" in told
+
+
+def test_a_file_that_is_there_is_told_from_one_that_is_not(listed) -> None:
+    folder = cache_folder() / "texts" / "ptb"
+    folder.mkdir(parents=True)
+    (folder / "ptb.valid.txt").touch()
+    told = listed("data=ptb")
+    assert f"{folder / 'ptb.valid.txt'} (there)" in told
+    assert told.count("(not there yet)") == 2
+
+
+def test_an_option_tells_its_settings(listed) -> None:
+    assert "  hidden_size: " in listed("model=gru")
+    assert "SHA-256" not in listed("model=gru")
+    assert "  sequence_length: 35" in listed("data=ptb")
+    told = listed("embedding=glove")
+    assert GLOVE.url in told
+    assert str(cache_folder() / "vectors" / GLOVE.name) in told
+    told = listed("model", "optimizer=sgd")
+    assert told.startswith("model=")
+    assert "  momentum: " in told
+
+
+@pytest.mark.parametrize(
+    ("argument", "said"),
+    [
+        ("dta", "dta: nothing of that name"),
+        ("hydra", "hydra: nothing of that name"),
+        ("model.hidden_size=5", "model.hidden_size=5: nothing of that name"),
+        ("data=ptbb", "data=ptbb: no such option; choose one of dickens, enwik8"),
+        ("data=", "data=: no such option"),
+        ("data=_base", "data=_base: no such option"),
+        ("model=../data/ptb", "model=../data/ptb: no such option"),
+        ("experiment=x", "experiment=x: no such option"),
+    ],
+)
+def test_what_is_not_there_is_refused_in_one_line(listed, argument: str, said: str) -> None:
+    (line,) = listed("model", argument, status=1).splitlines()
+    assert line.startswith(f"error: {said}")
+
+
+def test_help_shows_how_to_ask(monkeypatch: pytest.MonkeyPatch, listed) -> None:
+    for word in ("-h", "--help"):
+        assert listed(word).startswith("usage: python -m lmlab.list")
+
+
+CODE = """
+import json, sys
+from lmlab.list import main
+for arguments in ([], ["data=ptb"], ["model=lstm", "embedding=glove"], ["nothing"]):
+    sys.argv[1:] = arguments
+    try:
+        main()
+    except SystemExit:
+        pass
+print(json.dumps(sorted(name for name in sys.modules if "." not in name)))
+"""
+
+
+def test_it_waits_for_neither_torch_nor_lightning(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CODE], cwd=tmp_path, capture_output=True, text=True, env=os.environ, check=True
+    )
+    imported = set(json.loads(done.stdout.splitlines()[-1]))
+    assert "hydra" in imported
+    assert imported.isdisjoint({"torch", "pytorch_lightning", "lightning_fabric", "tensorboard", "pooch", "requests"})
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,208 @@
+"""A sweep as it is typed: once, again, in part, anew, and interrupted."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import SMALL, made_up_text
+
+SWEPT = ("model.hidden_size=4,8,0", "seed=0,1")
+FINISHED = ["0_hidden-4_seed-0", "1_hidden-4_seed-1", "2_hidden-8_seed-0", "3_hidden-8_seed-1"]
+FAILED = ["4_hidden-0_seed-0", "5_hidden-0_seed-1"]
+SETTINGS = (*SMALL, "data.sequence_length=10", "data.batch_size=8", "callbacks.sample_text.length=5")
+
+
+def typed(*arguments: str, cwd: Path, status: int) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-m", "lmlab.train", *arguments]
+    done = subprocess.run(words, cwd=cwd, capture_output=True, text=True, env=os.environ, check=False)
+    assert done.returncode == status, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def summaries(sweep: Path) -> dict[str, dict[str, Any]]:
+    found = sorted(sweep.glob("*/summary.json"))
+    return {path.parent.name: json.loads(path.read_text()) for path in found}
+
+
+def numbers(summary: dict[str, Any]) -> dict[str, Any]:
+    """Everything that must not depend on when and how fast a job ran."""
+    timed = ("wall_seconds", "tokens_per_second", "peak_memory_bytes")
+    return {name: value for name, value in summary.items() if name not in timed}
+
+
+def checkpoint_times(sweep: Path) -> dict[str, int]:
+    return {str(path.relative_to(sweep)): path.stat().st_mtime_ns for path in sorted(sweep.rglob("*.ckpt"))}
+
+
+def results(sweep: Path) -> list[dict[str, str]]:
+    with (sweep / "results.csv").open(newline="") as opened:
+        return list(csv.DictReader(opened))
+
+
+class Sweep:
+    """A finished sweep.
+
+    Args:
+        place: where it was typed.
+        command: its words.
+        folder: its own.
+        done: what the process left.
+    """
+
+    def __init__(self, place: Path, command: tuple[str, ...], done: subprocess.CompletedProcess[str]) -> None:
+        self.place = place
+        self.command = command
+        self.done = done
+        (self.folder,) = (place / "outputs" / "text-lstm").iterdir()
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
+    place = tmp_path_factory.mktemp("sweep")
+    (place / "my text.txt").write_text(made_up_text(300))
+    command = ("data=text", "data.path=my text.txt", *SETTINGS, "-m", *SWEPT)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LMLAB_CACHE", str(place / "cache"))
+        return Sweep(place, command, typed(*command, cwd=place, status=1))
+
+
+def test_each_job_has_a_line_and_the_table_says_the_rest(sweep: Sweep) -> None:
+    lines = sweep.done.stdout.splitlines()
+    assert lines[0].startswith("sweep of 6 jobs over model.hidden_size, seed, in outputs/text-lstm/")
+    for number in range(4):
+        size, seed = (4, 8)[number // 2], number % 2
+        nats = summaries(sweep.folder)[FINISHED[number]]["val/nats_per_token"]
+        (line,) = (line for line in lines if line.startswith(f"{number + 1}/6  "))
+        assert line.startswith(f"{number + 1}/6  hidden_size={size} seed={seed}  val {nats:.4f} nats  ")
+    assert sum("failed: model.hidden_size=0: is less than 1" in line for line in lines) == 2
+    header = next(i for i, line in enumerate(lines) if "nats/token" in line)
+    assert re.match(r"1\. +[48] +2 +\d\.\d{4} ± \d+\.\d{4} +\d+\.\d{3} ", lines[header + 1])
+    assert re.match(r"2\. +[48] +2 ", lines[header + 2])
+    assert sum(line.startswith("failed    ") for line in lines) == 2
+    assert "2 seeds a setting" in sweep.done.stdout
+    (error,) = sweep.done.stderr.strip().splitlines()
+    assert error.startswith("error: sweep: 2 of 6 jobs failed")
+    assert error.endswith(f"python -m lmlab.train run={sweep.folder.relative_to(sweep.place)}")
+
+
+def test_results_equal_the_summaries(sweep: Sweep) -> None:
+    rows = results(sweep.folder)
+    left = summaries(sweep.folder)
+    assert sorted(row["job"] for row in rows) == FINISHED + FAILED == sorted(left)
+    for row in rows:
+        summary = left[row["job"]]
+        assert row["status"] == summary["status"]
+        for name, value in summary.items():
+            if name in row:
+                assert type(value)(row[name]) == value
+    nats = [float(row["val/nats_per_token"]) for row in rows[:4]]
+    assert nats == sorted(nats)
+    assert len(set(nats)) == 4
+    assert [row["rank"] for row in rows] == ["1", "2", "3", "4", "", ""]
+    for row in rows[4:]:
+        assert row["error"].startswith("model.hidden_size=0: is less than 1")
+        assert row["model.hidden_size"] == "0"
+        assert not (sweep.folder / row["job"] / "checkpoints").exists()
+
+
+def test_tensorboard_knows_every_job(sweep: Sweep) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+
+    for name, summary in summaries(sweep.folder).items():
+        told = EventAccumulator(str(sweep.folder / name)).Reload()
+        content = told.PluginTagToContent("hparams")
+        data = HParamsPluginData.FromString(content["_hparams_/session_start_info"])
+        settings = {key: value.number_value for key, value in data.session_start_info.hparams.items()}
+        size, seed = re.findall(r"-(\d)", name)
+        assert settings == {"model.hidden_size": float(size), "seed": float(seed)}
+        assert "_hparams_/experiment" not in content
+        if summary["status"] == "finished":
+            assert "_hparams_/session_end_info" in content
+            for figure in ("nats_per_token", "perplexity", "bits_per_char", "error_rate"):
+                last = told.Scalars(f"best/{figure}")[-1].value
+                assert last == pytest.approx(summary[f"val/{figure}"], rel=1e-6)
+            rows = [event.value for event in told.Scalars("best/nats_per_token")]
+            assert rows == sorted(rows, reverse=True)
+            assert len(rows) == 2
+
+
+def test_going_on_trains_only_what_is_missing_to_the_same_numbers(sweep: Sweep, tmp_path: Path) -> None:
+    before, left = checkpoint_times(sweep.folder), summaries(sweep.folder)
+    assert len(before) == 8
+    shutil.rmtree(sweep.folder / FINISHED[2])
+    done = typed(f"run={sweep.folder}", cwd=tmp_path, status=1)  # typed elsewhere: the text's path is relative
+    after = checkpoint_times(sweep.folder)
+    assert {name for name in before if before[name] != after.get(name)} == {
+        f"{FINISHED[2]}/checkpoints/best.ckpt",
+        f"{FINISHED[2]}/checkpoints/last.ckpt",
+    }
+    assert after.keys() == before.keys()
+    assert {name: numbers(summary) for name, summary in summaries(sweep.folder).items()} == {
+        name: numbers(summary) for name, summary in left.items()
+    }
+    lines = done.stdout.splitlines()
+    assert [line[:3] for line in lines if line.endswith("(done before)")] == ["1/6", "2/6", "4/6"]
+    assert sum("failed: model.hidden_size=0" in line for line in lines) == 2
+    assert "it was begun before" in done.stdout
+    assert "it was begun before" not in sweep.done.stdout
+    assert [path.name for path in sweep.folder.parent.iterdir()] == [sweep.folder.name]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupted_sweep_goes_on_to_the_numbers_of_one_that_was_not(sweep: Sweep) -> None:
+    parent = sweep.place / "outputs" / "other"
+    words = ["name=other", *sweep.command[: sweep.command.index("-m")], "model.hidden_size=4", "seed=0,1"]
+    # One that was begun by the same words, which fresh=true leaves alone.
+    before = parent / "2000-01-01_00-00-00"
+    before.mkdir(parents=True)
+    (before / "sweep.json").write_text(json.dumps({"arguments": words, "directory": str(sweep.place), "swept": {}}))
+    command = [sys.executable, "-m", "lmlab.train", "-m", *words]
+    process = subprocess.Popen(
+        [*command, "fresh=true"],
+        cwd=sweep.place,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ,
+    )
+    while process.poll() is None and not any(parent.glob("*/0_seed-0/checkpoints/last.ckpt")):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)  # in the second epoch of the first job
+    stdout, stderr = process.communicate()
+    assert process.returncode == 128 + signal.SIGINT, stdout + stderr
+    assert "Traceback" not in stderr
+    (folder,) = (path for path in parent.iterdir() if path != before)
+    again = f"python -m lmlab.train run={folder.relative_to(sweep.place)}"
+    assert f"interrupted; nothing is lost. To go on with what is missing: {again}" in stdout
+    (stopped,) = summaries(folder).values()
+    whole = summaries(sweep.folder)
+    assert stopped["status"] == "interrupted"
+    assert 0 < stopped["num_train_tokens"] < whole[FINISHED[0]]["num_train_tokens"]
+    assert [row["status"] for row in results(folder)] == ["interrupted"]
+
+    typed("-m", *words, cwd=sweep.place, status=0)  # the same words go on in the sweep begun last
+    assert sorted(parent.iterdir()) == [before, folder]
+    assert [path.name for path in before.iterdir()] == ["sweep.json"]
+    assert "going on with" in (folder / "0_seed-0" / "train.log").read_text()
+    for name, uninterrupted in (("0_seed-0", FINISHED[0]), ("1_seed-1", FINISHED[1])):
+        assert numbers(summaries(folder)[name]) == {**numbers(whole[uninterrupted]), "name": "other"}
+
+
+def test_a_swept_value_that_cannot_be_composed_leaves_nothing_behind(tmp_path: Path) -> None:
+    done = typed("-m", "model=lstm,lstmm", "seed=0,1", cwd=tmp_path, status=1)
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("error: model=lstmm: no such option")
+    assert [path.name for path in tmp_path.rglob("*")] == ["outputs"]  # and nothing in it

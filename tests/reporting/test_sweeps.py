@@ -1,0 +1,202 @@
+"""A sweep's jobs, their order and results.csv, on folders made by hand."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_sweeps import FINISHED, made_job
+
+from lmlab.reporting.sweeps import (
+    BITS,
+    NATS,
+    differing,
+    overrides_as_settings,
+    rank,
+    read_jobs,
+    read_overrides,
+    read_summary,
+    results_csv,
+)
+
+
+def table(sweep: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(results_csv(read_jobs(sweep)))))
+
+
+# Reading
+
+
+def test_jobs_are_read_by_number_and_nothing_else_is_taken_for_one(tmp_path: Path) -> None:
+    for number in (10, 2, 0):
+        made_job(tmp_path, number, [f"seed={number}"])
+    (tmp_path / "7").mkdir()
+    (tmp_path / "results.csv").touch()
+    (tmp_path / "3_job").touch()
+    (tmp_path / ".hydra").mkdir()
+    (tmp_path / "2026-01-01").mkdir()
+    jobs = read_jobs(tmp_path)
+    assert [job.number for job in jobs] == [0, 2, 7, 10]
+    assert [job.status for job in jobs] == ["finished", "finished", "missing", "finished"]
+    assert jobs[1].settings == {"seed": "2"}
+    assert jobs[1].folder == tmp_path / "2_job"
+
+
+def test_a_damaged_summary_or_record_counts_as_missing(tmp_path: Path) -> None:
+    folder = made_job(tmp_path, 0, ["seed=1"])
+    for damaged in ("", '{"status": "fin', "[1, 2]", "null"):
+        (folder / "summary.json").write_text(damaged)
+        assert read_summary(folder) == {}
+        assert read_jobs(tmp_path)[0].status == "missing"
+    (folder / "summary.json").write_bytes(b"\xff\xfe\x00")
+    assert read_summary(folder) == {}
+    for damaged in ("a: [", "a: 1", ""):
+        (folder / ".hydra" / "overrides.yaml").write_text(damaged)
+        assert read_overrides(folder) == {}
+    (folder / ".hydra" / "overrides.yaml").unlink()
+    assert read_overrides(folder) == {}
+
+
+def test_overrides_keep_their_values_as_typed() -> None:
+    words = ["optimizer.lr=1e-3", "+a.b=x=y", "data.path='a, b.txt'", "++c=''", "d='", "model=lstm"]
+    assert overrides_as_settings(words) == {
+        "optimizer.lr": "1e-3", "a.b": "x=y", "data.path": "a, b.txt", "c": "", "d": "'", "model": "lstm",
+    }  # fmt: skip
+
+
+def test_only_settings_with_several_values_differ_in_the_order_typed(tmp_path: Path) -> None:
+    made_job(tmp_path, 0, ["model=lstm", "optimizer.lr=1e-3", "seed=0"])
+    made_job(tmp_path, 1, ["model=lstm", "optimizer.lr=1e-2", "seed=1"])
+    made_job(tmp_path, 2, ["model=lstm", "optimizer.lr=1e-2", "seed=0", "name=x"])
+    jobs = read_jobs(tmp_path)
+    assert differing(jobs) == ["optimizer.lr", "seed", "name"]
+    assert differing(jobs[:1]) == []
+    assert differing([]) == []
+
+
+@pytest.mark.parametrize("value", [None, "nan", [], {}])
+def test_nats_that_are_no_number_are_infinite(tmp_path: Path, value: Any) -> None:
+    made_job(tmp_path, 0, [], val__nats_per_token=value)
+    made_job(tmp_path, 1, [], val__nats_per_token=3)
+    assert [job.nats for job in read_jobs(tmp_path)] == [math.inf, 3.0]
+
+
+# Order
+
+
+def test_seeds_of_a_setting_stand_together_and_their_mean_decides(tmp_path: Path) -> None:
+    nats = {("4", "0"): 1.0, ("4", "1"): 2.0, ("8", "0"): 1.4, ("8", "1"): 1.5}
+    for number, ((size, seed), value) in enumerate(nats.items()):
+        made_job(tmp_path, number, [f"model.hidden_size={size}", f"seed={seed}"], val__nats_per_token=value)
+    ranking = rank(read_jobs(tmp_path))
+    assert ranking.figure == NATS
+    assert ranking.note == ""
+    assert [s.settings for s in ranking.settings] == [{"model.hidden_size": "8"}, {"model.hidden_size": "4"}]
+    assert [[job.settings["seed"] for job in s.jobs] for s in ranking.settings] == [["0", "1"], ["0", "1"]]
+    # The single best job is of the setting with the worse mean.
+    assert [s.mean(NATS).mean for s in ranking.settings] == pytest.approx([1.45, 1.5])
+
+
+def test_only_finished_jobs_are_ranked(tmp_path: Path) -> None:
+    made_job(tmp_path, 0, ["seed=0"], status="interrupted", val__nats_per_token=0.5)
+    made_job(tmp_path, 1, ["seed=1"], status="failed", error="x")
+    made_job(tmp_path, 2, ["seed=2"], status="missing")
+    made_job(tmp_path, 3, ["seed=3"])
+    (setting,) = rank(read_jobs(tmp_path)).settings
+    assert [job.number for job in setting.jobs] == [3]
+    assert rank([]).settings == ()
+
+
+def test_another_vocabulary_is_ranked_by_bits_per_character_and_it_says_so(tmp_path: Path) -> None:
+    made_job(tmp_path, 0, ["tokenizer=char"], val__nats_per_token=1.0, val__bits_per_char=2.0, fingerprint="a")
+    made_job(tmp_path, 1, ["tokenizer=word"], val__nats_per_token=5.0, val__bits_per_char=1.5, fingerprint="b")
+    ranking = rank(read_jobs(tmp_path))
+    assert ranking.figure == BITS
+    assert [job.number for s in ranking.settings for job in s.jobs] == [1, 0]
+    assert "bits per character" in ranking.note
+
+
+def test_different_texts_are_not_ranked(tmp_path: Path) -> None:
+    for number, (text, nats) in enumerate([("a", 3.0), ("b", 1.0), ("a", 2.0)]):
+        path = f"data.path={text}{number}.txt"
+        made_job(tmp_path, number, [path], val__nats_per_token=nats, fingerprint=text, text_fingerprint=text)
+    ranking = rank(read_jobs(tmp_path))
+    assert ranking.figure is None
+    assert [job.number for s in ranking.settings for job in s.jobs] == [0, 1, 2]
+    assert "different texts" in ranking.note
+    rows = table(tmp_path)
+    assert [row["rank"] for row in rows] == ["", "", ""]
+    assert [row["job"] for row in rows] == ["0_job", "1_job", "2_job"]
+
+
+def test_a_mean_with_a_seed_that_is_no_number_comes_last(tmp_path: Path) -> None:
+    made_job(tmp_path, 0, ["a=1", "seed=0"], val__nats_per_token=None)
+    made_job(tmp_path, 1, ["a=1", "seed=1"], val__nats_per_token=0.1)
+    made_job(tmp_path, 2, ["a=2", "seed=0"], val__nats_per_token=9.0)
+    made_job(tmp_path, 3, ["a=2", "seed=1"], val__nats_per_token=9.1)
+    ranking = rank(read_jobs(tmp_path))
+    assert [s.settings["a"] for s in ranking.settings] == ["2", "1"]
+    assert ranking.settings[1].mean(NATS).mean == math.inf
+    assert ranking.settings[1].mean(NATS).half_width is None
+
+
+# results.csv
+
+
+def test_results_have_a_row_a_job_the_best_first_and_failures_last(tmp_path: Path) -> None:
+    made_job(tmp_path, 0, ["a=1"], status="failed", error="optimizer.lr=-1: is not positive; give one")
+    made_job(tmp_path, 1, ["a=2"], val__nats_per_token=2.5)
+    made_job(tmp_path, 2, ["a=3"], status="missing")
+    made_job(tmp_path, 3, ["a=4"], val__nats_per_token=1.5, warnings=["one", "two"])
+    made_job(tmp_path, 4, ["a=5"], val__nats_per_token=None)
+    made_job(tmp_path, 5, ["a=6"], status="interrupted", val__nats_per_token=0.1)
+    rows = table(tmp_path)
+    assert [(row["rank"], row["job"], row["a"], row["status"]) for row in rows] == [
+        ("1", "3_job", "4", "finished"),
+        ("2", "1_job", "2", "finished"),
+        ("3", "4_job", "5", "finished"),
+        ("", "0_job", "1", "failed"),
+        ("", "2_job", "3", "missing"),
+        ("", "5_job", "6", "interrupted"),
+    ]
+    assert rows[3]["error"] == "optimizer.lr=-1: is not positive; give one"
+    assert [row["num_warnings"] for row in rows[:2]] == ["2", "0"]
+    assert rows[2][NATS] == ""
+    assert all(row["error"] == "" for row in rows if row["status"] != "failed")
+
+
+def test_results_equal_the_summaries_digit_by_digit(tmp_path: Path) -> None:
+    nats = [0.1 + 0.2, 1 / 3, 2**-40 + 1, 123456.78901234567]
+    for number, value in enumerate(nats):
+        made_job(
+            tmp_path, number, [f"seed={number}"], val__nats_per_token=value, val__bits_per_char=math.pi / (number + 1)
+        )
+    for row in table(tmp_path):
+        summary = json.loads((tmp_path / row["job"] / "summary.json").read_text())
+        for name, value in FINISHED.items():
+            if name not in ("name", "text_fingerprint", "warnings"):
+                assert type(value)(row[name]) == summary[name], name
+
+
+def test_commas_quotes_and_line_ends_survive_in_results(tmp_path: Path) -> None:
+    prompts = ['["a, b","c"]', "it's", 'say "x"', "a\nb"]
+    for number, prompt in enumerate(prompts):
+        made_job(tmp_path, number, [f"callbacks.sample_text.prompts={prompt}"], val__nats_per_token=number)
+    made_job(tmp_path, 9, ["callbacks.sample_text.prompts=x"], status="failed", error='a="b, c": no; give d')
+    rows = table(tmp_path)
+    assert [row["callbacks.sample_text.prompts"] for row in rows] == [*prompts, "x"]
+    assert rows[-1]["error"] == 'a="b, c": no; give d'
+
+
+def test_results_by_bits_are_ordered_job_by_job(tmp_path: Path) -> None:
+    for number, (bits, nats) in enumerate([(2.0, 1.0), (1.0, 2.0), (1.5, 3.0)]):
+        overrides = [f"tokenizer=t{number % 2}", f"seed={number}"]
+        made_job(
+            tmp_path, number, overrides, val__bits_per_char=bits, val__nats_per_token=nats, fingerprint=str(number)
+        )
+    assert [(row["rank"], row["job"]) for row in table(tmp_path)] == [("1", "1_job"), ("2", "2_job"), ("3", "0_job")]
