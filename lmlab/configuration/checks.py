@@ -130,6 +130,10 @@ def _check_no_extras(config: DictConfig, prefix: str) -> None:
 def _check_data(config: DictConfig) -> None:
     at_least(config, "data.batch_size", 1)
     at_least(config, "data.sequence_length", 1)
+    at_least(config, "data.stride", 1)
+    if config.data.tokens_per_batch is not None:
+        at_least(config, "data.tokens_per_batch", 1)
+    _check_sentences(config)
     split = list(config.data.split)
     usable = len(split) in (2, 3) and all(share >= 0 for share in split) and min(split[:2]) > 0
     if not usable:
@@ -154,6 +158,22 @@ def _check_data(config: DictConfig) -> None:
             ) from None
 
 
+def _check_sentences(config: DictConfig) -> None:
+    """Sentences are batched as sentences, running text is not; the tokenizer follows the data."""
+    by_sentence = config.data.batching._target_.endswith("SentencesLoader")
+    if config.data.sentences != by_sentence:
+        name = config.data.batching._target_.rpartition(".")[2].removesuffix("Loader").lower()
+        if by_sentence:
+            remedy = "use batching=streams, windows or chunks, or data=sentences for a text with one sentence a line"
+            raise UserError("batching", name, f"data={config.data.name} is running text", remedy)
+        raise UserError("batching", name, f"data={config.data.name} gives sentences", "use batching=sentences")
+    if config.data.sentences:
+        if config.tokenizer.end_token not in (None, "sentence"):
+            problem = "sentences have start and end tokens of their own"
+            raise UserError("tokenizer.end_token", config.tokenizer.end_token, problem, "leave it out")
+        config.tokenizer.end_token = "sentence"
+
+
 def _check_exists(field: str, value: str) -> None:
     if not Path(value).expanduser().exists():
         where = "" if os.path.isabs(value) else f" in {os.getcwd()}"
@@ -163,14 +183,16 @@ def _check_exists(field: str, value: str) -> None:
 def _check_tokenizer(config: DictConfig) -> None:
     tokenizer = config.tokenizer
     by_word = "split" in tokenizer
-    allowed = (None, "line", "document") if by_word else (None, "document")
+    allowed: tuple[str | None, ...] = (None, "line", "document") if by_word else (None, "document")
+    if config.data.sentences:
+        allowed = ("sentence",)
     if tokenizer.end_token not in allowed:
         choices = ", ".join(str(a or "null") for a in allowed)
         raise UserError("tokenizer.end_token", tokenizer.end_token, "no such option", f"choose one of {choices}")
     if by_word and tokenizer.split not in ("punctuation", "whitespace"):
         raise UserError("tokenizer.split", tokenizer.split, "no such option", "choose punctuation or whitespace")
-    # Of words or pairs; 258 are the 256 bytes and the two special tokens.
-    for name, least in (("min_frequency", 1), ("max_size", 3), ("vocabulary_size", 258)):
+    # Of words or pairs; 259 are the 256 bytes and the three special tokens.
+    for name, least in (("min_frequency", 1), ("max_size", 4), ("vocabulary_size", 259)):
         if tokenizer.get(name) is not None:
             at_least(config, f"tokenizer.{name}", least)
 

@@ -201,6 +201,8 @@ def known_settings(error: BaseException) -> list[str]:
             return walk(command, "")
     names = walk(schema.TrainConfig, "")
     for node, prefix in (
+        (schema.WindowsConfig, "data.batching."),
+        (schema.SentencesConfig, "data.batching."),
         (schema.WordTokenizerConfig, "tokenizer."),
         (schema.BPETokenizerConfig, "tokenizer."),
         (schema.AdamConfig, "optimizer."),

@@ -13,7 +13,21 @@ from omegaconf import MISSING
 class BatchingConfig:
     _target_: str = MISSING
     batch_size: int = MISSING
+
+
+@dataclass
+class StreamsConfig(BatchingConfig):
     sequence_length: int = MISSING
+
+
+@dataclass
+class WindowsConfig(StreamsConfig):
+    stride: int = MISSING
+
+
+@dataclass
+class SentencesConfig(BatchingConfig):
+    tokens_per_batch: int | None = MISSING
 
 
 @dataclass
@@ -25,8 +39,11 @@ class DataConfig:
     prompts: list[str] = MISSING
     batch_size: int = MISSING
     sequence_length: int = MISSING
+    stride: int = MISSING
+    tokens_per_batch: int | None = MISSING
+    sentences: bool = MISSING
     source: dict[str, Any] = MISSING
-    batching: BatchingConfig = field(default_factory=BatchingConfig)
+    batching: Any = MISSING  # its type is set by the option of `batching`
 
 
 @dataclass
@@ -303,7 +320,9 @@ def register() -> None:
     nodes: dict[str, type] = {
         "train": TrainConfig,
         "data": DataConfig,
-        "batching": BatchingConfig,
+        "batching_streams": StreamsConfig,
+        "batching_windows": WindowsConfig,
+        "batching_sentences": SentencesConfig,
         "tokenizer": TokenizerConfig,
         "tokenizer_word": WordTokenizerConfig,
         "tokenizer_bpe": BPETokenizerConfig,

@@ -88,6 +88,19 @@ class RecurrentLM(nn.Module):
         return sum(p.numel() for p in self.parameters())
 
 
+def starting_state(model: RecurrentLM, state: State | None, reset: Tensor) -> State:
+    """The state a batch starts from: carried on, fresh in the rows that are reset.
+
+    Args:
+        model: for a fresh state.
+        state: after the batch before; None for the first. One of another batch size belongs to other rows.
+        reset: (B,) bool.
+    """
+    if state is None or state[0].shape[1] != len(reset):
+        return model.init_state(len(reset))
+    return reset_rows(state, reset)
+
+
 def reset_rows(state: State, reset: Tensor) -> State:
     """Zeroes the state of rows that start afresh.
 

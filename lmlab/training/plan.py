@@ -41,7 +41,7 @@ def seconds_per_batch(model: RecurrentLM, data: LanguageModelData, device: torch
     """Measured on a copy of the model with the first batch, leaving weights and random generators as they were."""
     before = random_states()
     trial = copy.deepcopy(model).to(device).train()
-    batch = Batch(*(t.to(device) for t in data.train_loader.streams.window(0, data.train_loader.sequence_length)))
+    batch = Batch(*(tensor.to(device) for tensor in data.train_loader.example()))
     dtype = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(precision)
     times: list[float] = []
     while len(times) < 3 and sum(times) < 2.0:
@@ -60,7 +60,7 @@ def seconds_per_batch(model: RecurrentLM, data: LanguageModelData, device: torch
 def estimated_seconds(config: dict[str, Any], data: LanguageModelData, batch_seconds: float) -> float:
     """Of the whole run: training steps with their optimizer, and evaluations."""
     steps = total_steps(config, data) * int(config["trainer"]["accumulate_grad_batches"])
-    tokens_per_batch = data.train_loader.batch_size * data.train_loader.sequence_length
+    tokens_per_batch = data.train_loader.padded_tokens
     epochs = steps / len(data.train_loader)
     evaluated = epochs * len(data.stores["validation"]) / tokens_per_batch * _EVALUATION_COST
     return batch_seconds * (1.1 * steps + evaluated)
@@ -83,8 +83,7 @@ def describe_plan(
         f"data       {config['data']['name']}: {'; '.join(data.corpus.provenance)}",
         f"           tokens ({unit}): {sizes}; vocabulary {len(data.tokenizer.vocabulary):,}",
         *(f"           {note}" for note in data.corpus.notes),
-        f"batches    {len(loader):,} an epoch, {loader.batch_size} streams x {loader.sequence_length} tokens, "
-        "state carried",
+        f"batches    {len(loader):,} an epoch, {loader.describe()}",
         f"model      {describe_model(config, model)}",
         *_describe_vectors(vectors, data),
         f"training   {steps:,} steps ({steps * trainer['accumulate_grad_batches'] / len(loader):.3g} epochs), "

@@ -18,7 +18,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from lmlab.data.batching import Batch
 from lmlab.errors import UserError
 from lmlab.models.cores import State
-from lmlab.models.language_model import RecurrentLM, reset_rows
+from lmlab.models.language_model import RecurrentLM, starting_state
 from lmlab.training.averaging import WeightAverage
 from lmlab.training.evaluation import evaluation_step
 from lmlab.training.metrics import TokenTotals, Totals
@@ -64,11 +64,9 @@ class LanguageModelTask(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Mean nats of the batch's counted tokens plus the model's penalty."""
-        state = self._train_state
-        if state is None or state[0].shape[1] != len(batch.reset):
-            state = self.model.init_state(len(batch.reset))
+        state = starting_state(self.model, self._train_state, batch.reset)
         with _cached_casts(batch.inputs.device.type):
-            output = self.model(batch.inputs, reset_rows(state, batch.reset))
+            output = self.model(batch.inputs, state)
         # Detached here: truncated back-propagation, and the step's graph is not kept alive until the next.
         self._train_state = tuple(tensor.detach() for tensor in output.state)
         loss = self.model.decoder.loss(output.hidden, batch.targets)

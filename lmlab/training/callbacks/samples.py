@@ -14,9 +14,9 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.loggers import TensorBoardLogger
 
-from lmlab.data.tokenizers import UNKNOWN, Tokenizer
+from lmlab.data.tokenizers import Tokenizer
 from lmlab.files import write_text
-from lmlab.sampling import Sample, SamplingOptions, generate, start_of_text
+from lmlab.sampling import Sample, SamplingOptions, generate, never_drawn, start_of_text
 from lmlab.training.callbacks.recorder import task_of
 from lmlab.training.clock import Clock
 
@@ -73,7 +73,7 @@ class SampleText(pl.Callback):
             top_k=top_k,
             top_p=top_p,
             seed=seed,
-            banned=(tokenizer.vocabulary.index(UNKNOWN),),
+            banned=never_drawn(tokenizer),
             end_id=tokenizer.end_id,
         )
         self.records: list[dict[str, Any]] = []
@@ -101,8 +101,7 @@ class SampleText(pl.Callback):
             self._show(trainer, new)
 
     def _draw(self, pl_module: pl.LightningModule, prompt: str) -> Sample:
-        ids = self.tokenizer.encode(prompt).tolist()
-        start = ids or [start_of_text(self.tokenizer.vocabulary, self.tokenizer.end_id)]
+        start = start_of_text(self.tokenizer, self.tokenizer.encode(prompt).tolist())
         task = task_of(pl_module)
         with task.averaged_weights():
             return generate(task.model, start, self.options)[0]
