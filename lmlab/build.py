@@ -29,6 +29,7 @@ TARGETS = frozenset(
         "lmlab.models.cores.RNN",
         "lmlab.models.cores.GRU",
         "lmlab.models.cores.LSTM",
+        "lmlab.models.feedforward.FeedForward",
         "lmlab.models.embeddings.random_vectors",
         "lmlab.models.embeddings.glove_vectors",
         "lmlab.training.callbacks.samples.SampleText",

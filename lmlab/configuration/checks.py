@@ -201,6 +201,8 @@ def _check_model(config: DictConfig) -> None:
     model, embedding = config.model, config.embedding
     at_least(config, "model.hidden_size", 1)
     at_least(config, "model.num_layers", 1)
+    if "context" in model:
+        at_least(config, "model.context", 1)
     for name in ("dropout", "input_dropout", "output_dropout", "embedding_dropout"):
         value = model[name]
         if not 0 <= value < 1:

@@ -76,6 +76,11 @@ class CoreConfig:
 
 
 @dataclass
+class FeedForwardCoreConfig(CoreConfig):
+    context: int = MISSING
+
+
+@dataclass
 class ModelConfig:
     name: str = MISSING
     hidden_size: int = MISSING
@@ -87,6 +92,12 @@ class ModelConfig:
     embedding_dropout: float = MISSING
     tie_weights: bool = MISSING
     core: CoreConfig = field(default_factory=CoreConfig)
+
+
+@dataclass
+class FeedForwardConfig(ModelConfig):
+    context: int = MISSING
+    core: FeedForwardCoreConfig = field(default_factory=FeedForwardCoreConfig)
 
 
 @dataclass
@@ -327,6 +338,7 @@ def register() -> None:
         "tokenizer_word": WordTokenizerConfig,
         "tokenizer_bpe": BPETokenizerConfig,
         "model": ModelConfig,
+        "model_feedforward": FeedForwardConfig,
         "embedding": EmbeddingConfig,
         "optimizer_adam": AdamConfig,
         "optimizer_adamw": AdamConfig,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from lmlab.models.cores import RecurrentCore, State
+from lmlab.models.cores import Core, State
 from lmlab.models.decoder import Decoder
 from lmlab.models.regularizers import WordDropout, make_dropout
 
@@ -47,7 +47,7 @@ class RecurrentLM(nn.Module):
         self,
         *,
         vectors: Tensor,
-        core: RecurrentCore,
+        core: Core,
         input_dropout: float,
         output_dropout: float,
         locked_dropout: bool,
