@@ -34,6 +34,7 @@ TARGETS = frozenset(
         "lmlab.models.embeddings.glove_vectors",
         "lmlab.training.callbacks.samples.SampleText",
         "lmlab.training.callbacks.checkpoints.Checkpoints",
+        "lmlab.training.callbacks.gradients.Gradients",
         "lmlab.training.callbacks.alarms.Alarms",
         "lmlab.training.callbacks.progress.Progress",
         "lmlab.training.schedulers.Constant",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -99,8 +100,9 @@ def check_benchmark(config: DictConfig) -> None:
 
 
 def _check_checkpoint(config: Any) -> None:
-    if config.checkpoint not in ("best", "last"):
-        raise UserError("checkpoint", config.checkpoint, "no such checkpoint", "choose best or last")
+    if not re.fullmatch(r"best|last|step-\d+", config.checkpoint):
+        remedy = "choose best, last, or one that was kept (step-000500)"
+        raise UserError("checkpoint", config.checkpoint, "no such checkpoint", remedy)
 
 
 def _check_parts(config: DictConfig) -> None:
@@ -241,6 +243,9 @@ def _check_samples(config: DictConfig) -> None:
         if samples[name] is not None and samples[name] < 1:
             field = f"callbacks.sample_text.{name}"
             raise UserError(field, samples[name], "is less than 1", "null switches it off")
+    if config.callbacks.checkpoints.keep_every is not None:
+        at_least(config, "callbacks.checkpoints.keep_every", 1)
+    at_least(config, "callbacks.sample_text.num_samples", 1)
     minutes = config.callbacks.checkpoints.every_minutes
     if minutes is not None and not minutes > 0:
         raise UserError(

@@ -202,6 +202,7 @@ class SampleTextConfig:
     every_n_epochs: int | None = MISSING
     every_n_steps: int | None = MISSING
     prompts: list[str] = MISSING
+    num_samples: int = MISSING
     length: int = MISSING
     temperature: float = MISSING
     top_k: int | None = MISSING
@@ -213,6 +214,13 @@ class SampleTextConfig:
 class CheckpointsConfig:
     _target_: str = MISSING
     every_minutes: float | None = MISSING
+    keep_every: int | None = MISSING
+
+
+@dataclass
+class GradientsConfig:
+    _target_: str = MISSING
+    per_layer: bool = MISSING
 
 
 @dataclass
@@ -238,6 +246,7 @@ class CallbacksConfig:
     sample_text: SampleTextConfig = field(default_factory=SampleTextConfig)
     checkpoints: CheckpointsConfig = field(default_factory=CheckpointsConfig)
     early_stopping: EarlyStoppingConfig = field(default_factory=EarlyStoppingConfig)
+    gradients: GradientsConfig = field(default_factory=GradientsConfig)
     alarms: AlarmsConfig = field(default_factory=AlarmsConfig)
     progress: ProgressConfig = field(default_factory=ProgressConfig)
 

@@ -58,7 +58,7 @@ def checkpoint_path(folder: Path, which: str) -> Path:
 
     Args:
         folder: a run's.
-        which: ``best`` or ``last``.
+        which: ``best``, ``last`` or one that was kept, ``step-<number>``.
 
     Raises:
         UserError: the run has none of that name.

@@ -174,9 +174,12 @@ def _callbacks(
         config=config,
         train_fingerprint=data.stores["train"].text_sha256,
     )
+    gradients = instantiate(
+        settings["gradients"], folder=folder, log_every_n_steps=config["trainer"]["log_every_n_steps"]
+    )
     stopping = settings["early_stopping"]
     early = [] if stopping["patience"] is None else [instantiate(stopping, monitor="val/nats_per_token", mode="min")]
-    return [recorder, progress, alarms, *early, samples, checkpoints]
+    return [recorder, progress, alarms, gradients, *early, samples, checkpoints]
 
 
 def _trainer(config: Config, folder: Path, device: torch.device, callbacks: list[pl.Callback]) -> pl.Trainer:

@@ -59,6 +59,8 @@ class LanguageModelTask(pl.LightningModule):
         self.validation_result: Totals | None = None
         self.tokens_seen = 0
         self.gradients = GradientTotals()
+        # Called with the gradient of each step before it is clipped; set by the callback that wants to see it.
+        self.watch_gradient: Callable[[RecurrentLM], None] | None = None
         self._train_state: State | None = None
         self._validation_state: State | None = None
 
@@ -82,6 +84,8 @@ class LanguageModelTask(pl.LightningModule):
         gradient_clip_algorithm: str | None = None,
     ) -> None:
         """Clips by the norm over all parameters, and keeps the norm before clipping."""
+        if self.watch_gradient is not None:
+            self.watch_gradient(self.model)
         parameters = [p for p in self.parameters() if p.grad is not None]
         if gradient_clip_val is None:
             norm = get_total_norm([p.grad for p in parameters if p.grad is not None])
@@ -208,14 +212,16 @@ def _cached_casts(device_type: str) -> AbstractContextManager[object]:
 
 
 class GradientTotals(torch.nn.Module):
-    """Gradient norms before clipping, added up on the device.
+    """Gradient norms before and after clipping, added up on the device.
 
-    Buffers: `norm_sum`, `num_clipped` (since the loggers were last served), `num_steps` likewise, and
+    Buffers: `norm_sum`, `clipped_norm_sum`, `num_clipped` and `num_steps` since the loggers were last served, and
     `all_clipped`, `all_steps` over the whole run.
     """
 
-    _NAMES = ("norm_sum", "num_clipped", "num_steps", "all_clipped", "all_steps")
+    _NAMES = ("norm_sum", "clipped_norm_sum", "num_clipped", "num_steps", "all_clipped", "all_steps")
+    _RECENT = _NAMES[:4]
     norm_sum: Tensor
+    clipped_norm_sum: Tensor
     num_clipped: Tensor
     num_steps: Tensor
     all_clipped: Tensor
@@ -237,6 +243,7 @@ class GradientTotals(torch.nn.Module):
         finite = torch.isfinite(norm)
         norm = torch.where(finite, norm, 0.0)
         self.norm_sum += norm
+        self.clipped_norm_sum += norm if clip is None else norm.clamp(max=clip)
         self.num_steps += finite
         self.all_steps += finite
         if clip is not None:
@@ -249,8 +256,12 @@ class GradientTotals(torch.nn.Module):
         steps = int(self.num_steps)
         if steps == 0:
             return 0, {}
-        figures = {"grad_norm": float(self.norm_sum) / steps, "clip_fraction": float(self.num_clipped) / steps}
-        for name in self._NAMES[:3]:
+        figures = {
+            "grad_norm": float(self.norm_sum) / steps,
+            "grad_norm_clipped": float(self.clipped_norm_sum) / steps,
+            "clip_fraction": float(self.num_clipped) / steps,
+        }
+        for name in self._RECENT:
             getattr(self, name).zero_()
         return steps, figures
 

@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 Row = dict[str, float]
 
+# Means over steps: the norm before and after clipping, and the share of steps on which it was clipped.
+GRADIENT_FIGURES = ("grad_norm", "grad_norm_clipped", "clip_fraction")
 # metrics.csv, in this order. `train/` figures are means over the time since the row before, with dropout on.
 COLUMNS = (
     "step",
@@ -33,8 +35,7 @@ COLUMNS = (
     "train/nats_per_token",
     "train/perplexity",
     "train/error_rate",
-    "grad_norm",
-    "clip_fraction",
+    *GRADIENT_FIGURES,
     "tokens_per_second",
     "lr",
 )
@@ -197,7 +198,7 @@ def _weighted(parts: list[tuple[int, dict[str, float]]]) -> dict[str, float]:
     steps = sum(count for count, figures in parts if figures)
     if not steps:
         return {}
-    return {name: sum(n * f[name] for n, f in parts if f) / steps for name in ("grad_norm", "clip_fraction")}
+    return {name: sum(n * f[name] for n, f in parts if f) / steps for name in GRADIENT_FIGURES}
 
 
 def as_csv(rows: list[Row]) -> str:
