@@ -161,6 +161,20 @@ def generate(
     return [_sample(row, options.end_id) for row in drawn]
 
 
+def next_token_probabilities(model: RecurrentLM, prompt: Sequence[int]) -> Tensor:
+    """The model's own probabilities of the token after a prompt: (V,) float64 on the CPU, at temperature 1.
+
+    Args:
+        model: any device; left in the mode it was in.
+        prompt: at least one id.
+    """
+    device = next(model.parameters()).device
+    with evaluation_mode(model), exact_float32(device), _threads_for(1, device):
+        hidden = model(torch.tensor([list(prompt)], device=device), model.init_state(1)).hidden
+        logits = model.decoder.logits(hidden[0, -1]).cpu()
+    return logits.double().softmax(dim=0)
+
+
 def _drawn(
     model: RecurrentLM,
     prompt: Sequence[int],

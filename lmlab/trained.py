@@ -18,7 +18,7 @@ from lmlab.device import choose_device
 from lmlab.errors import UserError
 from lmlab.models.language_model import RecurrentLM
 from lmlab.reporting.runs import checkpoint_path, find_run
-from lmlab.sampling import Sample, SamplingOptions, generate, never_drawn, start_of_text
+from lmlab.sampling import Sample, SamplingOptions, generate, never_drawn, next_token_probabilities, start_of_text
 from lmlab.training.assembly import build_model
 from lmlab.training.callbacks.checkpoints import read_checkpoint
 from lmlab.training.evaluation import evaluate, nats_by_token
@@ -47,6 +47,18 @@ class TokenNats(NamedTuple):
 
     token: str
     nats: float
+
+
+class NextToken(NamedTuple):
+    """What may come next.
+
+    Args:
+        token: as the vocabulary has it.
+        probability: that the model gives it.
+    """
+
+    token: str
+    probability: float
 
 
 class TrainedModel:
@@ -166,6 +178,19 @@ class TrainedModel:
         for token_id in prompt_ids:
             streamer.push(token_id)
         return Generated("".join(streamer.push(i) for i in sample.ids), sample.stop_reason)
+
+    def next_tokens(self, prompt: str = "", *, top: int = 5) -> list[NextToken]:
+        """The tokens most likely to follow a prompt, the most probable first.
+
+        Args:
+            prompt: any text.
+            top: how many.
+        """
+        ids = start_of_text(self.tokenizer, self.tokenizer.encode(prompt).tolist())
+        chances = next_token_probabilities(self.model, ids)
+        found = chances.topk(min(top, len(chances)))
+        vocabulary = self.tokenizer.vocabulary
+        return [NextToken(vocabulary[i], p) for i, p in zip(found.indices.tolist(), found.values.tolist(), strict=True)]
 
     def nats(self, text: str) -> float:
         """Total nats of a text, read from a fresh state.

@@ -63,6 +63,17 @@ def check_sampling(config: Any) -> None:
     _check_checkpoint(config)
 
 
+def check_prediction(config: DictConfig) -> None:
+    """Refuses a `predict` configuration that cannot work.
+
+    Raises:
+        UserError: the first setting that is out of its range.
+    """
+    at_least(config, "top", 1)
+    if config.checkpoint is not None:
+        _check_checkpoint(config)
+
+
 def check_evaluation(config: DictConfig) -> None:
     """Refuses an `evaluate` configuration that cannot work.
 

@@ -196,7 +196,7 @@ def known_settings(error: BaseException) -> list[str]:
         return names
 
     root = _match(r"object_type=(\w+)", "\n".join(map(str, _chain(error))))
-    for command in (schema.SamplingConfig, schema.EvaluateConfig, schema.BenchmarkConfig):
+    for command in (schema.SamplingConfig, schema.PredictConfig, schema.EvaluateConfig, schema.BenchmarkConfig):
         if root is not None and root[1] == command.__name__:
             return walk(command, "")
     names = walk(schema.TrainConfig, "")

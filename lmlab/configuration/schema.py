@@ -300,6 +300,17 @@ class SamplingConfig:
 
 
 @dataclass
+class PredictConfig:
+    """What `python -m lmlab.predict` takes."""
+
+    run: str = MISSING
+    prompt: str = MISSING
+    checkpoint: str | None = MISSING
+    top: int = MISSING
+    output_dir: str = MISSING
+
+
+@dataclass
 class TextConfig:
     path: str | None = MISSING
     encoding: str = MISSING
@@ -365,6 +376,7 @@ def register() -> None:
         "callbacks": CallbacksConfig,
         "logger": LoggerConfig,
         "generate": SamplingConfig,
+        "predict": PredictConfig,
         "evaluate": EvaluateConfig,
         "benchmark": BenchmarkConfig,
     }
