@@ -26,6 +26,7 @@ TARGETS = frozenset(
         "lmlab.data.windows.ChunksLoader",
         "lmlab.data.sentences.SentencesLoader",
         "lmlab.data.sentence_sources.SentenceFiles",
+        "lmlab.data.generated.Generated",
         "lmlab.models.cores.RNN",
         "lmlab.models.cores.GRU",
         "lmlab.models.cores.LSTM",

@@ -29,6 +29,7 @@ class Corpus:
         notes: what was decided on the way and the user should know (an encoding guessed, a licence stripped).
         warnings: what may make the numbers other than expected.
         sentences: each document is a sentence, read from a fresh state.
+        source_nats: by split, the total nats of its strings under the source that made them; empty for natural text.
     """
 
     splits: dict[str, tuple[Document, ...]]
@@ -36,6 +37,7 @@ class Corpus:
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = field(default=())
     sentences: bool = False
+    source_nats: dict[str, float] = field(default_factory=dict)
 
     def texts(self, split: str) -> list[str]:
         """The split's documents, each ended by a line end where another follows it; sentences as they are.

@@ -149,12 +149,16 @@ def describe_result(config: dict[str, Any], summary: dict[str, Any], folder: Pat
     """The short table at the end, where the files are, and what to do next."""
     path = config["data"]["path"]
     data = f"data={config['data']['name']} data.path={shlex.quote(path)} " if path else ""
-    lines = ["", f"{'':12}{'nats/token':>12}{'perplexity':>14}{'bits/char':>12}{'tokens':>12}"]
+    known = "val/source_nats_per_token" in summary
+    above = f"{'source':>12}{'above it':>12}" if known else ""
+    lines = ["", f"{'':12}{'nats/token':>12}{above}{'perplexity':>14}{'bits/char':>12}{'tokens':>12}"]
     for prefix, words in (("val", "validation"), ("test", "test")):
         if f"{prefix}/nats_per_token" in summary:
             nats, bits = summary[f"{prefix}/nats_per_token"], summary[f"{prefix}/bits_per_char"]
             perplexity, count = summary[f"{prefix}/perplexity"], int(summary[f"{prefix}/num_tokens"])
-            lines.append(f"{words:12}{nats:>12.4f}{perplexity:>14,.3f}{bits:>12.4f}{count:>12,}")
+            source, excess = (summary.get(f"{prefix}/{w}_nats_per_token", 0.0) for w in ("source", "excess"))
+            above = f"{source:>12.4f}{excess:>+12.4f}" if known else ""
+            lines.append(f"{words:12}{nats:>12.4f}{above}{perplexity:>14,.3f}{bits:>12.4f}{count:>12,}")
     place = shown(folder)
     lines += [
         f"best epoch  {summary['best_epoch']:g} (step {summary['best_step']:,}), "

@@ -24,7 +24,7 @@ from lmlab.training.assembly import Config, build_data, build_model, build_task,
 from lmlab.training.callbacks.alarms import Alarms
 from lmlab.training.callbacks.checkpoints import AtomicCheckpointIO, read_checkpoint
 from lmlab.training.callbacks.hparams import HParams, single_run_settings, typed
-from lmlab.training.callbacks.recorder import Recorder
+from lmlab.training.callbacks.recorder import Recorder, source_figures
 from lmlab.training.callbacks.samples import fallback_prompts
 from lmlab.training.clock import Clock
 from lmlab.training.evaluation import evaluate
@@ -101,6 +101,7 @@ def train(
         folder=folder,
         clock=clock,
         characters=data.stores["validation"].num_characters,
+        source_nats=data.corpus.source_nats.get("validation"),
         log_every_n_steps=config["trainer"]["log_every_n_steps"],
     )
     notes = [*data.warnings, *vector_warnings(vectors), *precision_warnings(config["trainer"]["precision"], device)]
@@ -275,7 +276,8 @@ def _test_figures(
     task.model.to(device)
     store = data.stores["test"]
     totals = evaluate(task.model, data.evaluation_loader("test"))
-    return split_figures("test", totals, num_characters=store.num_characters, unk_rate=store.unk_rate)
+    figures = split_figures("test", totals, num_characters=store.num_characters, unk_rate=store.unk_rate)
+    return figures | source_figures("test", totals, data.corpus.source_nats.get("test"))
 
 
 def _tell(config: Config, summary: dict[str, Any], folder: Path, interrupted: InterruptedRun | None) -> None:

@@ -21,8 +21,12 @@ from lmlab.models.cores import State
 from lmlab.models.language_model import RecurrentLM, starting_state
 from lmlab.training.averaging import WeightAverage
 from lmlab.training.evaluation import evaluation_step
+from lmlab.training.health import FiniteLoss, non_finite
 from lmlab.training.metrics import TokenTotals, Totals
 from lmlab.training.schedulers import Plateau
+
+# Batches between two looks at the loss on a GPU.
+LOOK_EVERY = 50
 
 MakeOptimizer = Callable[[Iterable[Parameter]], Optimizer]
 
@@ -59,6 +63,7 @@ class LanguageModelTask(pl.LightningModule):
         self.validation_result: Totals | None = None
         self.tokens_seen = 0
         self.gradients = GradientTotals()
+        self.finite = FiniteLoss()
         # Called with the gradient of each step before it is clipped; set by the callback that wants to see it.
         self.watch_gradient: Callable[[RecurrentLM], None] | None = None
         self._train_state: State | None = None
@@ -75,6 +80,12 @@ class LanguageModelTask(pl.LightningModule):
         self.recent.update(loss)
         self.since_evaluation.update(loss)
         mean: Tensor = loss.nll_sum / loss.num_tokens.clamp(min=1) + output.penalty
+        self.finite.update(mean.detach(), self.global_step)
+        # On a GPU reading it would wait for the device, so there it is looked at with the other figures only.
+        if mean.device.type == "cpu" or batch_idx % LOOK_EVERY == 0:
+            first = int(self.finite.step)
+            if first >= 0:
+                raise non_finite(self.model, batch, state, first)
         return mean
 
     def configure_gradient_clipping(
