@@ -11,9 +11,11 @@ from omegaconf import DictConfig
 
 from lmlab.configuration.checks import check_evaluation
 from lmlab.configuration.command import composed_command
+from lmlab.errors import UserError
 from lmlab.reporting.runs import find_run
 
 if TYPE_CHECKING:
+    from lmlab.data.token_store import TokenStore
     from lmlab.trained import TrainedModel
 
 
@@ -35,6 +37,8 @@ def evaluate(config: DictConfig) -> dict[str, Any]:
     if source_nats is not None:
         result["source_nats_per_token"] = source_nats / store.num_targets
         result["excess_nats_per_token"] = figures["nats_per_token"] - result["source_nats_per_token"]
+    if config.baselines:
+        result |= _baselines(lm, store)
     result["num_characters"] = store.num_characters
     result["fingerprint"] = fingerprint(store, lm.tokenizer, int(figures["num_streams"]))
     for name, value in result.items():
@@ -44,6 +48,22 @@ def evaluate(config: DictConfig) -> dict[str, Any]:
     if config.output:
         write_text(Path(config.output).expanduser(), json.dumps(result, indent=2, ensure_ascii=False) + "\n")
     return result
+
+
+def _baselines(lm: TrainedModel, store: TokenStore) -> dict[str, float]:
+    """Simple models fitted on the run's training text, on the same tokens; nothing where that text is gone."""
+    from lmlab.build import instantiate
+    from lmlab.data.token_store import build
+    from lmlab.training.judging import baseline_figures
+
+    try:
+        train = instantiate(lm.config["data"]["source"]).load().texts("train")
+    except UserError as error:
+        print(f"note: no baselines, for the run's training text cannot be read: {error}", file=sys.stderr)
+        return {}
+    order = lm.config["evaluation"].get("ngram_order")
+    figures = baseline_figures(build(train, lm.tokenizer), store, lm.tokenizer, order=order)
+    return {f"{name}_nats_per_token": value for name, value in figures.items()}
 
 
 def _texts(config: DictConfig, lm: TrainedModel) -> tuple[list[str], str, float | None]:

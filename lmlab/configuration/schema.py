@@ -260,6 +260,8 @@ class LoggerConfig:
 class EvaluationConfig:
     num_streams: int | None = MISSING
     test: bool = MISSING
+    baselines: bool = MISSING
+    ngram_order: int | None = MISSING
 
 
 @dataclass
@@ -324,6 +326,7 @@ class EvaluateConfig:
     split: str | None = MISSING
     checkpoint: str = MISSING
     num_streams: int | None = MISSING
+    baselines: bool = MISSING
     output: str | None = MISSING
     output_dir: str = MISSING
     data: TextConfig = field(default_factory=TextConfig)

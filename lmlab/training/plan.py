@@ -18,6 +18,7 @@ from lmlab.files import shown
 from lmlab.models.embeddings import COVERAGE_ALARM, Vectors
 from lmlab.models.language_model import RecurrentLM
 from lmlab.training.callbacks.checkpoints import random_states, restore_random_states
+from lmlab.training.judging import describe_baselines
 from lmlab.training.summary import device_name, part_name
 
 # An evaluated token costs about this share of a trained one (forward only, fewer and longer rows).
@@ -160,6 +161,8 @@ def describe_result(config: dict[str, Any], summary: dict[str, Any], folder: Pat
             above = f"{source:>12.4f}{excess:>+12.4f}" if known else ""
             lines.append(f"{words:12}{nats:>12.4f}{above}{perplexity:>14,.3f}{bits:>12.4f}{count:>12,}")
     place = shown(folder)
+    if "val/baselines" in summary:
+        lines.append(f"baselines   {describe_baselines(summary['val/baselines'])} (validation)")
     lines += [
         f"best epoch  {summary['best_epoch']:g} (step {summary['best_step']:,}), "
         f"{summary['tokens_per_second']:,.0f} tokens/s, {human_seconds(summary['wall_seconds'])} in all",
@@ -167,7 +170,7 @@ def describe_result(config: dict[str, Any], summary: dict[str, Any], folder: Pat
         f"files       {place}",
         "curves      tensorboard --logdir outputs",
         f'next        python -m lmlab.generate run={place} prompt="The " temperature=0.8',
-        f"            python -m lmlab.evaluate run={place} split=test",
+        f"            python -m lmlab.evaluate run={place} split={'test' if 'test/num_tokens' in summary else 'validation'}",
         f"            python -m lmlab.train -m {data}model=lstm,gru model.hidden_size=256,512",
     ]
     return "\n".join(lines)

@@ -28,6 +28,7 @@ from lmlab.training.callbacks.recorder import Recorder, source_figures
 from lmlab.training.callbacks.samples import fallback_prompts
 from lmlab.training.clock import Clock
 from lmlab.training.evaluation import evaluate
+from lmlab.training.judging import baseline_figures, baseline_warning
 from lmlab.training.plan import (
     describe_plan,
     describe_result,
@@ -120,6 +121,8 @@ def train(
     summary = _summary(config, data, task, recorder, clock, device, wall_seconds, interrupted, folder)
     summary |= _training_settings(config, task, callbacks)
     summary["warnings"] = alarms.all(task)
+    if "val/baselines" in summary:
+        summary["warnings"] += baseline_warning(summary["val/nats_per_token"], summary["val/baselines"])
     summary["peak_memory_bytes"] = peak_memory_bytes(device)
     write_summary(folder, summary)
     (folder / "hparams.yaml").unlink(missing_ok=True)  # Lightning's, and empty: config.yaml has the settings
@@ -232,8 +235,11 @@ def _summary(
     summary: dict[str, Any] = {"status": "interrupted" if interrupted else "finished", "name": config["name"]}
     if best is not None:
         summary |= best_figures(best, unk_rate=validation.unk_rate)
-        if "test" in data.stores and config["evaluation"]["test"] and not interrupted:
+        tested = "test" in data.stores and config["evaluation"]["test"] and not interrupted
+        if tested:
             summary |= _test_figures(task, data, device, folder)
+        if config["evaluation"]["baselines"] and not interrupted:
+            summary |= _baselines(config, data, ["validation", "test"] if tested else ["validation"])
     tokens = task.tokens_seen + task.since_evaluation.totals.num_tokens
     return summary | {
         "num_parameters": task.model.num_parameters,
@@ -247,6 +253,15 @@ def _summary(
         "device": device_name(device),
         "precision": config["trainer"]["precision"],
         "versions": versions(),
+    }
+
+
+def _baselines(config: Config, data: LanguageModelData, splits: list[str]) -> dict[str, Any]:
+    order, train = config["evaluation"]["ngram_order"], data.stores["train"]
+    names = {"validation": "val", "test": "test"}
+    return {
+        f"{names[split]}/baselines": baseline_figures(train, data.stores[split], data.tokenizer, order=order)
+        for split in splits
     }
 
 
