@@ -26,6 +26,8 @@ TARGETS = frozenset(
         "lmlab.data.windows.ChunksLoader",
         "lmlab.data.sentences.SentencesLoader",
         "lmlab.data.sentence_sources.SentenceFiles",
+        "lmlab.data.sentence_sources.PublishedSentences",
+        "lmlab.data.reviews.MovieReviews",
         "lmlab.data.generated.Generated",
         "lmlab.models.cores.RNN",
         "lmlab.models.cores.GRU",

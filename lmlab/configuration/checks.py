@@ -158,8 +158,8 @@ def _check_data(config: DictConfig) -> None:
     assert isinstance(source, dict)
     if config.data.path and "path" not in source:
         raise UserError("data.path", config.data.path, f"data={config.data.name} reads no path", "add data=text")
-    published = source["_target_"].startswith("lmlab.data.published.")  # these have a copy of their own
-    if "path" in source and not source["path"] and not published:
+    needs_path = source["_target_"].endswith((".TextFiles", ".HarryPotter", ".SentenceFiles"))
+    if "path" in source and not source["path"] and needs_path:
         problem, remedy = "this data set needs a text of yours", "give a file or folder: data.path=my_text.txt"
         raise UserError("data.path", None, problem, remedy)
     instantiate({str(key): value for key, value in source.items()}).check()

@@ -6,7 +6,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from lmlab.data.catalogue import TEXTS
 from lmlab.data.corpus import SPLITS, Corpus, Document
+from lmlab.data.download import fetch, texts_folder
 from lmlab.data.reading import read_text_file
 from lmlab.data.sources import SPLIT_STEM, SPLIT_WORDS
 from lmlab.errors import UserError
@@ -145,3 +147,44 @@ def split_sentences(sentences: Sequence[str], shares: Sequence[float], where: Pa
         problem = f"{len(sentences)} sentences are too few for {len(names)} splits"
         raise UserError("data.path", where, problem, "give more sentences")
     return {name: list(sentences[a:b]) for name, a, b in zip(names, starts, ends, strict=True)}
+
+
+class PublishedSentences:
+    """Published files of sentences: from the cache, or a copy elsewhere, read like one's own.
+
+    Args:
+        name: in the catalogue.
+        path: a file or folder instead; None for the cache.
+        split: shares of a single file; unused where files are split already.
+        encoding: ``auto``, or a Python encoding's name.
+    """
+
+    def __init__(self, *, name: str, path: str | None, split: Sequence[float], encoding: str) -> None:
+        self.name = name
+        self.path = path
+        self.split = split
+        self.encoding = encoding
+
+    def check(self) -> None:
+        """Whether a copy that was named is there.
+
+        Raises:
+            UserError: it is not.
+        """
+        if self.path is not None:
+            self._files(self.path).check()
+
+    def load(self) -> Corpus:
+        """The splits.
+
+        Raises:
+            UserError: files that cannot be had or used.
+        """
+        if self.path is not None:
+            return self._files(self.path).load()
+        instead = "data.path to a copy"
+        fetched = fetch(TEXTS[self.name], texts_folder(self.name), field="data", value=self.name, instead=instead)
+        return self._files(str(fetched[0].parent)).load()
+
+    def _files(self, path: str) -> SentenceFiles:
+        return SentenceFiles(path=path, split=self.split, encoding=self.encoding)
