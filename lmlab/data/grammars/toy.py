@@ -78,7 +78,7 @@ class Toy:
 
         The second is a sum of independent levels, 4/3 on average, of which one has k clauses and m adverbs with
         probability 4 C(m + k - 1, m) / 6^(k + m). With n = m + k - 1 this is (2/3) (1/3)^n, times C(n, m) / 2^n: n is
-        geometric and m binomial, so the mean of ln C(n, m) is a sum over n whose terms fall by a third. As
+        geometric and m binomial, so the mean of ln C(n, m) is a sum over n whose terms shrink about threefold. As
         ln C(n, m) <= n ln 2, what comes from n >= L is at most 3^-L (L + 1/2) ln 2: below 1e-17 for L = 40, where the
         sum is ended.
         """
@@ -122,7 +122,8 @@ class Toy:
 
     def parses(self, string: str) -> int:
         """How many derivations the string has, exactly; 0 outside the language."""
-        return math.prod(math.comb(m + k - 1, m) for k, m in _levels(_letters(string)) or [(0, 1)])
+        levels = _levels(_letters(string))
+        return 0 if levels is None else math.prod(math.comb(m + k - 1, m) for k, m in levels)
 
     def nats(self, string: str) -> float:
         """-ln P(string and its end) in nats, summed over all parses; infinite outside the language."""
@@ -140,7 +141,7 @@ def _derive(count: int, generator: np.random.Generator) -> list[list[str]]:
     rules = np.empty(0, dtype=np.int64)
     ends = np.empty(0, dtype=np.intp)
     while len(ends) < count:
-        rules = np.concatenate((rules, generator.integers(len(RULES), size=2 * (count - len(ends)) + 64)))
+        rules = np.concatenate((rules, generator.integers(len(RULES), size=2 * (count - len(ends)))))
         ends = np.flatnonzero(~_RECURSIVE[rules]) + 1
     bounds = [0, *ends[:count].tolist()]
     line = rules.tolist()
