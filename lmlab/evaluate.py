@@ -11,9 +11,11 @@ from omegaconf import DictConfig
 
 from lmlab.configuration.checks import check_evaluation
 from lmlab.configuration.command import composed_command
+from lmlab.errors import UserError
 from lmlab.reporting.runs import find_run
 
 if TYPE_CHECKING:
+    from lmlab.data.token_store import TokenStore
     from lmlab.trained import TrainedModel
 
 
@@ -27,11 +29,16 @@ def evaluate(config: DictConfig) -> dict[str, Any]:
     from lmlab.trained import load
 
     lm = load(folder, checkpoint=config.checkpoint)
-    texts, where = _texts(config, lm)
+    texts, where, source_nats = _texts(config, lm)
     store = build(texts, lm.tokenizer)
     num_streams = config.num_streams if config.num_streams is not None else lm.config["evaluation"]["num_streams"]
     figures = lm.evaluate_store(store, num_streams=num_streams)
     result: dict[str, Any] = {"run": str(lm.folder), "checkpoint": config.checkpoint, "text": where, **figures}
+    if source_nats is not None:
+        result["source_nats_per_token"] = source_nats / store.num_targets
+        result["excess_nats_per_token"] = figures["nats_per_token"] - result["source_nats_per_token"]
+    if config.baselines:
+        result |= _baselines(lm, store)
     result["num_characters"] = store.num_characters
     result["fingerprint"] = fingerprint(store, lm.tokenizer, int(figures["num_streams"]))
     for name, value in result.items():
@@ -43,18 +50,37 @@ def evaluate(config: DictConfig) -> dict[str, Any]:
     return result
 
 
-def _texts(config: DictConfig, lm: TrainedModel) -> tuple[list[str], str]:
-    """The documents to evaluate, and what they are."""
+def _baselines(lm: TrainedModel, store: TokenStore) -> dict[str, float]:
+    """Simple models fitted on the run's training text, on the same tokens; nothing where that text is gone."""
     from lmlab.build import instantiate
+    from lmlab.data.token_store import build
+    from lmlab.training.judging import baseline_figures
+
+    try:
+        train = instantiate(lm.config["data"]["source"]).load().texts("train")
+    except UserError as error:
+        print(f"note: no baselines, for the run's training text cannot be read: {error}", file=sys.stderr)
+        return {}
+    order = lm.config["evaluation"].get("ngram_order")
+    figures = baseline_figures(build(train, lm.tokenizer), store, lm.tokenizer, order=order)
+    return {f"{name}_nats_per_token": value for name, value in figures.items()}
+
+
+def _texts(config: DictConfig, lm: TrainedModel) -> tuple[list[str], str, float | None]:
+    """The documents to evaluate, what they are, and the source's own total nats where that is known."""
+    from lmlab.build import instantiate
+    from lmlab.data.sentence_sources import SentenceFiles
     from lmlab.data.sources import TextFiles
 
     if config.data.path is not None:
-        corpus = TextFiles(path=config.data.path, split=[1.0], encoding=config.data.encoding).whole()
+        reader = SentenceFiles if lm.tokenizer.end_token == "sentence" else TextFiles
+        corpus = reader(path=config.data.path, split=[1.0], encoding=config.data.encoding).whole()
         for note in corpus.notes:
             print(f"note: {note}", file=sys.stderr)
-        return corpus.texts("text"), str(config.data.path)
+        return corpus.texts("text"), str(config.data.path), None
     corpus = instantiate(lm.config["data"]["source"]).load()
-    return corpus.texts(config.split), f"{lm.config['data']['name']}, {config.split} split"
+    where = f"{lm.config['data']['name']}, {config.split} split"
+    return corpus.texts(config.split), where, corpus.source_nats.get(config.split)
 
 
 def main() -> None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lmlab.data.token_store import START_ID, UNKNOWN_ID
+from lmlab.data.tokenizers import Tokenizer
 from lmlab.errors import UserError
 from lmlab.models.language_model import RecurrentLM
 from lmlab.training.evaluation import evaluation_mode, exact_float32
@@ -159,6 +161,20 @@ def generate(
     return [_sample(row, options.end_id) for row in drawn]
 
 
+def next_token_probabilities(model: RecurrentLM, prompt: Sequence[int]) -> Tensor:
+    """The model's own probabilities of the token after a prompt: (V,) float64 on the CPU, at temperature 1.
+
+    Args:
+        model: any device; left in the mode it was in.
+        prompt: at least one id.
+    """
+    device = next(model.parameters()).device
+    with evaluation_mode(model), exact_float32(device), _threads_for(1, device):
+        hidden = model(torch.tensor([list(prompt)], device=device), model.init_state(1)).hidden
+        logits = model.decoder.logits(hidden[0, -1]).cpu()
+    return logits.double().softmax(dim=0)
+
+
 def _drawn(
     model: RecurrentLM,
     prompt: Sequence[int],
@@ -216,11 +232,29 @@ def _threads_for(num_samples: int, device: torch.device) -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def start_of_text(vocabulary: Sequence[str], end_id: int | None) -> int:
-    """The id that an empty prompt starts from: the end token, else a line end, a full stop, or the first entry."""
-    if end_id is not None:
-        return end_id
+def start_of_text(tokenizer: Tokenizer, prompt: Sequence[int]) -> list[int]:
+    """The ids from which a text is continued.
+
+    A sentence begins with the start token. Where an empty prompt of running text leaves nothing to begin with, it is
+    the end token, else a line end, a full stop, or the first entry.
+
+    Args:
+        tokenizer: the model's.
+        prompt: its ids, perhaps none.
+    """
+    vocabulary = tokenizer.vocabulary
+    if tokenizer.end_token == "sentence":
+        return [START_ID, *prompt]
+    if prompt:
+        return list(prompt)
+    if tokenizer.end_id is not None:
+        return [tokenizer.end_id]
     for entry in ("\n", "."):
         if entry in vocabulary:
-            return list(vocabulary).index(entry)
-    return min(1, len(vocabulary) - 1)
+            return [list(vocabulary).index(entry)]
+    return [min(1, len(vocabulary) - 1)]
+
+
+def never_drawn(tokenizer: Tokenizer) -> tuple[int, ...]:
+    """The ids that are no text and end none: the unknown token, and a sentence's start token."""
+    return (UNKNOWN_ID, START_ID) if tokenizer.end_token == "sentence" else (UNKNOWN_ID,)

@@ -9,16 +9,16 @@ from typing import Any, NamedTuple
 import torch
 
 from lmlab.data import saved_tokenizers
-from lmlab.data.batching import EvaluationLoader
 from lmlab.data.corpus import joined
 from lmlab.data.reading import unix_line_ends
-from lmlab.data.token_store import TokenStore, build
-from lmlab.data.tokenizers import UNKNOWN, Tokenizer
+from lmlab.data.sentences import evaluation_loader, in_order
+from lmlab.data.token_store import UNKNOWN_ID, TokenStore, build
+from lmlab.data.tokenizers import Tokenizer
 from lmlab.device import choose_device
 from lmlab.errors import UserError
 from lmlab.models.language_model import RecurrentLM
 from lmlab.reporting.runs import checkpoint_path, find_run
-from lmlab.sampling import Sample, SamplingOptions, generate, start_of_text
+from lmlab.sampling import Sample, SamplingOptions, generate, never_drawn, next_token_probabilities, start_of_text
 from lmlab.training.assembly import build_model
 from lmlab.training.callbacks.checkpoints import read_checkpoint
 from lmlab.training.evaluation import evaluate, nats_by_token
@@ -47,6 +47,18 @@ class TokenNats(NamedTuple):
 
     token: str
     nats: float
+
+
+class NextToken(NamedTuple):
+    """What may come next.
+
+    Args:
+        token: as the vocabulary has it.
+        probability: that the model gives it.
+    """
+
+    token: str
+    probability: float
 
 
 class TrainedModel:
@@ -118,9 +130,10 @@ class TrainedModel:
         allow_unknown: bool,
     ) -> SamplingOptions:
         """Options with this tokenizer's special tokens."""
-        banned = [] if allow_unknown else [self.tokenizer.vocabulary.index(UNKNOWN)]
-        if self.tokenizer.end_token == "document" and not stop_at_end and self.tokenizer.end_id is not None:
-            banned.append(self.tokenizer.end_id)  # it has no text; a line's end token is a line end and may be drawn
+        banned = [i for i in never_drawn(self.tokenizer) if not (allow_unknown and i == UNKNOWN_ID)]
+        silent = self.tokenizer.end_token in ("document", "sentence")  # a line's end token is a line end
+        if silent and not stop_at_end and self.tokenizer.end_id is not None:
+            banned.append(self.tokenizer.end_id)
         return SamplingOptions(
             length=length,
             temperature=temperature,
@@ -148,7 +161,7 @@ class TrainedModel:
             on_text: called with each piece of sample 0 as it is written.
         """
         prompt_ids = self.tokenizer.encode(prompt).tolist()
-        start = prompt_ids or [start_of_text(self.tokenizer.vocabulary, self.tokenizer.end_id)]
+        start = start_of_text(self.tokenizer, prompt_ids)
         streamer = self.tokenizer.streamer()
         for token_id in prompt_ids:
             streamer.push(token_id)
@@ -166,6 +179,19 @@ class TrainedModel:
             streamer.push(token_id)
         return Generated("".join(streamer.push(i) for i in sample.ids), sample.stop_reason)
 
+    def next_tokens(self, prompt: str = "", *, top: int = 5) -> list[NextToken]:
+        """The tokens most likely to follow a prompt, the most probable first.
+
+        Args:
+            prompt: any text.
+            top: how many.
+        """
+        ids = start_of_text(self.tokenizer, self.tokenizer.encode(prompt).tolist())
+        chances = next_token_probabilities(self.model, ids)
+        found = chances.topk(min(top, len(chances)))
+        vocabulary = self.tokenizer.vocabulary
+        return [NextToken(vocabulary[i], p) for i, p in zip(found.indices.tolist(), found.values.tolist(), strict=True)]
+
     def nats(self, text: str) -> float:
         """Total nats of a text, read from a fresh state.
 
@@ -175,10 +201,10 @@ class TrainedModel:
 
     def token_nats(self, text: str) -> list[TokenNats]:
         """Nats of each counted token of a text; the sum is `nats`."""
-        store = build([unix_line_ends(text)], self.tokenizer)
+        store = build(self._documents(text), self.tokenizer)
         if store.num_targets < 1:
             return []
-        nats = nats_by_token(self.model, EvaluationLoader(store, num_streams=1)).tolist()
+        nats = nats_by_token(self.model, in_order(store)).tolist()
         counted = store.ids[len(store) - len(nats) :]
         vocabulary = self.tokenizer.vocabulary
         return [TokenNats(vocabulary[int(i)], n) for i, n in zip(counted, nats, strict=True)]
@@ -193,14 +219,21 @@ class TrainedModel:
         Raises:
             UserError: nothing in it to predict.
         """
-        documents = joined([unix_line_ends(document) for document in ([text] if isinstance(text, str) else text)])
-        return self.evaluate_store(build(documents, self.tokenizer), num_streams=num_streams)
+        return self.evaluate_store(build(self._documents(text), self.tokenizer), num_streams=num_streams)
+
+    def _documents(self, text: str | list[str]) -> list[str]:
+        """Documents of running text; or sentences, of which one text has one a line that is not empty."""
+        given = [unix_line_ends(document) for document in ([text] if isinstance(text, str) else text)]
+        if self.tokenizer.end_token != "sentence":
+            return joined(given)
+        lines = given if not isinstance(text, str) else given[0].split("\n")
+        return [line for line in lines if line.strip()]
 
     def evaluate_store(self, store: TokenStore, *, num_streams: int | None) -> dict[str, float]:
         """The same for a text already encoded."""
         if store.num_targets < 1:
             raise UserError("text", None, f"{len(store)} tokens, nothing to predict", "give a longer text")
-        loader = EvaluationLoader(store, num_streams=num_streams)
+        loader = evaluation_loader(store, num_streams=num_streams)
         totals = evaluate(self.model, loader)
         figures = split_figures("", totals, num_characters=store.num_characters, unk_rate=store.unk_rate)
         return {name.lstrip("/"): value for name, value in figures.items()} | {"num_streams": loader.num_streams}

@@ -10,7 +10,7 @@ import pytest
 import lmlab
 
 PACKAGE = Path(lmlab.__file__).parent
-COMMANDS = {f"lmlab.{name}" for name in ("train", "evaluate", "generate", "list", "report", "benchmark")}
+COMMANDS = {f"lmlab.{name}" for name in ("train", "evaluate", "generate", "list", "predict", "report", "benchmark")}
 
 
 def modules() -> dict[str, Path]:

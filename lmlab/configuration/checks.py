@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,8 @@ def check_training(config: DictConfig) -> None:
     _check_samples(config)
     if config.evaluation.num_streams is not None:
         at_least(config, "evaluation.num_streams", 1)
+    if config.evaluation.ngram_order is not None:
+        at_least(config, "evaluation.ngram_order", 1)
     parts = Path(config.name).parts
     if not parts or ".." in parts or Path(config.name).is_absolute():
         raise UserError("name", config.name, "is no name of a folder below output_dir", "for example name=my_run")
@@ -60,6 +63,17 @@ def check_sampling(config: Any) -> None:
     _check_sampling_options(config, "")
     at_least(config, "num_samples", 1)
     _check_checkpoint(config)
+
+
+def check_prediction(config: DictConfig) -> None:
+    """Refuses a `predict` configuration that cannot work.
+
+    Raises:
+        UserError: the first setting that is out of its range.
+    """
+    at_least(config, "top", 1)
+    if config.checkpoint is not None:
+        _check_checkpoint(config)
 
 
 def check_evaluation(config: DictConfig) -> None:
@@ -99,8 +113,9 @@ def check_benchmark(config: DictConfig) -> None:
 
 
 def _check_checkpoint(config: Any) -> None:
-    if config.checkpoint not in ("best", "last"):
-        raise UserError("checkpoint", config.checkpoint, "no such checkpoint", "choose best or last")
+    if not re.fullmatch(r"best|last|step-\d+", config.checkpoint):
+        remedy = "choose best, last, or one that was kept (step-000500)"
+        raise UserError("checkpoint", config.checkpoint, "no such checkpoint", remedy)
 
 
 def _check_parts(config: DictConfig) -> None:
@@ -130,6 +145,10 @@ def _check_no_extras(config: DictConfig, prefix: str) -> None:
 def _check_data(config: DictConfig) -> None:
     at_least(config, "data.batch_size", 1)
     at_least(config, "data.sequence_length", 1)
+    at_least(config, "data.stride", 1)
+    if config.data.tokens_per_batch is not None:
+        at_least(config, "data.tokens_per_batch", 1)
+    _check_sentences(config)
     split = list(config.data.split)
     usable = len(split) in (2, 3) and all(share >= 0 for share in split) and min(split[:2]) > 0
     if not usable:
@@ -139,8 +158,8 @@ def _check_data(config: DictConfig) -> None:
     assert isinstance(source, dict)
     if config.data.path and "path" not in source:
         raise UserError("data.path", config.data.path, f"data={config.data.name} reads no path", "add data=text")
-    published = source["_target_"].startswith("lmlab.data.published.")  # these have a copy of their own
-    if "path" in source and not source["path"] and not published:
+    needs_path = source["_target_"].endswith((".TextFiles", ".HarryPotter", ".SentenceFiles"))
+    if "path" in source and not source["path"] and needs_path:
         problem, remedy = "this data set needs a text of yours", "give a file or folder: data.path=my_text.txt"
         raise UserError("data.path", None, problem, remedy)
     instantiate({str(key): value for key, value in source.items()}).check()
@@ -154,6 +173,22 @@ def _check_data(config: DictConfig) -> None:
             ) from None
 
 
+def _check_sentences(config: DictConfig) -> None:
+    """Sentences are batched as sentences, running text is not; the tokenizer follows the data."""
+    by_sentence = config.data.batching._target_.endswith("SentencesLoader")
+    if config.data.sentences != by_sentence:
+        name = config.data.batching._target_.rpartition(".")[2].removesuffix("Loader").lower()
+        if by_sentence:
+            remedy = "use batching=streams, windows or chunks, or data=sentences for a text with one sentence a line"
+            raise UserError("batching", name, f"data={config.data.name} is running text", remedy)
+        raise UserError("batching", name, f"data={config.data.name} gives sentences", "use batching=sentences")
+    if config.data.sentences:
+        if config.tokenizer.end_token not in (None, "sentence"):
+            problem = "sentences have start and end tokens of their own"
+            raise UserError("tokenizer.end_token", config.tokenizer.end_token, problem, "leave it out")
+        config.tokenizer.end_token = "sentence"
+
+
 def _check_exists(field: str, value: str) -> None:
     if not Path(value).expanduser().exists():
         where = "" if os.path.isabs(value) else f" in {os.getcwd()}"
@@ -163,14 +198,16 @@ def _check_exists(field: str, value: str) -> None:
 def _check_tokenizer(config: DictConfig) -> None:
     tokenizer = config.tokenizer
     by_word = "split" in tokenizer
-    allowed = (None, "line", "document") if by_word else (None, "document")
+    allowed: tuple[str | None, ...] = (None, "line", "document") if by_word else (None, "document")
+    if config.data.sentences:
+        allowed = ("sentence",)
     if tokenizer.end_token not in allowed:
         choices = ", ".join(str(a or "null") for a in allowed)
         raise UserError("tokenizer.end_token", tokenizer.end_token, "no such option", f"choose one of {choices}")
     if by_word and tokenizer.split not in ("punctuation", "whitespace"):
         raise UserError("tokenizer.split", tokenizer.split, "no such option", "choose punctuation or whitespace")
-    # Of words or pairs; 258 are the 256 bytes and the two special tokens.
-    for name, least in (("min_frequency", 1), ("max_size", 3), ("vocabulary_size", 258)):
+    # Of words or pairs; 259 are the 256 bytes and the three special tokens.
+    for name, least in (("min_frequency", 1), ("max_size", 4), ("vocabulary_size", 259)):
         if tokenizer.get(name) is not None:
             at_least(config, f"tokenizer.{name}", least)
 
@@ -179,6 +216,8 @@ def _check_model(config: DictConfig) -> None:
     model, embedding = config.model, config.embedding
     at_least(config, "model.hidden_size", 1)
     at_least(config, "model.num_layers", 1)
+    if "context" in model:
+        at_least(config, "model.context", 1)
     for name in ("dropout", "input_dropout", "output_dropout", "embedding_dropout"):
         value = model[name]
         if not 0 <= value < 1:
@@ -217,6 +256,9 @@ def _check_samples(config: DictConfig) -> None:
         if samples[name] is not None and samples[name] < 1:
             field = f"callbacks.sample_text.{name}"
             raise UserError(field, samples[name], "is less than 1", "null switches it off")
+    if config.callbacks.checkpoints.keep_every is not None:
+        at_least(config, "callbacks.checkpoints.keep_every", 1)
+    at_least(config, "callbacks.sample_text.num_samples", 1)
     minutes = config.callbacks.checkpoints.every_minutes
     if minutes is not None and not minutes > 0:
         raise UserError(

@@ -196,11 +196,14 @@ def known_settings(error: BaseException) -> list[str]:
         return names
 
     root = _match(r"object_type=(\w+)", "\n".join(map(str, _chain(error))))
-    for command in (schema.SamplingConfig, schema.EvaluateConfig, schema.BenchmarkConfig):
+    for command in (schema.SamplingConfig, schema.PredictConfig, schema.EvaluateConfig, schema.BenchmarkConfig):
         if root is not None and root[1] == command.__name__:
             return walk(command, "")
     names = walk(schema.TrainConfig, "")
     for node, prefix in (
+        (schema.FeedForwardConfig, "model."),
+        (schema.WindowsConfig, "data.batching."),
+        (schema.SentencesConfig, "data.batching."),
         (schema.WordTokenizerConfig, "tokenizer."),
         (schema.BPETokenizerConfig, "tokenizer."),
         (schema.AdamConfig, "optimizer."),

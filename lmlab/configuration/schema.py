@@ -13,7 +13,21 @@ from omegaconf import MISSING
 class BatchingConfig:
     _target_: str = MISSING
     batch_size: int = MISSING
+
+
+@dataclass
+class StreamsConfig(BatchingConfig):
     sequence_length: int = MISSING
+
+
+@dataclass
+class WindowsConfig(StreamsConfig):
+    stride: int = MISSING
+
+
+@dataclass
+class SentencesConfig(BatchingConfig):
+    tokens_per_batch: int | None = MISSING
 
 
 @dataclass
@@ -25,8 +39,11 @@ class DataConfig:
     prompts: list[str] = MISSING
     batch_size: int = MISSING
     sequence_length: int = MISSING
+    stride: int = MISSING
+    tokens_per_batch: int | None = MISSING
+    sentences: bool = MISSING
     source: dict[str, Any] = MISSING
-    batching: BatchingConfig = field(default_factory=BatchingConfig)
+    batching: Any = MISSING  # its type is set by the option of `batching`
 
 
 @dataclass
@@ -59,6 +76,11 @@ class CoreConfig:
 
 
 @dataclass
+class FeedForwardCoreConfig(CoreConfig):
+    context: int = MISSING
+
+
+@dataclass
 class ModelConfig:
     name: str = MISSING
     hidden_size: int = MISSING
@@ -70,6 +92,12 @@ class ModelConfig:
     embedding_dropout: float = MISSING
     tie_weights: bool = MISSING
     core: CoreConfig = field(default_factory=CoreConfig)
+
+
+@dataclass
+class FeedForwardConfig(ModelConfig):
+    context: int = MISSING
+    core: FeedForwardCoreConfig = field(default_factory=FeedForwardCoreConfig)
 
 
 @dataclass
@@ -174,6 +202,7 @@ class SampleTextConfig:
     every_n_epochs: int | None = MISSING
     every_n_steps: int | None = MISSING
     prompts: list[str] = MISSING
+    num_samples: int = MISSING
     length: int = MISSING
     temperature: float = MISSING
     top_k: int | None = MISSING
@@ -185,6 +214,13 @@ class SampleTextConfig:
 class CheckpointsConfig:
     _target_: str = MISSING
     every_minutes: float | None = MISSING
+    keep_every: int | None = MISSING
+
+
+@dataclass
+class GradientsConfig:
+    _target_: str = MISSING
+    per_layer: bool = MISSING
 
 
 @dataclass
@@ -210,6 +246,7 @@ class CallbacksConfig:
     sample_text: SampleTextConfig = field(default_factory=SampleTextConfig)
     checkpoints: CheckpointsConfig = field(default_factory=CheckpointsConfig)
     early_stopping: EarlyStoppingConfig = field(default_factory=EarlyStoppingConfig)
+    gradients: GradientsConfig = field(default_factory=GradientsConfig)
     alarms: AlarmsConfig = field(default_factory=AlarmsConfig)
     progress: ProgressConfig = field(default_factory=ProgressConfig)
 
@@ -223,6 +260,8 @@ class LoggerConfig:
 class EvaluationConfig:
     num_streams: int | None = MISSING
     test: bool = MISSING
+    baselines: bool = MISSING
+    ngram_order: int | None = MISSING
 
 
 @dataclass
@@ -263,6 +302,17 @@ class SamplingConfig:
 
 
 @dataclass
+class PredictConfig:
+    """What `python -m lmlab.predict` takes."""
+
+    run: str = MISSING
+    prompt: str = MISSING
+    checkpoint: str | None = MISSING
+    top: int = MISSING
+    output_dir: str = MISSING
+
+
+@dataclass
 class TextConfig:
     path: str | None = MISSING
     encoding: str = MISSING
@@ -276,6 +326,7 @@ class EvaluateConfig:
     split: str | None = MISSING
     checkpoint: str = MISSING
     num_streams: int | None = MISSING
+    baselines: bool = MISSING
     output: str | None = MISSING
     output_dir: str = MISSING
     data: TextConfig = field(default_factory=TextConfig)
@@ -303,11 +354,14 @@ def register() -> None:
     nodes: dict[str, type] = {
         "train": TrainConfig,
         "data": DataConfig,
-        "batching": BatchingConfig,
+        "batching_streams": StreamsConfig,
+        "batching_windows": WindowsConfig,
+        "batching_sentences": SentencesConfig,
         "tokenizer": TokenizerConfig,
         "tokenizer_word": WordTokenizerConfig,
         "tokenizer_bpe": BPETokenizerConfig,
         "model": ModelConfig,
+        "model_feedforward": FeedForwardConfig,
         "embedding": EmbeddingConfig,
         "optimizer_adam": AdamConfig,
         "optimizer_adamw": AdamConfig,
@@ -325,6 +379,7 @@ def register() -> None:
         "callbacks": CallbacksConfig,
         "logger": LoggerConfig,
         "generate": SamplingConfig,
+        "predict": PredictConfig,
         "evaluate": EvaluateConfig,
         "benchmark": BenchmarkConfig,
     }

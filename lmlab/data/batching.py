@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -82,6 +82,84 @@ class Streams:
         return Batch(torch.from_numpy(inputs), torch.from_numpy(targets), reset)
 
 
+class PlaceInEpoch:
+    """Which batch of which epoch comes next, so that an interrupted epoch goes on where it stopped.
+
+    Args:
+        num_batches: of an epoch.
+    """
+
+    def __init__(self, num_batches: int) -> None:
+        self.num_batches = num_batches
+        self.epoch = 0
+        self.position = 0
+        self._resumed = False
+
+    def steps(self) -> Iterator[tuple[int, int]]:
+        """Epoch and number of each batch that is left of the epoch."""
+        # Lightning does not exhaust a sized iterator, so a new one starts an epoch, unless a state was just loaded.
+        if not self._resumed:
+            self.position = 0
+        self._resumed = False
+        while True:
+            step = self.epoch, self.position
+            # Counted before the batch is handed out: the state then says where to go on after it.
+            self.position += 1
+            if self.position >= self.num_batches:
+                self.epoch, self.position = self.epoch + 1, 0
+            yield step
+            if self.position == 0:
+                return
+
+    def state_dict(self) -> dict[str, int]:
+        """Epoch and position after the last batch that was handed out."""
+        return {"epoch": self.epoch, "position": self.position}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Goes on from a saved state at the next call of `steps`."""
+        self.epoch, self.position = state["epoch"], state["position"]
+        self._resumed = True
+
+
+class TrainLoader(Protocol):
+    """What every loader of training batches gives, besides being sized and iterable.
+
+    Args:
+        note: what its user should know; may be empty.
+    """
+
+    note: str
+
+    def __len__(self) -> int:
+        """Batches an epoch."""
+        ...
+
+    def __iter__(self) -> Iterator[Batch]:
+        """The rest of the epoch; its order is a function of (seed, epoch)."""
+        ...
+
+    @property
+    def padded_tokens(self) -> float:
+        """Mean tokens of a batch, padding counted."""
+        ...
+
+    def describe(self) -> str:
+        """What a batch is, in words."""
+        ...
+
+    def example(self) -> Batch:
+        """A typical batch, for timing."""
+        ...
+
+    def state_dict(self) -> dict[str, int]:
+        """Epoch and position after the last batch that was handed out."""
+        ...
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Goes on from a saved state at the next iteration."""
+        ...
+
+
 class StreamsLoader:
     """Contiguous streams for truncated back-propagation: the state is carried from batch to batch, reset each epoch.
 
@@ -109,39 +187,39 @@ class StreamsLoader:
                 f"trained with data.batch_size={self.batch_size} data.sequence_length={self.sequence_length}"
             )
         self.streams = Streams(store, self.batch_size)
-        self.epoch = 0
-        self.position = 0
-        self._resumed = False
+        self.place = PlaceInEpoch(self.streams.num_windows(self.sequence_length))
 
     def __len__(self) -> int:
-        return self.streams.num_windows(self.sequence_length)
+        return self.place.num_batches
 
     def __iter__(self) -> Iterator[Batch]:
-        # Lightning does not exhaust a sized iterator, so a new one starts an epoch, unless a state was just loaded.
-        if not self._resumed:
-            self.position = 0
-        self._resumed = False
-        while self.position < len(self):
-            start = self.position * self.sequence_length
-            self._advance()
-            yield self.streams.window(start, start + self.sequence_length)
-            if self.position == 0:
-                return
+        for _, index in self.place.steps():
+            yield self._window(index)
 
-    def _advance(self) -> None:
-        """Counts a batch before it is handed out: the state then says where to go on after it."""
-        self.position += 1
-        if self.position == len(self):
-            self.epoch, self.position = self.epoch + 1, 0
+    def _window(self, index: int) -> Batch:
+        start = index * self.sequence_length
+        return self.streams.window(start, start + self.sequence_length)
+
+    @property
+    def padded_tokens(self) -> float:
+        """Tokens of a batch, padding counted."""
+        return float(self.batch_size * self.sequence_length)
+
+    def describe(self) -> str:
+        """What a batch is, in words."""
+        return f"{self.batch_size} streams x {self.sequence_length} tokens, state carried"
+
+    def example(self) -> Batch:
+        """A batch, for timing."""
+        return self._window(0)
 
     def state_dict(self) -> dict[str, int]:
         """Epoch and position after the last batch that was handed out."""
-        return {"epoch": self.epoch, "position": self.position}
+        return self.place.state_dict()
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Goes on from a saved state at the next iteration."""
-        self.epoch, self.position = state["epoch"], state["position"]
-        self._resumed = True
+        self.place.load_state_dict(state)
 
 
 class EvaluationLoader:

@@ -13,7 +13,7 @@ import numpy as np
 import tokenizers
 
 from lmlab.data.pieces import pieces
-from lmlab.data.tokenizers import END, FORMAT, UNKNOWN, Ids, Streamer
+from lmlab.data.tokenizers import FORMAT, UNKNOWN, Ids, Streamer, special_tokens
 
 # A piece for the library's trainer, which takes 256 of them at once, and most stretches that one encoding remembers.
 _TRAINING_PIECE = 50_000
@@ -50,7 +50,8 @@ class BPETokenizer:
     are no whole character are shown as ``\\xe2``.
 
     Args:
-        end_token: ``document`` puts an end token behind each document; None has no end token.
+        end_token: ``document`` puts an end token behind each document, ``sentence`` behind each sentence, which also
+            begins with a start token; None has neither.
         vocabulary_size: most entries, the 256 bytes and the special tokens included.
         min_frequency: a pair that is rarer is not merged.
 
@@ -61,7 +62,7 @@ class BPETokenizer:
         self.end_token = end_token
         self.vocabulary_size = vocabulary_size
         self.min_frequency = min_frequency
-        self._special = [UNKNOWN] if end_token is None else [UNKNOWN, END]
+        self._special = special_tokens(end_token)
         self.end_id: int | None = None if end_token is None else 1
         self._set([])
 
@@ -117,12 +118,12 @@ class BPETokenizer:
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of ids; an end token adds nothing, bytes that are no character become U+FFFD."""
-        streamer = _ByteStreamer(self._entries, len(self._special), self.end_id)
+        streamer = _ByteStreamer(self._entries, len(self._special))
         return "".join(streamer.push(i) for i in ids) + streamer.flush()
 
     def streamer(self) -> Streamer:
         """A fresh streaming decoder. It holds the bytes of a character back until all of them are there."""
-        return _ByteStreamer(self._entries, len(self._special), self.end_id)
+        return _ByteStreamer(self._entries, len(self._special))
 
     def unknown(self, text: str) -> list[str]:
         """Nothing: every text is made of bytes."""
@@ -152,16 +153,15 @@ class BPETokenizer:
 
 
 class _ByteStreamer:
-    def __init__(self, entries: Sequence[bytes], num_special: int, end_id: int | None) -> None:
+    def __init__(self, entries: Sequence[bytes], num_special: int) -> None:
         self._entries = entries
         self._num_special = num_special
-        self._end_id = end_id
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
 
     def push(self, token_id: int) -> str:
         if token_id >= self._num_special:
             return self._decoder.decode(self._entries[token_id - self._num_special])
-        return self.flush() + ("" if token_id == self._end_id else UNKNOWN)
+        return self.flush() + (UNKNOWN if token_id == 0 else "")
 
     def flush(self) -> str:
         """What is left of a character that was never completed."""

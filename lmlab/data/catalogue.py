@@ -1,7 +1,7 @@
 """Published texts and vectors: where a copy lies that does not change, and what its SHA-256 is.
 
 The hashes of the texts kept as single files were computed from their bytes; those of the archives (wikitext103,
-enwik8, text8, GloVe) are the ones published by the loaders of Hugging Face's datasets, gluon-nlp and torchtext.
+enwik8, text8, imdb, GloVe) are the ones published by the loaders of Hugging Face's datasets, gluon-nlp and torchtext.
 """
 
 from __future__ import annotations
@@ -136,6 +136,38 @@ TEXTS: dict[str, tuple[RemoteFile, ...]] = {
             "https://mattmahoney.net/dc/text8.zip",
             "a6640522afe85d1963ad56c05b0ede0a0c000dddc9671758a6cc09b7a38e5232",
             31_344_016,
+        ),
+    ),
+    # The two-class subset, lower-cased, sentence and label in columns.
+    "sst": (
+        RemoteFile(
+            "train.tsv",
+            _RAW
+            + "clairett/pytorch-sentiment-classification/457ffd83de90a9d6d472d8ffc31bbffe40a8b236/data/SST2/train.tsv",
+            "ec192f833a64da08f475488a77b0d0b47db47acd0f458bd18433fc793b569920",
+            720_259,
+        ),
+        RemoteFile(
+            "dev.tsv",
+            _RAW
+            + "clairett/pytorch-sentiment-classification/457ffd83de90a9d6d472d8ffc31bbffe40a8b236/data/SST2/dev.tsv",
+            "eddea6b39e601dd4e7a672b53cc40fdf6019fa80522f351206c24340ca5d9359",
+            92_057,
+        ),
+        RemoteFile(
+            "test.tsv",
+            _RAW
+            + "clairett/pytorch-sentiment-classification/457ffd83de90a9d6d472d8ffc31bbffe40a8b236/data/SST2/test.tsv",
+            "831169c7e2e429d6026e1bdbb542f33b636e3e596caad9602ebc953c205928b7",
+            188_749,
+        ),
+    ),
+    "imdb": (
+        RemoteFile(
+            "aclImdb_v1.tar.gz",
+            "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",
+            "c40f74a18d3b61f90feba1e17730e0d38e8b97c05fde7008942e91923d1658fe",
+            84_125_825,
         ),
     ),
 }

@@ -28,15 +28,19 @@ class Corpus:
         provenance: where the text came from, a line each.
         notes: what was decided on the way and the user should know (an encoding guessed, a licence stripped).
         warnings: what may make the numbers other than expected.
+        sentences: each document is a sentence, read from a fresh state.
+        source_nats: by split, the total nats of its strings under the source that made them; empty for natural text.
     """
 
     splits: dict[str, tuple[Document, ...]]
     provenance: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = field(default=())
+    sentences: bool = False
+    source_nats: dict[str, float] = field(default_factory=dict)
 
     def texts(self, split: str) -> list[str]:
-        """The split's documents, each ended by a line end where another follows it.
+        """The split's documents, each ended by a line end where another follows it; sentences as they are.
 
         Raises:
             UserError: the corpus has no such split.
@@ -45,7 +49,8 @@ class Corpus:
             there = ", ".join(self.splits)
             remedy = f"its splits are {there}; use one of them, or data.split with a share for {split}"
             raise UserError("split", split, "this text has no such split", remedy)
-        return joined([document.text for document in self.splits[split]])
+        texts = [document.text for document in self.splits[split]]
+        return texts if self.sentences else joined(texts)
 
 
 def joined(texts: Sequence[str]) -> list[str]:

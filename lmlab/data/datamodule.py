@@ -11,11 +11,12 @@ import numpy as np
 import pytorch_lightning as pl
 
 from lmlab.data import token_store
-from lmlab.data.batching import EvaluationLoader, StreamsLoader
+from lmlab.data.batching import EvaluationLoader, TrainLoader
 from lmlab.data.corpus import Corpus
 from lmlab.data.saved_tokenizers import fitted
+from lmlab.data.sentences import SentenceEvaluationLoader, evaluation_loader
 from lmlab.data.token_store import TokenStore
-from lmlab.data.tokenizers import END, UNKNOWN, Tokenizer
+from lmlab.data.tokenizers import UNKNOWN, Tokenizer, special_tokens
 from lmlab.errors import UserError
 
 # Above this share of unknown words a perplexity says little.
@@ -41,7 +42,7 @@ class LanguageModelData(pl.LightningDataModule):
         *,
         corpus: Corpus,
         tokenizer: Tokenizer,
-        make_train_loader: Callable[[TokenStore], StreamsLoader],
+        make_train_loader: Callable[[TokenStore], TrainLoader],
         num_streams: int | None,
         fit: bool = True,
     ) -> None:
@@ -49,7 +50,7 @@ class LanguageModelData(pl.LightningDataModule):
         self.corpus = corpus
         self.tokenizer = fitted(tokenizer, corpus.texts("train")) if fit else tokenizer
         self.num_streams = num_streams
-        if not set(self.tokenizer.vocabulary) - {UNKNOWN, END}:
+        if len(self.tokenizer.vocabulary) == len(special_tokens(self.tokenizer.end_token)):
             problem = "no word of the training text occurs so often, so none is known"
             raise UserError("tokenizer.min_frequency", getattr(tokenizer, "min_frequency", None), problem, "lower it")
         self.stores = {name: self._store(name) for name in corpus.splits}
@@ -66,15 +67,15 @@ class LanguageModelData(pl.LightningDataModule):
             )
         return store
 
-    def train_dataloader(self) -> StreamsLoader:
+    def train_dataloader(self) -> TrainLoader:
         """The training batches; always the same object, for it carries its position."""
         return self.train_loader
 
-    def val_dataloader(self) -> EvaluationLoader:
+    def val_dataloader(self) -> EvaluationLoader | SentenceEvaluationLoader:
         """The validation split under the evaluation protocol."""
         return self.evaluation_loader("validation")
 
-    def evaluation_loader(self, split: str) -> EvaluationLoader:
+    def evaluation_loader(self, split: str) -> EvaluationLoader | SentenceEvaluationLoader:
         """Any split under the evaluation protocol.
 
         Raises:
@@ -82,7 +83,7 @@ class LanguageModelData(pl.LightningDataModule):
         """
         if split not in self.stores:
             self.corpus.texts(split)  # raises, naming the splits there are
-        return EvaluationLoader(self.stores[split], num_streams=self.num_streams)
+        return evaluation_loader(self.stores[split], num_streams=self.num_streams)
 
     @property
     def warnings(self) -> list[str]:
@@ -112,16 +113,17 @@ def fingerprint(store: TokenStore, tokenizer: Tokenizer, num_streams: int) -> st
     Args:
         store: the evaluated split.
         tokenizer: whose vocabulary and options count.
-        num_streams: streams of the protocol.
+        num_streams: streams of the protocol; sentences have none.
     """
+    running = store.sentences is None
     protocol: dict[str, Any] = {
         "text": store.text_sha256,
         # Beyond the text: where end tokens stand.
         "ids": hashlib.sha256(np.ascontiguousarray(store.ids).data).hexdigest(),
         "tokenizer": tokenizer.to_dict(),
-        "num_streams": num_streams,
+        "num_streams": num_streams if running else None,
         "num_tokens": store.num_targets,
         "dtype": "float32",
-        "state": "carried",
+        "state": "carried" if running else "fresh for each sentence",
     }
     return hashlib.sha256(json.dumps(protocol, sort_keys=True).encode()).hexdigest()

@@ -14,6 +14,10 @@ from lmlab.data.saved_tokenizers import to_json
 from lmlab.data.tokenizers import Ids, Tokenizer
 from lmlab.files import write_atomically
 
+# The places of special tokens in every vocabulary; the start token's in those for sentences.
+UNKNOWN_ID = 0
+START_ID = 2
+
 
 @dataclass(frozen=True)
 class TokenStore:
@@ -25,6 +29,8 @@ class TokenStore:
         num_unknown: how many of the ids are `<unk>`.
         text_sha256: of the text's UTF-8 bytes.
         end_id: the tokenizer's end token, from which the first token is predicted; None where there is none.
+        sentences: (S,) position of each sentence's first token, which is predicted from `START_ID`; None for running
+            text.
     """
 
     ids: Ids
@@ -32,6 +38,7 @@ class TokenStore:
     num_unknown: int
     text_sha256: str
     end_id: int | None
+    sentences: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -62,14 +69,20 @@ def build(texts: Sequence[str], tokenizer: Tokenizer, *, cached_from: int = CACH
         key = key_of(texts, to_json(tokenizer))
         ids = _cached(cache_folder() / "tokens" / f"{key}.npy", texts, tokenizer)
     num_unknown = len(ids) - int(np.count_nonzero(ids))
-    return TokenStore(ids, num_characters, num_unknown, text_sha256(texts), tokenizer.end_id)
+    sentences = _sentences(ids, tokenizer.end_id) if tokenizer.end_token == "sentence" else None
+    return TokenStore(ids, num_characters, num_unknown, text_sha256(texts), tokenizer.end_id, sentences)
+
+
+def _sentences(ids: Ids, end_id: int | None) -> NDArray[np.int64]:
+    """Where sentences begin: at 0 and behind each end token but the last."""
+    return np.concatenate([np.zeros(1, dtype=np.int64), np.flatnonzero(ids == end_id)[:-1] + 1])
 
 
 def _encode(texts: Sequence[str], tokenizer: Tokenizer) -> Ids:
     parts: list[NDArray[np.int32]] = []
     for text in texts:
         parts.append(tokenizer.encode(text))
-        if tokenizer.end_token == "document" and tokenizer.end_id is not None:
+        if tokenizer.end_token in ("document", "sentence") and tokenizer.end_id is not None:
             parts.append(np.array([tokenizer.end_id], dtype=np.int32))
     if len(parts) == 1:
         return parts[0]  # one large document is not copied

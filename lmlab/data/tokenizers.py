@@ -15,9 +15,21 @@ from lmlab.data.pieces import pieces, slices
 
 UNKNOWN = "<unk>"
 END = "<eos>"
+START = "<bos>"
 FORMAT = 1
 
 Ids = NDArray[np.int32]
+
+
+def special_tokens(end_token: str | None) -> list[str]:
+    """The entries at the beginning of a vocabulary that are no text.
+
+    Args:
+        end_token: where end tokens stand; sentences begin with a start token as well.
+    """
+    if end_token is None:
+        return [UNKNOWN]
+    return [UNKNOWN, END, START] if end_token == "sentence" else [UNKNOWN, END]
 
 
 class Streamer(Protocol):
@@ -43,7 +55,7 @@ class Tokenizer(Protocol):
 
     @property
     def end_token(self) -> str | None:
-        """Where end tokens stand: ``line``, ``document`` or None."""
+        """Where end tokens stand: ``line``, ``document``, ``sentence`` or None."""
         ...
 
     def fit(self, texts: Sequence[str]) -> None:
@@ -75,7 +87,8 @@ class CharTokenizer:
     """One id a character. Exact: ``decode(encode(text)) == text`` for every text of known characters.
 
     Args:
-        end_token: ``document`` puts an end token behind each document; None has no end token.
+        end_token: ``document`` puts an end token behind each document, ``sentence`` behind each sentence, which also
+            begins with a start token; None has neither.
     """
 
     def __init__(self, *, end_token: str | None) -> None:
@@ -83,7 +96,7 @@ class CharTokenizer:
         self._set([])
 
     def _set(self, characters: Sequence[str]) -> None:
-        special = [UNKNOWN] if self.end_token is None else [UNKNOWN, END]
+        special = special_tokens(self.end_token)
         self.vocabulary: list[str] = [*special, *characters]
         self.end_id: int | None = None if self.end_token is None else 1
         codes = np.array([ord(c) for c in characters], dtype=np.int64)
@@ -112,7 +125,7 @@ class CharTokenizer:
 
     def streamer(self) -> Streamer:
         """A fresh streaming decoder."""
-        return _CharStreamer(self.vocabulary, self.end_id)
+        return _CharStreamer(self.vocabulary)
 
     def unknown(self, text: str) -> list[str]:
         """The distinct unknown characters, in order of appearance."""
@@ -125,16 +138,16 @@ class CharTokenizer:
 
     def restore(self, *, vocabulary: Sequence[str]) -> None:
         """Takes what was learned before."""
-        self._set(vocabulary[1 if self.end_token is None else 2 :])
+        self._set(vocabulary[len(special_tokens(self.end_token)) :])
 
 
 class _CharStreamer:
-    def __init__(self, vocabulary: Sequence[str], end_id: int | None) -> None:
+    def __init__(self, vocabulary: Sequence[str]) -> None:
         self._vocabulary = vocabulary
-        self._end_id = end_id
 
     def push(self, token_id: int) -> str:
-        return "" if token_id == self._end_id else self._vocabulary[token_id]
+        entry = self._vocabulary[token_id]
+        return "" if entry in (END, START) else entry
 
 
 # `<unk>` and `<eos>` are tokens also where a text that was tokenized before spells them out; a word keeps its
@@ -147,7 +160,8 @@ class WordTokenizer:
     """One id a word.
 
     Args:
-        end_token: ``line``: the end token stands for each line end; ``document``: it follows each document; None: none.
+        end_token: ``line``: the end token stands for each line end; ``document``: it follows each document;
+            ``sentence``: each sentence, which begins with a start token; None: none.
         lower: words are lower-cased.
         split: ``punctuation``: punctuation marks are tokens; ``whitespace``: the text is tokenized already.
         min_frequency: rarer words become `<unk>`.
@@ -165,10 +179,11 @@ class WordTokenizer:
         self._set([])
 
     def _set(self, words: Sequence[str]) -> None:
-        special = [UNKNOWN] if self.end_token is None else [UNKNOWN, END]
+        special = special_tokens(self.end_token)
         self.vocabulary: list[str] = [*special, *words]
         self.end_id: int | None = None if self.end_token is None else 1
-        self._ids = {word: i for i, word in enumerate(self.vocabulary)}
+        # A text may spell out the unknown and the end token; a start token is never read from it.
+        self._ids = {word: i for i, word in enumerate(self.vocabulary) if word != START}
 
     def words(self, text: str) -> list[str]:
         """The tokens of a text as strings; with ``end_token=line`` each line end is `<eos>`."""
@@ -194,10 +209,10 @@ class WordTokenizer:
         for text in texts:
             for words in self._words_by_piece(text):
                 counts.update(words)
-        for special in (UNKNOWN, END):
+        for special in (UNKNOWN, END, START):
             counts.pop(special, None)
         kept = sorted((w for w, n in counts.items() if n >= self.min_frequency), key=lambda w: (-counts[w], w))
-        room = None if self.max_size is None else max(0, self.max_size - (1 if self.end_token is None else 2))
+        room = None if self.max_size is None else max(0, self.max_size - len(special_tokens(self.end_token)))
         self._set(kept[:room])
 
     def encode(self, text: str) -> Ids:
@@ -237,7 +252,7 @@ class WordTokenizer:
 
     def restore(self, *, vocabulary: Sequence[str]) -> None:
         """Takes what was learned before."""
-        self._set(vocabulary[1 if self.end_token is None else 2 :])
+        self._set(vocabulary[len(special_tokens(self.end_token)) :])
 
 
 class _WordStreamer:
@@ -260,6 +275,8 @@ class _WordStreamer:
             self._open_quotes.clear()
             return self._end_text
         word = self._vocabulary[token_id]
+        if word == START:
+            return ""
         glue_after, glue_before = self._gluing(word) if self._by_rules else (False, False)
         text = word if self._glue or glue_before else " " + word
         self._glue = glue_after

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,34 @@ from lmlab.models.regularizers import make_dropout
 State = tuple[Tensor, ...]
 # One token further: (inputs (B, I), state) -> (output (B, H), state).
 Stepper = Callable[[Tensor, State], tuple[Tensor, State]]
+
+
+class Core(Protocol):
+    """What the language model asks of its middle part.
+
+    A state is a flat tuple of tensors with the batch on dim 1.
+
+    Args:
+        output_size: H.
+    """
+
+    output_size: int
+
+    def init_state(self, batch_size: int) -> State:
+        """A fresh state."""
+        ...
+
+    def __call__(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+        """Runs T steps: (B, T, I) to (B, T, H) and the state after the last."""
+        ...
+
+    def stepper(self) -> Stepper:
+        """A function that runs one step without dropout."""
+        ...
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """Its weights, as it is a `torch.nn.Module`."""
+        ...
 
 
 class RecurrentCore(nn.Module):

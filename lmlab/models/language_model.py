@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from lmlab.models.cores import RecurrentCore, State
+from lmlab.models.cores import Core, State
 from lmlab.models.decoder import Decoder
 from lmlab.models.regularizers import WordDropout, make_dropout
 
@@ -47,7 +47,7 @@ class RecurrentLM(nn.Module):
         self,
         *,
         vectors: Tensor,
-        core: RecurrentCore,
+        core: Core,
         input_dropout: float,
         output_dropout: float,
         locked_dropout: bool,
@@ -86,6 +86,19 @@ class RecurrentLM(nn.Module):
     def num_parameters(self) -> int:
         """All parameters, a tied matrix counted once."""
         return sum(p.numel() for p in self.parameters())
+
+
+def starting_state(model: RecurrentLM, state: State | None, reset: Tensor) -> State:
+    """The state a batch starts from: carried on, fresh in the rows that are reset.
+
+    Args:
+        model: for a fresh state.
+        state: after the batch before; None for the first. One of another batch size belongs to other rows.
+        reset: (B,) bool.
+    """
+    if state is None or state[0].shape[1] != len(reset):
+        return model.init_state(len(reset))
+    return reset_rows(state, reset)
 
 
 def reset_rows(state: State, reset: Tensor) -> State:

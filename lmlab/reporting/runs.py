@@ -53,12 +53,18 @@ def _remedy(output_dir: Path) -> str:
     return f"give a run's folder below {output_dir}/, or run=latest"
 
 
+def checkpoint_names(folder: Path) -> list[str]:
+    """The run's checkpoints: those that were kept, by step, then best and last."""
+    there = {path.stem for path in (folder / "checkpoints").glob("*.ckpt")}
+    return sorted(name for name in there if name.startswith("step-")) + [n for n in ("best", "last") if n in there]
+
+
 def checkpoint_path(folder: Path, which: str) -> Path:
     """The checkpoint file.
 
     Args:
         folder: a run's.
-        which: ``best`` or ``last``.
+        which: ``best``, ``last`` or one that was kept, ``step-<number>``.
 
     Raises:
         UserError: the run has none of that name.

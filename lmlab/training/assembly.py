@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from lmlab.build import instantiate
 from lmlab.data.datamodule import LanguageModelData
 from lmlab.data.token_store import TokenStore
-from lmlab.data.tokenizers import END, UNKNOWN, Tokenizer
+from lmlab.data.tokenizers import Tokenizer, special_tokens
 from lmlab.errors import UserError
 from lmlab.models.embeddings import Vectors
 from lmlab.models.language_model import RecurrentLM
@@ -44,7 +44,7 @@ def build_data(config: Config, *, tokenizer: Tokenizer | None = None) -> Languag
 
 def build_vectors(config: Config, tokenizer: Tokenizer) -> Vectors:
     """The embedding's first values."""
-    num_special = sum(1 for entry in tokenizer.vocabulary[:2] if entry in (UNKNOWN, END))
+    num_special = len(special_tokens(tokenizer.end_token))
     tied = config["model"]["tie_weights"]
     settings = {key: value for key, value in config["embedding"].items() if key not in ("freeze", "download")}
     vectors = instantiate(settings, vocabulary=tokenizer.vocabulary, num_special=num_special, tied=tied)

@@ -12,7 +12,7 @@ from torch import Tensor
 from lmlab.data.batching import IGNORE_INDEX, Batch
 from lmlab.models.cores import State
 from lmlab.models.decoder import TokenLoss
-from lmlab.models.language_model import RecurrentLM, reset_rows
+from lmlab.models.language_model import RecurrentLM, starting_state
 from lmlab.training.metrics import TokenTotals, Totals
 
 
@@ -42,8 +42,7 @@ def evaluation_step(model: RecurrentLM, batch: Batch, state: State | None) -> tu
         state: after the batch before; None at the beginning.
     """
     with exact_float32(batch.inputs.device):
-        start = model.init_state(len(batch.reset)) if state is None else reset_rows(state, batch.reset)
-        output = model(batch.inputs, start)
+        output = model(batch.inputs, starting_state(model, state, batch.reset))
         return model.decoder.loss(output.hidden, batch.targets), output.state
 
 
@@ -80,8 +79,7 @@ def nats_by_token(model: RecurrentLM, batches: Iterable[Batch]) -> Tensor:
         for batch in batches:
             inputs, targets, reset = (tensor.to(device) for tensor in batch)
             with exact_float32(device):
-                start = model.init_state(len(reset)) if state is None else reset_rows(state, reset)
-                output = model(inputs, start)
+                output = model(inputs, starting_state(model, state, reset))
                 state = output.state
                 nats, _ = model.decoder.token_nats(output.hidden.flatten(0, 1), targets.flatten())
             found.append(nats[targets.flatten() != IGNORE_INDEX].cpu())

@@ -18,6 +18,7 @@ from lmlab.files import shown
 from lmlab.models.embeddings import COVERAGE_ALARM, Vectors
 from lmlab.models.language_model import RecurrentLM
 from lmlab.training.callbacks.checkpoints import random_states, restore_random_states
+from lmlab.training.judging import describe_baselines
 from lmlab.training.summary import device_name, part_name
 
 # An evaluated token costs about this share of a trained one (forward only, fewer and longer rows).
@@ -41,7 +42,7 @@ def seconds_per_batch(model: RecurrentLM, data: LanguageModelData, device: torch
     """Measured on a copy of the model with the first batch, leaving weights and random generators as they were."""
     before = random_states()
     trial = copy.deepcopy(model).to(device).train()
-    batch = Batch(*(t.to(device) for t in data.train_loader.streams.window(0, data.train_loader.sequence_length)))
+    batch = Batch(*(tensor.to(device) for tensor in data.train_loader.example()))
     dtype = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(precision)
     times: list[float] = []
     while len(times) < 3 and sum(times) < 2.0:
@@ -60,7 +61,7 @@ def seconds_per_batch(model: RecurrentLM, data: LanguageModelData, device: torch
 def estimated_seconds(config: dict[str, Any], data: LanguageModelData, batch_seconds: float) -> float:
     """Of the whole run: training steps with their optimizer, and evaluations."""
     steps = total_steps(config, data) * int(config["trainer"]["accumulate_grad_batches"])
-    tokens_per_batch = data.train_loader.batch_size * data.train_loader.sequence_length
+    tokens_per_batch = data.train_loader.padded_tokens
     epochs = steps / len(data.train_loader)
     evaluated = epochs * len(data.stores["validation"]) / tokens_per_batch * _EVALUATION_COST
     return batch_seconds * (1.1 * steps + evaluated)
@@ -83,8 +84,7 @@ def describe_plan(
         f"data       {config['data']['name']}: {'; '.join(data.corpus.provenance)}",
         f"           tokens ({unit}): {sizes}; vocabulary {len(data.tokenizer.vocabulary):,}",
         *(f"           {note}" for note in data.corpus.notes),
-        f"batches    {len(loader):,} an epoch, {loader.batch_size} streams x {loader.sequence_length} tokens, "
-        "state carried",
+        f"batches    {len(loader):,} an epoch, {loader.describe()}",
         f"model      {describe_model(config, model)}",
         *_describe_vectors(vectors, data),
         f"training   {steps:,} steps ({steps * trainer['accumulate_grad_batches'] / len(loader):.3g} epochs), "
@@ -150,13 +150,19 @@ def describe_result(config: dict[str, Any], summary: dict[str, Any], folder: Pat
     """The short table at the end, where the files are, and what to do next."""
     path = config["data"]["path"]
     data = f"data={config['data']['name']} data.path={shlex.quote(path)} " if path else ""
-    lines = ["", f"{'':12}{'nats/token':>12}{'perplexity':>14}{'bits/char':>12}{'tokens':>12}"]
+    known = "val/source_nats_per_token" in summary
+    above = f"{'source':>12}{'above it':>12}" if known else ""
+    lines = ["", f"{'':12}{'nats/token':>12}{above}{'perplexity':>14}{'bits/char':>12}{'tokens':>12}"]
     for prefix, words in (("val", "validation"), ("test", "test")):
         if f"{prefix}/nats_per_token" in summary:
             nats, bits = summary[f"{prefix}/nats_per_token"], summary[f"{prefix}/bits_per_char"]
             perplexity, count = summary[f"{prefix}/perplexity"], int(summary[f"{prefix}/num_tokens"])
-            lines.append(f"{words:12}{nats:>12.4f}{perplexity:>14,.3f}{bits:>12.4f}{count:>12,}")
+            source, excess = (summary.get(f"{prefix}/{w}_nats_per_token", 0.0) for w in ("source", "excess"))
+            above = f"{source:>12.4f}{excess:>+12.4f}" if known else ""
+            lines.append(f"{words:12}{nats:>12.4f}{above}{perplexity:>14,.3f}{bits:>12.4f}{count:>12,}")
     place = shown(folder)
+    if "val/baselines" in summary:
+        lines.append(f"baselines   {describe_baselines(summary['val/baselines'])} (validation)")
     lines += [
         f"best epoch  {summary['best_epoch']:g} (step {summary['best_step']:,}), "
         f"{summary['tokens_per_second']:,.0f} tokens/s, {human_seconds(summary['wall_seconds'])} in all",
@@ -164,7 +170,7 @@ def describe_result(config: dict[str, Any], summary: dict[str, Any], folder: Pat
         f"files       {place}",
         "curves      tensorboard --logdir outputs",
         f'next        python -m lmlab.generate run={place} prompt="The " temperature=0.8',
-        f"            python -m lmlab.evaluate run={place} split=test",
+        f"            python -m lmlab.evaluate run={place} split={'test' if 'test/num_tokens' in summary else 'validation'}",
         f"            python -m lmlab.train -m {data}model=lstm,gru model.hidden_size=256,512",
     ]
     return "\n".join(lines)

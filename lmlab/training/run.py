@@ -24,10 +24,11 @@ from lmlab.training.assembly import Config, build_data, build_model, build_task,
 from lmlab.training.callbacks.alarms import Alarms
 from lmlab.training.callbacks.checkpoints import AtomicCheckpointIO, read_checkpoint
 from lmlab.training.callbacks.hparams import HParams, single_run_settings, typed
-from lmlab.training.callbacks.recorder import Recorder
+from lmlab.training.callbacks.recorder import Recorder, source_figures
 from lmlab.training.callbacks.samples import fallback_prompts
 from lmlab.training.clock import Clock
 from lmlab.training.evaluation import evaluate
+from lmlab.training.judging import baseline_figures, baseline_warning
 from lmlab.training.plan import (
     describe_plan,
     describe_result,
@@ -101,6 +102,7 @@ def train(
         folder=folder,
         clock=clock,
         characters=data.stores["validation"].num_characters,
+        source_nats=data.corpus.source_nats.get("validation"),
         log_every_n_steps=config["trainer"]["log_every_n_steps"],
     )
     notes = [*data.warnings, *vector_warnings(vectors), *precision_warnings(config["trainer"]["precision"], device)]
@@ -119,6 +121,8 @@ def train(
     summary = _summary(config, data, task, recorder, clock, device, wall_seconds, interrupted, folder)
     summary |= _training_settings(config, task, callbacks)
     summary["warnings"] = alarms.all(task)
+    if "val/baselines" in summary:
+        summary["warnings"] += baseline_warning(summary["val/nats_per_token"], summary["val/baselines"])
     summary["peak_memory_bytes"] = peak_memory_bytes(device)
     write_summary(folder, summary)
     (folder / "hparams.yaml").unlink(missing_ok=True)  # Lightning's, and empty: config.yaml has the settings
@@ -174,9 +178,12 @@ def _callbacks(
         config=config,
         train_fingerprint=data.stores["train"].text_sha256,
     )
+    gradients = instantiate(
+        settings["gradients"], folder=folder, log_every_n_steps=config["trainer"]["log_every_n_steps"]
+    )
     stopping = settings["early_stopping"]
     early = [] if stopping["patience"] is None else [instantiate(stopping, monitor="val/nats_per_token", mode="min")]
-    return [recorder, progress, alarms, *early, samples, checkpoints]
+    return [recorder, progress, alarms, gradients, *early, samples, checkpoints]
 
 
 def _trainer(config: Config, folder: Path, device: torch.device, callbacks: list[pl.Callback]) -> pl.Trainer:
@@ -228,8 +235,11 @@ def _summary(
     summary: dict[str, Any] = {"status": "interrupted" if interrupted else "finished", "name": config["name"]}
     if best is not None:
         summary |= best_figures(best, unk_rate=validation.unk_rate)
-        if "test" in data.stores and config["evaluation"]["test"] and not interrupted:
+        tested = "test" in data.stores and config["evaluation"]["test"] and not interrupted
+        if tested:
             summary |= _test_figures(task, data, device, folder)
+        if config["evaluation"]["baselines"] and not interrupted:
+            summary |= _baselines(config, data, ["validation", "test"] if tested else ["validation"])
     tokens = task.tokens_seen + task.since_evaluation.totals.num_tokens
     return summary | {
         "num_parameters": task.model.num_parameters,
@@ -243,6 +253,15 @@ def _summary(
         "device": device_name(device),
         "precision": config["trainer"]["precision"],
         "versions": versions(),
+    }
+
+
+def _baselines(config: Config, data: LanguageModelData, splits: list[str]) -> dict[str, Any]:
+    order, train = config["evaluation"]["ngram_order"], data.stores["train"]
+    names = {"validation": "val", "test": "test"}
+    return {
+        f"{names[split]}/baselines": baseline_figures(train, data.stores[split], data.tokenizer, order=order)
+        for split in splits
     }
 
 
@@ -272,7 +291,8 @@ def _test_figures(
     task.model.to(device)
     store = data.stores["test"]
     totals = evaluate(task.model, data.evaluation_loader("test"))
-    return split_figures("test", totals, num_characters=store.num_characters, unk_rate=store.unk_rate)
+    figures = split_figures("test", totals, num_characters=store.num_characters, unk_rate=store.unk_rate)
+    return figures | source_figures("test", totals, data.corpus.source_nats.get("test"))
 
 
 def _tell(config: Config, summary: dict[str, Any], folder: Path, interrupted: InterruptedRun | None) -> None:

@@ -18,11 +18,15 @@ from torch.optim.lr_scheduler import LambdaLR
 from lmlab.data.batching import Batch
 from lmlab.errors import UserError
 from lmlab.models.cores import State
-from lmlab.models.language_model import RecurrentLM, reset_rows
+from lmlab.models.language_model import RecurrentLM, starting_state
 from lmlab.training.averaging import WeightAverage
 from lmlab.training.evaluation import evaluation_step
+from lmlab.training.health import FiniteLoss, non_finite
 from lmlab.training.metrics import TokenTotals, Totals
 from lmlab.training.schedulers import Plateau
+
+# Batches between two looks at the loss on a GPU.
+LOOK_EVERY = 50
 
 MakeOptimizer = Callable[[Iterable[Parameter]], Optimizer]
 
@@ -59,22 +63,29 @@ class LanguageModelTask(pl.LightningModule):
         self.validation_result: Totals | None = None
         self.tokens_seen = 0
         self.gradients = GradientTotals()
+        self.finite = FiniteLoss()
+        # Called with the gradient of each step before it is clipped; set by the callback that wants to see it.
+        self.watch_gradient: Callable[[RecurrentLM], None] | None = None
         self._train_state: State | None = None
         self._validation_state: State | None = None
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Mean nats of the batch's counted tokens plus the model's penalty."""
-        state = self._train_state
-        if state is None or state[0].shape[1] != len(batch.reset):
-            state = self.model.init_state(len(batch.reset))
+        state = starting_state(self.model, self._train_state, batch.reset)
         with _cached_casts(batch.inputs.device.type):
-            output = self.model(batch.inputs, reset_rows(state, batch.reset))
+            output = self.model(batch.inputs, state)
         # Detached here: truncated back-propagation, and the step's graph is not kept alive until the next.
         self._train_state = tuple(tensor.detach() for tensor in output.state)
         loss = self.model.decoder.loss(output.hidden, batch.targets)
         self.recent.update(loss)
         self.since_evaluation.update(loss)
         mean: Tensor = loss.nll_sum / loss.num_tokens.clamp(min=1) + output.penalty
+        self.finite.update(mean.detach(), self.global_step)
+        # On a GPU reading it would wait for the device, so there it is looked at with the other figures only.
+        if mean.device.type == "cpu" or batch_idx % LOOK_EVERY == 0:
+            first = int(self.finite.step)
+            if first >= 0:
+                raise non_finite(self.model, batch, state, first)
         return mean
 
     def configure_gradient_clipping(
@@ -84,6 +95,8 @@ class LanguageModelTask(pl.LightningModule):
         gradient_clip_algorithm: str | None = None,
     ) -> None:
         """Clips by the norm over all parameters, and keeps the norm before clipping."""
+        if self.watch_gradient is not None:
+            self.watch_gradient(self.model)
         parameters = [p for p in self.parameters() if p.grad is not None]
         if gradient_clip_val is None:
             norm = get_total_norm([p.grad for p in parameters if p.grad is not None])
@@ -210,14 +223,16 @@ def _cached_casts(device_type: str) -> AbstractContextManager[object]:
 
 
 class GradientTotals(torch.nn.Module):
-    """Gradient norms before clipping, added up on the device.
+    """Gradient norms before and after clipping, added up on the device.
 
-    Buffers: `norm_sum`, `num_clipped` (since the loggers were last served), `num_steps` likewise, and
+    Buffers: `norm_sum`, `clipped_norm_sum`, `num_clipped` and `num_steps` since the loggers were last served, and
     `all_clipped`, `all_steps` over the whole run.
     """
 
-    _NAMES = ("norm_sum", "num_clipped", "num_steps", "all_clipped", "all_steps")
+    _NAMES = ("norm_sum", "clipped_norm_sum", "num_clipped", "num_steps", "all_clipped", "all_steps")
+    _RECENT = _NAMES[:4]
     norm_sum: Tensor
+    clipped_norm_sum: Tensor
     num_clipped: Tensor
     num_steps: Tensor
     all_clipped: Tensor
@@ -239,6 +254,7 @@ class GradientTotals(torch.nn.Module):
         finite = torch.isfinite(norm)
         norm = torch.where(finite, norm, 0.0)
         self.norm_sum += norm
+        self.clipped_norm_sum += norm if clip is None else norm.clamp(max=clip)
         self.num_steps += finite
         self.all_steps += finite
         if clip is not None:
@@ -251,8 +267,12 @@ class GradientTotals(torch.nn.Module):
         steps = int(self.num_steps)
         if steps == 0:
             return 0, {}
-        figures = {"grad_norm": float(self.norm_sum) / steps, "clip_fraction": float(self.num_clipped) / steps}
-        for name in self._NAMES[:3]:
+        figures = {
+            "grad_norm": float(self.norm_sum) / steps,
+            "grad_norm_clipped": float(self.clipped_norm_sum) / steps,
+            "clip_fraction": float(self.num_clipped) / steps,
+        }
+        for name in self._RECENT:
             getattr(self, name).zero_()
         return steps, figures
 

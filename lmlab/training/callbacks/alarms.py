@@ -14,6 +14,9 @@ log = logging.getLogger(__name__)
 # Nats a token; smaller changes are the noise of one evaluation to the next.
 NOTICEABLE = 0.01
 CLIPPED_ALARM = 0.5
+# Total nats below the source's own. An honest model's likelihood over the source's has a mean of at most 1 on held-out
+# strings, so by Markov's inequality it is this far below with a probability of at most exp(-20), 2e-9.
+IMPOSSIBLE_NATS = 20.0
 
 
 class Alarms(pl.Callback):
@@ -36,7 +39,7 @@ class Alarms(pl.Callback):
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Tells each kind of alarm when it first appears."""
-        for warning in curve_warnings(self.recorder.rows):
+        for warning in [*curve_warnings(self.recorder.rows), *source_warnings(self.recorder.rows)]:
             kind = warning.partition(":")[0]
             if kind not in self._told:
                 self._told.add(kind)
@@ -45,13 +48,32 @@ class Alarms(pl.Callback):
     def all(self, pl_module: pl.LightningModule) -> list[str]:
         """Every warning of the run, as it ended."""
         clipped = task_of(pl_module).gradients.clip_fraction
-        found = [*self.notes, *curve_warnings(self.recorder.rows)]
+        found = [*self.notes, *curve_warnings(self.recorder.rows), *source_warnings(self.recorder.rows)]
         if clipped > CLIPPED_ALARM:
             found.append(
                 f"clipping: the gradient was clipped on {clipped:.0%} of the steps, so the clip sets the step size; "
                 "raise trainer.gradient_clip_val or lower optimizer.lr"
             )
         return found
+
+
+def source_warnings(rows: Sequence[Row]) -> list[str]:
+    """Says so where a model is better than the source of its strings, which only a leak or a bug can make it.
+
+    Args:
+        rows: in order, with `val/excess_nats_per_token` where the source is known.
+    """
+    excess = [row["val/excess_nats_per_token"] * row["val/num_tokens"] for row in rows if _excess_known(row)]
+    if not excess or min(excess) > -IMPOSSIBLE_NATS:
+        return []
+    return [
+        f"below the source: {-min(excess):.1f} nats better than the source itself on the validation strings, which no "
+        "honest model is: held-out strings have leaked, or a number is wrong"
+    ]
+
+
+def _excess_known(row: Row) -> bool:
+    return "val/excess_nats_per_token" in row
 
 
 def curve_warnings(rows: Sequence[Row]) -> list[str]:

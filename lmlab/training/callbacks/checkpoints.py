@@ -18,8 +18,9 @@ from lightning_fabric.plugins import CheckpointIO
 
 from lmlab.errors import InterruptedRun, UserError
 from lmlab.files import write_atomically
-from lmlab.training.callbacks.recorder import Recorder
+from lmlab.training.callbacks.recorder import Recorder, task_of
 from lmlab.training.clock import Clock
+from lmlab.training.task import LanguageModelTask
 
 # What a checkpoint of ours looks like inside; raised when an older lmlab could not read it.
 FORMAT = 2
@@ -67,6 +68,7 @@ class Checkpoints(pl.Callback):
 
     Args:
         every_minutes: None saves last.ckpt after epochs only.
+        keep_every: optimizer steps after which the weights are kept as step-<number>.ckpt; None keeps none.
         folder: the run's.
         recorder: whose rows say what is best.
         clock: shared with the other callbacks.
@@ -79,6 +81,7 @@ class Checkpoints(pl.Callback):
         self,
         *,
         every_minutes: float | None,
+        keep_every: int | None,
         folder: Path,
         recorder: Recorder,
         clock: Clock,
@@ -87,6 +90,8 @@ class Checkpoints(pl.Callback):
         train_fingerprint: str,
     ) -> None:
         self.every_minutes = every_minutes
+        self.keep_every = keep_every
+        self._kept_at = 0
         self.best_path = folder / "checkpoints" / "best.ckpt"
         self.last_path = folder / "checkpoints" / "last.ckpt"
         self.recorder = recorder
@@ -125,6 +130,11 @@ class Checkpoints(pl.Callback):
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         """last.ckpt, when the minutes have passed or a signal came."""
+        step = trainer.global_step
+        if self.keep_every and step % self.keep_every == 0 and step > self._kept_at:
+            self._kept_at = step
+            with self.clock.paused():
+                self._keep(task_of(pl_module), step)
         minutes = (time.monotonic() - self._saved_at) / 60
         due = self._signal is not None or (self.every_minutes is not None and minutes >= self.every_minutes)
         # A run resumed from before an evaluation would leave that evaluation out, so this waits for a step without one.
@@ -132,6 +142,23 @@ class Checkpoints(pl.Callback):
             self._waited = True
         elif due:
             self._save_last(trainer)
+
+    def _keep(self, task: LanguageModelTask, step: int) -> None:
+        """Weights, tokenizer and configuration: enough to be looked at, not to go on from."""
+        with task.averaged_weights():
+            state = {name: value.detach().cpu() for name, value in task.state_dict().items()}
+        saved = {"lmlab": self._ours(), "state_dict": state, "global_step": step}
+        path = self.last_path.with_name(f"step-{step:06d}.ckpt")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, lambda file: torch.save(saved, file))
+
+    def _ours(self) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "tokenizer": self.tokenizer,
+            "config": self.config,
+            "train_fingerprint": self.train_fingerprint,
+        }
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """last.ckpt."""
@@ -162,8 +189,7 @@ class Checkpoints(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         """Adds what makes a checkpoint complete in itself."""
-        checkpoint["lmlab"] = {"format": FORMAT, "tokenizer": self.tokenizer, "config": self.config}
-        checkpoint["lmlab"]["train_fingerprint"] = self.train_fingerprint
+        checkpoint["lmlab"] = self._ours()
         checkpoint["random_states"] = random_states()
 
     def on_load_checkpoint(

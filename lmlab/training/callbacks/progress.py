@@ -80,11 +80,13 @@ class Progress(pl.Callback):
         if not self.recorder.rows:
             return
         row = self.recorder.rows[-1]
+        excess = row.get("val/excess_nats_per_token")
+        above = "" if excess is None else f"  {excess:+.4f} above the source"
         best = " *best" if row is self.recorder.best_row else ""
         self.clear()
         log.info(
             f"epoch {row['epoch']:g}  step {row['step']:,}  {row['seconds']:.0f} s  "
-            f"train {row['train/nats_per_token']:.4f}  val {row['val/nats_per_token']:.4f} nats  "
+            f"train {row['train/nats_per_token']:.4f}  val {row['val/nats_per_token']:.4f} nats{above}  "
             f"perplexity {row['val/perplexity']:,.3f}  bits/char {row['val/bits_per_char']:.3f}  "
             f"{row['tokens_per_second']:,.0f} tokens/s{best}"
         )

@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 Row = dict[str, float]
 
+# Means over steps: the norm before and after clipping, and the share of steps on which it was clipped.
+GRADIENT_FIGURES = ("grad_norm", "grad_norm_clipped", "clip_fraction")
 # metrics.csv, in this order. `train/` figures are means over the time since the row before, with dropout on.
 COLUMNS = (
     "step",
@@ -30,11 +32,12 @@ COLUMNS = (
     "val/bits_per_char",
     "val/error_rate",
     "val/num_tokens",
+    "val/source_nats_per_token",
+    "val/excess_nats_per_token",
     "train/nats_per_token",
     "train/perplexity",
     "train/error_rate",
-    "grad_norm",
-    "clip_fraction",
+    *GRADIENT_FIGURES,
     "tokens_per_second",
     "lr",
 )
@@ -47,13 +50,17 @@ class Recorder(pl.Callback):
         folder: the run's.
         clock: shared with the other callbacks.
         characters: of the validation split, for bits per character.
+        source_nats: total nats of the validation split under its source; None where that is not known.
         log_every_n_steps: how often training figures go to the loggers.
     """
 
-    def __init__(self, *, folder: Path, clock: Clock, characters: int, log_every_n_steps: int) -> None:
+    def __init__(
+        self, *, folder: Path, clock: Clock, characters: int, source_nats: float | None, log_every_n_steps: int
+    ) -> None:
         self.folder = folder
         self.clock = clock
         self.characters = characters
+        self.source_nats = source_nats
         self.log_every_n_steps = log_every_n_steps
         self.rows: list[Row] = []
         self._last_seconds = 0.0
@@ -133,6 +140,7 @@ class Recorder(pl.Callback):
             "val/bits_per_char": result.bits_per_char(self.characters),
             "val/error_rate": result.error_rate,
             "val/num_tokens": result.num_tokens,
+            **source_figures("val", result, self.source_nats),
             **train_figures(trained),
             **_weighted(self._gradient_sums),
             "tokens_per_second": trained.num_tokens / max(1e-9, seconds - self._last_seconds),
@@ -163,6 +171,23 @@ class Recorder(pl.Callback):
         self._resumed_seconds = (wall, training)
         self._resumed_last_seconds = state_dict["last_seconds"]
         self._gradient_sums = [(steps, dict(figures)) for steps, figures in state_dict["gradient_sums"]]
+
+
+def source_figures(prefix: str, totals: Totals, source_nats: float | None) -> dict[str, float]:
+    """The source's own figure on the same tokens, and how far the model is above it; empty where it is not known.
+
+    Args:
+        prefix: ``val`` or ``test``.
+        totals: the model's.
+        source_nats: the source's total on the same strings.
+    """
+    if source_nats is None or not totals.num_tokens:
+        return {}
+    per_token = source_nats / totals.num_tokens
+    return {
+        f"{prefix}/source_nats_per_token": per_token,
+        f"{prefix}/excess_nats_per_token": totals.nats_per_token - per_token,
+    }
 
 
 def task_of(module: pl.LightningModule) -> LanguageModelTask:
@@ -197,7 +222,7 @@ def _weighted(parts: list[tuple[int, dict[str, float]]]) -> dict[str, float]:
     steps = sum(count for count, figures in parts if figures)
     if not steps:
         return {}
-    return {name: sum(n * f[name] for n, f in parts if f) / steps for name in ("grad_norm", "clip_fraction")}
+    return {name: sum(n * f[name] for n, f in parts if f) / steps for name in GRADIENT_FIGURES}
 
 
 def as_csv(rows: list[Row]) -> str:

@@ -14,9 +14,9 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.loggers import TensorBoardLogger
 
-from lmlab.data.tokenizers import UNKNOWN, Tokenizer
+from lmlab.data.tokenizers import Tokenizer
 from lmlab.files import write_text
-from lmlab.sampling import Sample, SamplingOptions, generate, start_of_text
+from lmlab.sampling import Sample, SamplingOptions, generate, never_drawn, start_of_text
 from lmlab.training.callbacks.recorder import task_of
 from lmlab.training.clock import Clock
 
@@ -34,6 +34,7 @@ class SampleText(pl.Callback):
         every_n_epochs: after every so many epochs; None never.
         every_n_steps: after every so many optimizer steps; None never.
         prompts: empty: the beginning of the validation text.
+        num_samples: of each prompt; sample i is drawn with seed + i.
         length: tokens a sample.
         temperature: 0 for the most probable token.
         top_k: None for all tokens.
@@ -51,6 +52,7 @@ class SampleText(pl.Callback):
         every_n_epochs: int | None,
         every_n_steps: int | None,
         prompts: Sequence[str],
+        num_samples: int,
         length: int,
         temperature: float,
         top_k: int | None,
@@ -64,6 +66,7 @@ class SampleText(pl.Callback):
         self.every_n_epochs = every_n_epochs
         self.every_n_steps = every_n_steps
         self.prompts = list(prompts) or list(fallback_prompts)
+        self.num_samples = num_samples
         self.tokenizer = tokenizer
         self.folder = folder
         self.clock = clock
@@ -73,7 +76,7 @@ class SampleText(pl.Callback):
             top_k=top_k,
             top_p=top_p,
             seed=seed,
-            banned=(tokenizer.vocabulary.index(UNKNOWN),),
+            banned=never_drawn(tokenizer),
             end_id=tokenizer.end_id,
         )
         self.records: list[dict[str, Any]] = []
@@ -94,20 +97,23 @@ class SampleText(pl.Callback):
     def _sample(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._last_step = trainer.global_step
         with self.clock.paused():
-            new = [self._record(trainer, prompt, self._draw(pl_module, prompt)) for prompt in self.prompts]
+            new = [
+                self._record(trainer, prompt, sample, self.options.seed + i)
+                for prompt in self.prompts
+                for i, sample in enumerate(self._draw(pl_module, prompt))
+            ]
             self.records.extend(new)
             lines = (json.dumps(record, ensure_ascii=False) for record in self.records)
             write_text(self.folder / "samples.jsonl", "".join(f"{line}\n" for line in lines))
             self._show(trainer, new)
 
-    def _draw(self, pl_module: pl.LightningModule, prompt: str) -> Sample:
-        ids = self.tokenizer.encode(prompt).tolist()
-        start = ids or [start_of_text(self.tokenizer.vocabulary, self.tokenizer.end_id)]
+    def _draw(self, pl_module: pl.LightningModule, prompt: str) -> list[Sample]:
+        start = start_of_text(self.tokenizer, self.tokenizer.encode(prompt).tolist())
         task = task_of(pl_module)
         with task.averaged_weights():
-            return generate(task.model, start, self.options)[0]
+            return generate(task.model, start, self.options, num_samples=self.num_samples)
 
-    def _record(self, trainer: pl.Trainer, prompt: str, sample: Sample) -> dict[str, Any]:
+    def _record(self, trainer: pl.Trainer, prompt: str, sample: Sample, seed: int) -> dict[str, Any]:
         ids = self.tokenizer.encode(prompt).tolist()
         prefix = self.tokenizer.decode(ids)
         text = self.tokenizer.decode([*ids, *sample.ids])[len(prefix) :]
@@ -119,7 +125,7 @@ class SampleText(pl.Callback):
             "temperature": self.options.temperature,
             "top_k": self.options.top_k,
             "top_p": self.options.top_p,
-            "seed": self.options.seed,
+            "seed": seed,
             "stop_reason": sample.stop_reason,
         }
 

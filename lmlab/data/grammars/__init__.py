@@ -1,0 +1,1 @@
+"""Formal languages with known probabilities: text whose lowest possible loss is an exact number."""

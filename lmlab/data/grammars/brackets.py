@@ -1,0 +1,105 @@
+"""`brackets`: one pair of brackets around others."""
+
+from __future__ import annotations
+
+import math
+from itertools import accumulate, pairwise
+
+import numpy as np
+
+from lmlab.data.grammars.grammar import Unit
+
+OPENING, SIDES = 7, 16  # after the first "(", each bracket opens with probability 7/16
+_OPENING_NATS = math.log(SIDES / OPENING)
+_CLOSING_NATS = math.log(SIDES / (SIDES - OPENING))
+
+
+class Brackets:
+    """``(``, then ``(`` with probability 7/16 or else ``)``, until all are closed.
+
+    The depth is a random walk that steps down by 1/8 of a bracket on average and ends at 0. More than half of the
+    strings are ``()``, and the tail is long: of 150,000 strings, the longest has 500 to 1,000 brackets.
+    """
+
+    @property
+    def nats_per_string(self) -> float:
+        """The entropy of a string in nats, 5.48251: the steps until the walk ends are independent and 8 on average.
+
+        Source: Wald's identity, E[sum of X over N steps] = E[N] E[X] for a stopping time N.
+        """
+        opening = OPENING / SIDES
+        return _mean_steps() * (opening * _OPENING_NATS + (1 - opening) * _CLOSING_NATS)
+
+    @property
+    def mean_length(self) -> float:
+        """9 brackets: the first, which is certain, and 8 steps."""
+        return 1 + _mean_steps()
+
+    def nats_per_token(self, by: Unit = "char") -> float:
+        """0.548251 nats a bracket, the end token counted as one.
+
+        Raises:
+            ValueError: ``by`` is not ``char``; the strings have no spaces.
+        """
+        if by != "char":
+            raise ValueError(f"by={by}: the strings of brackets have no spaces; use by='char'")
+        return self.nats_per_string / (self.mean_length + 1)
+
+    def sample(self, count: int, generator: np.random.Generator) -> list[str]:
+        """Independent strings; the generator's state alone decides which.
+
+        All walks are drawn as one: each ends where the sum of all steps is lower than it ever was.
+        """
+        opens = np.empty(0, dtype=np.bool_)
+        ends = np.empty(0, dtype=np.intp)
+        while len(ends) < count:
+            more = generator.integers(SIDES, size=8 * (count - len(ends)) + 64) < OPENING
+            opens = np.concatenate((opens, more))
+            heights = np.cumsum(np.where(opens, 1, -1))
+            lowest = np.minimum.accumulate(np.concatenate(([0], heights)))
+            ends = np.flatnonzero(np.diff(lowest)) + 1
+        # The walk under way at the last step is dropped only now that `count` are whole; before, it would be the long
+        # strings that are lost.
+        steps = np.where(opens, b"(", b")").tobytes().decode("ascii")
+        bounds = [0, *ends[:count].tolist()]
+        return ["(" + steps[start:end] for start, end in pairwise(bounds)]
+
+    def accepts(self, string: str) -> bool:
+        """Whether the string is in the language, in time linear in its length."""
+        if not string.startswith("(") or string.strip("()"):
+            return False
+        # Above 0 after the first bracket, the depth must be 0 at the end, and nowhere before.
+        depths = _depths(string)
+        return depths[-1] == 0 and depths.index(0) == len(depths) - 1
+
+    def nats(self, string: str) -> float:
+        """-ln P(string and its end) in nats; infinite outside the language. Depends on the length alone."""
+        if not self.accepts(string):
+            return math.inf
+        pairs = len(string) // 2
+        return (pairs - 1) * _OPENING_NATS + pairs * _CLOSING_NATS
+
+    def max_depth(self, string: str) -> int:
+        """Most brackets open at once, 0 without any; of any string, so also of what a model wrote."""
+        return max(0, max(_depths(string), default=0))
+
+    def closings(self, string: str) -> list[tuple[int, int]]:
+        """Position (from 0) of each ``)`` and the depth that it closes: 1 for the last, `max_depth` for the innermost.
+
+        Raises:
+            ValueError: the string is not in the language.
+        """
+        if not self.accepts(string):
+            raise ValueError(f"{string[:40]!r} is not in the language; ask `accepts` first")
+        return [(at, depth + 1) for at, (c, depth) in enumerate(zip(string, _depths(string), strict=True)) if c == ")"]
+
+
+def _mean_steps() -> float:
+    """From depth 1 to 0 at a mean of (closing - opening) / sides a step."""
+    return SIDES / (SIDES - 2 * OPENING)
+
+
+def _depths(string: str) -> list[int]:
+    """Brackets open after each character; others change nothing."""
+    step = {"(": 1, ")": -1}
+    return list(accumulate(step.get(c, 0) for c in string))

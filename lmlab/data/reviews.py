@@ -1,0 +1,107 @@
+"""Film reviews: each a document of its own, read from a fresh state."""
+
+from __future__ import annotations
+
+import re
+import tarfile
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from lmlab.data.catalogue import TEXTS
+from lmlab.data.corpus import Corpus, Document
+from lmlab.data.download import fetch, texts_folder
+from lmlab.data.reading import read_text_file
+from lmlab.data.sentence_sources import split_sentences
+from lmlab.data.sources import natural_order
+from lmlab.errors import UserError
+
+# `train/pos/123_9.txt` within the archive or a folder that it was unpacked to.
+_LABELLED = re.compile(r"(?:.*/)?(train|test)/(?:pos|neg)/(\d+)_\d+\.txt")
+# Of the training reviews, one of so many is for validation.
+_VALIDATION_EVERY = 10
+
+
+class MovieReviews:
+    """The Large Movie Review Dataset: 25,000 reviews to train on, one in ten of them for validation, 25,000 to test.
+
+    Line breaks spelt `<br />` become line ends. The archive is read as it is, not unpacked.
+
+    Args:
+        path: the archive, the folder it was unpacked to, or a folder of .txt files with a review each (split in
+            order by `split`); None for the cache.
+        split: shares of train, validation and test, for a folder of reviews of one's own.
+        encoding: of those, ``auto`` or a Python encoding's name.
+
+    Source: Maas et al. 2011, Learning Word Vectors for Sentiment Analysis.
+    """
+
+    def __init__(self, *, path: str | None, split: Sequence[float], encoding: str) -> None:
+        self.path = None if path is None else Path(path).expanduser()
+        self.split = split
+        self.encoding = encoding
+
+    def check(self) -> None:
+        """Whether a copy that was named is there.
+
+        Raises:
+            UserError: it is not.
+        """
+        if self.path is not None and not self.path.exists():
+            where = "" if self.path.is_absolute() else f" in {Path.cwd()}"
+            raise UserError("data.path", self.path, f"no such file or folder{where}", "check the path, or leave it out")
+
+    def load(self) -> Corpus:
+        """The splits.
+
+        Raises:
+            UserError: files that cannot be had or used.
+        """
+        path = self.path
+        if path is None:
+            instead = "data.path to a copy"
+            (path,) = fetch(TEXTS["imdb"], texts_folder("imdb"), field="data", value="imdb", instead=instead)
+        if path.is_dir() and not any(path.rglob("train/pos/*.txt")):
+            return self._own(path)
+        reviews = sorted(_unpacked(path) if path.is_dir() else _archived(path))
+        splits: dict[str, list[Document]] = {"train": [], "validation": [], "test": []}
+        for part, number, name, text in reviews:
+            held_out = part == "train" and number % _VALIDATION_EVERY == 0
+            splits["validation" if held_out else part].append(Document(name, _clean(text)))
+        for split, found in splits.items():
+            if not found:
+                raise UserError("data.path", path, f"no reviews for {split}", "is it the whole archive?")
+        made = {split: tuple(found) for split, found in splits.items()}
+        return Corpus(made, (str(path.resolve()),), sentences=True)
+
+    def _own(self, folder: Path) -> Corpus:
+        read = [(file, read_text_file(file, encoding=self.encoding)) for file in natural_order(folder)]
+        texts = [_clean(found.text) for _, found in read]
+        parts = split_sentences(texts, self.split, folder)
+        splits = {split: tuple(Document("", text) for text in found) for split, found in parts.items()}
+        notes = tuple(note for _, found in read for note in found.notes)
+        return Corpus(splits, (str(folder.resolve()),), notes, sentences=True)
+
+
+def _clean(text: str) -> str:
+    return re.sub(r"(?:\s*<br />)+\s*", "\n", text).strip()
+
+
+def _unpacked(folder: Path) -> Iterator[tuple[str, int, str, str]]:
+    for file in folder.rglob("*.txt"):
+        match = _LABELLED.fullmatch(file.relative_to(folder).as_posix())
+        if match is not None:
+            yield match[1], int(match[2]), file.relative_to(folder).as_posix(), file.read_text(encoding="utf-8")
+
+
+def _archived(path: Path) -> Iterator[tuple[str, int, str, str]]:
+    try:
+        with tarfile.open(path, "r:*") as archive:
+            for member in archive:
+                match = _LABELLED.fullmatch(member.name)
+                opened = archive.extractfile(member) if match is not None and member.isfile() else None
+                if match is not None and opened is not None:
+                    yield match[1], int(match[2]), member.name, opened.read().decode("utf-8")
+    except (tarfile.TarError, zlib.error, EOFError, UnicodeDecodeError, OSError):
+        problem = "is no archive of reviews, or a damaged one"
+        raise UserError("data.path", path, problem, "fetch it again, or give a folder of .txt files") from None

@@ -1,0 +1,82 @@
+"""The fixed-window neural language model, as one more core."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from lmlab.models.cores import State, Stepper
+from lmlab.models.regularizers import make_dropout
+
+
+class FeedForward(nn.Module):
+    """The fixed-window neural language model as a core: a hidden layer over the last tokens' embeddings.
+
+    h_t = tanh(W [x_(t-n+2), ..., x_t] + b) for an n-gram model, which predicts from n - 1 tokens. The state is those
+    n - 1 embeddings, (n - 1, B, I); zeros stand for tokens before the first.
+
+    Args:
+        input_size: I.
+        hidden_size: H.
+        num_layers: hidden layers, each of tanh units.
+        dropout: between layers.
+        locked_dropout: one mask for all steps of a batch.
+        context: n - 1, tokens that are seen.
+
+    Source: Bengio et al. 2003, A Neural Probabilistic Language Model, equation 1 without direct connections (W = 0).
+    """
+
+    def __init__(
+        self,
+        *,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int,
+        dropout: float,
+        locked_dropout: bool,
+        context: int,
+    ) -> None:
+        super().__init__()
+        self.output_size = hidden_size
+        self.input_size = input_size
+        self.context = context
+        sizes = [input_size * context] + [hidden_size] * (num_layers - 1)
+        self.layers = nn.ModuleList(nn.Linear(size, hidden_size) for size in sizes)
+        self.dropout = make_dropout(dropout, locked=locked_dropout)
+
+    def init_state(self, batch_size: int) -> State:
+        """No tokens yet: zeros."""
+        return (next(self.parameters()).new_zeros(self.context, batch_size, self.input_size),)
+
+    def forward(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+        """Runs T steps.
+
+        Args:
+            inputs: (B, T, I).
+            state: as `init_state` gives it.
+
+        Returns:
+            The last layer's output (B, T, H) and the state after the last step.
+        """
+        steps = inputs.shape[1]
+        # (B, n - 1 + T, I): of the state, the oldest token is out of every window's reach.
+        seen = torch.cat([state[0].transpose(0, 1).to(inputs.dtype), inputs], dim=1)
+        windows = torch.cat([seen[:, i + 1 : i + 1 + steps] for i in range(self.context)], dim=2)
+        return self._layers(windows), (seen[:, seen.shape[1] - self.context :].transpose(0, 1).contiguous(),)
+
+    def _layers(self, output: Tensor) -> Tensor:
+        for i, layer in enumerate(self.layers):
+            output = layer(self.dropout(output) if i > 0 else output).tanh()
+        return output
+
+    def stepper(self) -> Stepper:
+        """One step without dropout."""
+
+        def step(inputs: Tensor, state: State) -> tuple[Tensor, State]:
+            seen = torch.cat([state[0][1:], inputs[None]])
+            output = seen.transpose(0, 1).flatten(1)
+            for layer in self.layers:
+                output = layer(output).tanh()
+            return output, (seen,)
+
+        return step

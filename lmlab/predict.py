@@ -1,0 +1,40 @@
+"""`python -m lmlab.predict`: what a run's checkpoints expect after a prompt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from lmlab.configuration.checks import check_prediction
+from lmlab.configuration.command import composed_command
+from lmlab.reporting.runs import checkpoint_names, find_run
+from lmlab.reporting.tables import aligned
+
+
+def predict(config: DictConfig) -> None:
+    """Prints a row for each checkpoint: kept ones in order, then the best and the last."""
+    folder = find_run(config.run, output_dir=config.output_dir)
+    names = checkpoint_names(folder) if config.checkpoint is None else [config.checkpoint]
+    rows = [["checkpoint", *(f"{place}." for place in range(1, config.top + 1))]]
+    for name in names:
+        rows.append([name, *_cells(folder, name, config.prompt, config.top)])
+    width = max(map(len, rows))
+    print(f"after {config.prompt!r}, in {folder}")
+    print("\n".join(aligned([row + [""] * (width - len(row)) for row in rows], left=width)))
+
+
+def _cells(folder: Path, checkpoint: str, prompt: str, top: int) -> list[str]:
+    from lmlab.trained import load  # imports torch: after what can go wrong without it
+
+    lm = load(folder, checkpoint=checkpoint)
+    return [f"{found.token!r} {found.probability:.1%}" for found in lm.next_tokens(prompt, top=top)]
+
+
+def main() -> None:
+    """The command."""
+    composed_command("predict", check_prediction, predict)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""Norms of the gradient by layer, before clipping."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+from torch.nn.utils import get_total_norm
+
+from lmlab.files import write_text
+from lmlab.models.language_model import RecurrentLM
+from lmlab.training.callbacks.recorder import task_of
+
+
+class Gradients(pl.Callback):
+    """Where it is asked for, the mean norm of each layer's gradient, to gradients.csv and the loggers.
+
+    Layers are `embedding`, `core.0`, `core.1`, ... and `decoder`; a tied matrix counts with the embedding. The norms
+    stay on the device until they are written.
+
+    Args:
+        per_layer: False does nothing: the norm over all weights is in metrics.csv anyway.
+        folder: the run's.
+        log_every_n_steps: over so many steps a mean is taken.
+    """
+
+    def __init__(self, *, per_layer: bool, folder: Path, log_every_n_steps: int) -> None:
+        self.per_layer = per_layer
+        self.folder = folder
+        self.log_every_n_steps = log_every_n_steps
+        self.rows: list[dict[str, float]] = []
+        self._sums: dict[str, Tensor] = {}
+        self._count = 0
+        self._written_at = 0
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Begins to look at each step's gradient."""
+        if self.per_layer:
+            task_of(pl_module).watch_gradient = self._add
+
+    def _add(self, model: RecurrentLM) -> None:
+        for name, norm in layer_norms(model).items():
+            self._sums[name] = self._sums.get(name, torch.zeros_like(norm)) + norm
+        self._count += 1
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+        """Every so many steps, the means since the last time."""
+        step = trainer.global_step
+        if not self._count or step % self.log_every_n_steps or step == self._written_at:
+            return
+        means = {f"grad_norm/{name}": float(total) / self._count for name, total in self._sums.items()}
+        self._sums, self._count, self._written_at = {}, 0, step
+        self.rows.append({"step": step, **means})
+        for logger in trainer.loggers:
+            logger.log_metrics(means, step)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """gradients.csv."""
+        if self.rows:
+            write_text(self.folder / "gradients.csv", _as_csv(self.rows))
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """What is left."""
+        self.on_validation_end(trainer, pl_module)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The rows so far, and the sums under way."""
+        sums = {name: float(total) for name, total in self._sums.items()}
+        return {"rows": [dict(row) for row in self.rows], "sums": sums, "count": self._count}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes them back."""
+        self.rows = [dict(row) for row in state_dict["rows"]]
+        self._sums = {name: torch.tensor(total) for name, total in state_dict["sums"].items()}
+        self._count = state_dict["count"]
+
+
+def layer_norms(model: RecurrentLM) -> dict[str, Tensor]:
+    """L2 norms of the gradients of a model's layers, those without gradient left out."""
+    by_layer: dict[str, list[Tensor]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.grad is not None:
+            parts = name.split(".")
+            layer = f"core.{parts[2]}" if parts[0] == "core" else parts[0]
+            by_layer.setdefault(layer, []).append(parameter.grad)
+    return {name: get_total_norm(gradients) for name, gradients in by_layer.items()}
+
+
+def _as_csv(rows: list[dict[str, float]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

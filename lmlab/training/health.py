@@ -1,0 +1,80 @@
+"""A loss that is no number any more: at which step, and in which layer first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lmlab.data.batching import Batch
+from lmlab.errors import UserError
+from lmlab.models.cores import State
+from lmlab.models.language_model import RecurrentLM
+
+
+class FiniteLoss(nn.Module):
+    """Remembers, on the device, the first step whose loss was not finite.
+
+    Buffer: `step`, -1 while there was none.
+    """
+
+    step: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("step", torch.tensor(-1), persistent=False)
+
+    def update(self, loss: Tensor, step: int) -> None:
+        """Looks at a step's loss, without waiting for it.
+
+        Args:
+            loss: scalar.
+            step: its number.
+        """
+        bad = (self.step < 0) & ~torch.isfinite(loss)
+        self.step.copy_(torch.where(bad, step, self.step))
+
+
+def non_finite(model: RecurrentLM, batch: Batch, state: State, step: int) -> UserError:
+    """The error that says what happened.
+
+    Args:
+        model: as it is now.
+        batch: on the model's device; looked at once more.
+        state: that the batch started from.
+        step: optimizer steps done when the loss was first no number.
+    """
+    where = first_bad_layer(model, batch, state)
+    remedy = "lower optimizer.lr or set a smaller trainer.gradient_clip_val"
+    return UserError("training", None, f"diverged: the loss of step {step + 1} is not finite, first in {where}", remedy)
+
+
+@torch.no_grad()
+def first_bad_layer(model: RecurrentLM, batch: Batch, state: State) -> str:
+    """The first of embedding, core.0, core.1, ..., decoder that gives something else than finite numbers.
+
+    `loss` where all of them are finite and only their cross-entropy is not.
+    """
+    layers: list[tuple[str, nn.Module]] = [("embedding", model.embedding)]
+    stack: Any = model.core
+    layers += [(f"core.{i}", layer) for i, layer in enumerate(stack.layers)]
+    bad: list[str] = []
+
+    def watch(name: str) -> Any:
+        def look(module: nn.Module, inputs: Any, output: Any) -> None:
+            first = output[0] if isinstance(output, tuple) else output
+            if not bool(torch.isfinite(first).all()):
+                bad.append(name)
+
+        return look
+
+    handles = [layer.register_forward_hook(watch(name)) for name, layer in layers]
+    try:
+        hidden = model(batch.inputs, state).hidden
+    finally:
+        for handle in handles:
+            handle.remove()
+    if bad:
+        return bad[0]
+    return "loss" if bool(torch.isfinite(model.decoder.logits(hidden[:, -1])).all()) else "decoder"
