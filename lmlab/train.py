@@ -74,13 +74,6 @@ def _sweep_job(config: DictConfig, folder: Path, number: int, overrides: list[st
     total = sweeping.num_jobs()
     settings = overrides_as_settings(overrides)
     names = [name for name in settings if name in sweeping.swept_settings()]
-    if number == 0:
-        jobs_of = f" of {total} {'job' if total == 1 else 'jobs'}" if total else ""
-        over = f" over {', '.join(names)}" if names else ""
-        print(f"sweep{jobs_of}{over}, in {shown(folder.parent)}; each job's train.log tells the rest")
-        if any(job.status != "missing" for job in read_jobs(folder.parent)):
-            print("it was begun before: what is finished stays (fresh=true begins anew in another folder)")
-        print()
     _keep_terminal_quiet()
     hparams = {name: settings[name] for name in names}
     done = ""
@@ -155,6 +148,7 @@ def _run() -> None:
             _resume(arguments)
             return
         sweeping.enter_sweep(sweep.folder)
+        sweeping.announce(sweep.folder, begun_before=True)
         os.chdir(sweep.directory)
         arguments = ["-m", *sweep.arguments]
     is_sweep = any(a in ("-m", "--multirun") for a in arguments)

@@ -13,6 +13,8 @@ import pytest
 # Small work: a second thread would only wait for the first.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+pytest_plugins = ["grammar_samples"]
+
 Compose = Callable[..., dict[str, Any]]
 
 

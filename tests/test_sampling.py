@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from lmlab.data.tokenizers import CharTokenizer
 from lmlab.models.cores import GRU, LSTM, RNN
 from lmlab.models.language_model import RecurrentLM
-from lmlab.sampling import SamplingOptions, draw, generate, probabilities, start_of_text
+from lmlab.sampling import SamplingOptions, draw, generate, never_drawn, probabilities, start_of_text
 
 EVERYTHING = SamplingOptions(length=20, temperature=1.0, top_k=None, top_p=None, seed=0)
 V = 9
@@ -360,8 +361,23 @@ def test_an_empty_prompt_is_refused():
 
 
 def test_the_start_of_a_text_is_its_end_token_else_a_line_end_or_full_stop():
-    assert start_of_text(["<unk>", "<eos>", "\n", "."], 1) == 1
-    assert start_of_text(["<unk>", "a", ".", "\n"], None) == 3
-    assert start_of_text(["<unk>", "a", "."], None) == 2
-    assert start_of_text(["<unk>", "a"], None) == 1
-    assert start_of_text(["<unk>"], None) == 0
+    def start(text: str, end_token: str | None, prompt: str = "") -> list[int]:
+        tokenizer = CharTokenizer(end_token=end_token)
+        tokenizer.fit([text])
+        return start_of_text(tokenizer, tokenizer.encode(prompt).tolist())
+
+    assert start("\n.", "document") == [1]
+    assert start("\n.a", None) == [1]
+    assert start("!.a", None) == [2]
+    assert start("ba", None) == [1]
+    assert start("", None) == [0]
+    assert start("ba", None, "ab") == [1, 2]
+    assert start("ba", "sentence") == [2]
+    assert start("ba", "sentence", "ab") == [2, 3, 4]
+
+
+def test_special_tokens_that_are_no_text_are_never_drawn():
+    for end_token, expected in ((None, (0,)), ("document", (0,)), ("sentence", (0, 2))):
+        tokenizer = CharTokenizer(end_token=end_token)
+        assert never_drawn(tokenizer) == expected
+        assert not {tokenizer.vocabulary[i] for i in expected} - {"<unk>", "<bos>"}

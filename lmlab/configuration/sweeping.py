@@ -19,7 +19,7 @@ from yaml import YAMLError
 
 from lmlab.configuration.folders import job_folder, new_run_folder
 from lmlab.errors import UserError
-from lmlab.files import write_text
+from lmlab.files import shown, write_text
 from lmlab.reporting.sweeps import read_summary
 
 RECORD = "sweep.json"
@@ -109,7 +109,19 @@ def _sweep_folder(parent: str, fresh: bool, parameters: Any) -> str:
         more = {"swept": _swept(parameters), "begun": datetime.now().isoformat(timespec="seconds")}
         write_text(folder / RECORD, json.dumps(record | more, indent=2, ensure_ascii=False) + "\n")
     enter_sweep(folder)
+    announce(folder, begun_before=before is not None)
     return str(folder)
+
+
+def announce(folder: Path, *, begun_before: bool) -> None:
+    """Says what is about to run; Hydra then composes every job once, which takes a while where they are many."""
+    total, names = num_jobs(), ", ".join(swept_settings())
+    jobs_of = f" of {total} {'job' if total == 1 else 'jobs'}" if total else ""
+    over = f" over {names}" if names else ""
+    print(f"sweep{jobs_of}{over}, in {shown(folder)}; each job's train.log tells the rest")
+    if begun_before:
+        print("it was begun before: what is finished stays (fresh=true begins anew in another folder)")
+    print(flush=True)
 
 
 def _begun_before(parent: Path, record: dict[str, Any]) -> Path | None:
@@ -208,14 +220,19 @@ def _same(stored: dict[str, Any], config: dict[str, Any]) -> bool:
 
 
 def _changed_since(config: dict[str, Any], moment: Path) -> bool:
-    """Whether a file that the job reads was written after `moment` was."""
-    paths = [config["data"]["path"], config["embedding"]["path"]]
-    files = [file for path in paths if path for file in _files(Path(path).expanduser())]
-    return any(file.stat().st_mtime > moment.stat().st_mtime for file in files)
+    """Whether a file that the job reads was written, put in place or taken away after `moment` was written."""
+    paths = [Path(path) for path in (config["data"]["path"], config["embedding"]["path"]) if path]
+    files = [file for path in paths for file in ([path, *path.iterdir()] if path.is_dir() else [path])]
+    then = moment.stat().st_mtime
+    return any(_changed_at(file) > then for file in files)
 
 
-def _files(path: Path) -> list[Path]:
-    return [f for f in path.iterdir() if f.is_file()] if path.is_dir() else [path] if path.exists() else []
+def _changed_at(file: Path) -> float:
+    """When its contents or its place last changed; long ago where it is gone, which reading it will tell."""
+    if not file.exists():
+        return 0.0
+    status = file.stat()
+    return max(status.st_mtime, status.st_ctime)
 
 
 def write_failure(folder: Path, name: str, reason: str) -> None:

@@ -163,6 +163,7 @@ def describe_result(config: dict[str, Any], summary: dict[str, Any], folder: Pat
     place = shown(folder)
     if "val/baselines" in summary:
         lines.append(f"baselines   {describe_baselines(summary['val/baselines'])} (validation)")
+    split = "test" if "test/num_tokens" in summary else "validation"
     lines += [
         f"best epoch  {summary['best_epoch']:g} (step {summary['best_step']:,}), "
         f"{summary['tokens_per_second']:,.0f} tokens/s, {human_seconds(summary['wall_seconds'])} in all",
@@ -170,7 +171,7 @@ def describe_result(config: dict[str, Any], summary: dict[str, Any], folder: Pat
         f"files       {place}",
         "curves      tensorboard --logdir outputs",
         f'next        python -m lmlab.generate run={place} prompt="The " temperature=0.8',
-        f"            python -m lmlab.evaluate run={place} split={'test' if 'test/num_tokens' in summary else 'validation'}",
+        f"            python -m lmlab.evaluate run={place} split={split}",
         f"            python -m lmlab.train -m {data}model=lstm,gru model.hidden_size=256,512",
     ]
     return "\n".join(lines)

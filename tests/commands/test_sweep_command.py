@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 from conftest import SMALL, made_up_text
 
+from lmlab.configuration.arguments import quote_free_text
+
 SWEPT = ("model.hidden_size=4,8,0", "seed=0,1")
 FINISHED = ["0_hidden-4_seed-0", "1_hidden-4_seed-1", "2_hidden-8_seed-0", "3_hidden-8_seed-1"]
 FAILED = ["4_hidden-0_seed-0", "5_hidden-0_seed-1"]
@@ -168,7 +170,8 @@ def test_an_interrupted_sweep_goes_on_to_the_numbers_of_one_that_was_not(sweep: 
     # One that was begun by the same words, which fresh=true leaves alone.
     before = parent / "2000-01-01_00-00-00"
     before.mkdir(parents=True)
-    (before / "sweep.json").write_text(json.dumps({"arguments": words, "directory": str(sweep.place), "swept": {}}))
+    record = {"arguments": quote_free_text(words, sweep=True), "directory": str(sweep.place), "swept": {}}
+    (before / "sweep.json").write_text(json.dumps(record))
     command = [sys.executable, "-m", "lmlab.train", "-m", *words]
     process = subprocess.Popen(
         [*command, "fresh=true"],

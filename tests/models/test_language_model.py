@@ -18,10 +18,13 @@ EACH_CORE = pytest.mark.parametrize("kind", [RNN, GRU, LSTM], ids=lambda kind: k
 VOCABULARY_SIZE, DIM = 11, 6
 
 
+DROPOUTS = {"locked_dropout": False, "embedding_dropout": 0.0}
+
+
 def make_model(kind: type[RecurrentCore] = LSTM, *, hidden_size: int = DIM, **options) -> RecurrentLM:
     torch.manual_seed(0)
-    defaults = {"input_dropout": 0.0, "output_dropout": 0.0, "tie_weights": False, "freeze_embedding": False}
-    core = kind(input_size=DIM, hidden_size=hidden_size, num_layers=2, dropout=0.0)
+    defaults = {"input_dropout": 0.0, "output_dropout": 0.0, "tie_weights": False, "freeze_embedding": False} | DROPOUTS
+    core = kind(input_size=DIM, hidden_size=hidden_size, num_layers=2, dropout=0.0, locked_dropout=False)
     return RecurrentLM(vectors=torch.randn(VOCABULARY_SIZE, DIM), core=core, **(defaults | options))
 
 
@@ -31,8 +34,8 @@ def random_ids(*shape: int) -> Tensor:
 
 @pytest.mark.parametrize(("kind", "expected"), [(GRU, 4_024_131), (LSTM, 5_336_899)])
 def test_parameters_of_the_known_sizes(kind, expected):
-    core = kind(input_size=256, hidden_size=1024, num_layers=1, dropout=0.0)
-    options = {"input_dropout": 0.0, "output_dropout": 0.0, "tie_weights": False, "freeze_embedding": False}
+    core = kind(input_size=256, hidden_size=1024, num_layers=1, dropout=0.0, locked_dropout=False)
+    options = {"input_dropout": 0.0, "output_dropout": 0.0, "tie_weights": False, "freeze_embedding": False} | DROPOUTS
     assert RecurrentLM(vectors=torch.zeros(67, 256), core=core, **options).num_parameters == expected
 
 
@@ -90,8 +93,8 @@ def test_hidden_is_the_core_of_the_embedding(kind):
 
 def test_the_vectors_given_are_the_first_embedding():
     vectors = torch.randn(VOCABULARY_SIZE, DIM)
-    core = RNN(input_size=DIM, hidden_size=4, num_layers=1, dropout=0.0)
-    options = {"input_dropout": 0.0, "output_dropout": 0.0, "tie_weights": False, "freeze_embedding": False}
+    core = RNN(input_size=DIM, hidden_size=4, num_layers=1, dropout=0.0, locked_dropout=False)
+    options = {"input_dropout": 0.0, "output_dropout": 0.0, "tie_weights": False, "freeze_embedding": False} | DROPOUTS
     model = RecurrentLM(vectors=vectors, core=core, **options)
     assert torch.equal(model.embedding.weight, vectors)
 

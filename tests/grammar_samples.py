@@ -1,4 +1,4 @@
-"""What the tests of formal languages share: samples, and the goodness of fit of counts."""
+"""Fixtures for the tests of formal languages: samples, and the goodness of fit of counts."""
 
 from __future__ import annotations
 
