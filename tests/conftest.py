@@ -47,6 +47,8 @@ SMALL = (
     "trainer.max_epochs=2",
     "trainer.log_every_n_steps=10",
     "callbacks.sample_text.length=30",
+    "evaluation.baselines=false",
+    "evaluation.num_samples=0",
 )
 
 

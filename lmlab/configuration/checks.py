@@ -47,6 +47,8 @@ def check_training(config: DictConfig) -> None:
         at_least(config, "evaluation.num_streams", 1)
     if config.evaluation.ngram_order is not None:
         at_least(config, "evaluation.ngram_order", 1)
+    at_least(config, "evaluation.num_samples", 0)
+    at_least(config, "evaluation.sample_length", 1)
     parts = Path(config.name).parts
     if not parts or ".." in parts or Path(config.name).is_absolute():
         raise UserError("name", config.name, "is no name of a folder below output_dir", "for example name=my_run")

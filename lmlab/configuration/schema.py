@@ -262,6 +262,8 @@ class EvaluationConfig:
     test: bool = MISSING
     baselines: bool = MISSING
     ngram_order: int | None = MISSING
+    num_samples: int = MISSING
+    sample_length: int = MISSING
 
 
 @dataclass

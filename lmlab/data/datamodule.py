@@ -18,9 +18,12 @@ from lmlab.data.sentences import SentenceEvaluationLoader, evaluation_loader
 from lmlab.data.token_store import TokenStore
 from lmlab.data.tokenizers import UNKNOWN, Tokenizer, special_tokens
 from lmlab.errors import UserError
+from lmlab.quality.overlap import leak_warning, overlap
 
 # Above this share of unknown words a perplexity says little.
 UNK_ALARM = 0.05
+# Characters of each split searched for a leak, which takes about 20 seconds then.
+LEAK_SEARCHED = 100_000_000
 
 
 class LanguageModelData(pl.LightningDataModule):
@@ -91,6 +94,9 @@ class LanguageModelData(pl.LightningDataModule):
         found = list(self.corpus.warnings)
         if self.train_loader.note:
             found.append(self.train_loader.note)
+        leak = self._leak()
+        if leak is not None:
+            found.append(leak)
         for name, store in self.stores.items():
             if name != "train" and store.unk_rate > UNK_ALARM:
                 found.append(
@@ -99,12 +105,31 @@ class LanguageModelData(pl.LightningDataModule):
                 )
         return found
 
+    def _leak(self) -> str | None:
+        """Whether validation text stands in the training text; strings of a formal language may and do repeat."""
+        if self.corpus.source_nats:
+            return None
+        by_character = self.tokenizer.to_dict()["type"] == "char"
+        train, held_out = (_first(self.corpus.texts(split), LEAK_SEARCHED) for split in ("train", "validation"))
+        return leak_warning(overlap(train, held_out, by_character=by_character, sentences=self.corpus.sentences))
+
     def _unk_remedy(self) -> str:
         if self.tokenizer.to_dict()["type"] == "char":
             return "the training split lacks characters that this one has; is it the same kind of text?"
         if getattr(self.tokenizer, "min_frequency", 2) == 1 and UNKNOWN in self.corpus.texts("train")[0][:100_000]:
             return "the text itself spells them so, as do the published figures for it"
         return "lower tokenizer.min_frequency, raise tokenizer.max_size or use tokenizer=char"
+
+
+def _first(texts: list[str], characters: int) -> list[str]:
+    """The documents until so many characters are reached, the last of them cut."""
+    kept: list[str] = []
+    for text in texts:
+        if characters <= 0:
+            break
+        kept.append(text[:characters])
+        characters -= len(text)
+    return kept
 
 
 def fingerprint(store: TokenStore, tokenizer: Tokenizer, num_streams: int) -> str:

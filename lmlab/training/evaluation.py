@@ -72,8 +72,17 @@ def evaluate(model: RecurrentLM, batches: Iterable[Batch]) -> Totals:
 
 def nats_by_token(model: RecurrentLM, batches: Iterable[Batch]) -> Tensor:
     """Nats of every counted target of a single stream, in order: (number of counted targets,) float32 on the CPU."""
+    return _by_token(model, batches)[0]
+
+
+def errors_by_token(model: RecurrentLM, batches: Iterable[Batch]) -> Tensor:
+    """Whether each counted target was not the most probable token: (number of counted targets,) bool on the CPU."""
+    return _by_token(model, batches)[1]
+
+
+def _by_token(model: RecurrentLM, batches: Iterable[Batch]) -> tuple[Tensor, Tensor]:
     device = next(model.parameters()).device
-    found: list[Tensor] = []
+    found: list[tuple[Tensor, Tensor]] = []
     state: State | None = None
     with evaluation_mode(model):
         for batch in batches:
@@ -81,6 +90,7 @@ def nats_by_token(model: RecurrentLM, batches: Iterable[Batch]) -> Tensor:
             with exact_float32(device):
                 output = model(inputs, starting_state(model, state, reset))
                 state = output.state
-                nats, _ = model.decoder.token_nats(output.hidden.flatten(0, 1), targets.flatten())
-            found.append(nats[targets.flatten() != IGNORE_INDEX].cpu())
-    return torch.cat(found)
+                nats, wrong = model.decoder.token_nats(output.hidden.flatten(0, 1), targets.flatten())
+            counted = targets.flatten() != IGNORE_INDEX
+            found.append((nats[counted].cpu(), wrong[counted].cpu()))
+    return torch.cat([nats for nats, _ in found]), torch.cat([wrong for _, wrong in found])

@@ -19,6 +19,7 @@ from lmlab.models.embeddings import COVERAGE_ALARM, Vectors
 from lmlab.models.language_model import RecurrentLM
 from lmlab.training.callbacks.checkpoints import random_states, restore_random_states
 from lmlab.training.judging import describe_baselines
+from lmlab.training.sample_figures import describe_samples
 from lmlab.training.summary import device_name, part_name
 
 # An evaluated token costs about this share of a trained one (forward only, fewer and longer rows).
@@ -163,6 +164,8 @@ def describe_result(config: dict[str, Any], summary: dict[str, Any], folder: Pat
     place = shown(folder)
     if "val/baselines" in summary:
         lines.append(f"baselines   {describe_baselines(summary['val/baselines'])} (validation)")
+    if "samples" in summary:
+        lines.append(f"samples     {describe_samples(summary['samples'])}")
     split = "test" if "test/num_tokens" in summary else "validation"
     lines += [
         f"best epoch  {summary['best_epoch']:g} (step {summary['best_step']:,}), "

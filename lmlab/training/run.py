@@ -38,6 +38,7 @@ from lmlab.training.plan import (
     total_steps,
     vector_warnings,
 )
+from lmlab.training.sample_figures import sample_figures
 from lmlab.training.schedulers import Plateau
 from lmlab.training.summary import (
     best_figures,
@@ -235,11 +236,8 @@ def _summary(
     summary: dict[str, Any] = {"status": "interrupted" if interrupted else "finished", "name": config["name"]}
     if best is not None:
         summary |= best_figures(best, unk_rate=validation.unk_rate)
-        tested = "test" in data.stores and config["evaluation"]["test"] and not interrupted
-        if tested:
-            summary |= _test_figures(task, data, device, folder)
-        if config["evaluation"]["baselines"] and not interrupted:
-            summary |= _baselines(config, data, ["validation", "test"] if tested else ["validation"])
+        if not interrupted:
+            summary |= _figures_of_the_best(config, task, data, device, folder)
     tokens = task.tokens_seen + task.since_evaluation.totals.num_tokens
     return summary | {
         "num_parameters": task.model.num_parameters,
@@ -282,13 +280,28 @@ def _training_settings(config: Config, task: LanguageModelTask, callbacks: list[
     return {"scheduler": scheduler, "averaging": averaging, "early_stopping": early}
 
 
-def _test_figures(
-    task: LanguageModelTask, data: LanguageModelData, device: torch.device, folder: Path
-) -> dict[str, float]:
-    """The best checkpoint on the test split."""
+def _figures_of_the_best(
+    config: Config, task: LanguageModelTask, data: LanguageModelData, device: torch.device, folder: Path
+) -> dict[str, Any]:
+    """The best checkpoint on the test split, what it writes, and what it is judged by."""
     best = read_checkpoint(folder / "checkpoints" / "best.ckpt")
     task.load_state_dict(best["state_dict"])
     task.model.to(device)
+    wanted = config["evaluation"]
+    found: dict[str, Any] = {}
+    tested = "test" in data.stores and wanted["test"]
+    if tested:
+        found |= _test_figures(task, data)
+    if wanted["baselines"]:
+        found |= _baselines(config, data, ["validation", "test"] if tested else ["validation"])
+    if wanted["num_samples"]:
+        source = instantiate(config["data"]["source"])
+        length, count = wanted["sample_length"], wanted["num_samples"]
+        found["samples"] = sample_figures(task.model, data, source, num_samples=count, length=length)
+    return found
+
+
+def _test_figures(task: LanguageModelTask, data: LanguageModelData) -> dict[str, Any]:
     store = data.stores["test"]
     totals = evaluate(task.model, data.evaluation_loader("test"))
     figures = split_figures("test", totals, num_characters=store.num_characters, unk_rate=store.unk_rate)

@@ -1,0 +1,1 @@
+"""How good generated text is, and whether validation text leaked; needs numpy alone."""

@@ -1,0 +1,133 @@
+"""How well a model has learned a formal language: what it writes, and whether it closes its brackets."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any
+
+from lmlab.data.grammars.brackets import Brackets
+from lmlab.data.grammars.grammar import Grammar
+
+# Most characters of a row of the table by length, but the last, and the rows' names.
+_MOST = (0, 10, 20, 50, 100, 200)
+_RANGES = ("0", "1-10", "11-20", "21-50", "51-100", "101-200", "over 200")
+
+# A string and whether it is valid.
+_Judged = tuple[str, bool]
+
+
+def language_quality(
+    strings: Sequence[str], stop_reasons: Sequence[str], grammar: Grammar, training: Collection[str]
+) -> dict[str, Any]:
+    """Judges the strings that a model wrote in a formal language.
+
+    Args:
+        strings: without start and end tokens.
+        stop_reasons: ``end`` or ``length`` for each. A string that did not end by itself is not valid, also where what
+            was written so far is in the language.
+        grammar: the language.
+        training: the training strings.
+
+    Returns:
+        Plain containers, ready for JSON; a share of nothing is None.
+
+        - ``samples``: how many strings.
+        - ``valid``: share of strings that are in the language and ended by themselves.
+        - ``novel``: share of the valid ones that are not among the training strings; equal ones count each.
+        - ``distinct``: different valid ones / valid ones.
+        - ``by_length``: rows by range of characters, ``1-10`` to ``over 200`` (``0`` for the empty string), each with
+          ``count``, ``valid`` and ``distinct`` as above; ranges without strings are left out.
+        - ``by_depth``, for brackets alone: the same by most brackets open at once, ``"1"`` and so on.
+
+    Raises:
+        ValueError: not one stop reason, ``end`` or ``length``, for each string.
+    """
+    if len(strings) != len(stop_reasons):
+        raise ValueError(f"{len(strings)} strings have {len(stop_reasons)} stop reasons: one is needed for each")
+    unknown_reasons = set(stop_reasons) - {"end", "length"}
+    if unknown_reasons:
+        raise ValueError(f"stop reasons are 'end' and 'length', not {sorted(unknown_reasons)}")
+    judged = [(s, r == "end" and grammar.accepts(s)) for s, r in zip(strings, stop_reasons, strict=True)]
+    valid = [string for string, is_valid in judged if is_valid]
+    known = set(training)
+    row = _row(judged)
+    quality: dict[str, Any] = {
+        "samples": row["count"],
+        "valid": row["valid"],
+        "novel": _share(sum(string not in known for string in valid), len(valid)),
+        "distinct": row["distinct"],
+        "by_length": _table(judged, key=lambda string: bisect_left(_MOST, len(string)), name=_RANGES.__getitem__),
+    }
+    if isinstance(grammar, Brackets):
+        quality["by_depth"] = _table(judged, key=grammar.max_depth, name=str)
+    return quality
+
+
+def trained_depth(strings: Iterable[str]) -> int:
+    """Most brackets open at once in any of the strings, 0 without any; outside the language as well."""
+    depth = Brackets().max_depth
+    # Most strings are short and occur often.
+    return max(map(depth, set(strings)), default=0)
+
+
+def closing_accuracy(
+    strings: Sequence[str], right: Sequence[Sequence[bool]], *, trained_depth: int
+) -> dict[str, float | int]:
+    """Whether a model knows when to close a bracket, also deeper than it was trained.
+
+    Args:
+        strings: held-out strings of brackets, in the language.
+        right: for each string, whether the model's most probable token was the right one, at each bracket and at the
+            end token.
+        trained_depth: the largest depth in the training strings, see `trained_depth`.
+
+    Returns:
+        ``within`` and ``beyond``: the share right among the ``)`` that close at a depth up to `trained_depth` and at
+        a larger one; the depth of a ``)`` is the number of brackets open before it. ``end``: the share right among
+        end tokens. Each with its ``..._count``, and NaN where that is 0.
+
+    Raises:
+        ValueError: a string outside the language, or without one flag for each bracket and the end token.
+    """
+    if len(strings) != len(right):
+        raise ValueError(f"{len(strings)} strings have flags for {len(right)}")
+    brackets = Brackets()
+    flags: dict[str, list[bool]] = {"within": [], "beyond": [], "end": []}
+    for string, of_string in zip(strings, right, strict=True):
+        if len(of_string) != len(string) + 1:
+            needed = f"{len(string) + 1} are needed, one for each bracket and one for the end token"
+            raise ValueError(f"{string[:40]!r} has {len(of_string)} flags: {needed}")
+        for position, depth in brackets.closings(string):
+            flags["within" if depth <= trained_depth else "beyond"].append(bool(of_string[position]))
+        flags["end"].append(bool(of_string[-1]))
+    found: dict[str, float | int] = {}
+    for name, of_name in flags.items():
+        found[name] = sum(of_name) / len(of_name) if of_name else math.nan
+        found[f"{name}_count"] = len(of_name)
+    return found
+
+
+def _table(
+    judged: Sequence[_Judged], *, key: Callable[[str], int], name: Callable[[int], str]
+) -> dict[str, dict[str, float | None]]:
+    """A row for each key there is, in ascending order."""
+    groups: defaultdict[int, list[_Judged]] = defaultdict(list)
+    for string, is_valid in judged:
+        groups[key(string)].append((string, is_valid))
+    return {name(group): _row(groups[group]) for group in sorted(groups)}
+
+
+def _row(judged: Sequence[_Judged]) -> dict[str, float | None]:
+    valid = [string for string, is_valid in judged if is_valid]
+    return {
+        "count": len(judged),
+        "valid": _share(len(valid), len(judged)),
+        "distinct": _share(len(set(valid)), len(valid)),
+    }
+
+
+def _share(count: int, total: int) -> float | None:
+    return count / total if total else None

@@ -1,0 +1,92 @@
+"""What the best model writes, in figures: drawn at temperature 1, for that is what the model believes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lmlab.data.datamodule import LanguageModelData
+from lmlab.data.generated import Generated, make_grammar
+from lmlab.data.grammars.brackets import Brackets
+from lmlab.data.sentences import in_order
+from lmlab.data.token_store import build
+from lmlab.models.language_model import RecurrentLM
+from lmlab.quality.language import closing_accuracy, language_quality, trained_depth
+from lmlab.quality.samples import sample_quality
+from lmlab.sampling import Sample, SamplingOptions, generate, never_drawn, start_of_text
+from lmlab.training.evaluation import errors_by_token
+
+# Held-out strings on which closing brackets are looked at one by one.
+_CLOSING_STRINGS = 1_000
+
+
+def sample_figures(
+    model: RecurrentLM, data: LanguageModelData, source: Any, *, num_samples: int, length: int
+) -> dict[str, Any]:
+    """Figures of samples from an empty prompt, plain containers.
+
+    Args:
+        model: the best; any device.
+        data: of its run.
+        source: of the corpus; a formal language is judged as one.
+        num_samples: drawn with the seeds 0, 1, 2, ...
+        length: most tokens of each.
+    """
+    tokenizer = data.tokenizer
+    options = SamplingOptions(
+        length=length,
+        temperature=1.0,
+        top_k=None,
+        top_p=None,
+        seed=0,
+        banned=never_drawn(tokenizer),
+        end_id=tokenizer.end_id,
+    )
+    drawn = generate(model, start_of_text(tokenizer, []), options, num_samples=num_samples)
+    texts = [tokenizer.decode(sample.ids) for sample in drawn]
+    found: dict[str, Any] = {"num_samples": num_samples, "temperature": 1.0, "most_tokens": length}
+    if isinstance(source, Generated):
+        return found | _of_language(model, data, source, texts, drawn)
+    by_character = tokenizer.to_dict()["type"] == "char"
+    triples = [(text, sample.ids, sample.stop_reason) for text, sample in zip(texts, drawn, strict=True)]
+    return found | _finite(sample_quality(triples, data.corpus.texts("train"), by_character=by_character))
+
+
+def _of_language(
+    model: RecurrentLM, data: LanguageModelData, source: Generated, texts: list[str], drawn: list[Sample]
+) -> dict[str, Any]:
+    grammar = make_grammar(source.name)
+    training = data.corpus.texts("train")
+    reasons = [sample.stop_reason for sample in drawn]
+    found: dict[str, Any] = {"language": language_quality(texts, reasons, grammar, training)}
+    if isinstance(grammar, Brackets):
+        strings = data.corpus.texts("validation")[:_CLOSING_STRINGS]
+        wrong = errors_by_token(model, in_order(build(strings, data.tokenizer))).numpy()
+        ends = np.cumsum([len(string) + 1 for string in strings])
+        right = [(~part).tolist() for part in np.split(wrong, ends[:-1])]
+        depth = trained_depth(training)
+        found["closing"] = {"trained_depth": depth, **_finite(closing_accuracy(strings, right, trained_depth=depth))}
+    return found
+
+
+def _finite(figures: dict[str, Any]) -> dict[str, Any]:
+    """JSON knows no NaN: a figure with nothing to count is null."""
+    return {name: None if value != value else value for name, value in figures.items()}
+
+
+def describe_samples(figures: dict[str, Any]) -> str:
+    """The main figures in one line."""
+    language = figures.get("language")
+    if language is not None:
+        shares = ", ".join(
+            f"{name} {language[name]:.1%}" for name in ("valid", "novel", "distinct") if language[name] is not None
+        )
+        return f"{figures['num_samples']:,} strings at temperature 1: {shares}"
+    parts = [f"{figures['num_samples']} at temperature 1"]
+    for name, words in (("distinct_2", "distinct pairs"), ("repetition", "repeated"), ("unknown_words", "new words")):
+        if figures.get(name) is not None:
+            parts.append(f"{words} {figures[name]:.1%}")
+    if figures.get("longest_copy_characters") is not None:
+        parts.append(f"longest copy {figures['longest_copy_characters']:,.0f} characters")
+    return ", ".join(parts)
