@@ -10,11 +10,10 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from omegaconf import OmegaConf
-from pytorch_lightning.callbacks.early_stopping import EarlyStopping, EarlyStoppingReason
 
 from lmlab.build import instantiate
 from lmlab.data import saved_tokenizers
-from lmlab.data.datamodule import LanguageModelData, fingerprint
+from lmlab.data.datamodule import LanguageModelData
 from lmlab.data.saved_tokenizers import to_json
 from lmlab.device import choose_device, precision_warnings
 from lmlab.errors import InterruptedRun
@@ -24,11 +23,10 @@ from lmlab.training.assembly import Config, build_data, build_model, build_task,
 from lmlab.training.callbacks.alarms import Alarms
 from lmlab.training.callbacks.checkpoints import AtomicCheckpointIO, read_checkpoint
 from lmlab.training.callbacks.hparams import HParams, single_run_settings, typed
-from lmlab.training.callbacks.recorder import Recorder, source_figures
+from lmlab.training.callbacks.recorder import Recorder
 from lmlab.training.callbacks.samples import fallback_prompts
 from lmlab.training.clock import Clock
-from lmlab.training.evaluation import evaluate
-from lmlab.training.judging import baseline_figures, baseline_warning
+from lmlab.training.judging import baseline_warning
 from lmlab.training.plan import (
     describe_plan,
     describe_result,
@@ -38,16 +36,10 @@ from lmlab.training.plan import (
     total_steps,
     vector_warnings,
 )
-from lmlab.training.sample_figures import sample_figures
-from lmlab.training.schedulers import Plateau
+from lmlab.training.results import summarize, training_settings
 from lmlab.training.summary import (
-    best_figures,
-    device_name,
-    part_settings,
     peak_memory_bytes,
     reset_peak_memory,
-    split_figures,
-    versions,
     write_summary,
 )
 from lmlab.training.task import LanguageModelTask
@@ -119,8 +111,8 @@ def train(
     except InterruptedRun as stop:
         interrupted = stop
     wall_seconds = clock.wall_seconds
-    summary = _summary(config, data, task, recorder, clock, device, wall_seconds, interrupted, folder)
-    summary |= _training_settings(config, task, callbacks)
+    summary = summarize(config, data, task, recorder, clock, device, wall_seconds, interrupted, folder)
+    summary |= training_settings(config, task, callbacks)
     summary["warnings"] = alarms.all(task)
     if "val/baselines" in summary:
         summary["warnings"] += baseline_warning(summary["val/nats_per_token"], summary["val/baselines"])
@@ -218,94 +210,6 @@ def _evaluate_the_end(
     """A run that ends between two evaluations is evaluated where it ended."""
     if not recorder.rows or recorder.rows[-1]["step"] != trainer.global_step:
         trainer.validate(task, datamodule=data, verbose=False)
-
-
-def _summary(
-    config: Config,
-    data: LanguageModelData,
-    task: LanguageModelTask,
-    recorder: Recorder,
-    clock: Clock,
-    device: torch.device,
-    wall_seconds: float,
-    interrupted: InterruptedRun | None,
-    folder: Path,
-) -> dict[str, Any]:
-    validation = data.stores["validation"]
-    best = recorder.best_row
-    summary: dict[str, Any] = {"status": "interrupted" if interrupted else "finished", "name": config["name"]}
-    if best is not None:
-        summary |= best_figures(best, unk_rate=validation.unk_rate)
-        if not interrupted:
-            summary |= _figures_of_the_best(config, task, data, device, folder)
-    tokens = task.tokens_seen + task.since_evaluation.totals.num_tokens
-    return summary | {
-        "num_parameters": task.model.num_parameters,
-        "num_train_tokens": tokens,
-        "tokens_per_second": tokens / max(1e-9, clock.training_seconds),
-        "wall_seconds": wall_seconds,
-        "vocabulary_size": len(data.tokenizer.vocabulary),
-        "fingerprint": fingerprint(validation, data.tokenizer, data.val_dataloader().num_streams),
-        "text_fingerprint": validation.text_sha256,
-        "train_fingerprint": data.stores["train"].text_sha256,
-        "device": device_name(device),
-        "precision": config["trainer"]["precision"],
-        "versions": versions(),
-    }
-
-
-def _baselines(config: Config, data: LanguageModelData, splits: list[str]) -> dict[str, Any]:
-    order, train = config["evaluation"]["ngram_order"], data.stores["train"]
-    names = {"validation": "val", "test": "test"}
-    return {
-        f"{names[split]}/baselines": baseline_figures(train, data.stores[split], data.tokenizer, order=order)
-        for split in splits
-    }
-
-
-def _training_settings(config: Config, task: LanguageModelTask, callbacks: list[pl.Callback]) -> dict[str, Any]:
-    """How it was trained, and what the parts that react to validation did."""
-    scheduler = part_settings(config["scheduler"])
-    assert scheduler is not None
-    if isinstance(task.rate_factor, Plateau):
-        scheduler["num_reductions"] = task.rate_factor.num_reductions
-    averaging = part_settings(config["averaging"])
-    if averaging is not None and task.averaging is not None:
-        averaging["from_step"] = task.averaging.from_step
-    stopping = next((callback for callback in callbacks if isinstance(callback, EarlyStopping)), None)
-    early = None
-    if stopping is not None:
-        early = {"patience": stopping.patience, "min_delta": abs(stopping.min_delta)}
-        early["stopped"] = stopping.stopping_reason is EarlyStoppingReason.PATIENCE_EXHAUSTED
-    return {"scheduler": scheduler, "averaging": averaging, "early_stopping": early}
-
-
-def _figures_of_the_best(
-    config: Config, task: LanguageModelTask, data: LanguageModelData, device: torch.device, folder: Path
-) -> dict[str, Any]:
-    """The best checkpoint on the test split, what it writes, and what it is judged by."""
-    best = read_checkpoint(folder / "checkpoints" / "best.ckpt")
-    task.load_state_dict(best["state_dict"])
-    task.model.to(device)
-    wanted = config["evaluation"]
-    found: dict[str, Any] = {}
-    tested = "test" in data.stores and wanted["test"]
-    if tested:
-        found |= _test_figures(task, data)
-    if wanted["baselines"]:
-        found |= _baselines(config, data, ["validation", "test"] if tested else ["validation"])
-    if wanted["num_samples"]:
-        source = instantiate(config["data"]["source"])
-        length, count = wanted["sample_length"], wanted["num_samples"]
-        found["samples"] = sample_figures(task.model, data, source, num_samples=count, length=length)
-    return found
-
-
-def _test_figures(task: LanguageModelTask, data: LanguageModelData) -> dict[str, Any]:
-    store = data.stores["test"]
-    totals = evaluate(task.model, data.evaluation_loader("test"))
-    figures = split_figures("test", totals, num_characters=store.num_characters, unk_rate=store.unk_rate)
-    return figures | source_figures("test", totals, data.corpus.source_nats.get("test"))
 
 
 def _tell(config: Config, summary: dict[str, Any], folder: Path, interrupted: InterruptedRun | None) -> None:
