@@ -208,8 +208,9 @@ def _check_tokenizer(config: DictConfig) -> None:
         raise UserError("tokenizer.end_token", tokenizer.end_token, "no such option", f"choose one of {choices}")
     if by_word and tokenizer.split not in ("punctuation", "whitespace"):
         raise UserError("tokenizer.split", tokenizer.split, "no such option", "choose punctuation or whitespace")
-    # Of words or pairs; 259 are the 256 bytes and the three special tokens.
-    for name, least in (("min_frequency", 1), ("max_size", 4), ("vocabulary_size", 259)):
+    # Of words or pairs; the 256 bytes and the special tokens are always there.
+    special = 3 if config.data.sentences else 2
+    for name, least in (("min_frequency", 1), ("max_size", special + 1), ("vocabulary_size", special + 256)):
         if tokenizer.get(name) is not None:
             at_least(config, f"tokenizer.{name}", least)
 

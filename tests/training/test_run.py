@@ -132,8 +132,14 @@ class _SignalAt(pl.Callback):
 
 
 @pytest.mark.parametrize("step", [3, 58, 97])  # in the first epoch, in its last step, in the second epoch
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("evaluation", ["check_val_every_n_epoch=1", "val_check_interval=4"])
+@pytest.mark.parametrize(
+    ("number", "evaluation"),
+    [
+        (signal.SIGINT, "check_val_every_n_epoch=1"),
+        (signal.SIGTERM, "check_val_every_n_epoch=1"),
+        (signal.SIGINT, "val_check_interval=4"),
+    ],
+)
 def test_an_interrupted_run_goes_on_exactly(
     step: int, number: int, evaluation: str, text_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
