@@ -14,6 +14,8 @@ from lmlab.reporting.sweeps import BITS, NATS, SEED, Job, Ranking, Setting, diff
 ENOUGH_SEEDS = 3
 # Above this share of unknown tokens, bits per character of different tokenizers compare badly.
 UNK_SEEN = 0.01
+# More jobs that failed for the same reason are told in one line.
+SAME_REASON = 3
 # Rows shown; results.csv has all.
 MOST_ROWS = 40
 
@@ -59,10 +61,22 @@ def sweep_table(jobs: Sequence[Job]) -> list[str]:
     lines = _ranked(ranking) if ranking.settings else []
     notes = [*([ranking.note] if ranking.note else []), *_notes(jobs, ranking)]
     lines += [f"note: {note}" for note in notes]
+    return lines + _unfinished(jobs)
+
+
+def _unfinished(jobs: Sequence[Job]) -> list[str]:
+    """A line for each job that failed or was interrupted; many with the same reason share one."""
+    by_reason: dict[tuple[str, str], list[str]] = {}
     for job in jobs:
         if job.status in ("failed", "interrupted"):
             reason = job.reason or "interrupted; it goes on where it stopped"
-            lines.append(f"{job.status:<8}  {job.folder.name}: {reason}")
+            by_reason.setdefault((job.status, reason), []).append(job.folder.name)
+    lines = []
+    for (status, reason), names in by_reason.items():
+        shown = [[name] for name in names] if len(names) <= SAME_REASON else [names]
+        for group in shown:
+            more = f" and {len(group) - 1} more" if len(group) > 1 else ""
+            lines.append(f"{status:<8}  {group[0]}{more}: {reason}")
     return lines
 
 
