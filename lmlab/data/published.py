@@ -11,6 +11,7 @@ from pathlib import Path
 from lmlab.data.catalogue import TEXTS
 from lmlab.data.corpus import SPLITS, Corpus, Document, split_documents
 from lmlab.data.download import RemoteFile, fetch, sha256_of, texts_folder
+from lmlab.data.reading import require_path
 from lmlab.data.sources import SPLIT_STEM, SPLIT_WORDS, TextFiles
 from lmlab.errors import UserError
 
@@ -36,9 +37,8 @@ class _Published:
         Raises:
             UserError: it is not.
         """
-        if self.path is not None and not self.path.exists():
-            where = "" if self.path.is_absolute() else f" in {Path.cwd()}"
-            raise UserError("data.path", self.path, f"no such file or folder{where}", "check the path, or leave it out")
+        if self.path is not None:
+            require_path(self.path, remedy="check the path, or leave it out")
 
     @property
     def _files(self) -> tuple[RemoteFile, ...]:

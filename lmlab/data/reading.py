@@ -38,6 +38,17 @@ class TextFile:
     notes: tuple[str, ...]
 
 
+def require_path(path: Path, *, remedy: str = "check the path") -> None:
+    """Refuses a text that is not there, before anything is loaded.
+
+    Raises:
+        UserError: no such file or folder; a relative path is shown with the folder it was looked for in.
+    """
+    if not path.exists():
+        where = "" if path.is_absolute() else f" in {Path.cwd()}"
+        raise UserError("data.path", path, f"no such file or folder{where}", remedy)
+
+
 def read_text_file(path: Path, *, encoding: str) -> TextFile:
     """Reads one file.
 

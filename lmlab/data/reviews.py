@@ -11,7 +11,7 @@ from pathlib import Path
 from lmlab.data.catalogue import TEXTS
 from lmlab.data.corpus import Corpus, Document
 from lmlab.data.download import fetch, texts_folder
-from lmlab.data.reading import read_text_file
+from lmlab.data.reading import read_text_file, require_path
 from lmlab.data.sentence_sources import split_sentences
 from lmlab.data.sources import natural_order
 from lmlab.errors import UserError
@@ -47,9 +47,8 @@ class MovieReviews:
         Raises:
             UserError: it is not.
         """
-        if self.path is not None and not self.path.exists():
-            where = "" if self.path.is_absolute() else f" in {Path.cwd()}"
-            raise UserError("data.path", self.path, f"no such file or folder{where}", "check the path, or leave it out")
+        if self.path is not None:
+            require_path(self.path, remedy="check the path, or leave it out")
 
     def load(self) -> Corpus:
         """The splits.

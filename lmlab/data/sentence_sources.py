@@ -9,7 +9,7 @@ from pathlib import Path
 from lmlab.data.catalogue import TEXTS
 from lmlab.data.corpus import SPLITS, Corpus, Document
 from lmlab.data.download import fetch, texts_folder
-from lmlab.data.reading import read_text_file
+from lmlab.data.reading import read_text_file, require_path
 from lmlab.data.sources import SPLIT_STEM, SPLIT_WORDS
 from lmlab.errors import UserError
 
@@ -45,9 +45,7 @@ class SentenceFiles:
         Raises:
             UserError: no such file or folder.
         """
-        if not self.path.exists():
-            where = "" if self.path.is_absolute() else f" in {Path.cwd()}"
-            raise UserError("data.path", self.path, f"no such file or folder{where}", "check the path")
+        require_path(self.path)
 
     def load(self) -> Corpus:
         """The splits.

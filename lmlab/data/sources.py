@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lmlab.data.corpus import SPLITS, Corpus, Document, split_documents
-from lmlab.data.reading import read_text_file
+from lmlab.data.reading import read_text_file, require_path
 from lmlab.errors import UserError
 
 SPLIT_WORDS = {"train": "train", "valid": "validation", "val": "validation", "dev": "validation", "test": "test"}
@@ -70,9 +70,7 @@ class TextFiles:
         Raises:
             UserError: no such file or folder, or a folder without texts.
         """
-        if not self.path.exists():
-            where = "" if self.path.is_absolute() else f" in {Path.cwd()}"
-            raise UserError("data.path", self.path, f"no such file or folder{where}", "check the path")
+        require_path(self.path)
         if self.path.is_dir():
             natural_order(self.path)
 
