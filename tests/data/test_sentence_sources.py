@@ -35,6 +35,11 @@ def test_labels_are_not_read_wherever_they_stand(tmp_path: Path) -> None:
     assert source(other).load().texts("test") == ["bad"]
 
 
+def test_without_a_heading_the_longest_column_with_words_is_the_sentence(tmp_path: Path) -> None:
+    folder = write(tmp_path / "a", train_tsv="good\ta fine film\t12345678901234\n", dev_tsv="bad\tso so\t1\n")
+    assert source(folder).load().texts("train") == ["a fine film"]
+
+
 def test_a_heading_names_the_column(tmp_path: Path) -> None:
     text = "label\tsentence\tsource\n1\tshort\ta much longer remark on where it is from\n"
     folder = write(tmp_path / "a", train_tsv=text, dev_tsv=text)
