@@ -49,6 +49,17 @@ class _Published:
         instead = "data.path to a copy"
         return fetch(self._files, texts_folder(self.name), field="data", value=self.name, instead=instead)
 
+    def _differences(self, used: Sequence[Path]) -> tuple[str, ...]:
+        """Says so where a copy elsewhere is not the published one; what was fetched has been compared already."""
+        if self.path is None:
+            return ()
+        known = {file.sha256 for file in self._files} | _UNZIPPED.get(self.name, frozenset())
+        others = [path.name for path in used if not {sha256_of(path), _sha1_of(path)} & known]
+        if not others:
+            return ()
+        what = f"not the published {self.name} (another SHA-256)"
+        return (f"{', '.join(others)}: {what}: do not compare with published numbers",)
+
     def _provenance(self, used: Iterable[Path]) -> tuple[str, ...]:
         return (f"{self.name}: " + ", ".join(str(path.resolve()) for path in used),)
 
@@ -112,7 +123,7 @@ class PublishedCut(_Published):
             problem = f"is not in {'UTF-8' if self.encoding == 'auto' else self.encoding}"
             raise UserError("data.path", path, problem, remedy) from None
         splits = split_documents([Document(self.name, text)], self.split, whole_words=False)
-        return Corpus(splits, self._provenance([path]), warnings=_differences(self._files, [path], self.name))
+        return Corpus(splits, self._provenance([path]), warnings=self._differences([path]))
 
     def _only_file(self, path: Path) -> Path:
         if not path.is_dir():
@@ -162,7 +173,7 @@ class PublishedSplits(_Published):
                     "data.path", where, problem, f"give a folder with {wanted} (or train, valid, test .txt)"
                 )
         splits: dict[str, tuple[Document, ...]] = {s: (self._document(*by_split[s][0]),) for s in SPLITS}
-        return Corpus(splits, self._provenance(files), warnings=_differences(self._files, files, self.name))
+        return Corpus(splits, self._provenance(files), warnings=self._differences(files))
 
     def _given(self, path: Path) -> list[Path]:
         if not path.is_dir():
@@ -222,15 +233,6 @@ def _read(path: Path, member: str | None = None) -> bytes:
 
 def _damaged(path: Path) -> UserError:
     return UserError("data.path", path, "a damaged zip file", "fetch it again")
-
-
-def _differences(published: Sequence[RemoteFile], used: Sequence[Path], name: str) -> tuple[str, ...]:
-    """Says so where a copy is not the published one: its numbers then do not compare with published ones."""
-    known = {file.sha256 for file in published} | _UNZIPPED.get(name, frozenset())
-    others = [path.name for path in used if not {sha256_of(path), _sha1_of(path)} & known]
-    if not others:
-        return ()
-    return (f"{', '.join(others)}: not the published {name} (another SHA-256): do not compare with published numbers",)
 
 
 def _sha1_of(path: Path) -> str:
