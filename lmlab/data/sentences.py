@@ -13,6 +13,10 @@ from lmlab.data.token_store import START_ID, TokenStore
 
 # Padded tokens a batch of an evaluation; changes memory, not numbers.
 EVALUATION_BUDGET = 16_384
+# Batches of a round of training, which covers all lengths: a batch of short sentences knows only endings that come soon,
+# and the optimizer's momentum should see the whole. Measured on SST by character, LSTM 1 x 256, 6 epochs: 1.5560
+# validation nats, 1.5711 with the batches in plain random order.
+ROUND = 12
 
 
 def lengths_of(store: TokenStore) -> NDArray[np.int64]:
@@ -69,8 +73,8 @@ def cut(lengths: NDArray[np.int64], *, batch_size: int | None, tokens_per_batch:
 class SentencesLoader:
     """Batches of sentences of nearly equal length, in an order that is a function of (seed, epoch).
 
-    Sentences are sorted by length, equal ones at random, and cut into batches; the batches come in random order.
-    Its state is the epoch and the position within it, so that an interrupted epoch goes on where it stopped.
+    Sentences are sorted by length, equal ones at random, and cut into batches. The batches come in rounds: each takes
+    one at random of every `ROUND`-th part of the lengths, in random order. Its state is the epoch and the position within it, so that an interrupted epoch goes on where it stopped.
 
     Args:
         store: the training split, of sentences.
@@ -122,7 +126,11 @@ class SentencesLoader:
         """Sentences by length, equal ones at random; and the order of the ranges."""
         generator = np.random.default_rng([self.seed, epoch])
         sentences = np.lexsort([generator.random(len(self.lengths)), self.lengths])
-        return sentences, generator.permutation(len(self))
+        num_rounds = -(-len(self) // ROUND)
+        # Neighbours in length, of which each round takes another one.
+        parts = range(0, len(self), num_rounds)
+        rounds = np.concatenate([generator.permutation(num_rounds) for _ in parts])[: len(self)]
+        return sentences, np.lexsort([generator.random(len(self)), rounds])
 
     def __iter__(self) -> Iterator[Batch]:
         sentences, ranges = self._order(self.place.epoch)

@@ -8,6 +8,7 @@ import torch
 
 from lmlab.data.batching import IGNORE_INDEX, Batch
 from lmlab.data.sentences import (
+    ROUND,
     SentenceEvaluationLoader,
     SentencesLoader,
     cut,
@@ -92,6 +93,25 @@ def test_the_order_is_a_function_of_seed_and_epoch() -> None:
     first, second = epochs(0)
     assert first != second
     assert sorted(first) == sorted(second)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 16, 300])
+def test_each_round_of_batches_has_one_of_every_part_of_the_lengths(batch_size: int) -> None:
+    # Every length is another one, so a batch's place among the lengths can be read off its longest row.
+    store = store_of(["a" * n for n in range(1, 301)])
+    loader = SentencesLoader(store=store, batch_size=batch_size, tokens_per_batch=None, seed=5)
+    num_rounds = -(-len(loader) // ROUND)
+    orders = []
+    for _ in range(2):
+        places = [(batch.targets.shape[1] - 2) // batch_size for batch in loader]
+        orders.append(places)
+        assert sorted(places) == list(range(len(loader)))
+        parts = [place // num_rounds for place in places]
+        full = len(set(parts)) - 1  # the last part may be short
+        whole = [part for part in parts if part < full]
+        rounds = [whole[i : i + full] for i in range(0, len(whole), full)] if full else []
+        assert all(sorted(one) == list(range(full)) for one in rounds)
+    assert len(loader) == 1 or orders[0] != orders[1]
 
 
 def test_an_interrupted_epoch_goes_on_where_it_stopped() -> None:
