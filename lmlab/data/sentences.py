@@ -152,13 +152,17 @@ class SentenceEvaluationLoader:
 
     Args:
         store: the split, of sentences.
+
+    Attributes:
+        lengths: (S,) tokens of each sentence, its end token counted.
+        order: (S,) their numbers in the order of the batches' rows.
     """
 
     def __init__(self, store: TokenStore) -> None:
         self.store = store
         self.lengths = lengths_of(store)
-        self._order = np.argsort(self.lengths, kind="stable")
-        self._ranges = cut(self.lengths[self._order], batch_size=None, tokens_per_batch=EVALUATION_BUDGET)
+        self.order = np.argsort(self.lengths, kind="stable")
+        self._ranges = cut(self.lengths[self.order], batch_size=None, tokens_per_batch=EVALUATION_BUDGET)
         self.num_streams = len(self.lengths)
 
     def __len__(self) -> int:
@@ -166,7 +170,7 @@ class SentenceEvaluationLoader:
 
     def __iter__(self) -> Iterator[Batch]:
         for start, stop in self._ranges:
-            yield sentence_batch(self.store, self._order[start:stop], self.lengths)
+            yield sentence_batch(self.store, self.order[start:stop], self.lengths)
 
 
 def evaluation_loader(store: TokenStore, *, num_streams: int | None) -> EvaluationLoader | SentenceEvaluationLoader:

@@ -71,7 +71,7 @@ def evaluate(model: RecurrentLM, batches: Iterable[Batch]) -> Totals:
 
 
 def nats_by_token(model: RecurrentLM, batches: Iterable[Batch]) -> Tensor:
-    """Nats of every counted target of a single stream, in order: (number of counted targets,) float32 on the CPU."""
+    """Nats of every counted target, batch by batch and row by row: (number of counted targets,) float32 on the CPU."""
     return _by_token(model, batches)[0]
 
 

@@ -20,6 +20,7 @@ from lmlab.models.language_model import RecurrentLM
 from lmlab.training.callbacks.checkpoints import random_states, restore_random_states
 from lmlab.training.judging import describe_baselines
 from lmlab.training.sample_figures import describe_samples
+from lmlab.training.source_comparison import describe_excess
 from lmlab.training.summary import device_name, part_name
 
 # An evaluated token costs about this share of a trained one (forward only, fewer and longer rows).
@@ -164,6 +165,8 @@ def describe_result(config: dict[str, Any], summary: dict[str, Any], folder: Pat
     place = shown(folder)
     if "val/baselines" in summary:
         lines.append(f"baselines   {describe_baselines(summary['val/baselines'])} (validation)")
+    if "val/by_length" in summary:
+        lines.append(f"by length   {describe_excess(summary['val/by_length'])}")
     if "samples" in summary:
         lines.append(f"samples     {describe_samples(summary['samples'])}")
     split = "test" if "test/num_tokens" in summary else "validation"

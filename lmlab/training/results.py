@@ -11,6 +11,7 @@ from pytorch_lightning.callbacks.early_stopping import EarlyStopping, EarlyStopp
 
 from lmlab.build import instantiate
 from lmlab.data.datamodule import LanguageModelData, fingerprint
+from lmlab.data.generated import Generated, make_grammar
 from lmlab.errors import InterruptedRun
 from lmlab.training.assembly import Config
 from lmlab.training.callbacks.checkpoints import read_checkpoint
@@ -20,6 +21,7 @@ from lmlab.training.evaluation import evaluate
 from lmlab.training.judging import baseline_figures
 from lmlab.training.sample_figures import sample_figures
 from lmlab.training.schedulers import Plateau
+from lmlab.training.source_comparison import excess_by_length
 from lmlab.training.summary import best_figures, device_name, part_settings, split_figures, versions
 from lmlab.training.task import LanguageModelTask
 
@@ -111,8 +113,11 @@ def _figures_of_the_best(
         found |= _test_figures(task, data)
     if wanted["baselines"]:
         found |= _baselines(config, data, ["validation", "test"] if tested else ["validation"])
+    source = instantiate(config["data"]["source"])
+    if isinstance(source, Generated):
+        strings, grammar = data.corpus.texts("validation"), make_grammar(source.name)
+        found["val/by_length"] = excess_by_length(task.model, data.stores["validation"], strings, grammar)
     if wanted["num_samples"]:
-        source = instantiate(config["data"]["source"])
         length, count = wanted["sample_length"], wanted["num_samples"]
         found["samples"] = sample_figures(task.model, data, source, num_samples=count, length=length)
     return found
