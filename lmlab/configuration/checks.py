@@ -109,6 +109,10 @@ def check_benchmark(config: DictConfig) -> None:
             raise UserError("models", model, "no such model", "choose among rnn, gru, lstm")
     for name in ("num_layers", "embedding_dim", "vocabulary_size", "batch_size", "sequence_length", "steps"):
         at_least(config, name, 1)
+    if config.batches not in ("streams", "sentences"):
+        raise UserError("batches", config.batches, "is not timed", "choose streams or sentences")
+    if config.batches == "sentences":
+        at_least(config, "vocabulary_size", 3)  # the start token is the third
     if any(size < 1 for size in config.hidden_sizes):
         raise UserError("hidden_sizes", list(config.hidden_sizes), "has a size less than 1", "for example [256,512]")
     check_hardware(config, "")

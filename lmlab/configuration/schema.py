@@ -345,6 +345,7 @@ class BenchmarkConfig:
     vocabulary_size: int = MISSING
     batch_size: int = MISSING
     sequence_length: int = MISSING
+    batches: str = MISSING
     steps: int = MISSING
     accelerator: str = MISSING
     precision: str = MISSING

@@ -13,8 +13,8 @@ from lmlab.data.token_store import START_ID, TokenStore
 
 # Padded tokens a batch of an evaluation; changes memory, not numbers.
 EVALUATION_BUDGET = 16_384
-# Batches of a round of training, which covers all lengths: a batch of short sentences knows only endings that come soon,
-# and the optimizer's momentum should see the whole. Measured on SST by character, LSTM 1 x 256, 6 epochs: 1.5560
+# Batches of a round of training, which covers all lengths: a batch of short sentences knows only endings that come
+# soon, and the optimizer's momentum should see the whole. Measured on SST by character, LSTM 1 x 256, 6 epochs: 1.5560
 # validation nats, 1.5711 with the batches in plain random order.
 ROUND = 12
 
@@ -74,7 +74,8 @@ class SentencesLoader:
     """Batches of sentences of nearly equal length, in an order that is a function of (seed, epoch).
 
     Sentences are sorted by length, equal ones at random, and cut into batches. The batches come in rounds: each takes
-    one at random of every `ROUND`-th part of the lengths, in random order. Its state is the epoch and the position within it, so that an interrupted epoch goes on where it stopped.
+    one at random of every `ROUND`-th part of the lengths, in random order. Its state is the epoch and the position
+    within it, so that an interrupted epoch goes on where it stopped.
 
     Args:
         store: the training split, of sentences.

@@ -14,7 +14,8 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from lmlab.data.batching import Batch, StreamsLoader
+from lmlab.data.batching import IGNORE_INDEX, Batch, StreamsLoader
+from lmlab.data.sentences import SentencesLoader
 from lmlab.data.token_store import TokenStore
 from lmlab.training.assembly import build_model, build_task
 from lmlab.training.callbacks.progress import Progress
@@ -22,6 +23,8 @@ from lmlab.training.callbacks.recorder import Recorder
 from lmlab.training.clock import Clock
 
 CLIP = 1.0
+# Of the gamma distribution that fits the lengths in characters of SST's sentences: mean^2 / variance.
+SENTENCE_SHAPE = 4.0
 # The first steps allocate and choose kernels.
 WARM_UP = 3
 _AUTOCAST = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
@@ -39,11 +42,12 @@ class Case:
     batch_size: int
     sequence_length: int
     precision: str
+    batching: str
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of single steps, lmlab's and the hand-written loop's in turn."""
+    """Seconds for each counted token of single steps, lmlab's and the hand-written loop's in turn."""
 
     lmlab: tuple[float, ...]
     by_hand: tuple[float, ...]
@@ -52,6 +56,11 @@ class Timing:
     def ratio(self) -> float:
         """Median of the ratios of neighbouring steps: drift of a shared machine cancels."""
         return median(a / b for a, b in zip(self.lmlab, self.by_hand, strict=True))
+
+    @property
+    def tokens_per_second(self) -> tuple[float, float]:
+        """Medians of both."""
+        return 1 / median(self.lmlab), 1 / median(self.by_hand)
 
 
 class HandWritten:
@@ -85,10 +94,16 @@ class HandWritten:
 
 
 class _TakeTurns(pl.Callback):
-    """After each step of the Trainer, one by hand. What Lightning does between two steps counts as lmlab's."""
+    """After each step of the Trainer, one by hand. What Lightning does between two steps counts as lmlab's.
+
+    The loop by hand always reads full windows of streams, which is the best that a batch can be.
+    """
 
     def __init__(self, by_hand: HandWritten, device: torch.device) -> None:
         self.by_hand, self.device = by_hand, device
+        case = by_hand.case
+        shape = (case.batch_size, case.sequence_length + 1)
+        self.window = torch.randint(case.vocabulary_size, shape)
         self.lmlab_seconds: list[float] = []
         self.by_hand_seconds: list[float] = []
         self._left_at: float | None = None
@@ -98,14 +113,13 @@ class _TakeTurns(pl.Callback):
     ) -> None:
         """Times both."""
         arrived = self._now()
-        if self._left_at is not None:
-            self.lmlab_seconds.append(arrived - self._left_at)
-        inputs, targets = batch.inputs.cpu(), batch.targets.cpu().clamp(min=0)
+        counted = int((batch.targets != IGNORE_INDEX).sum())
         begun = self._now()
-        self.by_hand.step(inputs, targets)
+        self.by_hand.step(self.window[:, :-1], self.window[:, 1:])
         ended = self._now()
         if self._left_at is not None:
-            self.by_hand_seconds.append(ended - begun)
+            self.lmlab_seconds.append((arrived - self._left_at) / counted)
+            self.by_hand_seconds.append((ended - begun) / (self.window.numel() - len(self.window)))
         self._left_at = self._now()
 
     def _now(self) -> float:
@@ -116,10 +130,7 @@ class _TakeTurns(pl.Callback):
 
 def measure(case: Case, *, steps: int, device: torch.device) -> Timing:
     """Trains for so many steps on random ids with a run's own callbacks, in turn with the hand-written loop."""
-    count = (steps + WARM_UP + 2) * case.batch_size * case.sequence_length
-    ids = np.random.default_rng(0).integers(0, case.vocabulary_size, count, dtype=np.int32)
-    store = TokenStore(ids, count, 0, "", None)
-    loader = StreamsLoader(store=store, batch_size=case.batch_size, sequence_length=case.sequence_length, seed=0)
+    loader = _loader(case, steps)
     model = build_model(_config(case), torch.randn(case.vocabulary_size, case.embedding_dim))
     task = build_task(_config(case), model, total_steps=steps, steps_per_epoch=steps)
     clock = Clock()
@@ -142,6 +153,23 @@ def measure(case: Case, *, steps: int, device: torch.device) -> Timing:
         )
         trainer.fit(task, train_dataloaders=loader)
     return Timing(tuple(turns.lmlab_seconds[WARM_UP:]), tuple(turns.by_hand_seconds[WARM_UP:]))
+
+
+def _loader(case: Case, steps: int) -> StreamsLoader | SentencesLoader:
+    """Batches of random ids: streams, or sentences with lengths that scatter as those of the film reviews in SST do."""
+    generator = np.random.default_rng(0)
+    # As many as a corpus has: among few sentences fewer are of nearly equal length.
+    batches = steps + WARM_UP + 2 if case.batching == "streams" else max(200, 2 * steps)
+    count = batches * case.batch_size * case.sequence_length
+    ids = generator.integers(0, case.vocabulary_size, count, dtype=np.int32)
+    if case.batching == "streams":
+        store = TokenStore(ids, count, 0, "", None)
+        return StreamsLoader(store=store, batch_size=case.batch_size, sequence_length=case.sequence_length, seed=0)
+    lengths = generator.gamma(SENTENCE_SHAPE, case.sequence_length / SENTENCE_SHAPE, 2 * count // case.sequence_length)
+    starts = np.cumsum(np.maximum(1, lengths.astype(np.int64)))
+    starts = np.concatenate([[0], starts[starts < count]])
+    store = TokenStore(ids, count, 0, "", None, starts)
+    return SentencesLoader(store=store, batch_size=case.batch_size, tokens_per_batch=None, seed=0)
 
 
 def _config(case: Case) -> dict[str, Any]:

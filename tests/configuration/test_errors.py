@@ -88,6 +88,7 @@ OTHERS = [
     ("evaluate", ["split=tset"], ["split=tset", "train, validation"]),
     ("evaluate", ["data.path=nowhere.txt"], ["data.path=nowhere.txt"]),
     ("evaluate", ["split=test", "data.path=."], ["split=test", "evaluated whole"]),
+    ("benchmark", ["batches=chunks"], ["batches=chunks", "streams or sentences"]),
     ("benchmark", ["models=[cnn]"], ["models=cnn", "rnn, gru, lstm"]),
 ]
 
