@@ -49,6 +49,10 @@ def check_training(config: DictConfig) -> None:
         at_least(config, "evaluation.ngram_order", 1)
     at_least(config, "evaluation.num_samples", 0)
     at_least(config, "evaluation.sample_length", 1)
+    for temperature in config.evaluation.temperatures:
+        if not 0 <= temperature < float("inf"):
+            remedy = "give numbers from 0 on, for example evaluation.temperatures=[0.5,1.0]"
+            raise UserError("evaluation.temperatures", temperature, "is no temperature", remedy)
     parts = Path(config.name).parts
     if not parts or ".." in parts or Path(config.name).is_absolute():
         raise UserError("name", config.name, "is no name of a folder below output_dir", "for example name=my_run")

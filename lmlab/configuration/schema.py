@@ -264,6 +264,8 @@ class EvaluationConfig:
     ngram_order: int | None = MISSING
     num_samples: int = MISSING
     sample_length: int = MISSING
+    temperatures: list[float] = MISSING
+    prompt: str | None = MISSING
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,15 @@ from lmlab.build import instantiate
 from lmlab.data.datamodule import LanguageModelData, fingerprint
 from lmlab.data.generated import Generated, make_grammar
 from lmlab.errors import InterruptedRun
+from lmlab.files import write_text
+from lmlab.models.language_model import RecurrentLM
 from lmlab.training.assembly import Config
 from lmlab.training.callbacks.checkpoints import read_checkpoint
 from lmlab.training.callbacks.recorder import Recorder, source_figures
+from lmlab.training.callbacks.samples import fallback_prompts
 from lmlab.training.clock import Clock
 from lmlab.training.evaluation import evaluate
+from lmlab.training.exhibits import exhibits
 from lmlab.training.judging import baseline_figures
 from lmlab.training.sample_figures import sample_figures
 from lmlab.training.schedulers import Plateau
@@ -121,6 +126,32 @@ def _figures_of_the_best(
         length, count = wanted["sample_length"], wanted["num_samples"]
         found["samples"] = sample_figures(task.model, data, source, num_samples=count, length=length)
     return found
+
+
+def write_exhibits(config: Config, data: LanguageModelData, model: RecurrentLM, folder: Path) -> None:
+    """exhibits.json of a finished run: what a report shows besides figures.
+
+    Args:
+        config: the run's.
+        data: the run's.
+        model: with the best weights.
+        folder: the run's.
+    """
+    wanted = config["evaluation"]
+    by_character = data.tokenizer.to_dict()["type"] == "char"
+    beginning = fallback_prompts(data.corpus.texts("validation")[0], by_character=by_character)
+    prompts = [*config["data"]["prompts"], *beginning]
+    found = exhibits(
+        model,
+        data,
+        instantiate(config["data"]["source"]),
+        folder,
+        prompt=prompts[0] if wanted["prompt"] is None else wanted["prompt"],
+        temperatures=wanted["temperatures"],
+        num_samples=wanted["num_samples"],
+        length=wanted["sample_length"],
+    )
+    write_text(folder / "exhibits.json", json.dumps(found, ensure_ascii=False, indent=1) + "\n")
 
 
 def _test_figures(task: LanguageModelTask, data: LanguageModelData) -> dict[str, Any]:

@@ -36,7 +36,7 @@ from lmlab.training.plan import (
     total_steps,
     vector_warnings,
 )
-from lmlab.training.results import summarize, training_settings
+from lmlab.training.results import summarize, training_settings, write_exhibits
 from lmlab.training.summary import (
     peak_memory_bytes,
     reset_peak_memory,
@@ -112,11 +112,13 @@ def train(
         interrupted = stop
     wall_seconds = clock.wall_seconds
     summary = summarize(config, data, task, recorder, clock, device, wall_seconds, interrupted, folder)
-    summary |= training_settings(config, task, callbacks)
+    summary |= training_settings(config, task, callbacks) | {"vector_coverage": vectors.coverage}
     summary["warnings"] = alarms.all(task)
     if "val/baselines" in summary:
         summary["warnings"] += baseline_warning(summary["val/nats_per_token"], summary["val/baselines"])
     summary["peak_memory_bytes"] = peak_memory_bytes(device)
+    if recorder.rows and not interrupted:
+        write_exhibits(config, data, task.model, folder)
     write_summary(folder, summary)
     (folder / "hparams.yaml").unlink(missing_ok=True)  # Lightning's, and empty: config.yaml has the settings
     _tell(config, summary, folder, interrupted)

@@ -1,0 +1,162 @@
+"""exhibits.json: what a report shows of a finished run's best model besides its figures."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lmlab.data.batching import IGNORE_INDEX, Streams
+from lmlab.data.datamodule import LanguageModelData
+from lmlab.data.generated import Generated, make_grammar
+from lmlab.data.sentences import in_order
+from lmlab.data.token_store import TokenStore
+from lmlab.data.tokenizers import Tokenizer
+from lmlab.models.language_model import RecurrentLM
+from lmlab.quality.language import language_quality
+from lmlab.quality.samples import sample_quality
+from lmlab.reporting.runs import checkpoint_names
+from lmlab.sampling import SamplingOptions, generate, never_drawn, next_token_probabilities, start_of_text
+from lmlab.training.callbacks.checkpoints import read_checkpoint
+from lmlab.training.evaluation import nats_by_token
+
+# Tokens of the passage whose surprise is shown: about a paragraph or two.
+PASSAGE_TOKENS = {"char": 600, "word": 150, "bpe": 200}
+# Least and most occurrences in the training text of the tokens of a band.
+BANDS: tuple[tuple[int, int | None], ...] = ((0, 0), (1, 9), (10, 99), (100, 999), (1_000, None))
+# Samples at each temperature, and kept checkpoints that are asked for what comes next.
+MOST_SAMPLES, MOST_CHECKPOINTS = 20, 12
+# Next tokens of each checkpoint.
+TOP = 5
+
+
+def exhibits(
+    model: RecurrentLM,
+    data: LanguageModelData,
+    source: Any,
+    folder: Path,
+    *,
+    prompt: str,
+    temperatures: list[float],
+    num_samples: int,
+    length: int,
+) -> dict[str, Any]:
+    """Passage, frequency bands, samples by temperature and predictions of the kept checkpoints; plain containers.
+
+    Args:
+        model: the best; any device. The same weights are in it afterwards.
+        data: of its run.
+        source: of the corpus; samples of a formal language are judged as such.
+        folder: the run's, with its checkpoints.
+        prompt: of samples and predictions.
+        temperatures: of the samples.
+        num_samples: at each temperature, at most `MOST_SAMPLES` (of formal languages all: they are judged by shares).
+        length: most tokens of a sample.
+    """
+    kind = data.tokenizer.to_dict()["type"]
+    found: dict[str, Any] = {"passage": passage(model, data.stores["validation"], data.tokenizer)}
+    if kind != "char":
+        found["frequency_bands"] = frequency_bands(model, data)
+    if num_samples:
+        count = num_samples if isinstance(source, Generated) else min(num_samples, MOST_SAMPLES)
+        found["temperatures"] = [
+            _at_temperature(model, data, source, prompt, temperature, count, length) for temperature in temperatures
+        ]
+    kept = [name for name in checkpoint_names(folder) if name.startswith("step-")]
+    if kept:
+        checkpoints = [*_spread(kept), "best"]
+        found["predictions"] = {
+            "prompt": prompt,
+            "checkpoints": [_prediction(model, data.tokenizer, folder, name, prompt) for name in checkpoints],
+        }
+    return found
+
+
+def passage(model: RecurrentLM, store: TokenStore, tokenizer: Tokenizer) -> dict[str, Any]:
+    """The first tokens of the validation text with the nats of each, read from a fresh state."""
+    wanted = PASSAGE_TOKENS[tokenizer.to_dict()["type"]]
+    if store.sentences is None:
+        nats = nats_by_token(model, [Streams(store, 1).window(0, wanted)])
+    else:
+        sentences = int(np.searchsorted(store.sentences, wanted))
+        nats = nats_by_token(model, islice(in_order(store), sentences))
+    first = len(store) - store.num_targets
+    ids = store.ids[first : first + len(nats)].tolist()
+    return {"split": "validation", "tokens": _texts(ids, nats.tolist(), tokenizer)}
+
+
+def _texts(ids: list[int], nats: list[float], tokenizer: Tokenizer) -> list[list[Any]]:
+    """Text and nats of each token; an end token is a line's end."""
+    streamer = tokenizer.streamer()
+    texts = ["\n" if i == tokenizer.end_id else streamer.push(i) for i in ids]
+    return [[text, round(of_token, 4)] for text, of_token in zip(texts, nats, strict=True)]
+
+
+def frequency_bands(model: RecurrentLM, data: LanguageModelData) -> list[dict[str, Any]]:
+    """Validation nats a token by how often the token occurs in the training text; bands without tokens left out."""
+    loader = data.evaluation_loader("validation")
+    nats = nats_by_token(model, loader).double().numpy()
+    targets = np.concatenate([batch.targets[batch.targets != IGNORE_INDEX].numpy() for batch in loader])
+    counts = np.bincount(data.stores["train"].ids, minlength=len(data.tokenizer.vocabulary))[targets]
+    found = []
+    for least, most in BANDS:
+        chosen = (counts >= least) & (counts <= (np.inf if most is None else most))
+        if chosen.any():
+            per_token = float(nats[chosen].sum() / chosen.sum())
+            found.append({"from": least, "to": most, "tokens": int(chosen.sum()), "nats_per_token": per_token})
+    return found
+
+
+def _at_temperature(
+    model: RecurrentLM,
+    data: LanguageModelData,
+    source: Any,
+    prompt: str,
+    temperature: float,
+    num_samples: int,
+    length: int,
+) -> dict[str, Any]:
+    tokenizer = data.tokenizer
+    ids = tokenizer.encode(prompt).tolist()
+    options = SamplingOptions(
+        length=length,
+        temperature=temperature,
+        top_k=None,
+        top_p=None,
+        seed=0,
+        banned=never_drawn(tokenizer),
+        end_id=tokenizer.end_id,
+    )
+    drawn = generate(model, start_of_text(tokenizer, ids), options, num_samples=num_samples)
+    prefix = tokenizer.decode(ids)
+    texts = [tokenizer.decode([*ids, *sample.ids])[len(prefix) :] for sample in drawn]
+    found: dict[str, Any] = {"temperature": temperature, "prompt": prompt, "num_samples": num_samples, "text": texts[0]}
+    reasons = [sample.stop_reason for sample in drawn]
+    if isinstance(source, Generated):
+        strings = [prompt + text for text in texts]
+        quality = language_quality(strings, reasons, make_grammar(source.name), data.corpus.texts("train"))
+        return found | {name: quality[name] for name in ("valid", "novel", "distinct")}
+    triples = [(text, sample.ids, reason) for text, sample, reason in zip(texts, drawn, reasons, strict=True)]
+    by_character = tokenizer.to_dict()["type"] == "char"
+    quality = sample_quality(triples, data.corpus.texts("train"), by_character=by_character)
+    return found | {name: None if value != value else value for name, value in quality.items()}
+
+
+def _spread(names: list[str]) -> list[str]:
+    """At most `MOST_CHECKPOINTS` of them, evenly, with the first and the last."""
+    if len(names) <= MOST_CHECKPOINTS:
+        return names
+    return [names[round(i * (len(names) - 1) / (MOST_CHECKPOINTS - 1))] for i in range(MOST_CHECKPOINTS)]
+
+
+def _prediction(model: RecurrentLM, tokenizer: Tokenizer, folder: Path, checkpoint: str, prompt: str) -> dict[str, Any]:
+    saved = read_checkpoint(folder / "checkpoints" / f"{checkpoint}.ckpt")
+    weights = {k.removeprefix("model."): v for k, v in saved["state_dict"].items() if k.startswith("model.")}
+    model.load_state_dict(weights)
+    chances = next_token_probabilities(model, start_of_text(tokenizer, tokenizer.encode(prompt).tolist()))
+    top = chances.topk(min(TOP, len(chances)))
+    pairs = zip(top.indices.tolist(), top.values.tolist(), strict=True)
+    following = [[tokenizer.vocabulary[i], round(p, 6)] for i, p in pairs]
+    return {"name": checkpoint, "step": int(saved["global_step"]), "next": following}
