@@ -10,14 +10,14 @@ from lmlab.configuration.command import composed_command
 
 def benchmark(config: DictConfig) -> None:
     """Times each model at each size and prints a line for it."""
-    from lmlab.device import check_precision, choose_device
+    from lmlab.device import choose_device, choose_precision
     from lmlab.training.run import quiet
     from lmlab.training.speed import Case, measure
     from lmlab.training.summary import device_name
 
     quiet()
     device = choose_device(config.accelerator)
-    check_precision(config.precision, device)
+    config.precision = choose_precision(config.precision, device)
     print(
         f"{device_name(device)}, {config.precision}: {config.steps} steps each, in turn; batch {config.batch_size} x "
         f"{config.sequence_length}, embedding {config.embedding_dim}, vocabulary {config.vocabulary_size:,}"

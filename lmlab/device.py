@@ -10,6 +10,33 @@ import torch
 from lmlab.errors import UserError
 
 
+def choose_precision(precision: str, device: torch.device) -> str:
+    """The fastest for ``auto``: 16-mixed on a GPU, bf16-mixed on a CPU with units for it, else 32-true.
+
+    Args:
+        precision: of the trainer; anything but ``auto`` is itself.
+        device: where it trains.
+
+    Raises:
+        UserError: a precision that would silently be another on this device.
+    """
+    if precision == "auto":
+        if device.type == "cuda":
+            return "16-mixed"
+        return "bf16-mixed" if has_bfloat16_units() else "32-true"
+    check_precision(precision, device)
+    return precision
+
+
+def has_bfloat16_units() -> bool | None:
+    """Whether this CPU computes in bfloat16 itself; None where that cannot be known (other systems than Linux)."""
+    try:
+        known = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    return re.search(r"\b(avx512_bf16|amx_bf16|bf16)\b", known) is not None
+
+
 def check_precision(precision: str, device: torch.device) -> None:
     """Refuses what would silently be computed in another precision.
 
@@ -45,10 +72,6 @@ def precision_warnings(precision: str, device: torch.device) -> list[str]:
     """
     if precision != "bf16-mixed" or device.type != "cpu":
         return []
-    try:
-        known = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return []
-    if re.search(r"\b(avx512_bf16|amx_bf16|bf16)\b", known):
+    if has_bfloat16_units() is not False:
         return []
     return ["precision: this CPU has no bfloat16 units, so trainer.precision=bf16-mixed is slower here than 32-true"]

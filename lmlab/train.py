@@ -20,6 +20,7 @@ from lmlab.configuration.checks import check_training
 from lmlab.configuration.command import describe, run_command
 from lmlab.configuration.folders import configuration_folder, remove_if_unused, store_absolute_paths
 from lmlab.configuration.glove import obtain_vectors
+from lmlab.configuration.presets import asks_for_a_sweep
 from lmlab.configuration.resume import asks_to_resume, log_to, resumed_configuration, sweep_to_go_on_with
 from lmlab.errors import InterruptedRun, UserError
 from lmlab.files import shown, write_text
@@ -55,11 +56,12 @@ def _checked(config: DictConfig) -> dict[str, Any]:
     store_absolute_paths(config)
     obtain_vectors(config)
     plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    # torch takes a second and Lightning two more: each after all that can go wrong without it.
-    from lmlab.device import check_precision, choose_device
-
-    check_precision(config.trainer.precision, choose_device(config.trainer.accelerator))
     assert isinstance(plain, dict)
+    # torch takes a second and Lightning two more: each after all that can go wrong without it.
+    from lmlab.device import choose_device, choose_precision
+
+    trainer = plain["trainer"]
+    trainer["precision"] = choose_precision(trainer["precision"], choose_device(trainer["accelerator"]))
     return {str(key): value for key, value in plain.items()}
 
 
@@ -151,10 +153,10 @@ def _run() -> None:
         sweeping.announce(sweep.folder, begun_before=True)
         os.chdir(sweep.directory)
         arguments = ["-m", *sweep.arguments]
-    is_sweep = any(a in ("-m", "--multirun") for a in arguments)
+    is_sweep = asks_for_a_sweep(arguments)
     # Hydra's parser wants options before settings.
-    options = [a for a in arguments if a in ("-m", "--multirun")]
-    sys.argv[1:] = [*options, *quote_free_text([a for a in arguments if a not in options], sweep=is_sweep)]
+    settings = [a for a in arguments if a not in ("-m", "--multirun")]
+    sys.argv[1:] = [*(["-m"] if is_sweep else []), *quote_free_text(settings, sweep=is_sweep)]
     try:
         _job()
     except (InterruptedRun, KeyboardInterrupt):

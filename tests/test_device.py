@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lmlab.device import check_precision, choose_device, precision_warnings
+from lmlab.device import check_precision, choose_device, choose_precision, precision_warnings
 from lmlab.errors import UserError
 
 
@@ -18,6 +18,29 @@ def test_a_precision_that_would_silently_be_another_is_refused(precision: str, d
 @pytest.mark.parametrize(("precision", "device"), [("32-true", "cpu"), ("bf16-mixed", "cpu"), ("16-mixed", "cuda")])
 def test_other_precisions_pass(precision: str, device: str) -> None:
     assert check_precision(precision, torch.device(device)) is None
+
+
+@pytest.mark.parametrize(
+    ("flags", "device", "expected"),
+    [
+        ("avx2 avx512_bf16", "cpu", "bf16-mixed"),
+        ("avx2 avx512f", "cpu", "32-true"),
+        ("", "cuda", "16-mixed"),
+    ],
+)
+def test_auto_is_the_fastest_precision(flags: str, device: str, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: f"flags\t\t: {flags}\n")
+    assert choose_precision("auto", torch.device(device)) == expected
+    assert choose_precision("32-true", torch.device(device)) == "32-true"
+
+
+def test_auto_does_not_guess_where_units_are_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreadable(*_: object, **__: object) -> str:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Path, "read_text", unreadable)
+    assert choose_precision("auto", torch.device("cpu")) == "32-true"
+    assert precision_warnings("bf16-mixed", torch.device("cpu")) == []
 
 
 def test_a_gpu_is_taken_only_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from lmlab.errors import UserError
 
-PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
 
 
 def check_optimization(config: DictConfig) -> None:

@@ -7,6 +7,9 @@ import tarfile
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
 
 from lmlab.data.catalogue import TEXTS
 from lmlab.data.corpus import Corpus, Document
@@ -15,6 +18,8 @@ from lmlab.data.reading import read_text_file, require_path
 from lmlab.data.sentence_sources import split_sentences
 from lmlab.data.sources import natural_order
 from lmlab.errors import UserError
+
+Item = TypeVar("Item")
 
 # `train/pos/123_9.txt` within the archive or a folder that it was unpacked to.
 _LABELLED = re.compile(r"(?:.*/)?(train|test)/(?:pos|neg)/(\d+)_\d+\.txt")
@@ -32,21 +37,27 @@ class MovieReviews:
             order by `split`); None for the cache.
         split: shares of train, validation and test, for a folder of reviews of one's own.
         encoding: of those, ``auto`` or a Python encoding's name.
+        max_reviews: of each split, chosen at random but always the same; None for all.
 
     Source: Maas et al. 2011, Learning Word Vectors for Sentiment Analysis.
     """
 
-    def __init__(self, *, path: str | None, split: Sequence[float], encoding: str) -> None:
+    def __init__(
+        self, *, path: str | None, split: Sequence[float], encoding: str, max_reviews: int | None = None
+    ) -> None:
         self.path = None if path is None else Path(path).expanduser()
         self.split = split
         self.encoding = encoding
+        self.max_reviews = max_reviews
 
     def check(self) -> None:
         """Whether a copy that was named is there.
 
         Raises:
-            UserError: it is not.
+            UserError: it is not, or no reviews are asked for.
         """
+        if self.max_reviews is not None and self.max_reviews < 1:
+            raise UserError("data.source.max_reviews", self.max_reviews, "is no number of reviews", "for example 1000")
         if self.path is not None:
             require_path(self.path, remedy="check the path, or leave it out")
 
@@ -70,16 +81,23 @@ class MovieReviews:
         for split, found in splits.items():
             if not found:
                 raise UserError("data.path", path, f"no reviews for {split}", "is it the whole archive?")
-        made = {split: tuple(found) for split, found in splits.items()}
+        made = {split: tuple(self._chosen(found)) for split, found in splits.items()}
         return Corpus(made, (str(path.resolve()),), sentences=True)
 
     def _own(self, folder: Path) -> Corpus:
         read = [(file, read_text_file(file, encoding=self.encoding)) for file in natural_order(folder)]
         texts = [_clean(found.text) for _, found in read]
         parts = split_sentences(texts, self.split, folder)
-        splits = {split: tuple(Document("", text) for text in found) for split, found in parts.items()}
+        splits = {split: tuple(Document("", t) for t in self._chosen(found)) for split, found in parts.items()}
         notes = tuple(note for _, found in read for note in found.notes)
         return Corpus(splits, (str(folder.resolve()),), notes, sentences=True)
+
+    def _chosen(self, reviews: Sequence[Item]) -> list[Item]:
+        """As many as were asked for, at random but always the same: neighbours are of one film."""
+        if self.max_reviews is None or self.max_reviews >= len(reviews):
+            return list(reviews)
+        places = np.random.default_rng(0).permutation(len(reviews))[: self.max_reviews]
+        return [reviews[i] for i in sorted(places.tolist())]
 
 
 def _clean(text: str) -> str:

@@ -123,6 +123,17 @@ def test_reviews_are_the_same_from_the_archive_and_from_its_folder(tmp_path: Pat
     assert found[0].sentences
 
 
+def test_some_of_the_reviews_are_always_the_same_of_both_labels(tmp_path: Path) -> None:
+    folder = str(reviews(tmp_path / "reviews"))
+    corpus = MovieReviews(path=folder, split=SPLIT, encoding="auto", max_reviews=6).load()
+    train, validation, test = (corpus.texts(split) for split in ("train", "validation", "test"))
+    assert (len(train), len(validation), len(test)) == (6, 4, 4)
+    assert 0 < sum("pos" in text for text in train) < 6
+    assert train == MovieReviews(path=folder, split=SPLIT, encoding="auto", max_reviews=6).load().texts("train")
+    with pytest.raises(UserError, match="max_reviews"):
+        MovieReviews(path=folder, split=SPLIT, encoding="auto", max_reviews=0).check()
+
+
 def test_reviews_of_ones_own_and_damaged_archives(tmp_path: Path) -> None:
     own = tmp_path / "own"
     own.mkdir()
