@@ -91,13 +91,7 @@ def train(
         config, model, total_steps=total_steps(config, data), steps_per_epoch=steps_per_epoch(config, data)
     )
     clock = Clock()
-    recorder = Recorder(
-        folder=folder,
-        clock=clock,
-        characters=data.stores["validation"].num_characters,
-        source_nats=data.corpus.source_nats.get("validation"),
-        log_every_n_steps=config["trainer"]["log_every_n_steps"],
-    )
+    recorder = _recorder(config, folder, data, clock)
     notes = [*data.warnings, *vector_warnings(vectors), *precision_warnings(config["trainer"]["precision"], device)]
     told_by = single_run_settings(config) if hparams is None else typed(hparams)
     callbacks = _callbacks(config, folder, data, recorder, clock, notes, label)
@@ -110,8 +104,7 @@ def train(
         _evaluate_the_end(trainer, task, data, recorder)
     except InterruptedRun as stop:
         interrupted = stop
-    wall_seconds = clock.wall_seconds
-    summary = summarize(config, data, task, recorder, clock, device, wall_seconds, interrupted, folder)
+    summary = summarize(config, data, task, recorder, clock, device, clock.wall_seconds, interrupted, folder)
     summary |= training_settings(config, task, callbacks) | {"vector_coverage": vectors.coverage}
     summary["warnings"] = alarms.all(task)
     if "val/baselines" in summary:
@@ -125,6 +118,16 @@ def train(
     if interrupted:
         raise interrupted
     return summary
+
+
+def _recorder(config: Config, folder: Path, data: LanguageModelData, clock: Clock) -> Recorder:
+    return Recorder(
+        folder=folder,
+        clock=clock,
+        characters=data.stores["validation"].num_characters,
+        source_nats=data.corpus.source_nats.get("validation"),
+        log_every_n_steps=config["trainer"]["log_every_n_steps"],
+    )
 
 
 def _vectors_to_be_loaded(config: Config, data: LanguageModelData) -> Vectors:
