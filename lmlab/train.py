@@ -78,6 +78,8 @@ def _sweep_job(config: DictConfig, folder: Path, number: int, overrides: list[st
     names = [name for name in settings if name in sweeping.swept_settings()]
     _keep_terminal_quiet()
     hparams = {name: settings[name] for name in names}
+    if settings.get("embedding") == "random" and "embedding" in names:
+        config.embedding.path = None  # typed for the jobs with pretrained vectors
     done = ""
     try:
         task, plain = sweeping.prepare_job(_checked(config), folder)

@@ -209,3 +209,22 @@ def test_a_swept_value_that_cannot_be_composed_leaves_nothing_behind(tmp_path: P
     (line,) = done.stderr.strip().splitlines()
     assert line.startswith("error: model=lstmm: no such option")
     assert [path.name for path in tmp_path.rglob("*")] == ["outputs"]  # and nothing in it
+
+
+def test_a_preset_that_is_a_sweep_needs_no_option_and_gives_vectors_to_those_who_read_them(tmp_path: Path) -> None:
+    books = tmp_path / "books"
+    books.mkdir()
+    for i in range(3):
+        (books / f"{i}.txt").write_text(made_up_text(150, seed=i), encoding="utf-8")
+    vectors = tmp_path / "glove.txt"
+    vectors.write_text(
+        "".join(f"{word} {' '.join(['0.5'] * 8)}\n" for word in ("the", "cat", "sees")), encoding="utf-8"
+    )
+    small = (*SMALL, "trainer.max_steps=2", f"embedding.path={vectors}", "model=lstm", "embedding=random,glove")
+    done = typed("experiment=harry_potter_grid_small", f"data.path={books}", *small, cwd=tmp_path, status=0)
+    assert "sweep of 2 jobs over " in done.stdout
+    (sweep,) = (tmp_path / "outputs" / "harry_potter_grid_small").iterdir()
+    found = {row["embedding"]: row["status"] for row in results(sweep)}
+    assert found == {"random": "finished", "glove": "finished"}
+    again = typed("experiment=harry_potter_grid_small", f"data.path={books}", *small, cwd=tmp_path, status=0)
+    assert again.stdout.count("(done before)") == 2
