@@ -1,0 +1,156 @@
+"""Loss by how often a token occurs in the training text, for several runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+
+from lmlab.reporting.figures.data import Picture
+from lmlab.reporting.figures.labels import MOST_LABELS, EndLabel, draw, fit
+from lmlab.reporting.figures.page import Page, Row, below, empty_picture, left_margin, name_axes, numbered, set_ticks
+from lmlab.reporting.figures.scales import count, finite, number, results_view, tick_texts, ticks_between
+from lmlab.reporting.figures.style import WIDTH, Stroke, strokes, styled
+from lmlab.reporting.figures.text import brief, widest, wrapped
+
+_PLOT = 3.5  # inches
+_REACH = 10.0  # of the view, times what the better half of the losses takes: rare tokens are far from frequent ones
+_DODGE = 0.5  # of the space of a band, over which the dots of several runs are spread
+
+
+@dataclass(frozen=True)
+class Band:
+    """Tokens that occur about as often.
+
+    Args:
+        first: fewest occurrences in the training text.
+        last: most; None where there is no end.
+        tokens: how many tokens of the evaluated text belong to it.
+    """
+
+    first: int
+    last: int | None
+    tokens: int
+
+    @property
+    def name(self) -> str:
+        """In words."""
+        if self.last == 0:
+            return "never"
+        if self.last is None:
+            return f"{self.first:,} or more"
+        return f"{self.first:,}" if self.first == self.last else f"{self.first:,} to {self.last:,}"
+
+
+@dataclass(frozen=True)
+class BandLosses:
+    """What a run reached in each band.
+
+    Args:
+        label: the run.
+        losses: one a band; None where it has no tokens.
+    """
+
+    label: str
+    losses: Sequence[float | None]
+
+
+@styled()
+def frequency_bands(
+    bands: Sequence[Band],
+    runs: Sequence[BandLosses],
+    *,
+    unit: str = "nats a token",
+    title: str = "Loss by how often the token occurs in the training text",
+) -> Picture:
+    """A dot for each run in each band, dots of a run joined by a line.
+
+    Args:
+        bands: from rare to frequent.
+        runs: those to compare, at most 12; the others are left out and told.
+        unit: of the loss.
+        title: what is shown.
+    """
+    known = [run for run in runs if finite(run.losses)]
+    if not bands or not known:
+        return empty_picture(title, "No losses by frequency were recorded.")
+    shown = known[:MOST_LABELS]
+    looks = strokes(len(shown), ordered=False)
+    view = results_view((loss for run in shown for loss in run.losses), reach=_REACH)
+    shifts = [_DODGE * ((i + 0.5) / len(shown) - 0.5) for i in range(len(shown))]
+    labels = [
+        EndLabel(run.label, *_end(run, shift), look) for run, shift, look in zip(shown, shifts, looks, strict=True)
+    ]
+    fitted = fit(labels)
+    left = left_margin(tick_texts(ticks_between(view.low, view.high)))
+    room = (WIDTH - left - fitted.margin) / len(bands) - 0.1
+    names = _names(bands, max(room, 0.5))
+    tick_lines = max(name.count("\n") + 1 for name in names)
+    notes = [f"{len(known) - len(shown)} more runs are not shown."] if len(shown) < len(known) else []
+    notes += _above(bands, shown, view.high)
+    page = Page(title, [Row(max(_PLOT, fitted.total_height), below=below(tick_lines))], notes)
+    axes = page.axes(0, left=left, right=fitted.margin)
+    axes.set_xlim(-0.5, len(bands) - 0.5)
+    axes.set_ylim(view.low, view.high)
+    set_ticks(axes, "x", range(len(bands)), names)
+    numbered(axes, "y", view.low, view.high)
+    name = "times the token occurs in the training text; below, tokens evaluated"
+    name_axes(axes, x=name, y=f"validation loss, {unit}", left=left, tick_lines=tick_lines)
+    for run, shift, look in zip(shown, shifts, looks, strict=True):
+        _draw_run(axes, run, shift, look, view.high)
+    draw(axes, fitted)
+    return page.picture(_described(bands, shown, unit))
+
+
+def _names(bands: Sequence[Band], room: float) -> list[str]:
+    amounts = [_tokens(band) for band in bands]
+    if widest(amounts) > room:
+        amounts = [amount.replace(" ", "\n") for amount in amounts]
+    return [f"{wrapped(b.name, room, lines=2)}\n{amount}" for b, amount in zip(bands, amounts, strict=True)]
+
+
+def _tokens(band: Band) -> str:
+    return f"{count(band.tokens)} token{'' if band.tokens == 1 else 's'}"
+
+
+def _end(run: BandLosses, shift: float) -> tuple[float, float]:
+    """Where a run's line ends."""
+    return next(
+        (i + shift, loss)
+        for i, loss in reversed(list(enumerate(run.losses)))
+        if loss is not None and math.isfinite(loss)
+    )
+
+
+def _draw_run(axes: Axes, run: BandLosses, shift: float, look: Stroke, high: float) -> None:
+    inside = [loss if loss is not None and loss <= high else math.nan for loss in run.losses]
+    places = [i + shift for i in range(len(inside))]
+    axes.plot(places, inside, color=look.colour, linestyle=look.dash, linewidth=1.0, alpha=0.55, zorder=2)
+    axes.plot(places, inside, look.marker, color=look.colour, markersize=8, zorder=3)
+    beyond = [i + shift for i, loss in enumerate(run.losses) if loss is not None and loss > high]
+    axes.plot(beyond, [0.975] * len(beyond), "^", color=look.colour, markersize=8, transform=axes.get_xaxis_transform())
+
+
+def _above(bands: Sequence[Band], runs: Sequence[BandLosses], high: float) -> list[str]:
+    told = [
+        f"{brief(run.label)}, {band.name} ({number(loss, 2)})"
+        for run in runs
+        for band, loss in zip(bands, run.losses, strict=False)
+        if loss is not None and loss > high
+    ]
+    more = f" and {len(told) - 6} more" if len(told) > 6 else ""
+    return [f"▲ Above the picture: {'; '.join(told[:6])}{more}."] if told else []
+
+
+def _described(bands: Sequence[Band], runs: Sequence[BandLosses], unit: str) -> str:
+    told = []
+    for i, band in enumerate(bands):
+        reached = [(run.losses[i], run) for run in runs if i < len(run.losses) and finite([run.losses[i]])]
+        if reached:
+            best, run = min(reached, key=lambda pair: pair[0] or 0.0)
+            whose = f" ({brief(run.label)})" if len(runs) > 1 else ""
+            told.append(f"{band.name} {number(best or 0.0, 2)}{whose}")
+    lowest = "the lowest of each band" if len(runs) > 1 else brief(runs[0].label)
+    return f"Validation loss by occurrences of the token in the training text, {unit}, {lowest}: {', '.join(told)}."

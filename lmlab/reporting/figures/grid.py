@@ -1,0 +1,111 @@
+"""Cells of two parameters in rows and columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lmlab.reporting.figures.data import Result
+from lmlab.reporting.figures.scales import as_numbers, number, with_half_width
+from lmlab.reporting.figures.style import SMALL
+from lmlab.reporting.figures.text import brief, shortened
+
+# More columns than these want to be rows.
+_MANY = 6
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a pair of values reached.
+
+    Args:
+        row: value of the first parameter.
+        column: value of the second.
+        value: mean over seeds; None where nothing finished.
+        half_width: of the interval around it; None for a single seed.
+        state: why there is no value: `failed`, `interrupted`, `not run`.
+    """
+
+    row: str
+    column: str
+    value: float | None
+    half_width: float | None = None
+    state: str = ""
+
+    @property
+    def result(self) -> Result:
+        """Without its place."""
+        return Result(f"{self.row}, {self.column}", self.value, self.half_width)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Cells by their values, in order.
+
+    Args:
+        rows: values from top to bottom.
+        columns: values from left to right.
+        cells: by row and column; pairs may be missing.
+        row_name: the parameter.
+        column_name: the other one.
+        best: row and column of the best cell.
+    """
+
+    rows: list[str]
+    columns: list[str]
+    cells: dict[tuple[str, str], Cell]
+    row_name: str
+    column_name: str
+    best: tuple[str, str]
+
+    def texts(self, digits: int, room: float) -> dict[tuple[str, str], str]:
+        """What stands in each cell.
+
+        Args:
+            digits: decimals.
+            room: inches, to which words are shortened.
+        """
+        return {place: _cell_text(self.cells.get(place), digits, room) for place in self.places()}
+
+    def places(self) -> list[tuple[str, str]]:
+        """All pairs, row by row."""
+        return [(row, column) for row in self.rows for column in self.columns]
+
+    def named_best(self) -> str:
+        """The best cell in words."""
+        names = (self.row_name, self.column_name)
+        where = " and ".join(f"{brief(n)} {brief(value)}" for n, value in zip(names, self.best, strict=True))
+        cell = self.cells[self.best]
+        return f"{where} with {with_half_width(cell.value or 0.0, cell.half_width)}"
+
+
+def arranged(cells: Sequence[Cell], row_name: str, column_name: str, best: Cell) -> Grid:
+    """The table of cells; the parameter with more values goes down where it has many.
+
+    Args:
+        cells: in any order.
+        row_name: the first parameter.
+        column_name: the second.
+        best: one of the cells.
+    """
+    rows, columns = _ordered([cell.row for cell in cells]), _ordered([cell.column for cell in cells])
+    if len(columns) > max(_MANY, len(rows)):
+        turned = {(cell.column, cell.row): cell for cell in cells}
+        return Grid(columns, rows, turned, column_name, row_name, (best.column, best.row))
+    return Grid(
+        rows, columns, {(cell.row, cell.column): cell for cell in cells}, row_name, column_name, (best.row, best.column)
+    )
+
+
+def _ordered(labels: Sequence[str]) -> list[str]:
+    distinct = list(dict.fromkeys(labels))
+    values = as_numbers(distinct)
+    return distinct if values is None else [label for _, label in sorted(zip(values, distinct, strict=True))]
+
+
+def _cell_text(cell: Cell | None, digits: int, room: float) -> str:
+    if cell is None or cell.value is None:
+        return shortened((cell.state if cell else "") or "not run", room, SMALL)
+    if cell.half_width is None:
+        return number(cell.value, digits)
+    return f"{number(cell.value, digits)}\n± {number(cell.half_width, digits)}"

@@ -1,0 +1,128 @@
+"""Lines along training: gaps, bands, marks at the edge for what lies beyond it."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from lmlab.reporting.figures.data import Curve
+from lmlab.reporting.figures.scales import View, finite, number, sensible_view
+from lmlab.reporting.figures.style import PAPER, Stroke
+
+# Of the horizontal axis, so that the last mark is whole.
+_ROOM = 0.015
+# Curves of fewer values show each of them.
+FEW = 25
+
+
+def span(curves: Sequence[Curve], scale: float = 1.0) -> tuple[float, float]:
+    """Limits of the horizontal axis: from 0, or from the first value where training went on for long before it."""
+    known = finite(x / scale for curve in curves for x in curve.x)
+    if not known:
+        return 0.0, 1.0
+    low, high = min(known), max(known)
+    low = 0.0 if 0 <= low <= 0.5 * high or low == high > 0 else low
+    return (low, high + _ROOM * (high - low)) if high > low else (low - 0.5, high + 0.5)
+
+
+def view_of(curves: Sequence[Curve]) -> View:
+    """What losses along training are seen in: healthy ones do not rise far above where they began."""
+    known = finite(y for curve in curves for y in curve.y)
+    firsts = [values[0] for curve in curves if (values := finite(curve.y))]
+    if not known:
+        return sensible_view([])
+    low = min(known)
+    return sensible_view(known, ceiling=low + 2 * max(statistics.median_low(firsts) - low, abs(low)))
+
+
+def last_value(curve: Curve, scale: float = 1.0) -> tuple[float, float] | None:
+    """Where a curve ends; None without any value."""
+    last = curve.last
+    return None if last is None else (curve.x[last] / scale, curve.y[last])
+
+
+def draw_line(axes: Axes, curve: Curve, stroke: Stroke, *, scale: float = 1.0, width: float = 2.0) -> None:
+    """A curve with its interval as a band; values that are not finite leave gaps.
+
+    Args:
+        axes: to draw on.
+        curve: the data.
+        stroke: its look.
+        scale: what a unit of the axis is in units of the data.
+        width: of the line in points.
+    """
+    x = np.asarray(curve.x, dtype=float) / scale
+    y = np.asarray(curve.y, dtype=float)
+    y = np.where(np.isfinite(y), y, np.nan)
+    if curve.low is not None and curve.high is not None:
+        low, high = np.asarray(curve.low, dtype=float), np.asarray(curve.high, dtype=float)
+        known = np.isfinite(low) & np.isfinite(high) & np.isfinite(y)
+        axes.fill_between(x, low, high, where=known.tolist(), color=stroke.colour, alpha=0.18, linewidth=0)
+    axes.plot(
+        x,
+        y,
+        color=stroke.colour,
+        linestyle=stroke.dash,
+        linewidth=width,
+        marker=stroke.marker if len(x) <= FEW else "",
+        markersize=4,
+    )
+
+
+def mark_best(axes: Axes, x: float, y: float, stroke: Stroke, *, size: float = 10.0) -> None:
+    """A ring around the best value."""
+    axes.plot(
+        [x],
+        [y],
+        marker="o",
+        markersize=size,
+        markerfacecolor=PAPER,
+        markeredgecolor=stroke.colour,
+        markeredgewidth=2.2,
+        linestyle="",
+        clip_on=False,
+        zorder=4,
+    )
+    axes.plot([x], [y], "o", markersize=size * 0.35, color=stroke.colour, clip_on=False, zorder=5)
+
+
+def mark_beyond(axes: Axes, curve: Curve, view: View, stroke: Stroke, *, scale: float = 1.0) -> bool:
+    """Triangles at the upper edge where a curve leaves the view or has no finite value; whether there are any."""
+    beyond = [not math.isfinite(y) or y > view.high for y in curve.y]
+    starts = [i for i, out in enumerate(beyond) if out and (i == 0 or not beyond[i - 1])]
+    places = [curve.x[i] / scale for i in starts if math.isfinite(curve.x[i])]
+    if places:
+        axes.plot(
+            places,
+            [0.975] * len(places),
+            marker="^",
+            markersize=8,
+            color=stroke.colour,
+            markeredgecolor=PAPER,
+            linestyle="",
+            transform=axes.get_xaxis_transform(),
+            clip_on=False,
+            zorder=6,
+        )
+    return bool(places)
+
+
+def beyond_note(curves: Sequence[tuple[str, Curve]], view: View) -> list[str]:
+    """A sentence on what lies above the view; none where nothing does."""
+    told = []
+    for name, curve in curves:
+        above = [y for y in curve.y if math.isfinite(y) and y > view.high]
+        lost = sum(not math.isfinite(y) for y in curve.y)
+        parts = [f"up to {number(max(above))}"] if above else []
+        parts += [f"{lost} values that are no finite number"] if lost > 1 else []
+        parts += ["a value that is no finite number"] if lost == 1 else []
+        if parts:
+            told.append(f"{name} ({', '.join(parts)})")
+    if not told:
+        return []
+    more = f" and {len(told) - 6} more" if len(told) > 6 else ""
+    return [f"▲ Above the picture: {'; '.join(told[:6])}{more}."]
