@@ -122,6 +122,18 @@ def check_benchmark(config: DictConfig) -> None:
     check_hardware(config, "")
 
 
+def check_report(config: DictConfig) -> None:
+    """Refuses a `report` configuration that cannot work.
+
+    Raises:
+        UserError: the first setting that is out of its range.
+    """
+    if config.along not in ("tokens", "steps", "epochs", "seconds"):
+        raise UserError("along", config.along, "is nothing to draw curves along", "tokens, steps, epochs or seconds")
+    if not 0 < config.every_seconds < float("inf"):
+        raise UserError("every_seconds", config.every_seconds, "is no time to wait", "for example every_seconds=10")
+
+
 def _check_checkpoint(config: Any) -> None:
     if not re.fullmatch(r"best|last|step-\d+", config.checkpoint):
         remedy = "choose best, last, or one that was kept (step-000500)"

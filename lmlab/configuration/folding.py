@@ -196,7 +196,14 @@ def known_settings(error: BaseException) -> list[str]:
         return names
 
     root = _match(r"object_type=(\w+)", "\n".join(map(str, _chain(error))))
-    for command in (schema.SamplingConfig, schema.PredictConfig, schema.EvaluateConfig, schema.BenchmarkConfig):
+    commands = (
+        schema.SamplingConfig,
+        schema.PredictConfig,
+        schema.EvaluateConfig,
+        schema.ReportConfig,
+        schema.BenchmarkConfig,
+    )
+    for command in commands:
         if root is not None and root[1] == command.__name__:
             return walk(command, "")
     names = walk(schema.TrainConfig, "")

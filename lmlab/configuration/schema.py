@@ -337,6 +337,18 @@ class EvaluateConfig:
 
 
 @dataclass
+class ReportConfig:
+    """What `python -m lmlab.report` takes."""
+
+    runs: Any = MISSING  # one, or a list
+    output_dir: str = MISSING
+    output: str | None = MISSING
+    along: str = MISSING
+    watch: bool = MISSING
+    every_seconds: float = MISSING
+
+
+@dataclass
 class BenchmarkConfig:
     """What `python -m lmlab.benchmark` takes."""
 
@@ -386,6 +398,7 @@ def register() -> None:
         "generate": SamplingConfig,
         "predict": PredictConfig,
         "evaluate": EvaluateConfig,
+        "report": ReportConfig,
         "benchmark": BenchmarkConfig,
     }
     for name, node in nodes.items():

@@ -29,6 +29,46 @@ class Estimate(NamedTuple):
     size: int
 
 
+class Difference(NamedTuple):
+    """How far the mean of one group of repetitions is above that of another.
+
+    Args:
+        mean: the difference of the means.
+        half_width: of its 95% confidence interval; None where a group has a single value, which says nothing of its
+            scatter.
+    """
+
+    mean: float
+    half_width: float | None
+
+    @property
+    def decided(self) -> bool | None:
+        """Whether the interval leaves out zero, so that chance alone hardly made the difference; None: not known."""
+        return None if self.half_width is None else abs(self.mean) > self.half_width
+
+
+def difference(first: Sequence[float], second: Sequence[float]) -> Difference:
+    """Mean of the second minus mean of the first, with its 95% interval by Welch's t, for groups of unequal scatter.
+
+    Source: Welch 1947, The generalization of Student's problem when several different population variances are
+    involved; degrees of freedom by Satterthwaite 1946.
+
+    Raises:
+        ValueError: no values.
+    """
+    a, b = estimate(first), estimate(second)
+    if a.size == 1 or b.size == 1:
+        return Difference(b.mean - a.mean, None)
+    # Of the means.
+    variances = [_variance(values, of.mean) / of.size for values, of in ((first, a), (second, b))]
+    total = sum(variances)
+    if total == 0:
+        return Difference(b.mean - a.mean, 0.0)
+    parts = (variance / total for variance in variances)  # no squares of small variances, which vanish
+    freedom = 1 / sum(part**2 / (of.size - 1) for part, of in zip(parts, (a, b), strict=True))
+    return Difference(b.mean - a.mean, _quantile(freedom) * math.sqrt(total))
+
+
 def estimate(values: Sequence[float]) -> Estimate:
     """Mean and 95% interval by Student's t, for values that scatter normally.
 
@@ -43,16 +83,26 @@ def estimate(values: Sequence[float]) -> Estimate:
     mean = math.fsum(values) / count
     if count == 1:
         return Estimate(mean, None, 1)
-    deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (count - 1))
+    deviation = math.sqrt(_variance(values, mean))
     return Estimate(mean, _quantile(count - 1) * deviation / math.sqrt(count), count)
 
 
-def _quantile(freedom: int) -> float:
+def _variance(values: Sequence[float], mean: float) -> float:
+    return math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
+
+
+def _quantile(freedom: float) -> float:
     """Of Student's t: tabulated, or above that the first terms of its expansion around the normal distribution's.
+
+    Between two whole degrees of freedom its logarithm is nearly straight in 1 / freedom, and the interval too wide by
+    2.7% at most below 2 and by 0.5% above.
 
     Source: Abramowitz & Stegun 1964, 26.7.5; two terms are within 0.0001 above 30 degrees of freedom.
     """
     if freedom <= len(_T95):
-        return _T95[freedom - 1]
+        below = max(1, math.floor(freedom))
+        low, high = _T95[below - 1], _T95[min(below, len(_T95) - 1)]
+        share = (1 / below - 1 / freedom) * below * (below + 1)
+        return low * math.pow(high / low, share)
     z = _NORMAL95
     return z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lmlab.reporting.intervals import Estimate
-from lmlab.reporting.sweeps import BITS, NATS, SEED, Job, Ranking, Setting, differing, rank
+from lmlab.reporting.sweeps import BITS, EXCESS, NATS, SEED, Job, Ranking, Setting, differing, rank
 
 # Fewer repetitions make an interval that says little.
 ENOUGH_SEEDS = 3
@@ -90,14 +90,18 @@ def _ranked(ranking: Ranking) -> list[str]:
     repeated = any(len(setting.jobs) > 1 for setting in ranking.settings)
     header = ["", *(short[name] for name in names)]
     left = len(header)
-    header += [*(["seeds"] if repeated else []), "nats/token", "perplexity", "bits/char", "parameters"]
+    known = any(math.isfinite(setting.mean(EXCESS).mean) for setting in ranking.settings)
+    header += [*(["seeds"] if repeated else []), "nats/token", *(["above source"] if known else [])]
+    header += ["perplexity", "bits/char", "parameters"]
     header += ["tokens/s", "memory", "best epoch"]
     rows = [header]
     for place, setting in enumerate(ranking.settings[:MOST_ROWS], 1):
         nats = setting.mean(NATS)
         row = [f"{place}." if ranking.figure else "", *setting.settings.values()]
         row += [str(len(setting.jobs))] if repeated else []
-        row += [with_interval(nats), f"{_exp(nats.mean):,.3f}", f"{setting.mean(BITS).mean:.4f}"]
+        row += [with_interval(nats)]
+        row += [f"{setting.mean(EXCESS).mean:+.4f}"] if known else []
+        row += [f"{exp(nats.mean):,.3f}", f"{setting.mean(BITS).mean:.4f}"]
         row += [compact(setting.mean("num_parameters").mean), compact(setting.mean("tokens_per_second").mean)]
         row += [f"{compact(setting.mean('peak_memory_bytes').mean)}B", f"{setting.mean('best_epoch').mean:.3g}"]
         rows.append(row)
@@ -111,7 +115,8 @@ def with_interval(value: Estimate) -> str:
     return f"{value.mean:.4f}" if value.half_width is None else f"{value.mean:.4f} ± {value.half_width:.4f}"
 
 
-def _exp(nats: float) -> float:
+def exp(nats: float) -> float:
+    """Perplexity; infinite beyond all numbers."""
     try:
         return math.exp(nats)
     except OverflowError:
@@ -192,7 +197,7 @@ def job_line(job: Job, *, total: int | None, names: Sequence[str], best: bool) -
         return f"{count:>{width}}  {listed}  failed: {job.reason}"
     summary = job.summary
     nats, seconds = job.nats, summary.get("wall_seconds", math.nan)
-    figures = f"val {nats:.4f} nats  perplexity {_exp(nats):,.3f}  bits/char {summary.get(BITS) or math.nan:.4f}"
+    figures = f"val {nats:.4f} nats  perplexity {exp(nats):,.3f}  bits/char {summary.get(BITS) or math.nan:.4f}"
     mark = "  *best" if best else ""
     warned = f"  {len(summary['warnings'])} warnings" if len(summary.get("warnings", [])) > 1 else ""
     warned = "  1 warning" if len(summary.get("warnings", [])) == 1 else warned

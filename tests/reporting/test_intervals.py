@@ -8,10 +8,10 @@ import statistics
 import numpy as np
 import pytest
 
-from lmlab.reporting.intervals import Estimate, estimate
+from lmlab.reporting.intervals import Difference, Estimate, difference, estimate
 
 
-def inside(bound: float, freedom: int) -> float:
+def inside(bound: float, freedom: float) -> float:
     """Probability that Student's t lies within ± bound: Simpson's rule over the density."""
     x = np.linspace(0.0, bound, 20_001)
     log_constant = math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2) - 0.5 * math.log(freedom * math.pi)
@@ -22,7 +22,7 @@ def inside(bound: float, freedom: int) -> float:
     return 2 * float((weights * density).sum()) * (x[1] - x[0]) / 3
 
 
-def exact_quantile(freedom: int) -> float:
+def exact_quantile(freedom: float) -> float:
     low, high = 1.0, 20.0
     for _ in range(60):
         middle = (low + high) / 2
@@ -71,3 +71,55 @@ def test_neither_order_nor_a_common_shift_changes_the_width() -> None:
     assert found.mean == pytest.approx(1.875)
     assert shifted.mean - 1e6 == pytest.approx(found.mean)
     assert shifted.half_width == pytest.approx(found.half_width, rel=1e-6)
+
+
+# Differences
+
+
+def welch(first: list[float], second: list[float]) -> tuple[float, float]:
+    """Standard error and degrees of freedom, as in the textbook."""
+    a, b = (statistics.variance(values) / len(values) for values in (first, second))
+    return math.sqrt(a + b), (a + b) ** 2 / (a**2 / (len(first) - 1) + b**2 / (len(second) - 1))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ([1.0, 1.2, 1.7], [1.1, 1.5, 1.6]),
+        ([1.0, 1.2, 1.7], [2.0, 2.01, 2.0, 2.02, 2.0]),
+        ([1.0, 1.5], [1.2, 1.21]),
+        ([0.0, 1.0], [5.0, 5.3]),
+        ([float(i % 5) for i in range(40)], [float(i % 7) for i in range(50)]),
+    ],
+)
+def test_the_interval_of_a_difference_is_welchs(first: list[float], second: list[float]) -> None:
+    error, freedom = welch(first, second)
+    found = difference(first, second)
+    assert found.mean == pytest.approx(statistics.mean(second) - statistics.mean(first))
+    assert found.half_width is not None
+    exact = exact_quantile(freedom) * error
+    assert exact * 0.9999 <= found.half_width <= exact * (1.03 if freedom < 2 else 1.005)
+    turned = difference(second, first)
+    assert turned.mean == pytest.approx(-found.mean)
+    assert turned.half_width == pytest.approx(found.half_width)
+
+
+@pytest.mark.parametrize(("sizes", "scatter"), [((3, 3), (0.1, 0.1)), ((3, 5), (0.3, 0.02)), ((2, 4), (0.1, 0.1))])
+def test_a_true_difference_of_zero_is_seldom_called_real(sizes: tuple[int, int], scatter: tuple[float, float]) -> None:
+    drawn = np.random.default_rng(3)
+    called = 0
+    for _ in range(3_000):
+        first, second = (drawn.normal(2.0, s, n).tolist() for n, s in zip(sizes, scatter, strict=True))
+        called += difference(first, second).decided is True
+    assert 0.01 < called / 3_000 < 0.065
+
+
+def test_a_single_value_decides_nothing() -> None:
+    assert difference([1.0], [2.0, 2.1, 2.2]) == Difference(pytest.approx(1.1), None)
+    assert difference([1.0, 1.1], [2.0]).decided is None
+
+
+def test_values_without_scatter_decide_any_difference_but_none() -> None:
+    assert difference([1.0, 1.0], [1.5, 1.5]) == Difference(0.5, 0.0)
+    assert difference([1.0, 1.0], [1.5, 1.5]).decided is True
+    assert difference([1.0, 1.0], [1.0, 1.0]).decided is False

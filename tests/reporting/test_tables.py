@@ -280,3 +280,14 @@ def test_there_is_no_best_without_finished_jobs_or_a_common_text(tmp_path: Path)
     made_job(tmp_path, 1, ["a=2"], text_fingerprint="a", fingerprint="a")
     made_job(tmp_path, 2, ["a=3"], text_fingerprint="b", fingerprint="b")
     assert best_folder(read_jobs(tmp_path)) is None
+
+
+def test_formal_languages_show_how_far_each_setting_is_above_the_source(tmp_path: Path) -> None:
+    for number, excess in enumerate((0.0125, 0.25)):
+        made_job(tmp_path, number, [f"model.hidden_size={number + 1}"], val__excess_nats_per_token=excess)
+    table = sweep_table(read_jobs(tmp_path))
+    assert "above source" in table[0]
+    assert [line.split()[3] for line in table[1:3]] == ["+0.0125", "+0.2500"]
+    (tmp_path / "other").mkdir()
+    made_job(tmp_path / "other", 0, ["model.hidden_size=1"])
+    assert "above source" not in sweep_table(read_jobs(tmp_path / "other"))[0]

@@ -1,0 +1,77 @@
+"""`python -m lmlab.report`: runs side by side, as a page, as text, as tables and as figures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from omegaconf import DictConfig
+
+from lmlab.configuration.checks import check_report
+from lmlab.configuration.command import composed_command
+from lmlab.errors import UserError
+from lmlab.files import shown
+
+if TYPE_CHECKING:
+    from lmlab.reporting.records import RunRecord
+
+
+def report(config: DictConfig) -> None:
+    """Writes the report, says what it found and where it lies; with `watch` again whenever a run has changed."""
+    from lmlab.reporting.finding import find_records
+
+    records = find_records(config.runs, output_dir=config.output_dir)
+    folder = _folder(config, records)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise UserError("output", folder, "is a file", "give a folder") from None
+    from lmlab.reporting.report import write_report
+
+    said = write_report(records, folder, along=config.along, watching=config.watch and not _ended(records))
+    print(said.headline)
+    for sentence in said.shows:
+        print(f"  {sentence}")
+    print(f"report      {shown(folder / 'index.html')}")
+    print(f"also        {shown(folder)}: report.md, results.csv, experiment_logs.csv, history.csv, figures/")
+    before = _state(records)
+    while config.watch and not _ended(records):
+        time.sleep(config.every_seconds)
+        records = find_records(config.runs, output_dir=config.output_dir)
+        if _state(records) != before:
+            before = _state(records)
+            said = write_report(records, folder, along=config.along, watching=not _ended(records))
+            done = sum(record.status == "finished" for record in records)
+            print(f"{datetime.now():%H:%M:%S}  {done} of {len(records)} finished: {said.headline}", flush=True)
+
+
+def _folder(config: DictConfig, records: Sequence[RunRecord]) -> Path:
+    if config.output is not None:
+        return Path(config.output).expanduser()
+    origins = {record.origin for record in records}
+    # One run, or the jobs of one sweep: the report belongs to them.
+    if len(records) == 1:
+        return records[0].folder / "report"
+    if len(origins) == 1:
+        return origins.pop() / "report"
+    return Path(config.output_dir).expanduser() / "reports" / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
+
+
+def _ended(records: Sequence[RunRecord]) -> bool:
+    return all(record.status in ("finished", "failed", "interrupted") for record in records)
+
+
+def _state(records: Sequence[RunRecord]) -> list[tuple[str, str, int]]:
+    return [(str(record.folder), record.status, len(record.history)) for record in records]
+
+
+def main() -> None:
+    """The command."""
+    composed_command("report", check_report, report)
+
+
+if __name__ == "__main__":
+    main()

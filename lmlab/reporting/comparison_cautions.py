@@ -1,0 +1,194 @@
+"""Cautions about comparing: runs that cannot be, or not in every way, and what a ranking leaves open."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from lmlab.reporting.caution import Caution, labels, who
+from lmlab.reporting.comparison import Comparison
+from lmlab.reporting.limits import edges, fewest_seeds, spread
+from lmlab.reporting.records import RunRecord
+from lmlab.reporting.sweeps import BITS, planned_jobs
+from lmlab.reporting.tables import ENOUGH_SEEDS, UNK_SEEN, compact
+from lmlab.reporting.wording import listing, percent, plural
+
+_VERSIONS = ("lmlab", "torch")
+
+
+def comparison_cautions(comparison: Comparison) -> list[Caution]:
+    """All that concerns several runs together, or runs that did not finish, in no order."""
+    checks = (
+        _evaluated, _trained_on, _failed, _unfinished, _seeds, _edge, _parameters, _tokens, _unknown_in_bits,
+        _repeated, _machines, _versions,
+    )  # fmt: skip
+    return [caution for check in checks if (caution := check(comparison)) is not None]
+
+
+def _different(records: Sequence[RunRecord], name: str) -> int:
+    """How many values of a fingerprint there are."""
+    return len({str(record.summary.get(name)) for record in records})
+
+
+def _evaluated(comparison: Comparison) -> Caution | None:
+    records = comparison.finished
+    texts, protocols = _different(records, "text_fingerprint"), _different(records, "fingerprint")
+    known = all(record.summary.get("text_fingerprint") and record.summary.get("fingerprint") for record in records)
+    if comparison.figure is None:
+        text = f"The runs were evaluated on {texts} different texts. " if known else "On what text some of the "
+        text += "" if known else "runs were evaluated is not recorded. "
+        text += "A text can be easier than another, so nothing can be said about which model is better, and the "
+        text += "runs are not ranked."
+        remedy = "Compare runs that read the same data, or evaluate them on one text with lmlab.evaluate."
+        return Caution("different-text", "alarm", "Different texts", text, remedy)
+    if protocols <= 1:
+        return None
+    sizes = sorted({int(size) for r in records if (size := r.figure("vocabulary_size")) is not None})
+    why = f"vocabularies of {listing([f'{size:,}' for size in sizes], 4)} entries" if len(sizes) > 1 else ""
+    why = why or "different vocabularies or evaluation settings (evaluation.num_streams, end tokens)"
+    text = f"The runs read the same text with {why}. A token is not the same thing in each, so their perplexities and "
+    text += "nats per token do not compare. They are ranked by bits per character of the text, which do."
+    return Caution("different-vocabulary", "alarm", "Perplexities do not compare", text, _BITS_REMEDY)
+
+
+_BITS_REMEDY = "Look at bits per character only, or train all with the same tokenizer."
+
+
+def _trained_on(comparison: Comparison) -> Caution | None:
+    found = _different(comparison.finished, "train_fingerprint")
+    if found <= 1 or comparison.figure is None:
+        return None
+    text = f"The runs were trained on {found} different texts, though they were evaluated on the same one. A "
+    text += "difference between them may come from the text and not from the settings."
+    remedy = "Train all on the same text, unless the text is what you compare."
+    return Caution("training-text", "warning", "Different training texts", text, remedy)
+
+
+def _failed(comparison: Comparison) -> Caution | None:
+    reasons: dict[str, list[RunRecord]] = {}
+    for record in comparison.records:
+        if record.status == "failed":
+            reasons.setdefault(record.reason or "no reason is recorded", []).append(record)
+    if not reasons:
+        return None
+    failed = [record for found in reasons.values() for record in found]
+    told = [f"{who(comparison, found)}: {reason}" for reason, found in reasons.items()]
+    text = f"{plural(len(failed), 'run')} failed and {'has' if len(failed) == 1 else 'have'} no result. "
+    text += "; ".join(told[:4]) + (f"; and {len(told) - 4} other reasons" if len(told) > 4 else "") + "."
+    remedy = "Put right what the reason names, then start again; a sweep that is started again runs only what failed."
+    return Caution("failed", "alarm", "Failed runs", text, remedy, labels(comparison, failed))
+
+
+def _unfinished(comparison: Comparison) -> Caution | None:
+    found = [record for record in comparison.unfinished if record.status != "failed"]
+    origins = {record.origin for record in comparison.records}
+    planned = (planned_jobs(next(iter(origins))) or 0) if len(origins) == 1 else 0
+    missing = max(0, planned - len(comparison.records)) if comparison.records[0].number is not None else 0
+    if not found and not missing:
+        return None
+    parts = [f"{who(comparison, found)} {'has' if len(found) == 1 else 'have'} not finished"] if found else []
+    parts += [f"{missing} of the sweep's {plural(planned, 'job')} {'has' if missing == 1 else 'have'} not begun"]
+    text = " and ".join(parts if missing else parts[:1])
+    alone = len(comparison.records) == 1 and not missing
+    text += (
+        ": its figures are those of the best epoch so far." if alone else ", and what is not finished is not ranked."
+    )
+    text = text[:1].upper() + text[1:]
+    remedy = "Wait, or go on where they stopped: python -m lmlab.train run=FOLDER."
+    return Caution("unfinished", "warning", "Not finished", text, remedy, labels(comparison, found))
+
+
+def _seeds(comparison: Comparison) -> Caution | None:
+    fewest = fewest_seeds(comparison)
+    if len(comparison.cells) < 2 or fewest >= ENOUGH_SEEDS:
+        return None
+    few = sum(len(cell.runs) < ENOUGH_SEEDS for cell in comparison.cells)
+    which = "Each setting" if few == len(comparison.cells) else f"{few} of the {len(comparison.cells)} settings"
+    times = {1: "once"}.get(fewest, "twice")
+    text = f"{which} was run {times if few == len(comparison.cells) else 'fewer than three times'}. The same setting "
+    text += "with another seed ends a little better or worse, and from so few runs nobody can tell that from a real "
+    text += "difference."
+    remedy = "Repeat each setting with three seeds or more: add seed=0,1,2 to the sweep."
+    return Caution("seeds", "warning", "Too few seeds", text, remedy)
+
+
+def _edge(comparison: Comparison) -> Caution | None:
+    found = edges(comparison)
+    if not found:
+        return None
+    text = f"Of the best setting, {listing(found, 5)} that were tried. A better one may lie beyond."
+    names = sorted(re.split(" ", edge)[0] for edge in found)
+    remedy = f"Widen the sweep on that side of {listing(names, 5)}."
+    return Caution("edge", "warning", "Best at the edge of the grid", text, remedy)
+
+
+def _parameters(comparison: Comparison) -> Caution | None:
+    sizes = spread(comparison, "num_parameters")
+    if len(comparison.cells) < 2 or sizes is None:
+        return None
+    least, most = sizes
+    text = (
+        f"The models have between {compact(least)} and {compact(most)} parameters, {most / least:.3g} times as many. A "
+    )
+    text += (
+        "larger model may be better by its size alone, so this does not show which kind of model is better at equal "
+    )
+    text += "size."
+    remedy = "For a comparison at equal size choose model.hidden_size so that num_parameters are close."
+    return Caution("parameters", "warning", "Models of different size", text, remedy)
+
+
+def _tokens(comparison: Comparison) -> Caution | None:
+    tokens = spread(comparison, "num_train_tokens")
+    if len(comparison.cells) < 2 or tokens is None:
+        return None
+    least, most = tokens
+    text = f"The runs were trained on between {compact(least)} and {compact(most)} tokens (repeats counted). One that "
+    text += "read more may be better for that reason alone."
+    remedy = "Give all the same trainer.max_epochs, or compare the curves at equal tokens."
+    return Caution("training-tokens", "warning", "Different amounts of training", text, remedy)
+
+
+def _unknown_in_bits(comparison: Comparison) -> Caution | None:
+    rates = {r: r.figure("val/unk_rate") or 0.0 for r in comparison.finished}
+    found = [record for record, rate in rates.items() if rate > UNK_SEEN]
+    if comparison.figure != BITS or not found:
+        return None
+    text = f"In {who(comparison, found)} up to {percent(max(rates.values()))} of the tokens are <unk>. What an unknown "
+    text += "word was need not be predicted, which flatters bits per character, too."
+    remedy = "Compare tokenizers that know every word (tokenizer=char or bpe), or lower tokenizer.min_frequency."
+    title = "Unknown words flatter the ranking"
+    return Caution("unknown-in-bits", "warning", title, text, remedy, labels(comparison, found))
+
+
+def _repeated(comparison: Comparison) -> Caution | None:
+    aside = comparison.set_aside
+    if not aside:
+        return None
+    text = f"{plural(len(aside), 'run')} {'has' if len(aside) == 1 else 'have'} the settings and the seed of a later "
+    text += "run. That is no independent repetition, so only the latest counts in the ranking."
+    remedy = "For more repetitions take other seeds."
+    return Caution("repeated", "note", "The same run again", text, remedy, labels(comparison, aside))
+
+
+def _machines(comparison: Comparison) -> Caution | None:
+    devices = {str(record.summary.get("device")) for record in comparison.finished}
+    if len(devices) <= 1:
+        return None
+    text = f"The runs were trained on {listing(sorted(devices))}, so tokens per second, wall time and memory do not "
+    text += "compare."
+    remedy = "Compare speeds on one machine, with one number of threads."
+    return Caution("machines", "note", "Different machines", text, remedy)
+
+
+def _versions(comparison: Comparison) -> Caution | None:
+    found = []
+    for package in _VERSIONS:
+        versions = (record.summary.get("versions") for record in comparison.finished)
+        known = sorted({str(version.get(package)) for version in versions if isinstance(version, dict)})
+        if len(known) > 1:
+            found.append(f"{package} {listing(known)}")
+    if not found:
+        return None
+    text = f"The runs were trained with {' and '.join(found)}, which may train or evaluate a little differently."
+    return Caution("versions", "note", "Different versions", text, "Train all with one version where it matters.")

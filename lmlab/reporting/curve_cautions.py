@@ -1,0 +1,180 @@
+"""Cautions from the curves of single runs: each kind once, however many runs it is about."""
+
+from __future__ import annotations
+
+import re
+
+from lmlab.reporting.caution import Caution, concerned, first_number, made, own_warning, told_of
+from lmlab.reporting.comparison import Comparison
+from lmlab.reporting.curves import (
+    CLIPPED_ALARM,
+    NOTICEABLE,
+    TRAIN,
+    Turn,
+    clip_fraction,
+    first_non_finite,
+    nats_below_source,
+    turn,
+)
+from lmlab.reporting.records import RunRecord, finite
+from lmlab.reporting.sweeps import NATS
+from lmlab.reporting.wording import number, percent
+
+
+def curve_cautions(comparison: Comparison) -> list[Caution]:
+    """Overfitting and failed optimisation told apart, and what else the evaluations show, in no order."""
+    checks = (
+        _below_source, _non_finite, _overfitting, _failed_optimisation, _last_worse, _baseline, _clipping,
+    )  # fmt: skip
+    return [caution for check in checks if (caution := check(comparison)) is not None]
+
+
+def _below_source(comparison: Comparison) -> Caution | None:
+    found = concerned(comparison, lambda r: nats_below_source(r) or first_number_of(own_warning(r, "below the source")))
+    if not found:
+        return None
+    record, nats = max(found, key=lambda item: item[1])
+    where, example = told_of(comparison, found, record)
+    text = (
+        f"In {where} the model is {nats:,.1f} nats better on the validation strings than the grammar that wrote "
+        f"them{example}. No honest model can be that: validation strings have leaked into the "
+        "training text, or a number is wrong."
+    )
+    words = ("Better than possible", text, "Do not use these figures before the reason is found.")
+    return made(comparison, found, "below-source", "alarm", words)
+
+
+def first_number_of(text: str | None) -> float | None:
+    """The first number of a text."""
+    match = re.search(r"\d+(?:\.\d+)?", text or "")
+    return float(match[0]) if match else None
+
+
+def _non_finite(comparison: Comparison) -> Caution | None:
+    def seen(record: RunRecord) -> str | None:
+        if record.status == "failed":
+            diverged = re.search(r"diverged|not finite|non-finite|\bnan\b", record.reason)
+            return record.reason if diverged else None
+        row = first_non_finite(record.history)
+        if row is not None:
+            return f"first seen at the evaluation after step {row.get('step', 0):,.0f}"
+        absent = record.status == "finished" and record.figure(NATS) is None
+        return "its summary has no validation loss" if absent else None
+
+    found = concerned(comparison, seen)
+    if not found:
+        return None
+    record, what = found[0]
+    where, example = told_of(comparison, found, record)
+    text = f"In {where} the loss became infinite or no number at all: {what}{example}. Such a run "
+    text += "learned nothing from there on and cannot be ranked."
+    remedy = "Lower optimizer.lr or set a smaller trainer.gradient_clip_val."
+    return made(comparison, found, "non-finite", "alarm", ("Diverged", text, remedy))
+
+
+def _turned(comparison: Comparison, kind: str) -> list[tuple[RunRecord, Turn | str]]:
+    def seen(record: RunRecord) -> Turn | str | None:
+        found = turn(record.history)
+        if found is not None:
+            return found if found.kind == kind else None
+        # Without its evaluations a run's own word counts.
+        return None if record.history else own_warning(record, kind)
+
+    return concerned(comparison, seen)
+
+
+def _rise(item: tuple[RunRecord, Turn | str]) -> float:
+    return item[1].rise if isinstance(item[1], Turn) else -1.0
+
+
+def _example(found: Turn | str) -> str:
+    if isinstance(found, str):
+        return found.partition(";")[0]
+    best, last = found.best, found.last
+    seen = f"validation rose from {number(best[NATS])} nats per token (epoch {best.get('epoch', 0):g}) "
+    seen += f"to {number(last[NATS])} (epoch {last.get('epoch', 0):g})"
+    if TRAIN not in best or TRAIN not in last:
+        return seen
+    fall = best[TRAIN] - last[TRAIN]
+    verb = "fell" if fall > NOTICEABLE else "hardly moved" if fall > -NOTICEABLE else "rose"
+    return f"{seen} while the training loss {verb} from {number(best[TRAIN])} to {number(last[TRAIN])}"
+
+
+def _overfitting(comparison: Comparison) -> Caution | None:
+    found = _turned(comparison, "overfitting")
+    if not found:
+        return None
+    record, worst = max(found, key=_rise)
+    where, example = told_of(comparison, found, record)
+    text = f"In {where} {_example(worst)}{example}: the model began to learn its training "
+    text += "text by heart instead of the language. The figures are of the best epoch, so they stand."
+    remedy = "More model.dropout, a smaller model, more text or fewer epochs help."
+    return made(comparison, found, "overfitting", "warning", ("Overfitting", text, remedy))
+
+
+def _failed_optimisation(comparison: Comparison) -> Caution | None:
+    found = _turned(comparison, "failed optimisation")
+    if not found:
+        return None
+    record, worst = max(found, key=_rise)
+    where, example = told_of(comparison, found, record)
+    text = f"In {where} {_example(worst)}{example}. This is not "
+    text += "overfitting: the steps made the model worse on the text it learns from, too."
+    remedy = "Lower optimizer.lr or trainer.gradient_clip_val; a smaller model will not help."
+    return made(comparison, found, "failed-optimisation", "warning", ("Failed optimisation", text, remedy))
+
+
+def _last_worse(comparison: Comparison) -> Caution | None:
+    found = _turned(comparison, "last worse")
+    if not found:
+        return None
+    record, worst = max(found, key=_rise)
+    where, example = told_of(comparison, found, record)
+    text = f"In {where} {_example(worst)}{example}. The figures are of the best epoch."
+    remedy = "Nothing has to be done; use best.ckpt, as all commands do by themselves."
+    return made(comparison, found, "last-worse", "note", ("The last epoch is not the best", text, remedy))
+
+
+def _baseline(comparison: Comparison) -> Caution | None:
+    def seen(record: RunRecord) -> tuple[float, float, str] | None:
+        figures, nats = record.summary.get("val/baselines"), record.figure(NATS)
+        if not isinstance(figures, dict) or nats is None:
+            return None
+        known = {name: value for name in figures if (value := finite(figures[name])) is not None}
+        name = min(known, key=lambda name: known[name], default=None)
+        return (known[name], nats, str(name)) if name is not None and nats > known[name] else None
+
+    found = concerned(comparison, seen)
+    if not found:
+        return None
+    record, (best, nats, name) = max(found, key=lambda item: item[1][1] - item[1][0])
+    where, example = told_of(comparison, found, record)
+    text = f"In {where} the network does worse than {baseline_words(name)}, which only counts: {number(nats)} "
+    text += f"against {number(best)} nats per token on the same tokens{example}."
+    remedy = "Train longer, or change optimizer.lr or the model's size."
+    return made(comparison, found, "baseline", "warning", ("Worse than counting", text, remedy))
+
+
+def baseline_words(name: str) -> str:
+    """`kneser_ney_5` in words."""
+    if name.startswith("kneser_ney_"):
+        return f"a {name.rpartition('_')[2]}-gram model (Kneser-Ney)"
+    return f"a {name} model"
+
+
+def _clipping(comparison: Comparison) -> Caution | None:
+    def seen(record: RunRecord) -> float | None:
+        share = clip_fraction(record.history)
+        share = share if share is not None else first_number(own_warning(record, "clipping") or "")
+        return share if share is not None and share > CLIPPED_ALARM else None
+
+    found = concerned(comparison, seen)
+    if not found:
+        return None
+    record, most = max(found, key=lambda item: item[1])
+    up_to = "up to " if len(found) > 1 else ""
+    where, example = told_of(comparison, found, record)
+    text = f"In {where} the gradient was clipped on {up_to}{percent(most)} of the steps{example}, so "
+    text += "the clip and not optimizer.lr sets the size of a step."
+    remedy = "Raise trainer.gradient_clip_val or lower optimizer.lr."
+    return made(comparison, found, "clipping", "warning", ("Clipped on most steps", text, remedy))

@@ -1,0 +1,115 @@
+"""The report's tables as files for spreadsheets and scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lmlab.reporting.comparison import Comparison
+from lmlab.reporting.exhibits import SAMPLE_FIGURES, Temperature, temperatures
+from lmlab.reporting.naming import RUN
+from lmlab.reporting.records import RunRecord, finite, setting
+from lmlab.reporting.spreadsheets import csv_text
+from lmlab.reporting.sweeps import SEED, Job, results_csv
+
+# Columns of experiment_logs.csv that are settings: name with unit, and where it is configured.
+_SETTINGS = {
+    "data": "data.name",
+    "model": "model.name",
+    "num_layers (layers)": "model.num_layers",
+    "hidden_size (units)": "model.hidden_size",
+    "embedding_dim (units)": "embedding.dim",
+    "dropout (share)": "model.dropout",
+    "learning_rate": "optimizer.lr",
+    "batch_size (rows)": "data.batch_size",
+    "sequence_length (tokens)": "data.sequence_length",
+    "seed": SEED,
+}
+# And those that are figures of the summary.
+_RESULTS = {
+    "validation loss (nats per token)": "val/nats_per_token",
+    "validation perplexity": "val/perplexity",
+    "validation loss (bits per character)": "val/bits_per_char",
+    "validation error rate (share)": "val/error_rate",
+    "test loss (nats per token)": "test/nats_per_token",
+    "test perplexity": "test/perplexity",
+    "best epoch": "best_epoch",
+    "best step": "best_step",
+    "parameters": "num_parameters",
+    "training tokens": "num_train_tokens",
+    "training speed (tokens per second)": "tokens_per_second",
+    "wall time (s)": "wall_seconds",
+    "peak memory (bytes)": "peak_memory_bytes",
+}
+_UNITS = {
+    "tokens": "tokens (training tokens read)",
+    "seconds": "seconds (s)",
+    "epoch": "epoch (epochs done)",
+    "step": "step (optimizer steps)",
+}
+
+
+def results(comparison: Comparison) -> str:
+    """``results.csv``: a row for each run, the best first; figures exactly as in the summaries.
+
+    Columns as in a sweep's own, but that `job` is the run's label.
+    """
+    labels = {record.folder: record.label for record in comparison.records}
+    jobs = [
+        Job(record.folder, i, comparison.settings_of(record), {**record.summary, "status": record.status})
+        for i, record in enumerate(comparison.records)
+    ]
+    return results_csv(jobs, name_of=lambda job: labels[job.folder])
+
+
+def experiment_logs(comparison: Comparison) -> str:
+    """``experiment_logs.csv``: a row for each run and sampling temperature (and prompt, where there are several).
+
+    A run without samples has one row. Settings in which the runs differ have a column even where they are not listed.
+    """
+    more = [name for name in comparison.names if name not in (*_SETTINGS.values(), "model", "data", RUN)]
+    header = ["run", "status", *_SETTINGS, *more, *_RESULTS]
+    header += ["temperature", "number of samples", *SAMPLE_FIGURES.values(), "prompt", "sample"]
+    rows = []
+    for record in comparison.records:
+        own = comparison.settings_of(record)
+        about: list[object] = [record.label, record.status]
+        about += [_setting(record, own, name) for name in _SETTINGS.values()]
+        about += [own[name] for name in more]
+        about += [record.summary.get(name) for name in _RESULTS.values()]
+        drawn: list[Temperature | None] = [*temperatures(record)]
+        rows += [[*about, *_sample(row)] for row in drawn or [None]]
+    return csv_text(header, rows)
+
+
+def history(comparison: Comparison) -> str:
+    """``history.csv``: a row for each evaluation of each run; figures exactly as in ``metrics.csv``."""
+    names = list(dict.fromkeys(name for record in comparison.records for row in record.history for name in row))
+    settings = [name for name in comparison.names if name != RUN]
+    header = ["run", *settings, SEED, *(_UNITS.get(name, name) for name in names)]
+    rows = []
+    for record in comparison.records:
+        own = comparison.settings_of(record)
+        about = [record.label, *(own[name] for name in settings), record.seed]
+        rows += [[*about, *(_whole(row.get(name)) for name in names)] for row in record.history]
+    return csv_text(header, rows)
+
+
+def _setting(record: RunRecord, own: Mapping[str, str], name: str) -> str:
+    """As it stands in the configuration; as typed where a run has left none."""
+    group = name.removesuffix(".name")
+    typed = own.get(name) or own.get(group) or record.overrides.get(name) or record.overrides.get(group) or ""
+    return setting(record.config, name) or typed
+
+
+def _sample(row: Temperature | None) -> Sequence[Any]:
+    if row is None:
+        return [None] * (len(SAMPLE_FIGURES) + 4)
+    figures = [row.figures.get(name) for name in SAMPLE_FIGURES]
+    return [row.temperature, row.num_samples, *figures, row.prompt, row.text]
+
+
+def _whole(value: float | None) -> float | int | None:
+    """Steps and counts without a point."""
+    known = finite(value)
+    return int(known) if known is not None and known.is_integer() and abs(known) < 2**53 else value

@@ -1,0 +1,183 @@
+"""The runs that are meant by `runs=`."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import yaml
+
+from lmlab.errors import UserError
+from lmlab.files import shown
+from lmlab.reporting.records import RunRecord, read_record
+
+LATEST = "latest"
+# Folders below one that was given: output_dir/<name>/<sweep>/<job>, and two more for names with slashes in them.
+DEEPEST = 5
+# Any of these makes a folder a run's; a configuration alone does not.
+_MARKS = frozenset({"summary.json", "metrics.csv", ".hydra", "samples.jsonl"})
+_SWEEP_MARKS = frozenset({"sweep.json", "multirun.yaml"})
+_JOB = re.compile(r"\d+(_|$)")
+
+
+def find_records(runs: str | Sequence[str], *, output_dir: str) -> list[RunRecord]:
+    """The runs meant, each once, in the order given; those of one folder by number or date.
+
+    Args:
+        runs: ``latest`` (the run or sweep below `output_dir` that was last written to), a run's folder, a sweep's, a
+            folder above several runs, a glob, or several of these: as a list, with commas between, or as YAML.
+        output_dir: where runs lie.
+
+    Raises:
+        UserError: an entry that names no run.
+    """
+    folders: dict[str, Path] = {}
+    for entry in _entries(runs):
+        for folder in _meant(entry, Path(output_dir).expanduser()):
+            folders.setdefault(os.path.realpath(folder), folder)
+    found = list(folders.values())
+    return [read_record(folder, label=label) for folder, label in zip(found, unique_labels(found), strict=True)]
+
+
+def unique_labels(folders: Sequence[Path]) -> list[str]:
+    """The last parts of each path, as many as tell it from the others."""
+    parts = [folder.absolute().parts for folder in folders]
+    used = [1] * len(parts)
+    while True:
+        labels = [Path(*path[-count:]).as_posix() for path, count in zip(parts, used, strict=True)]
+        counts: dict[str, int] = {}
+        for label in labels:
+            counts[label] = counts.get(label, 0) + 1
+        longer = [i for i, label in enumerate(labels) if counts[label] > 1 and used[i] < len(parts[i])]
+        if not longer:
+            return labels
+        for i in longer:
+            used[i] += 1
+
+
+def _entries(runs: str | Sequence[str]) -> list[str]:
+    """The single entries; a comma separates them unless it is part of a path that exists."""
+    if not isinstance(runs, str):
+        given = [entry for run in runs for entry in _entries(str(run))]
+    elif _matches(runs):
+        given = [runs]
+    elif runs.startswith("[") and runs.endswith("]"):
+        given = _yaml_list(runs)
+    else:
+        given = runs.split(",")
+    given = [entry.strip() for entry in given if entry.strip()]
+    if not given:
+        raise UserError("runs", runs, "names no run", "give a run's or a sweep's folder, or runs=latest")
+    return given
+
+
+def _matches(path: str) -> bool:
+    path = os.path.expanduser(path)
+    return os.path.exists(path) or (glob.has_magic(path) and bool(glob.glob(path)))
+
+
+def _yaml_list(text: str) -> list[str]:
+    try:
+        listed = yaml.safe_load(text)
+    except yaml.YAMLError:
+        listed = None
+    # Words in brackets may also be a class of characters in a glob.
+    if not isinstance(listed, list) or any(isinstance(item, list | dict) for item in listed):
+        return [text]
+    return [str(item) for item in listed]
+
+
+def _meant(entry: str, output_dir: Path) -> list[Path]:
+    if entry == LATEST and not Path(entry).exists():
+        return _latest(output_dir)
+    path = Path(entry).expanduser()
+    paths = [path] if path.exists() else sorted(map(Path, glob.glob(str(path))), key=_in_order)
+    remedy = f"give a run's or a sweep's folder below {shown(output_dir)}/, several with commas, or runs=latest"
+    if not paths:
+        problem = "no path matches" if glob.has_magic(entry) else "no such folder"
+        raise UserError("runs", entry, problem, remedy)
+    found = [folder for path in paths for folder in _runs_at(path)]
+    if not found:
+        problem = "holds no run (a folder with a summary.json, metrics.csv or .hydra in it)"
+        raise UserError("runs", entry, problem, remedy)
+    return found
+
+
+def _runs_at(path: Path) -> list[Path]:
+    """The runs at or below a path; of a file, the run or sweep that it belongs to."""
+    if path.is_dir():
+        return sorted(_below(path, DEEPEST, set()), key=_in_order)
+    for folder in list(path.absolute().parents)[:2]:
+        names = _names(folder)
+        if _MARKS & names:
+            return [folder]
+        if _SWEEP_MARKS & names:
+            return _runs_at(folder)
+    return []
+
+
+def _below(folder: Path, depth: int, seen: set[str]) -> Iterator[Path]:
+    """All runs at most `depth` folders down; a run holds no others."""
+    real = os.path.realpath(folder)
+    if real in seen:
+        return
+    seen.add(real)
+    names = _names(folder)
+    if _is_run(names):
+        yield folder
+        return
+    in_sweep = bool(_SWEEP_MARKS & names)
+    for name in sorted(names):
+        inside = folder / name
+        if name.startswith(".") or not inside.is_dir():
+            continue
+        if in_sweep and _JOB.match(name):
+            yield inside  # also one that has left nothing yet
+        elif depth > 0:
+            yield from _below(inside, depth - 1, seen)
+
+
+def _is_run(names: set[str]) -> bool:
+    return bool(_MARKS & names) or {"config.yaml", "tokenizer.json"} <= names
+
+
+def _names(folder: Path) -> set[str]:
+    try:
+        return set(os.listdir(folder))
+    except OSError:
+        return set()
+
+
+def _latest(output_dir: Path) -> list[Path]:
+    """The newest run below `output_dir`, or the whole sweep that it is a job of."""
+    found = _runs_at(output_dir) if output_dir.is_dir() else []
+    if not found:
+        problem = f"no runs below {shown(output_dir)}"
+        raise UserError("runs", LATEST, problem, "train one first: python -m lmlab.train")
+    newest = max(found, key=_written)
+    sweep = newest.parent
+    return _runs_at(sweep) if _SWEEP_MARKS & _names(sweep) else [newest]
+
+
+def _written(folder: Path) -> float:
+    """When the run last wrote a file; a report on it, which lies in a folder below, does not count."""
+    return max((_changed(folder / name) for name in _names(folder) if not (folder / name).is_dir()), default=0.0)
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _in_order(path: Path) -> list[list[tuple[int, str]]]:
+    """`2_x` before `10_x`, and dates in order."""
+    return [list(_pieces(part)) for part in path.parts]
+
+
+def _pieces(name: str) -> Iterable[tuple[int, str]]:
+    return ((int(piece), "") if piece.isdecimal() else (-1, piece) for piece in re.split(r"(\d+)", name))

@@ -1,0 +1,85 @@
+"""What a comparison leaves open."""
+
+from __future__ import annotations
+
+from lmlab.reporting.comparison import Comparison
+from lmlab.reporting.settings import is_number
+from lmlab.reporting.sweeps import BITS
+from lmlab.reporting.tables import ENOUGH_SEEDS, compact
+from lmlab.reporting.wording import listing
+
+# Larger ratios of parameters or tokens are told.
+_UNEQUAL = 1.01
+# From so many settings on, the best of them is better than it would be on another validation text.
+_MANY = 5
+_NOT_GENERAL = "Anything about other texts, sizes or lengths of training: there the {} may be another."
+
+
+def edges(comparison: Comparison) -> list[str]:
+    """Each setting whose best value is the largest or smallest of three or more numbers tried, in words.
+
+    Not where nothing lies beyond: 0 (no dropout) and one layer are the end.
+    """
+    best = comparison.best
+    found = []
+    for name in comparison.names if best is not None and len(comparison.cells) > 1 else ():
+        values = [cell.settings.get(name, "") for cell in comparison.cells]
+        if best is None or not all(is_number(value) for value in values):
+            continue
+        tried, value = sorted({float(v) for v in values}), float(best.settings[name])
+        at_the_end = value == tried[0] and (value == 0 or (value == 1 and name.endswith("num_layers")))
+        if len(tried) < 3 or value not in (tried[0], tried[-1]) or at_the_end:
+            continue
+        word = "smallest" if value == tried[0] else "largest"
+        found.append(f"{name} {best.settings[name]} is the {word} of {len(tried)} values")
+    return found
+
+
+def fewest_seeds(comparison: Comparison) -> int:
+    """Repetitions of the setting that has the fewest."""
+    return min((len(cell.runs) for cell in comparison.cells), default=0)
+
+
+def spread(comparison: Comparison, figure: str) -> tuple[float, float] | None:
+    """Smallest and largest value of a figure among the ranked settings; None where they are about equal."""
+    values = [value for record in comparison.finished if (value := record.figure(figure)) is not None and value > 0]
+    if not values or max(values) <= _UNEQUAL * min(values):
+        return None
+    return min(values), max(values)
+
+
+def not_shown(comparison: Comparison) -> list[str]:
+    """What must not be concluded, a sentence each.
+
+    Args:
+        comparison: with at least one finished run.
+    """
+    found: list[str] = []
+    several = len(comparison.cells) > 1
+    if comparison.figure is None:
+        return [_NOT_GENERAL.format("order")]
+    if comparison.figure == BITS:
+        found.append(
+            "Which model has the lower perplexity: their tokens are not the same, so perplexities do not compare."
+        )
+    if several and fewest_seeds(comparison) < ENOUGH_SEEDS:
+        found.append("What small differences mean: not every setting was run with three seeds or more.")
+    if not several and fewest_seeds(comparison) < ENOUGH_SEEDS:
+        found.append("How much another seed would change the figure: that takes three runs or more.")
+    sizes = spread(comparison, "num_parameters")
+    if several and sizes is not None:
+        least, most = map(compact, sizes)
+        found.append(f"Which kind of model is better at equal size: they have {least} to {most} parameters.")
+    tokens = spread(comparison, "num_train_tokens")
+    if several and tokens is not None:
+        least, most = map(compact, tokens)
+        found.append(f"Which is better after equal training: they read {least} to {most} tokens.")
+    at_edge = edges(comparison)
+    if at_edge:
+        found.append(f"What lies beyond the values tried: {listing(at_edge)}.")
+    if len(comparison.cells) >= _MANY:
+        found.append(
+            f"How good the best really is: it was picked from {len(comparison.cells)} by the same validation text, "
+            "which flatters it a little; its test figure was not used for picking."
+        )
+    return [*found, _NOT_GENERAL.format("order" if several else "figure")]

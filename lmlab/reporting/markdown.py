@@ -1,0 +1,214 @@
+"""``report.md``: the report as Markdown that renders alike everywhere and reads well unrendered."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from lmlab.reporting.caution import Caution
+from lmlab.reporting.comparison import Comparison
+from lmlab.reporting.exhibits import last_samples
+from lmlab.reporting.records import RunRecord
+from lmlab.reporting.report_tables import (
+    Table,
+    checkpoint_table,
+    figures_table,
+    settings_table,
+    temperature_table,
+    unfinished_table,
+)
+from lmlab.reporting.verdict import Verdict
+
+# Rows shown of a table; the CSV files have all.
+MOST_ROWS = 40
+# Settings whose samples are shown, samples of each, and characters of a sample.
+MOST_RUNS = 8
+MOST_SAMPLES = 3
+MOST_CHARACTERS = 1_000
+# Samples of a single run along its training.
+TIMELINE = 6
+
+# What Markdown or HTML could take for markup: anywhere, or at the beginning of a line only. An underscore inside a word
+# is none. Backslashes are read before some signs only by some renderers, entities before all.
+_MARKUP = re.compile(r"[\\`*\[\]<>|~$&]|(?<![^\W_])_|_(?![^\W_])|:(?=//)|@|(?<=www)\.")
+_AT_THE_BEGINNING = re.compile(r"[#=]|[+-](?=[ -]|$)|(?<=\d)[.)](?= |$)")
+_BACKSLASH = frozenset("\\`*[]_")
+_LEVELS = {"alarm": "Alarm", "warning": "Warning", "note": "Note"}
+
+
+class Linked(NamedTuple):
+    """A figure of the report.
+
+    Args:
+        path: of its file, relative to the report.
+        title: a few words.
+        description: what it shows, also for those who do not see it.
+    """
+
+    path: str
+    title: str
+    description: str
+
+
+def markdown_report(
+    comparison: Comparison,
+    *,
+    title: str,
+    verdict: Verdict,
+    cautions: Sequence[Caution],
+    figures: Sequence[Linked] = (),
+    files: Sequence[str] = (),
+) -> str:
+    """The whole report.
+
+    Args:
+        comparison: of at least one run.
+        title: of the page.
+        verdict: on the comparison.
+        cautions: that apply.
+        figures: in the order in which they are to stand.
+        files: other files of the report that are linked, relative to it.
+    """
+    parts = [f"# {escaped(title)}", f"**{escaped(verdict.headline)}**"]
+    parts += _bullets("What it shows", verdict.shows)
+    parts += _bullets("What it does not show", verdict.not_shown)
+    parts += _cautions(cautions)
+    parts += _tables(comparison)
+    parts += [part for figure in figures for part in _figure(figure)]
+    shown = _shown_run(comparison)
+    if shown is not None:
+        of = f" of {comparison.label(shown)}" if len(comparison.records) > 1 else ""
+        for table in (temperature_table(shown), checkpoint_table(shown)):
+            parts += markdown_table(table, heading=f"{table.title}{of}")
+    parts += _samples(comparison)
+    if files:
+        parts += ["## Files", "\n".join(f"- {_link(name, name)}" for name in files)]
+    return "\n\n".join(parts) + "\n"
+
+
+def escaped(text: str) -> str:
+    """Text on one line in which nothing is markup; the unprintable becomes a sign."""
+    line = " ".join(_printable(text).split())
+    begins = re.match(r"\d*", line)
+    assert begins is not None
+    marked = _AT_THE_BEGINNING.match(line, begins.end())
+    if marked is not None:
+        return f"{line[: begins.end()]}{_entity(marked[0])}{_MARKUP.sub(_inert, line[marked.end() :])}"
+    return _MARKUP.sub(_inert, line)
+
+
+def _inert(found: re.Match[str]) -> str:
+    return f"\\{found[0]}" if found[0] in _BACKSLASH else _entity(found[0])
+
+
+def _entity(character: str) -> str:
+    return f"&#{ord(character)};"
+
+
+def fenced(text: str) -> str:
+    """Text as it is, as a block of code whose fence is longer than any in it."""
+    shown = _printable(text)
+    longest = max(map(len, re.findall(r"`+", shown)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}text\n{shown}\n{fence}"
+
+
+def markdown_table(table: Table, *, heading: str = "", most: int = MOST_ROWS) -> list[str]:
+    """Heading and table; nothing for a table without rows.
+
+    Args:
+        table: its numbers are flush right.
+        heading: another than the table's own.
+        most: rows shown; that more were left out is said.
+    """
+    if not table.rows:
+        return []
+    marks = [":--" if i < table.words else "--:" for i in range(len(table.header))]
+    lines = [_row(map(escaped, table.header)), _row(marks)]
+    lines += [_row(map(escaped, row)) for row in table.rows[:most]]
+    more = len(table.rows) - most
+    said = [f"… and {more} more, see results.csv."] if more > 0 else []
+    return [f"## {escaped(heading or table.title)}", "\n".join(lines), *said]
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _printable(text: str) -> str:
+    """Line ends as Markdown knows them; control characters, which could move a terminal's cursor, as a sign."""
+    text = re.sub(r"\r\n?|[\x85\u2028\u2029]", "\n", text)
+    return "".join("�" if unicodedata.category(c) in ("Cc", "Cf", "Cs") and c not in "\n\t" else c for c in text)
+
+
+def _bullets(heading: str, sentences: Sequence[str]) -> list[str]:
+    if not sentences:
+        return []
+    return [f"## {heading}", "\n".join(f"- {escaped(sentence)}" for sentence in sentences)]
+
+
+def _cautions(cautions: Sequence[Caution]) -> list[str]:
+    if not cautions:
+        return []
+    lines = [f"- **{_LEVELS[c.level]}: {escaped(c.title)}.** {escaped(c.text)} *{escaped(c.remedy)}*" for c in cautions]
+    return ["## Before you believe it", "\n".join(lines)]
+
+
+def _tables(comparison: Comparison) -> list[str]:
+    parts = []
+    if len(comparison.records) > 1:
+        parts += markdown_table(settings_table(comparison))
+    else:
+        parts += markdown_table(figures_table(comparison.records[0]))
+    parts += [escaped(comparison.note)] if comparison.note else []
+    return [*parts, *markdown_table(unfinished_table(comparison))]
+
+
+def _figure(figure: Linked) -> list[str]:
+    image = f"!{_link(figure.title, figure.path)}"  # the description follows, so it need not be read twice
+    return [f"## {escaped(figure.title)}", image, escaped(figure.description)]
+
+
+def _link(text: str, path: str) -> str:
+    """The address in angle brackets, so that spaces and brackets in it do no harm."""
+    address = re.sub(r"[<>\\\n]", lambda found: f"%{ord(found[0]):02X}", path)
+    return f"[{escaped(text)}](<{address}>)"
+
+
+def _shown_run(comparison: Comparison) -> RunRecord | None:
+    """Whose temperatures and predictions are shown: the best run's, or the first's that has any."""
+    candidates = (*(comparison.best.runs if comparison.best else ()), *comparison.records)
+    return next((r for r in candidates if temperature_table(r).rows or checkpoint_table(r).rows), None)
+
+
+def _samples(comparison: Comparison) -> list[str]:
+    """Of a single run along its training; of several the last ones, the best setting first."""
+    parts = []
+    if len(comparison.records) == 1:
+        (record,) = comparison.records
+        first = [sample for sample in record.samples if sample.get("prompt") == record.samples[0].get("prompt")]
+        if len(first) > TIMELINE:
+            first = [first[round(i * (len(first) - 1) / (TIMELINE - 1))] for i in range(TIMELINE)]
+        others = [sample for sample in last_samples(record) if sample.get("prompt") != first[0].get("prompt")]
+        parts += [part for sample in [*first, *others[:MOST_SAMPLES]] for part in _sample([], sample)]
+    else:
+        records = [cell.runs[0] for cell in comparison.cells] or list(comparison.records)
+        with_samples = [record for record in records if record.samples]
+        for record in with_samples[:MOST_RUNS]:
+            for sample in last_samples(record)[:MOST_SAMPLES]:
+                parts += _sample([comparison.label(record)], sample)
+        more = len(with_samples) - MOST_RUNS
+        parts += [f"Samples of {more} more settings are in their folders."] if more > 0 else []
+    return ["## Samples", *parts] if parts else []
+
+
+def _sample(of: list[str], sample: dict[str, object]) -> list[str]:
+    parts = [*of, f"step {sample.get('step', '?')}", f"temperature {sample.get('temperature', '?')}"]
+    parts += [f"sampling seed {sample['seed']}"] if "seed" in sample else []
+    prompt = str(sample.get("prompt") or "")
+    parts.append(f"prompt “{prompt}”" if prompt else "no prompt")
+    text = str(sample["text"])
+    cut = text[:MOST_CHARACTERS] + ("…" if len(text) > MOST_CHARACTERS else "")
+    return [f"{escaped(', '.join(parts))}:", fenced(prompt + cut)]

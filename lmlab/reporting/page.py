@@ -1,0 +1,205 @@
+"""index.html: the report as one page that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from lmlab.reporting.caution import Caution
+from lmlab.reporting.comparison import Comparison
+from lmlab.reporting.exhibits import last_samples, passage, temperatures
+from lmlab.reporting.pictures import MOST_SIDE_BY_SIDE, Shown, shown_run
+from lmlab.reporting.records import RunRecord
+from lmlab.reporting.report_tables import (
+    checkpoint_table,
+    figures_table,
+    settings_table,
+    temperature_table,
+    unfinished_table,
+    visible,
+)
+from lmlab.reporting.verdict import Verdict
+from lmlab.reporting.wording import percent
+
+# Classes of surprise by the probability that the model gave the token, at least; darker the smaller.
+SURPRISE = (
+    ("s0", 0.5, "over 50%"),
+    ("s1", 0.1, "10 to 50%"),
+    ("s2", 0.01, "1 to 10%"),
+    ("s3", 0.001, "0.1 to 1%"),
+    ("s4", 0.0, "under 0.1%"),
+)
+# Moments of a run's samples, and tokens that are named as the most surprising.
+TIMELINE, MOST_SURPRISING = 12, 8
+# Characters shown of a sample.
+MOST_CHARACTERS = 2_000
+MOST_FOLDERS = 200
+
+
+class Drawn(NamedTuple):
+    """A figure with its SVG, as it stands in the page.
+
+    Args:
+        shown: the figure.
+        svg: its file's bytes.
+    """
+
+    shown: Shown
+    svg: bytes
+
+
+def page(
+    comparison: Comparison,
+    *,
+    title: str,
+    made: str,
+    verdict: Verdict,
+    cautions: Sequence[Caution],
+    figures: Sequence[Drawn],
+    watching: bool = False,
+) -> str:
+    """The whole page; every text from a corpus, a sample or a setting is escaped.
+
+    Args:
+        comparison: of at least one run.
+        title: of the page.
+        made: when, in words.
+        verdict: on the comparison.
+        cautions: that apply.
+        figures: in the order in which they are to stand.
+        watching: the report is written again as jobs end.
+    """
+    record = shown_run(comparison)
+    single = len(comparison.records) == 1
+    results = figures_table(comparison.records[0]) if single else settings_table(comparison)
+    unfinished = unfinished_table(comparison)
+    environment = Environment(
+        loader=PackageLoader("lmlab.reporting"), autoescape=True, undefined=StrictUndefined, trim_blocks=False
+    )
+    values: dict[str, Any] = {
+        "title": title,
+        "made": made,
+        "watching": watching,
+        "verdict": verdict,
+        "cautions": cautions,
+        "results": results,
+        "best": 0 if not single and comparison.best is not None else -1,
+        "note": comparison.note,
+        "unfinished": unfinished,
+        "figures": [_figure(drawn) for drawn in figures],
+        "methods": _methods(comparison),
+        "folders": [str(record.folder) for record in comparison.records[:MOST_FOLDERS]],
+        **_texts(comparison, record),
+    }
+    sections = [
+        ("result", "Result", True),
+        ("cautions", "Cautions", bool(cautions)),
+        ("table", "Table", bool(results.rows or unfinished.rows)),
+        ("figures", "Figures", bool(figures)),
+        ("texts", "Texts", _has_texts(values)),
+        ("methods", "Methods", True),
+    ]
+    values["sections"] = [(anchor, name) for anchor, name, there in sections if there]
+    return environment.get_template("report.html.j2").render(values)
+
+
+def _figure(drawn: Drawn) -> dict[str, Any]:
+    width, height = drawn.shown.picture.figure.get_size_inches()
+    return {
+        "name": drawn.shown.name,
+        "title": drawn.shown.title,
+        "says": drawn.shown.says,
+        "alt": drawn.shown.picture.alt,
+        "data": f"data:image/svg+xml;base64,{base64.b64encode(drawn.svg).decode('ascii')}",
+        # Of the box that the browser keeps free until the picture is there.
+        "width": round(100 * width),
+        "height": round(100 * height),
+    }
+
+
+def _texts(comparison: Comparison, record: RunRecord | None) -> dict[str, Any]:
+    single = len(comparison.records) == 1
+    if record is None:
+        empty = temperature_table(comparison.records[0])
+        return {
+            "of_run": "", "passage": [], "legend": [], "surprising": "", "temperatures": empty, "temperature_texts": [],
+            "predictions": empty, "timeline": [], "side_by_side": [],
+        }  # fmt: skip
+    tokens = passage(record)
+    return {
+        "of_run": "" if single else f" of {comparison.label(record)}",
+        "passage": [(_surprise(nats), token, f"{percent(math.exp(-nats))}: {nats:.2f} nats") for token, nats in tokens],
+        "legend": [(name, words) for name, _, words in SURPRISE],
+        "surprising": _most_surprising(tokens),
+        "temperatures": temperature_table(record),
+        "temperature_texts": [
+            {"temperature": f"{row.temperature:g}", "prompt": row.prompt, "text": row.text[:MOST_CHARACTERS]}
+            for row in temperatures(record)
+            if row.text
+        ],
+        "predictions": checkpoint_table(record),
+        "timeline": _timeline(record),
+        "side_by_side": [] if single else _side_by_side(comparison),
+    }
+
+
+def _has_texts(values: dict[str, Any]) -> bool:
+    tables = values["temperatures"].rows or values["predictions"].rows
+    return bool(tables or values["timeline"] or values["side_by_side"] or values["passage"])
+
+
+def _surprise(nats: float) -> str:
+    probability = math.exp(-nats)
+    return next(name for name, least, _ in SURPRISE if probability >= least)
+
+
+def _most_surprising(tokens: Sequence[tuple[str, float]]) -> str:
+    most = sorted(tokens, key=lambda pair: -pair[1])[:MOST_SURPRISING]
+    return ", ".join(f"“{visible(token)}” ({percent(math.exp(-nats))})" for token, nats in most)
+
+
+def _timeline(record: RunRecord) -> list[dict[str, Any]]:
+    """The samples of each step, of some steps where there are many."""
+    steps: dict[Any, list[dict[str, Any]]] = {}
+    for sample in record.samples:
+        steps.setdefault(sample.get("step"), []).append(sample)
+    moments = list(steps.items())
+    if len(moments) > TIMELINE:
+        moments = [moments[round(i * (len(moments) - 1) / (TIMELINE - 1))] for i in range(TIMELINE)]
+    return [{"when": _when(step, samples[0]), "samples": _sampled(samples)} for step, samples in moments]
+
+
+def _when(step: Any, sample: dict[str, Any]) -> str:
+    parts = [f"Step {step:,}" if isinstance(step, int) else "Unknown step"]
+    parts += [f"epoch {sample['epoch']}"] if "epoch" in sample else []
+    parts += [f"temperature {sample['temperature']}"] if "temperature" in sample else []
+    return ", ".join(parts)
+
+
+def _sampled(samples: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
+    return [{"prompt": str(s.get("prompt") or ""), "text": str(s["text"])[:MOST_CHARACTERS]} for s in samples]
+
+
+def _side_by_side(comparison: Comparison) -> list[dict[str, Any]]:
+    """The last samples of each setting, the best first."""
+    runs = [(cell.label, cell.runs[0]) for cell in comparison.cells]
+    found = [{"label": label, "samples": _sampled(last_samples(record))} for label, record in runs if record.samples]
+    return found[:MOST_SIDE_BY_SIDE]
+
+
+def _methods(comparison: Comparison) -> list[str]:
+    """What the runs say of how they were made, where they agree."""
+    found = []
+    for name, words in (("fingerprint", "Fingerprint"), ("device", "Device"), ("precision", "Precision of training")):
+        values = {str(record.summary[name]) for record in comparison.records if record.summary.get(name)}
+        if len(values) == 1:
+            found.append(f"{words}: {values.pop()}.")
+    versions = {str(record.summary.get("versions")): record.summary.get("versions") for record in comparison.records}
+    known = [given for given in versions.values() if isinstance(given, dict)]
+    if len(versions) == 1 and known:
+        found.append("Versions: " + ", ".join(f"{name} {version}" for name, version in known[0].items()) + ".")
+    return found

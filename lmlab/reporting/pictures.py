@@ -1,0 +1,257 @@
+"""Which figures a report has, and the data of each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from lmlab.reporting.comparison import Cell, Comparison
+from lmlab.reporting.curve_cautions import baseline_words
+from lmlab.reporting.curves import TRAIN, turn
+from lmlab.reporting.exhibits import bands, temperatures
+from lmlab.reporting.figures.bands import Band, BandLosses, frequency_bands
+from lmlab.reporting.figures.data import TRAINING, VALIDATION, Curve, Picture, Reference, Result
+from lmlab.reporting.figures.gap import Gap, generalisation_gap
+from lmlab.reporting.figures.gradients import gradient_norms
+from lmlab.reporting.figures.grid import Cell as GridCell
+from lmlab.reporting.figures.heat_map import heat_map
+from lmlab.reporting.figures.learning import error_rates, learning_curves
+from lmlab.reporting.figures.parameter import parameter_plot
+from lmlab.reporting.figures.ranking import ranked_settings
+from lmlab.reporting.figures.scales import Along
+from lmlab.reporting.figures.sweep_curves import sweep_curves
+from lmlab.reporting.figures.temperatures import Quality, temperature_panels
+from lmlab.reporting.intervals import estimate
+from lmlab.reporting.records import Row, RunRecord, setting
+from lmlab.reporting.sweeps import BITS, NATS
+from lmlab.reporting.wording import unit
+
+# What a row of metrics.csv counts, by what the figures go along.
+_COLUMN = {"tokens": "tokens", "steps": "step", "epochs": "epoch", "seconds": "seconds"}
+# Figures of samples that are drawn, and what they are called.
+QUALITIES = {
+    "distinct_2": "distinct pairs of tokens, per cent",
+    "repetition": "repeated, per cent",
+    "unknown_words": "words unknown to the training text, per cent",
+    "longest_copy_characters": "longest copy from the training text, characters",
+    "valid": "strings in the language, per cent",
+    "distinct": "of these different, per cent",
+}
+# Runs beside each other in figures that give each a line of text.
+MOST_SIDE_BY_SIDE = 12
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A figure of a report.
+
+    Args:
+        name: of its files, without an ending.
+        title: a heading.
+        says: what to look for, a sentence or two.
+        picture: the figure and its description.
+    """
+
+    name: str
+    title: str
+    says: str
+    picture: Picture
+
+
+def pictures(comparison: Comparison, *, along: Along) -> list[Shown]:
+    """The figures that the runs have the data for: of all together, then of the best run by itself.
+
+    Args:
+        comparison: of at least one run.
+        along: what learning curves go along.
+    """
+    found = list(_of_all(comparison, along)) if len(comparison.cells) > 1 and comparison.figure else []
+    record = shown_run(comparison)
+    return [*found, *(_of_one(comparison, record, along) if record is not None else [])]
+
+
+def shown_run(comparison: Comparison) -> RunRecord | None:
+    """The run whose curves and texts are shown: the best seed of the best setting, or the first with an evaluation."""
+    best = comparison.best
+    if best is not None:
+        return min(best.runs, key=lambda record: record.figure(comparison.figure or NATS) or math.inf)
+    return next((record for record in comparison.records if record.history), None)
+
+
+def _of_all(comparison: Comparison, along: Along) -> Iterator[Shown]:
+    figure = comparison.figure or NATS
+    words, short = f"validation loss, {unit(figure)}", comparison.short
+    parameter = ", ".join(short[name] for name in comparison.names) or "run"
+    curves = [curve for cell in comparison.cells if (curve := _mean_curve(cell, figure, along)) is not None]
+    if curves:
+        seeds = max(len(cell.runs) for cell in comparison.cells)
+        picture = sweep_curves(curves, parameter=parameter, along=along, unit=unit(figure), seeds=seeds)
+        says = "Lower is better. A line that turns up again has overfitted, or its optimisation failed."
+        yield Shown("curves", f"Validation loss along training, by {parameter}", says, picture)
+    names = comparison.names
+    if len(names) == 2:
+        picture = heat_map(_grid(comparison), row_name=short[names[0]], column_name=short[names[1]], what=words)
+        yield Shown("heat_map", f"{short[names[0]]} against {short[names[1]]}", "Darker is better.", picture)
+    if len(names) == 1:
+        results = [_result(cell, cell.settings[names[0]], figure) for cell in comparison.cells]
+        picture = parameter_plot(results, parameter=short[names[0]], what=words, references=_references(comparison))
+        says = "The best validation loss of each setting; where intervals overlap, the order may be chance."
+        yield Shown("parameter", f"Best loss by {short[names[0]]}", says, picture)
+    else:
+        results = [_result(cell, cell.label, figure) for cell in comparison.cells]
+        says = "The best validation loss of each setting, the best at the top."
+        yield Shown("ranking", "Settings in order", says, ranked_settings(results, what=words))
+    gaps = _gaps(comparison) if figure == NATS else []
+    if gaps:
+        says = (
+            "How far validation lies above training, at the best and at the last evaluation. A gap that widens while "
+            "training still falls is overfitting. Training loss is measured with dropout on, so it may lie above."
+        )
+        yield Shown("gap", "Which models overfitted", says, generalisation_gap(gaps))
+    yield from _bands(comparison, [cell.runs[0] for cell in comparison.cells[:MOST_SIDE_BY_SIDE]])
+
+
+def _of_one(comparison: Comparison, record: RunRecord, along: Along) -> Iterator[Shown]:
+    alone = len(comparison.records) == 1
+    of = "" if alone else f" of {comparison.label(record)}"
+    rows = record.history
+    epochs = [row.get("epoch", math.nan) for row in rows]
+    if any(NATS in row for row in rows):
+        validation, training = _curve(VALIDATION, rows, NATS, along), _curve(TRAINING, rows, TRAIN, along)
+        picture = learning_curves(validation, training, along=along, epochs=epochs, references=_references_of(record))
+        says = (
+            "The training figure is an average over the time before, with dropout on and older weights, so it may lie "
+            "above validation."
+        )
+        yield Shown("learning_curves", f"Learning curves{of}", says, picture)
+        validation = _curve(VALIDATION, rows, "val/error_rate", along)
+        picture = error_rates(validation, _curve(TRAINING, rows, "train/error_rate", along), along=along, epochs=epochs)
+        yield Shown("error_rate", f"Error rate{of}", "The share of tokens that were not ranked first.", picture)
+    if any("grad_norm" in row for row in rows):
+        clip = setting(record.config, "trainer.gradient_clip_val")
+        picture = gradient_norms(
+            _curve("before clipping", rows, "grad_norm", along),
+            _curve("after clipping", rows, "grad_norm_clipped", along),
+            clip_at=_number(clip),
+            clipped=_curve("clipped steps", rows, "clip_fraction", along),
+            along=along,
+        )
+        says = "Where nearly every step is clipped, the learning rate or the limit is wrong."
+        yield Shown("gradient_norm", f"Gradient norm{of}", says, picture)
+    if alone:
+        yield from _bands(comparison, [record])
+    qualities = _qualities(record)
+    if qualities:
+        says = "Low temperatures repeat themselves and copy; high ones make up words."
+        yield Shown("temperatures", f"Samples by temperature{of}", says, temperature_panels(qualities))
+
+
+def _bands(comparison: Comparison, records: Sequence[RunRecord]) -> Iterator[Shown]:
+    """Of runs that read the same tokens: bands of other sizes are of another text or vocabulary."""
+    found = [(record, known) for record in records if (known := bands(record))]
+    if not found:
+        return
+    sizes = {(band.least, band.most): band.num_tokens for band in found[0][1]}
+    alike = [(r, known) for r, known in found if {(b.least, b.most): b.num_tokens for b in known} == sizes]
+    drawn = [Band(band.least, band.most, band.num_tokens) for band in found[0][1]]
+    losses = [BandLosses(comparison.label(r), [band.nats_per_token for band in known]) for r, known in alike]
+    says = "Rare words carry much of the loss; what pretrained vectors are good for shows there."
+    title = "Loss by how often a word occurs in the training text"
+    yield Shown("frequency_bands", title, says, frequency_bands(drawn, losses))
+
+
+def _qualities(record: RunRecord) -> list[Quality]:
+    """Figures of samples that are known at two temperatures or more."""
+    rows = [row for row in temperatures(record) if row.figures]
+    found = []
+    for name, words in QUALITIES.items():
+        known = [(row.temperature, row.figures[name]) for row in rows if name in row.figures]
+        if len(known) > 1:
+            curve = Curve("", [t for t, _ in known], [value for _, value in known])
+            found.append(Quality(words, (curve,), share=name != "longest_copy_characters"))
+    return found
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _curve(label: str, rows: Sequence[Row], column: str, along: Along) -> Curve:
+    x = [row.get(_COLUMN[along], math.nan) for row in rows]
+    return Curve(label, x, [row.get(column, math.nan) for row in rows])
+
+
+def _mean_curve(cell: Cell, figure: str, along: Along) -> Curve | None:
+    """The mean over the seeds with its interval, as far as all of them were evaluated at the same places."""
+    histories = [record.history for record in cell.runs if record.history]
+    if not histories:
+        return None
+    shortest = min(map(len, histories))
+    x, y, low, high = [], [], [], []
+    for rows in zip(*(history[:shortest] for history in histories), strict=True):
+        values = [row.get(figure, math.nan) for row in rows]
+        x.append(sum(row.get(_COLUMN[along], math.nan) for row in rows) / len(rows))
+        found = estimate(values) if all(map(math.isfinite, values)) else None
+        half = (found.half_width or 0.0) if found else math.nan
+        y.append(found.mean if found else math.nan)
+        low.append(y[-1] - half)
+        high.append(y[-1] + half)
+    several = len(histories) > 1
+    return Curve(cell.label, x, y, low if several else None, high if several else None)
+
+
+def _result(cell: Cell, label: str, figure: str) -> Result:
+    mean = cell.mean(figure)
+    seeds = [value for record in cell.runs if (value := record.figure(figure)) is not None]
+    value = mean.mean if math.isfinite(mean.mean) else None
+    return Result(label, value, mean.half_width, tuple(seeds) if len(seeds) > 1 else ())
+
+
+def _grid(comparison: Comparison) -> list[GridCell]:
+    rows, columns = comparison.names
+    figure = comparison.figure or NATS
+    found = {}
+    for record in comparison.unfinished:
+        values = comparison.settings_of(record)
+        found[values[rows], values[columns]] = GridCell(values[rows], values[columns], None, None, record.status)
+    for cell in comparison.cells:
+        mean = cell.mean(figure)
+        value = mean.mean if math.isfinite(mean.mean) else None
+        place = cell.settings[rows], cell.settings[columns]
+        found[place] = GridCell(*place, value, mean.half_width, "" if value is not None else "no number")
+    return list(found.values())
+
+
+def _references(comparison: Comparison) -> list[Reference]:
+    """Of the best run, where the same lines hold for all: same text and vocabulary."""
+    best = shown_run(comparison)
+    return [] if best is None or comparison.figure == BITS else _references_of(best)
+
+
+def _references_of(record: RunRecord) -> list[Reference]:
+    found = []
+    baselines = record.summary.get("val/baselines")
+    if isinstance(baselines, dict):
+        values = ((str(name), value) for name, value in baselines.items() if isinstance(value, int | float))
+        found = [Reference(baseline_words(name), float(value)) for name, value in values]
+    source = record.figure("val/source_nats_per_token")
+    if source is not None:
+        found.append(Reference("source's entropy: no honest model goes below", source, floor=True))
+    return found
+
+
+def _gaps(comparison: Comparison) -> list[Gap]:
+    found = []
+    for cell in comparison.cells:
+        record = cell.runs[0]
+        rows = [row for row in record.history if math.isfinite(row.get(NATS, math.nan))]
+        if not rows or record.best_row is None:
+            continue
+        best, last, turned = record.best_row, rows[-1], turn(record.history)
+        kind = turned.kind if turned is not None and turned.kind != "last worse" else ""
+        found.append(Gap(cell.label, best.get(TRAIN), best[NATS], last.get(TRAIN), last[NATS], kind))
+    return found

@@ -1,0 +1,77 @@
+"""A report: everything of it, written into a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from lmlab.files import write_text
+from lmlab.reporting import exports
+from lmlab.reporting.cautions import cautions
+from lmlab.reporting.comparison import Comparison, compare
+from lmlab.reporting.figures.saving import save
+from lmlab.reporting.figures.scales import Along
+from lmlab.reporting.markdown import Linked, markdown_report
+from lmlab.reporting.page import Drawn, page
+from lmlab.reporting.pictures import Shown, pictures
+from lmlab.reporting.records import RunRecord
+from lmlab.reporting.verdict import Verdict, verdict
+
+TABLES = ("results.csv", "experiment_logs.csv", "history.csv")
+
+
+def write_report(records: Sequence[RunRecord], folder: Path, *, along: Along, watching: bool = False) -> Verdict:
+    """Writes index.html, report.md, three CSV files and the figures; what was there before is replaced.
+
+    Args:
+        records: at least one.
+        folder: made where it is missing.
+        along: what learning curves go along.
+        watching: the report is written again as jobs end, and says so.
+
+    Returns:
+        What it says at its head.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    comparison = compare(records)
+    said, warned = verdict(comparison), cautions(comparison)
+    title = report_title(comparison)
+    shown = pictures(comparison, along=along)
+    drawn = [_saved(one, folder / "figures") for one in shown]
+    _remove_others(folder / "figures", {one.name for one in shown})
+    made = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
+    html = page(comparison, title=title, made=made, verdict=said, cautions=warned, figures=drawn, watching=watching)
+    linked = [Linked(f"figures/{one.name}.png", one.title, f"{one.says} {one.picture.alt}") for one in shown]
+    text = markdown_report(
+        comparison, title=title, verdict=said, cautions=warned, figures=linked, files=("index.html", *TABLES)
+    )
+    contents = (exports.results(comparison), exports.experiment_logs(comparison), exports.history(comparison))
+    for name, content in zip(TABLES, contents, strict=True):
+        write_text(folder / name, content)
+    write_text(folder / "report.md", text)
+    write_text(folder / "index.html", html)
+    return said
+
+
+def report_title(comparison: Comparison) -> str:
+    """The runs' common name, and how many they are."""
+    names = list(
+        dict.fromkeys(str(record.summary.get("name") or record.origin.parent.name) for record in comparison.records)
+    )
+    what = names[0] if len(names) == 1 else f"{names[0]} and others"
+    count = len(comparison.records)
+    return what if count == 1 else f"{what}: {count} runs"
+
+
+def _saved(shown: Shown, folder: Path) -> Drawn:
+    _, vector = save(shown.picture, folder, shown.name)
+    return Drawn(shown, vector.read_bytes())
+
+
+def _remove_others(folder: Path, names: set[str]) -> None:
+    """Figures of an earlier report in the same place that this one does not have."""
+    if folder.is_dir():
+        for path in folder.iterdir():
+            if path.suffix in (".png", ".svg") and path.stem not in names:
+                path.unlink()

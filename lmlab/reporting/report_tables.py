@@ -1,0 +1,208 @@
+"""The tables of a report, as text that Markdown and HTML show alike."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lmlab.reporting.comparison import Cell, Comparison
+from lmlab.reporting.curve_cautions import baseline_words
+from lmlab.reporting.curves import turn
+from lmlab.reporting.exhibits import SAMPLE_FIGURES, predictions, temperatures
+from lmlab.reporting.intervals import Estimate
+from lmlab.reporting.records import RunRecord, finite
+from lmlab.reporting.sweeps import BITS, EXCESS, NATS
+from lmlab.reporting.tables import compact
+from lmlab.reporting.wording import count, interval, number, percent
+
+# What has no value.
+NOTHING = "–"
+# Characters of a sample in a table.
+_BEGINNING = 80
+# Tokens of a prediction.
+_NEXT = 5
+_CURVES = {"overfitting": "overfitted", "failed optimisation": "failed to optimise", "last worse": "last epoch worse"}
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells of plain text.
+
+    Args:
+        title: what it shows.
+        header: names of the columns, with units.
+        rows: as many cells as columns.
+        words: how many columns on the left hold words; the others hold numbers.
+    """
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    words: int
+
+
+def settings_table(comparison: Comparison) -> Table:
+    """The settings with their results, the best first; in no order where they cannot be ranked."""
+    ranked = comparison.figure is not None
+    names = comparison.names
+    repeated = any(len(cell.runs) > 1 for cell in comparison.cells)
+    columns = [name for name in _COLUMNS if _is_known(comparison, name)]
+    header = [*(["place"] if ranked else []), *(comparison.short[name] for name in names)]
+    header = header if names else [*header, "runs"]
+    words = len(header)
+    header += [*(["seeds"] if repeated else []), *(_COLUMNS[name] for name in columns)]
+    unit = "bits per character" if comparison.figure == BITS else "nats per token"
+    header += [f"behind the best ({unit})", "is that real?"] if ranked and len(comparison.cells) > 1 else []
+    header.append("curve")
+    rows = []
+    for cell in comparison.cells:
+        row = [str(cell.place)] if ranked else []
+        row += [cell.settings.get(name, "") or NOTHING for name in names] if names else [cell.label]
+        row += [str(len(cell.runs))] if repeated else []
+        row += [_shown(name, _over_seeds(cell, name)) for name in columns]
+        row += _behind(cell) if ranked and len(comparison.cells) > 1 else []
+        rows.append((*row, _curve(cell)))
+    title = "Settings, the best first" if ranked else "Settings, not ranked"
+    return Table(title, tuple(header), tuple(rows), words)
+
+
+def unfinished_table(comparison: Comparison) -> Table:
+    """Runs without a result, and why."""
+    rows = []
+    for record in comparison.unfinished:
+        best = record.best_row
+        so_far = number(best[NATS]) if best is not None else NOTHING
+        rows.append((comparison.label(record), record.status, record.reason or NOTHING, so_far))
+    header = ("run", "status", "reason", "best so far (nats per token)")
+    return Table("Runs without a result", header, tuple(rows), 3)
+
+
+def figures_table(record: RunRecord) -> Table:
+    """The figures of one run on its validation and test text, and what they are judged by."""
+    splits = [split for split in ("val", "test") if record.figure(f"{split}/nats_per_token") is not None]
+    rows = []
+    for name, words in _FIGURES.items():
+        values = [record.figure(f"{split}/{name}") for split in splits]
+        if any(value is not None for value in values):
+            rows.append((words, *(NOTHING if v is None else _shown(name, Estimate(v, None, 1)) for v in values)))
+    known = [record.summary.get(f"{split}/baselines") for split in splits]
+    figures = [given if isinstance(given, dict) else {} for given in known]
+    for name in dict.fromkeys(str(name) for given in figures for name in given):
+        values = [finite(given.get(name)) for given in figures]
+        words = f"{baseline_words(name)} (nats per token)"
+        rows.append((words, *(NOTHING if value is None else number(value) for value in values)))
+    headers = {"val": "validation", "test": "test"}
+    return Table("Results", ("figure", *(headers[split] for split in splits)), tuple(rows), 1)
+
+
+def temperature_table(record: RunRecord) -> Table:
+    """What a run writes at each temperature, in figures, and how a sample begins."""
+    drawn = temperatures(record)
+    names = [name for name in SAMPLE_FIGURES if any(name in row.figures for row in drawn)]
+    header = ("prompt", "sample begins", "temperature", *(SAMPLE_FIGURES[name] for name in names))
+    rows = []
+    for row in drawn:
+        values = (row.figures.get(name) for name in names)
+        cells = (NOTHING if v is None else _sample_figure(name, v) for name, v in zip(names, values, strict=True))
+        rows.append((visible(row.prompt), beginning(row.text), f"{row.temperature:g}", *cells))
+    return Table("Temperatures", header, tuple(rows), 2)
+
+
+def checkpoint_table(record: RunRecord) -> Table:
+    """What each kept checkpoint expects after the prompt, the most probable first."""
+    prompt, found = predictions(record)
+    most = min(_NEXT, max((len(row.next) for row in found), default=0))
+    header = ("checkpoint", "step", *(f"{i}." for i in range(1, most + 1)))
+    rows = []
+    for row in found:
+        tokens = [f"{visible(token)} {percent(share)}" for token, share in row.next[:most]]
+        step = NOTHING if row.step is None else count(row.step)
+        rows.append((row.name, step, *tokens, *[NOTHING] * (most - len(tokens))))
+    return Table(f"What comes after “{visible(prompt)}”", header, tuple(rows), 1)
+
+
+def visible(text: str) -> str:
+    """White space and control characters as signs: a space alone is `␣`, a line end `⏎`."""
+    if text and not text.strip(" "):
+        return "␣" * len(text)
+    shown = text.replace("\n", "⏎").replace("\t", "⇥")
+    return "".join(c if c.isprintable() else "�" for c in shown)
+
+
+def beginning(text: str) -> str:
+    """The first characters of a sample on one line."""
+    return visible(text if len(text) <= _BEGINNING else f"{text[:_BEGINNING]}…") or NOTHING
+
+
+_FIGURES = {
+    "nats_per_token": "loss (nats per token)",
+    "perplexity": "perplexity",
+    "bits_per_char": "loss (bits per character)",
+    "error_rate": "wrong predictions (share)",
+    "unk_rate": "unknown words (share)",
+    "num_tokens": "tokens predicted",
+    "source_nats_per_token": "the source itself (nats per token)",
+    "excess_nats_per_token": "above the source (nats per token)",
+}
+_COLUMNS = {
+    NATS: "validation loss (nats per token)",
+    "val/perplexity": "perplexity",
+    BITS: "bits per character",
+    EXCESS: "above the source (nats per token)",
+    "val/error_rate": "wrong predictions",
+    "test/nats_per_token": "test loss (nats per token)",
+    "num_parameters": "parameters",
+    "num_train_tokens": "training tokens",
+    "tokens_per_second": "tokens per second",
+    "wall_seconds": "wall time (s)",
+    "peak_memory_bytes": "memory (bytes)",
+    "best_epoch": "best epoch",
+}
+
+
+def _is_known(comparison: Comparison, name: str) -> bool:
+    return any(math.isfinite(cell.mean(name).mean) for cell in comparison.cells)
+
+
+def _over_seeds(cell: Cell, name: str) -> Estimate:
+    """The mean; the perplexity of several runs is exp of their mean nats, which is not the mean of perplexities."""
+    return Estimate(cell.perplexity, None, len(cell.runs)) if name == "val/perplexity" else cell.mean(name)
+
+
+def _shown(name: str, value: Estimate) -> str:
+    word, mean = name.rpartition("/")[2], value.mean
+    if not math.isfinite(mean):
+        return NOTHING
+    if word in ("nats_per_token", "bits_per_char", "source_nats_per_token", "excess_nats_per_token"):
+        width = "" if value.half_width is None else f" ± {number(value.half_width)}"
+        return f"{number(mean)}{width}"
+    if word == "perplexity":
+        return f"{mean:,.3f}"
+    if word in ("error_rate", "unk_rate"):
+        return percent(mean)
+    if word == "num_tokens":
+        return count(mean)
+    return f"{mean:.3g}" if word == "best_epoch" else compact(mean)
+
+
+def _behind(cell: Cell) -> Sequence[str]:
+    behind = cell.behind
+    if behind is None:
+        return ("the best" if cell.place == 1 else NOTHING), NOTHING
+    if behind.decided is None:
+        return number(behind.mean), "not known: one seed"
+    shown = f"{number(behind.mean)} ({interval(behind)})"
+    return shown, "yes" if behind.decided else "no: inside the interval"
+
+
+def _curve(cell: Cell) -> str:
+    """How the runs' validation curves ended, counted where there are several runs."""
+    kinds = [_CURVES[found.kind] for record in cell.runs if (found := turn(record.history)) is not None]
+    several = len(cell.runs) > 1
+    told = [(kind, f" ({kinds.count(kind)} of {len(cell.runs)})" if several else "") for kind in _CURVES.values()]
+    return ", ".join(f"{kind}{counted}" for kind, counted in told if kind in kinds) or NOTHING
+
+
+def _sample_figure(name: str, value: float) -> str:
+    return f"{value:,.1f}" if name in ("mean_tokens", "longest_copy_characters") else percent(value)

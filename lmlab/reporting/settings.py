@@ -1,0 +1,177 @@
+"""The settings in which runs differ, under the names that one would type."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from lmlab.reporting.records import RunRecord, setting, typed
+from lmlab.reporting.sweeps import SEED
+
+Values = dict[str, str]
+
+# The groups of options, and the settings that choosing one brings along. A data set brings tokenizer and batching.
+_BROUGHT = {
+    "experiment": ("",),
+    "data": ("data.", "tokenizer", "batching", "embedding.", "evaluation."),
+    "tokenizer": ("tokenizer.",),
+    "batching": ("data.batching.", "data.stride", "data.tokens_per_batch"),
+    "embedding": ("embedding.",),
+    "model": ("model.",),
+    "optimizer": ("optimizer.",),
+    "scheduler": ("scheduler.",),
+    "averaging": ("averaging.",),
+}
+# Where a run has no record of its choices they are read from the names and classes of its configuration.
+_NAMED = {"model": "model.name", "data": "data.name"}
+_CLASSES = {"batching": "data.batching._target_"}
+# Without influence on what is learned, or derived; they count only where runs differ in nothing else.
+_ASIDE = (
+    "callbacks.sample_text.", "callbacks.checkpoints.", "callbacks.gradients.", "data.prompts", "embedding.download",
+    "evaluation.", "trainer.log_every_n_steps", "trainer.devices",
+)  # fmt: skip
+_PROTOCOL = "evaluation.num_streams"
+_NEVER = (
+    "name", "output_dir", "fresh", "seed", "logger", "data.name", "model.name", "callbacks.progress.",
+    "callbacks.alarms.", "data.num_workers",
+)  # fmt: skip
+# By default these are other settings once more, under another word.
+_FOLLOWS = {
+    "data.stride": "data.sequence_length",
+    "model.input_dropout": "model.dropout",
+    "model.output_dropout": "model.dropout",
+    "callbacks.sample_text.prompts": "data.prompts",
+}
+
+
+def varied_settings(records: Sequence[RunRecord]) -> list[Values]:
+    """What differs between the runs: for each run the same names with its own values, and its `seed` last.
+
+    Of one sweep it is what was swept, as typed. Otherwise the configurations decide: a setting that somebody typed
+    or that differs for no other reason is named, one that only came along with another option (the class of
+    `model=lstm`, the batch size of `data=ptb`) or repeats another setting is not.
+
+    Args:
+        records: of any runs.
+    """
+    if len(records) < 2:
+        found: list[Values] = [{} for _ in records]
+    elif _are_one_sweep(records):
+        found = _differing([record.overrides for record in records])
+    else:
+        found = _of_configurations(records)
+    seeds = _spelled_alike([record.seed for record in records])
+    return [{**values, SEED: seed} for values, seed in zip(found, seeds, strict=True)]
+
+
+def choices(records: Sequence[RunRecord]) -> list[Values]:
+    """The option of each group that each run was given, by the same means for all."""
+    if all(record.choices for record in records):
+        return [{group: record.choices.get(group, "null") for group in _BROUGHT} for record in records]
+    return [{group: _choice(record.config, group) for group in _BROUGHT} for record in records]
+
+
+def is_number(text: str) -> bool:
+    """Whether a value is a number as it stands."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _are_one_sweep(records: Sequence[RunRecord]) -> bool:
+    """Whether what was typed tells all; a job that has left nothing yet does not count."""
+    begun = [record for record in records if record.overrides or record.status != "missing"]
+    return len({record.origin for record in records}) == 1 and all(record.overrides for record in begun)
+
+
+def _choice(config: Mapping[str, Any], group: str) -> str:
+    if group in _NAMED:
+        return setting(config, _NAMED[group])
+    target = setting(config, _CLASSES.get(group, f"{group}._target_"))
+    words = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "_", target.rpartition(".")[2]).lower()
+    return re.sub(r"_?(tokenizer|loader|vectors)$", "", words)
+
+
+def _of_configurations(records: Sequence[RunRecord]) -> list[Values]:
+    # What failed at once has only a record of what was typed, not of what came of it: it does not decide.
+    sound = [i for i, record in enumerate(records) if record.status not in ("failed", "missing")]
+    deciding = sound if len(sound) > 1 else list(range(len(records)))
+    flat = [_flat(record.config) for record in records]
+    chosen = choices(records)
+    told = list(dict.fromkeys(name for record in records for name in record.overrides))
+    groups = _varied(list(_BROUGHT), [chosen[i] for i in deciding])
+    all_names = dict.fromkeys(name for values in flat for name in values)
+    names = _varied(all_names, [flat[i] for i in deciding])
+    names = [name for name in names if not _is_any(name, _NEVER) and not name.endswith("_target_")]
+    names = [name for name in names if not _brought(name, groups, [flat[i] for i in deciding], told=name in told)]
+    names = _without_repeats(names, [flat[i] for i in deciding])
+    kept = [name for name in names if not _is_any(name, _ASIDE) or name == _PROTOCOL] or ([] if groups else names)
+    shown = [group for group in groups if not _brought(group, groups, [], told=group in told)]
+    if "data" in shown:
+        kept = [name for name in kept if name != "data.path" or not _determined(name, flat, "data", chosen)]
+    values = [{**one, **options} for one, options in zip(flat, chosen, strict=True)]
+    place = {name: i for i, name in enumerate(told)}
+    ordered = [name for part in (shown, kept) for name in sorted(part, key=lambda name: place.get(name, len(place)))]
+    return _differing([{name: one.get(name, "") for name in ordered} for one in values])
+
+
+def _differing(values: Sequence[Values]) -> list[Values]:
+    """The names with several values, numbers that are equal spelled alike."""
+    names = list(dict.fromkeys(name for one in values for name in one if name != SEED))
+    columns = {name: _spelled_alike([one.get(name, "") for one in values]) for name in names}
+    kept = [name for name in names if len(set(columns[name])) > 1]
+    return [{name: columns[name][i] for name in kept} for i in range(len(values))]
+
+
+def _spelled_alike(values: Sequence[str]) -> list[str]:
+    """`0.001` becomes `1e-3` where that came first."""
+    first: dict[float, str] = {}
+    return [first.setdefault(float(value), value) if is_number(value) else value for value in values]
+
+
+def _varied(names: Iterable[str], values: Sequence[Values]) -> list[str]:
+    return [name for name in names if len({one.get(name) for one in values}) > 1]
+
+
+def _brought(name: str, groups: Sequence[str], flat: Sequence[Values], *, told: bool) -> bool:
+    """Whether a setting differs because an option does, or because not all versions of lmlab know it."""
+    known = {one[name] for one in flat if name in one}
+    if any(name not in one for one in flat):
+        return not told or len(known) == 1
+    return not told and any(_is_any(name, _BROUGHT[group]) for group in groups if group != name)
+
+
+def _is_any(name: str, wanted: Sequence[str]) -> bool:
+    """Whether it is one of them; one that ends in a dot, or is empty, stands for all that begin so."""
+    return any(name.startswith(w) if w.endswith(".") or not w else name == w for w in wanted)
+
+
+def _without_repeats(names: Sequence[str], flat: Sequence[Values]) -> list[str]:
+    """Leaves out what has the same values as another setting of the same name nearer the root, or as it follows."""
+    columns = {name: [one.get(name, "") for one in flat] for name in names}
+
+    def repeats(name: str) -> bool:
+        word = name.rpartition(".")[2]
+        nearer = [n for n in names if n.rpartition(".")[2] == word and n.count(".") < name.count(".")]
+        return any(columns[name] == columns[other] for other in [*nearer, _FOLLOWS.get(name, "")] if other in columns)
+
+    return [name for name in names if not repeats(name)]
+
+
+def _determined(name: str, flat: Sequence[Values], by: str, chosen: Sequence[Values]) -> bool:
+    pairs = {(options[by], one.get(name, "")) for one, options in zip(flat, chosen, strict=True)}
+    return len(pairs) == len({option for option, _ in pairs})
+
+
+def _flat(config: Mapping[str, Any], prefix: str = "") -> Values:
+    """All settings by their dotted names, as typed."""
+    found: Values = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            found |= _flat(value, f"{prefix}{key}.")
+        else:
+            found[f"{prefix}{key}"] = typed(value)
+    return found

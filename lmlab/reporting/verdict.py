@@ -1,0 +1,218 @@
+"""What a comparison shows and what it does not, in a few sentences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lmlab.reporting.comparison import Cell, Comparison, by_text
+from lmlab.reporting.curve_cautions import baseline_words
+from lmlab.reporting.curves import Kind, turn
+from lmlab.reporting.limits import not_shown
+from lmlab.reporting.records import RunRecord, finite, setting
+from lmlab.reporting.sweeps import BITS, NATS
+from lmlab.reporting.wording import interval, listing, measured, number, percent, perplexity, plural, unit
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The text at the head of a report; plain text.
+
+    Args:
+        headline: what is best, or why nothing is.
+        shows: what the figures show, a sentence or two each: by how much, whether it is real, what went wrong.
+        not_shown: what must not be concluded from them.
+    """
+
+    headline: str
+    shows: tuple[str, ...]
+    not_shown: tuple[str, ...]
+
+
+def verdict(comparison: Comparison) -> Verdict:
+    """The verdict on one run, on several that were ranked, or on some that cannot be.
+
+    Args:
+        comparison: of at least one run.
+    """
+    if not comparison.cells:
+        return Verdict(_nothing_finished(comparison), tuple(_curves(comparison)), ())
+    if comparison.figure is None:
+        return _unranked(comparison)
+    best = comparison.best
+    if best is None:
+        headline = "No run has a validation loss that is a number, so none is best."
+        return Verdict(headline, tuple(_curves(comparison)), ())
+    shows = [*_lead(comparison), *_test(best), *_judged(best), *_curves(comparison)]
+    return Verdict(_headline(comparison, best), tuple(shows), tuple(not_shown(comparison)))
+
+
+def _headline(comparison: Comparison, best: Cell) -> str:
+    value = measured(best.mean(comparison.figure or NATS), comparison.figure)
+    seeds = f", the mean of {len(best.runs)} seeds" if len(best.runs) > 1 else ""
+    if len(comparison.cells) > 1:
+        return f"Best of {len(comparison.cells)} settings: {quoted(best)}, with {value} on the validation text{seeds}."
+    bits = best.bits.mean
+    bits_too = f", {number(bits)} bits per character" if math.isfinite(bits) and comparison.figure == NATS else ""
+    epoch = best.mean("best_epoch").mean
+    where = f", at its best epoch, {epoch:g}" if math.isfinite(epoch) and len(best.runs) == 1 else ""
+    name = "This run" if len(comparison.records) == 1 else quoted(best)
+    return f"{name} has {value}{bits_too} on the validation text{seeds}{where}."
+
+
+def _nothing_finished(comparison: Comparison) -> str:
+    if len(comparison.records) > 1:
+        return f"None of the {plural(len(comparison.records), 'run')} has finished, so there is nothing to compare yet."
+    (record,) = comparison.records
+    if record.status == "failed":
+        return f"This run failed: {record.reason or 'no reason is recorded'}"
+    best = record.best_row
+    if best is None:
+        return "This run has not been evaluated yet."
+    words = "was interrupted" if record.status == "interrupted" else "has not finished"
+    seen = f"{number(best[NATS])} nats per token (perplexity {perplexity(best[NATS])})"
+    return f"This run {words}. So far its best epoch, {best.get('epoch', 0):g}, has {seen} on the validation text."
+
+
+def _unranked(comparison: Comparison) -> Verdict:
+    headline = (
+        "None can be called best: the runs were evaluated on different texts, and one may be easier than another."
+    )
+    shows = []
+    for part in by_text(comparison):
+        best = part.best
+        if best is None:
+            continue
+        names = sorted({text_name(record) for record in part.records})
+        of = f"Of {plural(len(part.cells), 'setting')} evaluated on {listing(names)}"
+        shows.append(f"{of}, {quoted(best)} is best, with {measured(best.mean(part.figure or NATS), part.figure)}.")
+        shows += _lead(part)[:2]
+    return Verdict(headline, (*shows, *_curves(comparison)), tuple(not_shown(comparison)))
+
+
+def text_name(record: RunRecord) -> str:
+    """What the run read: the name of the data set, or of the file where it is one's own."""
+    name, path = (setting(record.config, f"data.{key}") for key in ("name", "path"))
+    own = name in ("text", "sentences", "") and path not in ("", "null")
+    return Path(path).name if own else name or "the same text"
+
+
+def quoted(cell: Cell) -> str:
+    """Its label, told from the words around it."""
+    return f"“{cell.label}”"
+
+
+def _lead(comparison: Comparison) -> list[str]:
+    """By how much the best is ahead, and whether that is real."""
+    best = comparison.best
+    if best is None or len(comparison.cells) < 2:
+        return []
+    second = comparison.cells[1]
+    if second.behind is None:
+        return [f"The next, {quoted(second)}, has no validation loss that is a number."]
+    found = [f"The next, {quoted(second)}, is {_distance(comparison, best, second)} behind."]
+    found.append(_reality(comparison, best))
+    last = next((cell for cell in reversed(comparison.cells[2:]) if cell.behind is not None), None)
+    if last is not None:
+        found.append(f"The last, {quoted(last)}, is {_distance(comparison, best, last)} behind.")
+    return found
+
+
+def _distance(comparison: Comparison, best: Cell, other: Cell) -> str:
+    assert other.behind is not None
+    mean = other.behind.mean
+    amount = f"{number(mean)} {unit(comparison.figure)}"
+    if comparison.figure == BITS:
+        return f"{amount} ({percent(mean / best.bits.mean)})" if best.bits.mean else amount
+    more = f"{percent(math.expm1(mean))} more" if mean < 100 else "far more"
+    return f"{amount} (perplexity {perplexity(other.nats.mean)} against {perplexity(best.nats.mean)}, {more})"
+
+
+def _reality(comparison: Comparison, best: Cell) -> str:
+    """Whether the others are worse by more than chance makes them."""
+    others = [cell for cell in comparison.cells[1:] if cell.behind is not None]
+    within = [cell for cell in others if cell.behind is not None and cell.behind.decided is False]
+    unknown = [cell for cell in others if cell.behind is not None and cell.behind.decided is None]
+    if len(unknown) == len(others):
+        return (
+            "Whether these differences are real is not known: without several seeds of a setting nothing can be "
+            "concluded about small differences, for another seed may turn the order round."
+        )
+    second = others[0]
+    assert second.behind is not None
+    if second.behind.decided:
+        said = f"That difference is real as far as the seeds can tell: its 95% interval, {interval(second.behind)} "
+        said += f"{unit(comparison.figure)}, leaves out zero."
+    elif second.behind.decided is False:
+        said = f"That difference is inside its 95% interval, {interval(second.behind)} {unit(comparison.figure)}: "
+        said += "chance may have made it, so neither of the two can be called better."
+    else:
+        said = f"Whether that is real is not known: {quoted(best)} or {quoted(second)} was run with one seed only."
+    rest = [cell for cell in within if cell is not second]
+    if rest:
+        said += f" Inside the interval, too: {listing([quoted(cell) for cell in rest])}."
+    return said
+
+
+def _test(best: Cell) -> list[str]:
+    nats = best.mean("test/nats_per_token")
+    return [f"On the test text it has {measured(nats, NATS)}."] if math.isfinite(nats.mean) else []
+
+
+def _judged(best: Cell) -> list[str]:
+    """The best against counting, and against the source of its strings."""
+    found = []
+    figures = [record.summary.get("val/baselines") for record in best.runs]
+    known: dict[str, Any] = figures[0] if isinstance(figures[0], dict) else {}
+    values = {name: value for name in known if (value := finite(known[name])) is not None}
+    if values and best.runs[0].figure(NATS) is not None:
+        name = min(values, key=lambda name: values[name])
+        below = values[name] - best.nats.mean
+        words = "better" if below > 0 else "worse"
+        counting = baseline_words(name)
+        found.append(f"It is {number(abs(below))} nats per token {words} than {counting}, which only counts.")
+    source = best.mean("val/source_nats_per_token").mean
+    if math.isfinite(source):
+        above = best.nats.mean - source
+        found.append(
+            f"The grammar that wrote the strings has {number(source)} nats per token itself, which no model can beat; "
+            f"the model is {number(above)} above it."
+        )
+    return found
+
+
+def _curves(comparison: Comparison) -> list[str]:
+    """Which runs overfitted, and which failed to optimise."""
+    turns = {record: found.kind for record in comparison.records if (found := turn(record.history)) is not None}
+    words: list[tuple[Kind, str]] = [
+        ("overfitting", "Overfitted (validation rose while the training loss fell)"),
+        ("failed optimisation", "Failed to optimise (validation rose, the training loss stood or rose too)"),
+    ]
+    told = []
+    for kind, said in words:
+        runs = [record for record, seen in turns.items() if seen == kind]
+        if runs:
+            told.append(f"{said}: {_listed(comparison, runs)}.")
+    if not told and any(len(record.history) > 1 for record in comparison.records):
+        told.append("No run overfitted or failed to optimise." if len(comparison.records) > 1 else _FINE)
+    return told
+
+
+_FINE = "It neither overfitted nor failed to optimise."
+
+
+def _listed(comparison: Comparison, runs: Sequence[RunRecord]) -> str:
+    """Settings of which all runs are concerned by their name, the others run by run."""
+    names: list[str] = []
+    left = list(runs)
+    for cell in comparison.cells:
+        if all(record in left for record in cell.runs):
+            several = f" (all {len(cell.runs)} seeds)" if len(cell.runs) > 1 else ""
+            names.append(f"{quoted(cell)}{several}")
+            left = [record for record in left if record not in cell.runs]
+    if len(comparison.records) == 1:
+        return "this run"
+    return listing([*names, *(f"“{comparison.label(record)}”" for record in left)], most=6)

@@ -1,0 +1,82 @@
+"""`python -m lmlab.report` as it is typed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from made_sweeps import FINISHED, evaluations, made_job, made_run
+
+
+def typed(*arguments: str, cwd: Path, status: int = 0) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-m", "lmlab.report", *arguments]
+    done = subprocess.run(words, cwd=cwd, capture_output=True, text=True, env=os.environ, check=False)
+    assert done.returncode == status, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def test_a_sweeps_report_lies_in_its_folder_and_torch_is_not_needed(tmp_path: Path) -> None:
+    sweep = tmp_path / "outputs" / "text-lstm" / "2026-01-01"
+    for number, size in enumerate((8, 16)):
+        made_job(sweep, number, [f"model.hidden_size={size}"], val__nats_per_token=2.0 + number)
+    (sweep / "sweep.json").write_text("{}")
+    code = "import sys; sys.modules['torch'] = None; import lmlab.report; sys.argv = ['report']; lmlab.report.main()"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Best of 2 settings: “hidden_size 8”" in done.stdout
+    assert "outputs/text-lstm/2026-01-01/report/index.html" in done.stdout
+    assert (sweep / "report" / "index.html").is_file()
+    # The report itself is no run, and a second one does not count the first.
+    typed("runs=outputs/*/2026-01-01", "output=elsewhere/deep", cwd=tmp_path)
+    assert (tmp_path / "elsewhere" / "deep" / "report.md").is_file()
+
+
+def test_several_runs_get_a_folder_of_their_own(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        made_run(tmp_path / "outputs" / "text" / name, history=evaluations([2.0, 1.5]))
+    typed("runs=outputs/text/a,outputs/text/b", cwd=tmp_path)
+    (folder,) = (tmp_path / "outputs" / "reports").iterdir()
+    assert (folder / "index.html").is_file()
+
+
+def test_mistakes_are_answered_in_one_line(tmp_path: Path) -> None:
+    made_run(tmp_path / "run")
+    (tmp_path / "file").write_text("")
+    for arguments, words in (
+        (["runs=nowhere"], "runs=nowhere: no such folder"),
+        ([], "no runs below outputs"),
+        (["runs=run", "along=days"], "along=days"),
+        (["runs=run", "every_seconds=0"], "every_seconds=0"),
+        (["runs=run", "output=file"], "file"),
+        (["runs=run", "output=file/below"], "file"),
+        (["run=run"], "did you mean runs?"),
+    ):
+        done = typed(*arguments, cwd=tmp_path, status=1)
+        assert words in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_watching_writes_the_report_again_as_jobs_end_and_then_ends(tmp_path: Path) -> None:
+    sweep = tmp_path / "sweep"
+    made_job(sweep, 0, ["optimizer.lr=1"], val__nats_per_token=2.5)
+    unfinished = made_job(sweep, 1, ["optimizer.lr=2"], status="missing")
+    (sweep / "sweep.json").write_text("{}")
+    words = [sys.executable, "-m", "lmlab.report", "runs=sweep", "watch=true", "every_seconds=0.1"]
+    watching = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    page = sweep / "report" / "index.html"
+    deadline = time.monotonic() + 120
+    while not page.is_file() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert "jobs are still running" in page.read_text(encoding="utf-8")
+    beside = tmp_path / "summary.json"
+    beside.write_text(json.dumps({**FINISHED, "val/nats_per_token": 1.5}))
+    beside.rename(unfinished / "summary.json")
+    stdout, stderr = watching.communicate(timeout=120)
+    assert watching.returncode == 0, stderr
+    assert "2 of 2 finished: Best of 2 settings: “lr 2”, with 1.5000" in stdout
+    assert "jobs are still running" not in page.read_text(encoding="utf-8")

@@ -1,0 +1,233 @@
+"""Settings side by side: groups, order, differences, and when there is none."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_sweeps import evaluations, made_job, made_run, resolved, write_history
+
+from lmlab.reporting.comparison import Comparison, by_text, compare
+from lmlab.reporting.finding import find_records
+from lmlab.reporting.sweeps import BITS, NATS
+
+
+def compared(folder: Path) -> Comparison:
+    return compare(find_records(str(folder), output_dir=str(folder)))
+
+
+def sweep(folder: Path, nats: dict[str, list[float | None]], name: str = "model", **summary: Any) -> Comparison:
+    """A job for each seed of each value of a setting."""
+    number = 0
+    for value, values in nats.items():
+        for seed, found in enumerate(values):
+            made_job(folder, number, [f"{name}={value}", f"seed={seed}"], val__nats_per_token=found, **summary)
+            number += 1
+    return compared(folder)
+
+
+def test_seeds_become_a_mean_with_its_interval(tmp_path: Path) -> None:
+    comparison = sweep(tmp_path, {"lstm": [2.0, 2.1, 2.3], "gru": [1.0, 1.1, 1.3]})
+    assert comparison.names == ("model",)
+    assert comparison.figure == NATS
+    gru, lstm = comparison.cells
+    assert (gru.place, gru.label, gru.settings) == (1, "gru", {"model": "gru"})
+    assert [record.number for record in gru.runs] == [3, 4, 5]
+    mean = (1.0 + 1.1 + 1.3) / 3
+    assert gru.nats.mean == pytest.approx(mean)
+    assert gru.nats.half_width == pytest.approx(
+        4.3027 * math.sqrt(sum((v - mean) ** 2 for v in (1.0, 1.1, 1.3)) / 2 / 3)
+    )
+    assert gru.perplexity == pytest.approx(math.exp(mean))
+    assert gru.behind is None
+    assert comparison.best is gru
+    assert (lstm.place, lstm.label) == (2, "lstm")
+    # Equal variances and sizes: Welch's degrees of freedom are 4.
+    assert lstm.behind is not None
+    assert lstm.behind.mean == pytest.approx(1.0)
+    variance = sum((v - mean) ** 2 for v in (1.0, 1.1, 1.3)) / 2
+    assert lstm.behind.half_width == pytest.approx(2.7764 * math.sqrt(2 * variance / 3), rel=1e-4)
+    assert lstm.behind.decided is True
+
+
+def test_a_difference_inside_the_interval_is_not_decided(tmp_path: Path) -> None:
+    comparison = sweep(tmp_path, {"lstm": [1.1, 1.2, 1.4], "gru": [1.0, 1.1, 1.3]})
+    behind = comparison.cells[1].behind
+    assert behind is not None
+    assert behind.mean == pytest.approx(0.1)
+    assert behind.decided is False
+
+
+@pytest.mark.parametrize("values", [{"lstm": [2.0], "gru": [1.0]}, {"lstm": [2.0], "gru": [1.0, 1.1, 1.2]}])
+def test_with_one_seed_it_is_not_known_whether_a_difference_is_real(
+    tmp_path: Path, values: dict[str, list[float | None]]
+) -> None:
+    behind = sweep(tmp_path, values).cells[1].behind
+    assert behind is not None
+    assert behind.half_width is None
+    assert behind.decided is None
+
+
+def test_a_single_run_is_a_cell_under_its_own_name(tmp_path: Path) -> None:
+    made_run(tmp_path / "2026-01-02", ["seed=4"], val__nats_per_token=1.5)
+    comparison = compared(tmp_path)
+    (cell,) = comparison.cells
+    assert (cell.place, cell.label, cell.behind, comparison.names) == (1, "2026-01-02", None, ())
+    assert comparison.label(comparison.records[0]) == "2026-01-02"
+    assert cell.nats == (1.5, None, 1)
+
+
+def test_repetitions_of_one_setting_are_one_cell_called_by_the_runs_name(tmp_path: Path) -> None:
+    comparison = sweep(tmp_path, {"lstm": [1.0, 1.1]})
+    (cell,) = comparison.cells
+    assert cell.label == "text-lstm"
+    assert [comparison.label(record) for record in comparison.records] == ["seed 0", "seed 1"]
+
+
+def test_runs_are_called_by_setting_and_seed(tmp_path: Path) -> None:
+    comparison = sweep(tmp_path, {"lstm": [1.0, 1.1], "gru": [1.2]})
+    assert [comparison.label(r) for r in comparison.records] == ["lstm, seed 0", "lstm, seed 1", "gru, seed 0"]
+    assert comparison.settings_of(comparison.records[1]) == {"model": "lstm", "seed": "1"}
+
+
+def test_labels_of_cells_differ(tmp_path: Path) -> None:
+    for number in range(30):
+        words = [f"a={number % 2}", f"b={number % 3}", f"c={number % 5}", "d=1", f"e={number}", f"model=m{number % 2}"]
+        made_job(tmp_path, number, words)
+    labels = [cell.label for cell in compared(tmp_path).cells]
+    assert len(set(labels)) == 30
+    assert {"e 4, m0", "e 5, m1"} <= set(labels)
+
+
+def test_a_seed_that_is_not_known_is_not_told(tmp_path: Path) -> None:
+    made_job(tmp_path, 0, ["model=gru", "seed=1"])
+    made_job(tmp_path, 1, ["model=lstm"])
+    comparison = compared(tmp_path)
+    assert [comparison.label(record) for record in comparison.records] == ["gru, seed 1", "lstm"]
+
+
+# When they may be ranked
+
+
+def test_another_vocabulary_is_ranked_by_bits_per_character(tmp_path: Path) -> None:
+    for i, (bits, nats) in enumerate([(2.0, 1.0), (2.2, 1.0), (1.0, 3.0), (1.3, 3.0)]):
+        overrides = [f"tokenizer={'char' if i < 2 else 'word'}", f"seed={i % 2}"]
+        summary = {"val__bits_per_char": bits, "val__nats_per_token": nats, "fingerprint": "c" if i < 2 else "w"}
+        made_job(tmp_path, i, overrides, **summary)
+    comparison = compared(tmp_path)
+    assert comparison.figure == BITS
+    assert [cell.label for cell in comparison.cells] == ["tokenizer word", "tokenizer char"]
+    behind = comparison.cells[1].behind
+    assert behind is not None
+    assert behind.mean == pytest.approx(2.1 - 1.15)
+    assert by_text(comparison) == []
+
+
+def test_bits_rank_where_a_token_has_no_number(tmp_path: Path) -> None:
+    for i, bits in enumerate((2.0, 1.0)):
+        summary = {"val__bits_per_char": bits, "val__nats_per_token": None, "fingerprint": str(i)}
+        made_job(tmp_path, i, [f"tokenizer={i}"], **summary)
+    best = compared(tmp_path).best
+    assert best is not None
+    assert best.label == "tokenizer 1"
+
+
+def test_different_texts_are_not_ranked_but_each_by_itself(tmp_path: Path) -> None:
+    runs = [("a", "gru", 2.0), ("a", "lstm", 1.0), ("b", "gru", 3.0), ("b", "lstm", 4.0), ("c", "gru", 0.1)]
+    for i, (text, model, nats) in enumerate([*runs, ("d", "gru", 0.1), ("d", "gru", 0.2)]):
+        overrides = [f"data={text}", f"model={model}", f"seed={i}"]
+        made_job(tmp_path, i, overrides, val__nats_per_token=nats, fingerprint=text, text_fingerprint=text)
+    comparison = compared(tmp_path)
+    assert (comparison.figure, comparison.best) == (None, None)
+    assert "different texts" in comparison.note
+    assert all((cell.place, cell.behind) == (None, None) for cell in comparison.cells)
+    parts = by_text(comparison)
+    assert [[cell.label for cell in part.cells] for part in parts] == [["lstm", "gru"], ["gru", "lstm"]]
+
+
+@pytest.mark.parametrize("fingerprints", [{"fingerprint": None, "text_fingerprint": None}, {"fingerprint": None}])
+def test_unknown_fingerprints_are_not_taken_for_equal(tmp_path: Path, fingerprints: dict[str, Any]) -> None:
+    comparison = sweep(tmp_path, {"lstm": [1.0], "gru": [2.0]}, **fingerprints)
+    assert comparison.figure == (None if len(fingerprints) == 2 else BITS)
+    assert by_text(comparison) == []
+
+
+def test_what_is_not_finished_is_not_ranked(tmp_path: Path) -> None:
+    made_job(tmp_path, 0, ["model=gru"], val__nats_per_token=2.0)
+    made_job(tmp_path, 1, ["model=lstm"], status="interrupted", val__nats_per_token=0.1)
+    made_job(tmp_path, 2, ["model=rnn"], status="failed", error="x")
+    write_history(made_job(tmp_path, 3, ["model=a"], status="missing"), evaluations([1.0]))
+    made_job(tmp_path, 4, ["model=b"], status="missing")
+    comparison = compared(tmp_path)
+    assert [cell.label for cell in comparison.cells] == ["gru"]
+    assert [record.status for record in comparison.unfinished] == ["interrupted", "failed", "unfinished", "missing"]
+    assert [comparison.label(record) for record in comparison.unfinished] == ["lstm", "rnn", "a", "b"]
+    assert [record.number for record in comparison.finished] == [0]
+
+
+def test_only_failures_are_a_comparison_without_cells(tmp_path: Path) -> None:
+    made_job(tmp_path, 0, ["model=gru"], status="failed", error="x")
+    comparison = compared(tmp_path)
+    assert (comparison.cells, comparison.best) == ((), None)
+
+
+def test_a_figure_that_is_no_number_comes_last_and_is_behind_by_nothing(tmp_path: Path) -> None:
+    comparison = sweep(tmp_path, {"lstm": [1.0, None], "gru": [3.0, 3.1], "rnn": [float("nan"), 1.0]})
+    assert comparison.cells[0].label == "gru"
+    assert [cell.nats.mean for cell in comparison.cells[1:]] == [math.inf, math.inf]
+    assert [cell.behind for cell in comparison.cells] == [None, None, None]
+    assert comparison.cells[1].perplexity == math.inf
+
+
+def test_nothing_is_best_where_no_figure_is_a_number(tmp_path: Path) -> None:
+    comparison = sweep(tmp_path, {"lstm": [None], "gru": [None]})
+    assert (comparison.figure, comparison.best) == (NATS, None)
+
+
+# Repetitions that are none
+
+
+def test_a_run_repeated_with_the_same_seed_does_not_make_an_interval(tmp_path: Path) -> None:
+    for name, nats in (("2026-01-01", 1.0), ("2026-01-02", 1.1), ("2026-01-03", 1.2)):
+        made_run(tmp_path / name, config=resolved(), val__nats_per_token=nats)
+    comparison = compared(tmp_path)
+    assert comparison.names == ("run",)
+    assert [(cell.label, cell.nats) for cell in comparison.cells] == [
+        ("2026-01-01", (1.0, None, 1)),
+        ("2026-01-02", (1.1, None, 1)),
+        ("2026-01-03", (1.2, None, 1)),
+    ]
+    assert comparison.set_aside == ()
+
+
+def test_two_sweeps_of_the_same_settings_stand_side_by_side(tmp_path: Path) -> None:
+    for date, more in (("2026-01-01", 0.0), ("2026-01-02", 1.0)):
+        for seed in range(3):
+            config = resolved(seed=seed)
+            made_run(
+                tmp_path / date / f"{seed}_x", [f"seed={seed}"], config=config, val__nats_per_token=1 + more + seed / 10
+            )
+        (tmp_path / date / "sweep.json").write_text("{}")
+    comparison = compared(tmp_path)
+    assert [(cell.label, len(cell.runs)) for cell in comparison.cells] == [("2026-01-01", 3), ("2026-01-02", 3)]
+
+
+def test_of_runs_repeated_in_part_the_latest_counts(tmp_path: Path) -> None:
+    for date, seed, nats in (("2026-01-03", 0, 3.0), ("2026-01-01", 0, 1.0), ("2026-01-02", 1, 2.0)):
+        made_run(tmp_path / date, [f"seed={seed}"], config=resolved(seed=seed), val__nats_per_token=nats)
+    comparison = compared(tmp_path)
+    (cell,) = comparison.cells
+    assert sorted(record.label for record in cell.runs) == ["2026-01-02", "2026-01-03"]
+    assert [record.label for record in comparison.set_aside] == ["2026-01-01"]
+    assert cell.nats.mean == 2.5
+
+
+def test_a_repeated_run_leaves_other_settings_as_they_are(tmp_path: Path) -> None:
+    for date, size in (("2026-01-01", 64), ("2026-01-02", 64), ("2026-01-03", 128)):
+        made_run(tmp_path / date, config=resolved(model__hidden_size=size))
+    comparison = compared(tmp_path)
+    assert comparison.names == ("model.hidden_size", "run")
+    labels = {cell.label for cell in comparison.cells}
+    assert labels == {"hidden_size 64, 2026-01-01", "hidden_size 64, 2026-01-02", "hidden_size 128"}
