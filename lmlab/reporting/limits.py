@@ -21,10 +21,12 @@ def edges(comparison: Comparison) -> list[str]:
     Not where nothing lies beyond: 0 (no dropout) and one layer are the end.
     """
     best = comparison.best
+    if best is None:
+        return []
     found = []
-    for name in comparison.names if best is not None and len(comparison.cells) > 1 else ():
+    for name in comparison.names:
         values = [cell.settings.get(name, "") for cell in comparison.cells]
-        if best is None or not all(is_number(value) for value in values):
+        if not all(is_number(value) for value in values):
             continue
         tried, value = sorted({float(v) for v in values}), float(best.settings[name])
         at_the_end = value == tried[0] and (value == 0 or (value == 1 and name.endswith("num_layers")))

@@ -118,15 +118,16 @@ def _of_one(comparison: Comparison, record: RunRecord, along: Along) -> Iterator
     rows = record.history
     epochs = [row.get("epoch", math.nan) for row in rows]
     if any(NATS in row for row in rows):
-        validation, training = _curve(VALIDATION, rows, NATS, along), _curve(TRAINING, rows, TRAIN, along)
+        label = _training_label(record)
+        validation, training = _curve(VALIDATION, rows, NATS, along), _curve(label, rows, TRAIN, along)
         picture = learning_curves(validation, training, along=along, epochs=epochs, references=_references_of(record))
-        says = (
-            "The training figure is an average over the time before, with dropout on and older weights, so it may lie "
-            "above validation."
-        )
+        says = "The training figure is an average over the time before, when the weights were older"
+        says += ", with dropout on, so it may lie above validation." if label == TRAINING else "."
+        if record.figure("val/source_nats_per_token") is not None:
+            says += " The source's line is of the validation strings; the training strings are others."
         yield Shown("learning_curves", f"Learning curves{of}", says, picture)
         validation = _curve(VALIDATION, rows, "val/error_rate", along)
-        picture = error_rates(validation, _curve(TRAINING, rows, "train/error_rate", along), along=along, epochs=epochs)
+        picture = error_rates(validation, _curve(label, rows, "train/error_rate", along), along=along, epochs=epochs)
         yield Shown("error_rate", f"Error rate{of}", "The share of tokens that were not ranked first.", picture)
     if any("grad_norm" in row for row in rows):
         clip = setting(record.config, "trainer.gradient_clip_val")
@@ -171,6 +172,13 @@ def _qualities(record: RunRecord) -> list[Quality]:
             curve = Curve("", [t for t, _ in known], [value for _, value in known])
             found.append(Quality(words, (curve,), share=name != "longest_copy_characters"))
     return found
+
+
+def _training_label(record: RunRecord) -> str:
+    """With dropout or without."""
+    names = ("dropout", "input_dropout", "output_dropout", "embedding_dropout")
+    off = all(_number(setting(record.config, f"model.{name}")) in (0.0, None) for name in names)
+    return "training (average since the last evaluation)" if off and record.config else TRAINING
 
 
 def _number(text: str) -> float | None:

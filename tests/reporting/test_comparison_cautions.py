@@ -91,22 +91,25 @@ def test_the_best_at_the_edge_of_the_grid_of_each_setting_in_one_caution(tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("name", "values", "best", "told"),
+    ("name", "values", "best", "word"),
     [
-        ("model.dropout", ["0", "0.2", "0.4"], "0", False),
-        ("model.dropout", ["0", "0.2", "0.4"], "0.4", True),
-        ("optimizer.lr", ["1", "2", "3"], "1", True),
-        ("optimizer.lr", ["1", "2", "3"], "2", False),
-        ("optimizer.lr", ["1", "2"], "2", False),
-        ("optimizer.lr", ["1", "1.0", "2"], "2", False),
-        ("model", ["a", "b", "c"], "c", False),
-        ("data.tokens_per_batch", ["null", "1", "2"], "2", False),
+        ("model.dropout", ["0", "0.2", "0.4"], "0", None),
+        ("model.dropout", ["0", "0.2", "0.4"], "0.4", "largest"),
+        ("optimizer.lr", ["1", "2", "3"], "1", "smallest"),
+        ("optimizer.lr", ["1", "2", "3"], "2", None),
+        ("optimizer.lr", ["1", "2"], "2", None),
+        ("optimizer.lr", ["1", "1.0", "2"], "2", None),
+        ("model", ["a", "b", "c"], "c", None),
+        ("data.tokens_per_batch", ["null", "1", "2"], "2", None),
     ],
 )
-def test_what_counts_as_an_edge(tmp_path: Path, name: str, values: list[str], best: str, told: bool) -> None:
+def test_what_counts_as_an_edge(tmp_path: Path, name: str, values: list[str], best: str, word: str | None) -> None:
     for number, value in enumerate(values):
         made_job(tmp_path, number, [f"{name}={value}"], val__nats_per_token=1.0 if value == best else 2.0)
-    assert ("edge" in said(tmp_path)) is told
+    found = said(tmp_path).get("edge")
+    assert (found is None) is (word is None)
+    if found is not None:
+        assert f"{name} {best} is the {word} of 3 values" in found.text
 
 
 def test_failures_by_reason(tmp_path: Path) -> None:

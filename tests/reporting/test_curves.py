@@ -25,6 +25,7 @@ from lmlab.training.callbacks import alarms
         ([2.0, 1.5, 1.6], [2.0, 1.5, 1.6], "failed optimisation"),
         ([2.0, 1.5, 1.505], [2.0, 1.5, 1.0], "last worse"),
         ([2.0, 1.5, 1.6], [], "last worse"),
+        ([2.0, 1.5, 1.5012], [2.0, 1.5, 1.0], "last worse"),
         ([2.0, 1.5, 1.5005], [2.0, 1.5, 1.0], None),
         ([2.0, 1.5, 1.9, 1.4], [2.0, 1.5, 1.4, 1.3], None),
         ([2.0], [1.0], None),
@@ -75,15 +76,21 @@ def test_the_clipped_share_is_one_of_steps_not_of_evaluations() -> None:
     rows = [{"step": 90.0, "clip_fraction": 0.0}, {"step": 100.0, "clip_fraction": 1.0}]
     assert clip_fraction(rows) == pytest.approx(0.1)
     assert clip_fraction([{"step": 90.0}, {"step": 100.0, "clip_fraction": 0.5}]) == 0.5
+    assert clip_fraction([{"step": 1.0, "clip_fraction": 1.0}, {"clip_fraction": 0.0}]) == 1.0
     assert clip_fraction([{"step": 10.0}]) is None
     assert clip_fraction([]) is None
 
 
-@pytest.mark.parametrize(("excess", "below"), [(-0.0101, 20.2), (-0.0099, None), (0.5, None)])
+@pytest.mark.parametrize(("excess", "below"), [(-0.0101, 20.2), (-0.01, 20.0), (-0.0099, None), (0.5, None)])
 def test_a_model_better_than_the_source_by_more_than_chance(tmp_path: Path, excess: float, below: float | None) -> None:
     folder = made_job(tmp_path, 0, [], val__excess_nats_per_token=excess, val__num_tokens=2000)
     found = nats_below_source(read_record(folder))
     assert found == (None if below is None else pytest.approx(below))
+
+
+def test_without_a_count_it_is_not_known(tmp_path: Path) -> None:
+    folder = made_job(tmp_path, 0, [], val__excess_nats_per_token=-9.0, val__num_tokens=None)
+    assert nats_below_source(read_record(folder)) is None
 
 
 def test_one_evaluation_below_the_source_is_enough(tmp_path: Path) -> None:

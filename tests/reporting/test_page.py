@@ -176,3 +176,11 @@ def test_surprise_grows_with_smaller_probability() -> None:
     found = [_surprise(-math.log(p)) for p in (1.0, 0.51, 0.49, 0.11, 0.09, 0.011, 0.009, 0.0011, 0.0009, 1e-300)]
     assert found == ["s0", "s0", "s1", "s1", "s2", "s2", "s3", "s3", "s4", "s4"]
     assert _surprise(1e6) == SURPRISE[-1][0]
+
+
+def test_the_training_curve_says_dropout_is_on_only_where_it_is(tmp_path: Path) -> None:
+    for name, dropout in (("with", 0.5), ("without", 0.0)):
+        made_run(tmp_path / name, config=resolved(model__dropout=dropout), history=history(2.0))
+        written(tmp_path / name, tmp_path / f"report-{name}")
+        text = (tmp_path / f"report-{name}" / "report.md").read_text(encoding="utf-8")
+        assert ("with dropout on" in text) == (dropout > 0)

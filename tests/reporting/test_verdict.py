@@ -12,7 +12,8 @@ from made_sweeps import evaluations, made_job, made_run, resolved, write_history
 
 from lmlab.reporting.comparison import compare
 from lmlab.reporting.finding import find_records
-from lmlab.reporting.verdict import Verdict, verdict
+from lmlab.reporting.records import read_record
+from lmlab.reporting.verdict import Verdict, text_name, verdict
 
 
 def judged(folder: Path) -> Verdict:
@@ -118,7 +119,10 @@ def test_which_models_overfitted_and_which_failed_to_optimise(tmp_path: Path) ->
 def test_that_none_did_is_said_where_it_is_known(tmp_path: Path) -> None:
     folder = made_job(tmp_path, 0, ["a=1"])
     made_job(tmp_path, 1, ["a=2"])
-    assert not any("overfitted" in sentence for sentence in judged(tmp_path).shows)
+    for history in ([], evaluations([2.0], [2.0])):
+        if history:
+            write_history(folder, history)
+        assert not any("overfitted" in sentence for sentence in judged(tmp_path).shows)
     write_history(folder, evaluations([2.0, 1.5], [2.0, 1.5]))
     assert judged(tmp_path).shows[-1] == "No run overfitted or failed to optimise."
 
@@ -160,6 +164,14 @@ def test_different_texts_have_a_best_each(tmp_path: Path) -> None:
     )
     assert found.shows[1].startswith("The next, “gru”, is 1.0000 nats per token")
     assert found.shows[3].startswith("Of 2 settings evaluated on b.txt, “gru” is best, with 3.0000")
+
+
+def test_a_data_set_is_called_by_its_name_and_ones_own_text_by_its_file(tmp_path: Path) -> None:
+    for i, (name, path) in enumerate((("oz", None), ("text", "/x/a.txt"), ("sst", "/x/sst"), ("text", None))):
+        config = resolved(data__name=name, data__path=path)
+        record = read_record(made_run(tmp_path / str(i), config=config))
+        assert text_name(record) == ("oz", "a.txt", "sst", "text")[i]
+    assert text_name(read_record(tmp_path)) == "the same text"
 
 
 # One run
