@@ -28,8 +28,8 @@ def excess_by_length(
     Returns:
         By ``up to 16 characters`` and so on: ``strings``, ``tokens`` (end tokens counted), ``nats_per_token`` of the
         model, ``source_nats_per_token`` and ``excess_nats_per_token``, which on a part of the strings may be below 0: a
-        model that makes short strings too likely pays for it with long ones. A limit below which there is no string is left
-        out, and one that takes no more strings than the limit before.
+        model that makes short strings too likely pays for it with long ones. A limit below which there is no string is
+        left out, and one that takes no more strings than the limit before.
     """
     loader = SentenceEvaluationLoader(store)
     by_token = nats_by_token(model, loader).double().numpy()
