@@ -130,6 +130,11 @@ def _wrong_type(error: BaseException, text: str, arguments: list[str]) -> UserEr
         r"Value '(.*)' of type '([^']+)' (?:could not|is not).*?(Integer|Float|Boolean|[Ss]tring|List|list)?$", text
     )
     key = _match(r"full_key: (\S+)", text)
+    no_switch = _match(r"Value '(.*)' is not a valid bool", text)
+    if no_switch:
+        named = key or _match(r"merging override (?:\+*)([^=\s]+)=", text)
+        name = named[1] if named else "configuration"
+        return UserError(name, no_switch[1], "is neither true nor false", f"for example {name}=true")
     if wrong:
         name = key[1] if key else "configuration"
         for expected, (words, example) in _TYPES.items():

@@ -62,6 +62,10 @@ TRAIN = [
     (["name=../x"], ["name=../x"]),
     (["callbacks.sample_text.prompts=Once"], ["callbacks.sample_text.prompts=Once", "is not a list"]),
     (["run=nowhere"], ["run=nowhere", "no such folder"]),
+    (["experiment=shakespear"], ["experiment=shakespear", "no such option", "did you mean shakespeare?"]),
+    (["evaluation.temperatures=[-1]"], ["evaluation.temperatures=-1", "is no temperature"]),
+    (["model.locked_dropout=maybe"], ["model.locked_dropout=maybe", "neither true nor false"]),
+    (["data=imdb", "data.path=.", "data.source.max_reviews=0"], ["data.source.max_reviews=0"]),
 ]
 
 
@@ -88,6 +92,8 @@ OTHERS = [
     ("evaluate", ["split=tset"], ["split=tset", "train, validation"]),
     ("evaluate", ["data.path=nowhere.txt"], ["data.path=nowhere.txt"]),
     ("evaluate", ["split=test", "data.path=."], ["split=test", "evaluated whole"]),
+    ("report", ["watch=maybe"], ["watch=maybe", "neither true nor false"]),
+    ("report", ["runs=nowhere"], ["runs=nowhere", "no such folder"]),
     ("benchmark", ["batches=chunks"], ["batches=chunks", "streams or sentences"]),
     ("benchmark", ["models=[cnn]"], ["models=cnn", "rnn, gru, lstm"]),
 ]
