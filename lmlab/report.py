@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -52,16 +53,25 @@ def _folder(config: DictConfig, records: Sequence[RunRecord]) -> Path:
     if config.output is not None:
         return Path(config.output).expanduser()
     origins = {record.origin for record in records}
-    # One run, or the jobs of one sweep: the report belongs to them.
-    if len(records) == 1:
-        return records[0].folder / "report"
+    alone = records[0].folder if len(records) == 1 else None
+    if alone is not None and (
+        records[0].number is None or Path(str(config.runs)).expanduser().resolve() == alone.resolve()
+    ):
+        return alone / "report"
+    # The jobs of one sweep, be it the first alone: the report belongs to the sweep.
     if len(origins) == 1:
         return origins.pop() / "report"
     return Path(config.output_dir).expanduser() / "reports" / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
 
 
 def _ended(records: Sequence[RunRecord]) -> bool:
-    return all(record.status in ("finished", "failed", "interrupted") for record in records)
+    """Whether nothing more is to come: no run trains, and no sweep has jobs left."""
+    from lmlab.reporting.sweeps import planned_jobs
+
+    if any(record.status not in ("finished", "failed", "interrupted") for record in records):
+        return False
+    jobs = Counter(record.origin for record in records if record.number is not None)
+    return all(count >= (planned_jobs(sweep) or 0) for sweep, count in jobs.items())
 
 
 def _state(records: Sequence[RunRecord]) -> list[tuple[str, str, int]]:

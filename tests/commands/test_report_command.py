@@ -36,6 +36,15 @@ def test_a_sweeps_report_lies_in_its_folder_and_torch_is_not_needed(tmp_path: Pa
     assert (tmp_path / "elsewhere" / "deep" / "report.md").is_file()
 
 
+def test_the_first_job_of_a_sweep_is_no_run_of_its_own(tmp_path: Path) -> None:
+    job = made_job(tmp_path / "sweep", 0, ["optimizer.lr=1"])
+    (tmp_path / "sweep" / "sweep.json").write_text("{}")
+    typed("runs=sweep", cwd=tmp_path)
+    assert (tmp_path / "sweep" / "report" / "index.html").is_file()
+    typed(f"runs=sweep/{job.name}", cwd=tmp_path)
+    assert (job / "report" / "index.html").is_file()
+
+
 def test_several_runs_get_a_folder_of_their_own(tmp_path: Path) -> None:
     for name in ("a", "b"):
         made_run(tmp_path / "outputs" / "text" / name, history=evaluations([2.0, 1.5]))
@@ -64,8 +73,8 @@ def test_mistakes_are_answered_in_one_line(tmp_path: Path) -> None:
 def test_watching_writes_the_report_again_as_jobs_end_and_then_ends(tmp_path: Path) -> None:
     sweep = tmp_path / "sweep"
     made_job(sweep, 0, ["optimizer.lr=1"], val__nats_per_token=2.5)
-    unfinished = made_job(sweep, 1, ["optimizer.lr=2"], status="missing")
-    (sweep / "sweep.json").write_text("{}")
+    # The second job has not begun: what is to come is known from the sweep's record.
+    (sweep / "sweep.json").write_text(json.dumps({"swept": {"optimizer.lr": 2}}))
     words = [sys.executable, "-m", "lmlab.report", "runs=sweep", "watch=true", "every_seconds=0.1"]
     watching = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     page = sweep / "report" / "index.html"
@@ -73,6 +82,7 @@ def test_watching_writes_the_report_again_as_jobs_end_and_then_ends(tmp_path: Pa
     while not page.is_file() and time.monotonic() < deadline:
         time.sleep(0.1)
     assert "jobs are still running" in page.read_text(encoding="utf-8")
+    unfinished = made_job(sweep, 1, ["optimizer.lr=2"], status="missing")
     beside = tmp_path / "summary.json"
     beside.write_text(json.dumps({**FINISHED, "val/nats_per_token": 1.5}))
     beside.rename(unfinished / "summary.json")
