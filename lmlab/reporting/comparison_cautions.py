@@ -72,9 +72,11 @@ def _failed(comparison: Comparison) -> Caution | None:
     if not reasons:
         return None
     failed = [record for found in reasons.values() for record in found]
-    told = [f"{who(comparison, found)}: {reason}" for reason, found in reasons.items()]
-    text = f"{plural(len(failed), 'run')} failed and {'has' if len(failed) == 1 else 'have'} no result. "
-    text += "; ".join(told[:4]) + (f"; and {len(told) - 4} other reasons" if len(told) > 4 else "") + "."
+    told = [f"{who(comparison, found)}: {reason.rstrip('.')}" for reason, found in reasons.items()]
+    text = "; ".join(told[:4]) + (f"; and {len(told) - 4} other reasons" if len(told) > 4 else "") + "."
+    text = f"{plural(len(failed), 'run')} failed and {'has' if len(failed) == 1 else 'have'} no result. " + _sentence(
+        text
+    )
     remedy = "Put right what the reason names, then start again; a sweep that is started again runs only what failed."
     return Caution("failed", "alarm", "Failed runs", text, remedy, labels(comparison, failed))
 
@@ -93,9 +95,13 @@ def _unfinished(comparison: Comparison) -> Caution | None:
     text += (
         ": its figures are those of the best epoch so far." if alone else ", and what is not finished is not ranked."
     )
-    text = text[:1].upper() + text[1:]
+    text = _sentence(text)
     remedy = "Wait, or go on where they stopped: python -m lmlab.train run=FOLDER."
     return Caution("unfinished", "warning", "Not finished", text, remedy, labels(comparison, found))
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _seeds(comparison: Comparison) -> Caution | None:

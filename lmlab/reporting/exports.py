@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from lmlab.reporting.comparison import Comparison
@@ -74,7 +74,7 @@ def experiment_logs(comparison: Comparison) -> str:
     for record in comparison.records:
         own = comparison.settings_of(record)
         about: list[object] = [record.label, record.status]
-        about += [_setting(record, own, name) for name in _SETTINGS.values()]
+        about += [_setting(record, name) for name in _SETTINGS.values()]
         about += [own[name] for name in more]
         about += [record.summary.get(name) for name in _RESULTS.values()]
         drawn: list[Temperature | None] = [*temperatures(record)]
@@ -95,11 +95,10 @@ def history(comparison: Comparison) -> str:
     return csv_text(header, rows)
 
 
-def _setting(record: RunRecord, own: Mapping[str, str], name: str) -> str:
+def _setting(record: RunRecord, name: str) -> str:
     """As it stands in the configuration; as typed where a run has left none."""
-    group = name.removesuffix(".name")
-    typed = own.get(name) or own.get(group) or record.overrides.get(name) or record.overrides.get(group) or ""
-    return setting(record.config, name) or typed
+    typed = record.overrides.get(name) or record.overrides.get(name.removesuffix(".name"))
+    return setting(record.config, name) or typed or ""
 
 
 def _sample(row: Temperature | None) -> Sequence[Any]:

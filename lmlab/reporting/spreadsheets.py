@@ -32,7 +32,7 @@ def cell(value: object) -> object:
     """
     if value is None:
         return ""
-    if not isinstance(value, str) or value[:1] not in _FORMULA or not value:
+    if not isinstance(value, str) or value[:1] not in _FORMULA:
         return value
     try:
         float(value)

@@ -145,8 +145,24 @@ def test_unknown_words_above_five_per_cent(tmp_path: Path, rate: float, told: bo
     found = said(tmp_path)
     assert ("unknown-words" in found) is told
     if told:
-        assert "5.1% of the evaluated tokens" in found["unknown-words"].text
+        assert "In this run, 5.1% of the evaluated tokens" in found["unknown-words"].text
         assert "tokenizer.min_frequency" in found["unknown-words"].remedy
+
+
+def test_the_most_unknown_words_are_the_example(tmp_path: Path) -> None:
+    for i, rate in enumerate((0.06, 0.08, 0.04), 1):
+        run(tmp_path, f"2026-01-0{i}", val__unk_rate=rate)
+    text = said(tmp_path)["unknown-words"].text
+    assert (
+        "2 of the 3 runs (“2026-01-01” and “2026-01-02”), up to 8.0% of the evaluated tokens are <unk> (2026-01-02)"
+        in text
+    )
+
+
+def test_a_leak_without_a_share(tmp_path: Path) -> None:
+    for i in (1, 2):
+        run(tmp_path, f"2026-01-0{i}", warnings=["leak: much of it; its perplexity is flattered: x"])
+    assert "In all 2 runs, much of it (2026-01-01). What" in said(tmp_path)["leak"].text
 
 
 def test_unknown_words_of_a_published_text_have_their_own_remedy(tmp_path: Path) -> None:

@@ -122,10 +122,25 @@ def test_failures_by_reason(tmp_path: Path) -> None:
     assert found.runs == ("a 2", "a 3", "a 4")
 
 
+@pytest.mark.parametrize(("reasons", "last"), [(4, "“a 3”: r3."), (6, "; and 2 other reasons.")])
+def test_many_reasons_are_cut_short(tmp_path: Path, reasons: int, last: str) -> None:
+    for number in range(reasons):
+        made_job(tmp_path, number, [f"a={number}"], status="failed", error=f"r{number}")
+    found = said(tmp_path)
+    assert set(found) == {"failed"}
+    assert found["failed"].text.endswith(last)
+
+
+def test_a_failure_without_a_reason(tmp_path: Path) -> None:
+    made_job(tmp_path, 0, [], status="failed")
+    assert said(tmp_path)["failed"].text == "1 run failed and has no result. This run: no reason is recorded."
+
+
 def test_what_has_not_finished(tmp_path: Path) -> None:
     made_job(tmp_path, 0, ["a=1"])
     made_job(tmp_path, 1, ["a=2"], status="interrupted")
     made_job(tmp_path, 2, ["a=3"], status="missing")
+    assert set(said(tmp_path)) == {"unfinished"}
     found = said(tmp_path)["unfinished"]
     assert found.text == "2 of the 3 runs (“a 2” and “a 3”) have not finished, and what is not finished is not ranked."
     (tmp_path / "sweep.json").write_text(json.dumps({"swept": {"a": 3, "seed": 2}}))
@@ -153,9 +168,10 @@ def test_runs_that_are_no_repetitions(tmp_path: Path) -> None:
 
 
 def test_machines_and_versions(tmp_path: Path) -> None:
-    first = {"device": "CPU (1 threads)", "versions": {"torch": "2.11", "numpy": "1"}}
-    found = pair(tmp_path, first, {"device": "NVIDIA H200", "versions": {"torch": "2.13", "numpy": "2"}})
+    first = {"device": "CPU (1 threads)", "versions": {"torch": "2.11", "lmlab": "1", "numpy": "1"}}
+    found = pair(tmp_path, first, {"device": "NVIDIA H200", "versions": {"torch": "2.13", "lmlab": "1", "numpy": "2"}})
     assert {kind: caution.level for kind, caution in found.items()} == {"machines": "note", "versions": "note"}
     assert "CPU (1 threads) and NVIDIA H200" in found["machines"].text
     assert "torch 2.11 and 2.13" in found["versions"].text
     assert "numpy" not in found["versions"].text
+    assert "lmlab" not in found["versions"].text

@@ -45,6 +45,11 @@ def test_samples_of_training_stand_in_with_the_figures_of_the_summary(tmp_path: 
     assert (high.temperature, high.text, high.figures, high.num_samples) == (1.0, "last", {"distinct_2": 0.5}, 20)
 
 
+def test_samples_of_training_stand_in_without_any_figures(tmp_path: Path) -> None:
+    (row,) = temperatures(run(tmp_path, samples=[sample(10, 0.8, "text")]))
+    assert (row.temperature, row.text, row.figures) == (0.8, "text", {})
+
+
 def test_what_was_put_aside_counts_before_the_rest(tmp_path: Path) -> None:
     listed = [{"temperature": 1.0, "text": "aside"}, {"temperature": 0.5, "text": "aside too"}]
     samples = [sample(10, 1.0, "trained"), sample(10, 0.8, "only here")]
@@ -92,7 +97,7 @@ def test_predictions_of_checkpoints(tmp_path: Path) -> None:
 
 
 def test_a_passage_is_read_in_order(tmp_path: Path) -> None:
-    tokens = [["Th", 3.21], ["e", 0.02], ["e", 0], ["x", float("nan")]]
+    tokens = [["Th", 3.21], ["e", 0.02], ["e", 0], ["x", float("nan")], 3, None, "ab"]
     assert passage(run(tmp_path, exhibits={"passage": {"tokens": tokens}})) == [("Th", 3.21), ("e", 0.02), ("e", 0.0)]
 
 
