@@ -125,6 +125,7 @@ def _tell_sweep(folder: Path, *, interrupted: bool) -> None:
     if best is not None:
         print(f"best run    python -m lmlab.generate run={shown(best)}")
     print(f"results     {shown(folder / 'results.csv')}")
+    print(f"report      python -m lmlab.report runs={shown(folder)}")
     print(f"compare     tensorboard --logdir {shown(folder)} (page HPARAMS)")
     again = f"python -m lmlab.train run={shown(folder)}"
     if interrupted:

@@ -44,12 +44,16 @@ def made_job(sweep: Path, number: int, overrides: list[str], **summary: Any) -> 
     folder = sweep / f"{number}_job"
     (folder / ".hydra").mkdir(parents=True)
     (folder / ".hydra" / "overrides.yaml").write_text(yaml.safe_dump(overrides))
+    _write_summary(folder, summary)
+    return folder
+
+
+def _write_summary(folder: Path, summary: Mapping[str, Any]) -> None:
     given = {key.replace("__", "/"): value for key, value in summary.items()}
     if given.get("status") == "failed":
         (folder / "summary.json").write_text(json.dumps({"name": "text-lstm", **given}))
     elif given.get("status") != "missing":
         (folder / "summary.json").write_text(json.dumps({**FINISHED, **given}))
-    return folder
 
 
 def made_run(
@@ -89,11 +93,7 @@ def made_run(
         (folder / "samples.jsonl").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     if exhibits is not None:
         (folder / "exhibits.json").write_text(json.dumps(dict(exhibits)), encoding="utf-8")
-    given = {key.replace("__", "/"): value for key, value in summary.items()}
-    if given.get("status") == "failed":
-        (folder / "summary.json").write_text(json.dumps({"name": "text-lstm", **given}))
-    elif given.get("status") != "missing":
-        (folder / "summary.json").write_text(json.dumps({**FINISHED, **given}))
+    _write_summary(folder, summary)
     return folder
 
 

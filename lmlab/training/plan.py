@@ -178,6 +178,7 @@ def describe_result(config: dict[str, Any], summary: dict[str, Any], folder: Pat
         "curves      tensorboard --logdir outputs",
         f'next        python -m lmlab.generate run={place} prompt="The " temperature=0.8',
         f"            python -m lmlab.evaluate run={place} split={split}",
+        f"            python -m lmlab.report runs={place}",
         f"            python -m lmlab.train -m {data}model=lstm,gru model.hidden_size=256,512",
     ]
     return "\n".join(lines)
