@@ -20,8 +20,8 @@ from lmlab.reporting.wording import count, interval, number, percent
 NOTHING = "–"
 # Characters of a sample in a table.
 _BEGINNING = 80
-# Tokens of a prediction.
-_NEXT = 5
+# Tokens of a prediction, the most probable first.
+_PLACES = ("1st", "2nd", "3rd", "4th", "5th")
 _CURVES = {"overfitting": "overfitted", "failed optimisation": "failed to optimise", "last worse": "last epoch worse"}
 
 
@@ -112,8 +112,8 @@ def temperature_table(record: RunRecord) -> Table:
 def checkpoint_table(record: RunRecord) -> Table:
     """What each kept checkpoint expects after the prompt, the most probable first."""
     prompt, found = predictions(record)
-    most = min(_NEXT, max((len(row.next) for row in found), default=0))
-    header = ("checkpoint", "step", *(f"{i}." for i in range(1, most + 1)))
+    most = min(len(_PLACES), max((len(row.next) for row in found), default=0))
+    header = ("checkpoint", "step", *_PLACES[:most])
     rows = []
     for row in found:
         tokens = [f"{visible(token)} {percent(share)}" for token, share in row.next[:most]]

@@ -61,6 +61,16 @@ def test_no_text_breaks_a_table(text: str) -> None:
     assert [plain(cell) for cell in cells] == [shown, "x", "y", shown]
 
 
+def test_words_stand_left_and_numbers_right() -> None:
+    table = Table("T", ("a", "b", "c"), (("x", "y", "1"),) * 2, words=2)
+    assert markdown_table(table, heading="H") == [
+        "## H", "| a | b | c |\n| :-- | :-- | --: |\n| x | y | 1 |\n| x | y | 1 |",
+    ]  # fmt: skip
+    assert len(markdown_table(table, most=2)) == 2
+    assert markdown_table(table, most=1)[2] == "… and 1 more, see results.csv."
+    assert markdown_table(Table("T", ("a",), (), words=1)) == []
+
+
 def test_words_and_numbers_read_well_unrendered() -> None:
     text = "Best: hidden_size 64 (seed 0), 1.5000 ± 0.0100 nats; raise trainer.max_epochs=3 - or 5-gram!"
     assert escaped(text) == text
@@ -154,6 +164,23 @@ def test_only_failed_jobs_and_empty_folders_make_a_report(tmp_path: Path) -> Non
     assert "This run failed: optimizer.lr=-1: is \\*not\\* positive; give &#124; one" in text
     made_job(tmp_path, 1, ["a=2"], status="missing")
     assert "None of the 2 runs has finished" in report(tmp_path)
+
+
+def test_runs_that_have_not_finished_show_their_samples(tmp_path: Path) -> None:
+    for number in range(10):
+        folder = made_run(
+            tmp_path / f"{number}_x", [f"a={number}"], samples=[{"text": f"t{number}", "step": 1}], status="interrupted"
+        )
+        assert folder.exists()
+    text = report(tmp_path)
+    assert re.findall(r"```text\n(t\d)\n```", text) == [f"t{number}" for number in range(8)]
+    assert "Samples of 2 more settings are in their folders." in text
+
+
+def test_a_run_with_predictions_alone_shows_them(tmp_path: Path) -> None:
+    exhibits = {"predictions": {"prompt": "peo", "checkpoints": [{"name": "best", "step": 7, "next": [["p", 0.5]]}]}}
+    made_run(tmp_path / "2026-01-01", config=resolved(), exhibits=exhibits)
+    assert "## What comes after “peo”\n\n| checkpoint | step | 1st |" in report(tmp_path)
 
 
 def test_damaged_samples_are_shown_as_far_as_they_go(tmp_path: Path) -> None:

@@ -59,6 +59,19 @@ def test_settings_stand_in_order_with_what_they_are_behind(tmp_path: Path) -> No
     assert "test loss (nats per token)" not in table.header
 
 
+def test_one_setting_is_behind_nothing(tmp_path: Path) -> None:
+    folder = made_job(tmp_path, 0, ["seed=0"])
+    write_history(folder, evaluations([2.0, 1.5, 1.7], [2.0, 1.5, 1.0]))
+    table = settings_table(compared(tmp_path))
+    assert table.header[: table.words] == ("place", "runs")
+    (row,) = cells(table)
+    assert not {"seeds", "is that real?", "behind the best (nats per token)"} & set(row)
+    assert (row["runs"], row["curve"]) == ("0_job", "overfitted")
+    made_job(tmp_path, 1, ["seed=1"])
+    (row,) = cells(settings_table(compared(tmp_path)))
+    assert (row["runs"], row["seeds"], row["curve"]) == ("text-lstm", "2", "overfitted (1 of 2)")
+
+
 def test_inside_the_interval_is_said_in_the_table(tmp_path: Path) -> None:
     for number, (model, value) in enumerate([("a", 1.0), ("a", 1.2), ("b", 1.1), ("b", 1.3)]):
         made_job(tmp_path, number, [f"model={model}", f"seed={number % 2}"], val__nats_per_token=value)
@@ -138,7 +151,7 @@ def test_checkpoints_have_as_many_columns_as_tokens(tmp_path: Path) -> None:
     exhibits = {"predictions": {"prompt": "peo", "checkpoints": listed}}
     table = checkpoint_table(read_record(made_run(tmp_path / "r", exhibits=exhibits)))
     assert table.title == "What comes after “peo”"
-    assert table.header == ("checkpoint", "step", "1.", "2.", "3.", "4.", "5.")
+    assert table.header == ("checkpoint", "step", "1st", "2nd", "3rd", "4th", "5th")
     assert table.rows == (
         ("step-000500", "1,500", "a 10.0%", "b 10.0%", "c 10.0%", "d 10.0%", "e 10.0%"),
         ("best", "–", "␣ 97.5%", "–", "–", "–", "–"),
@@ -150,3 +163,4 @@ def test_white_space_and_control_characters_are_seen() -> None:
     assert visible("a b\n\tc\x1b[2J") == "a b⏎⇥c�[2J"
     assert visible("") == ""
     assert beginning("") == "–"
+    assert (beginning("x" * 80), beginning("x" * 81)) == ("x" * 80, "x" * 80 + "…")
