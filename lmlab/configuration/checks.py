@@ -241,8 +241,8 @@ def _check_model(config: DictConfig) -> None:
     at_least(config, "model.num_layers", 1)
     if "context" in model:
         at_least(config, "model.context", 1)
-    for name in ("dropout", "input_dropout", "output_dropout", "embedding_dropout"):
-        value = model[name]
+    for name in ("dropout", "input_dropout", "output_dropout", "embedding_dropout", "weight_dropout"):
+        value = model.get(name, 0.0)
         if not 0 <= value < 1:
             raise UserError(f"model.{name}", value, "is not a share of units", "give 0 or more and less than 1")
     by_file = embedding._target_.endswith("glove_vectors")

@@ -213,6 +213,7 @@ def known_settings(error: BaseException) -> list[str]:
             return walk(command, "")
     names = walk(schema.TrainConfig, "")
     for node, prefix in (
+        (schema.RecurrentConfig, "model."),
         (schema.FeedForwardConfig, "model."),
         (schema.WindowsConfig, "data.batching."),
         (schema.SentencesConfig, "data.batching."),

@@ -76,6 +76,11 @@ class CoreConfig:
 
 
 @dataclass
+class RecurrentCoreConfig(CoreConfig):
+    weight_dropout: float = MISSING
+
+
+@dataclass
 class FeedForwardCoreConfig(CoreConfig):
     context: int = MISSING
 
@@ -92,6 +97,12 @@ class ModelConfig:
     embedding_dropout: float = MISSING
     tie_weights: bool = MISSING
     core: CoreConfig = field(default_factory=CoreConfig)
+
+
+@dataclass
+class RecurrentConfig(ModelConfig):
+    weight_dropout: float = MISSING
+    core: RecurrentCoreConfig = field(default_factory=RecurrentCoreConfig)
 
 
 @dataclass
@@ -378,6 +389,7 @@ def register() -> None:
         "tokenizer_word": WordTokenizerConfig,
         "tokenizer_bpe": BPETokenizerConfig,
         "model": ModelConfig,
+        "model_recurrent": RecurrentConfig,
         "model_feedforward": FeedForwardConfig,
         "embedding": EmbeddingConfig,
         "optimizer_adam": AdamConfig,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from lmlab.models.regularizers import make_dropout
+from lmlab.models.regularizers import Dropout, make_dropout
 
 State = tuple[Tensor, ...]
 # One token further: (inputs (B, I), state) -> (output (B, H), state).
@@ -59,19 +59,30 @@ class RecurrentCore(nn.Module):
         num_layers: stacked layers.
         dropout: between layers.
         locked_dropout: one mask for all steps of a batch.
+        weight_dropout: on the hidden-to-hidden matrices, one mask for a whole batch.
+
+    Source of the last: Merity et al. 2018, Regularizing and Optimizing LSTM Language Models, section 2 (DropConnect).
     """
 
     make_layer: Callable[..., nn.Module]
     tensors_per_layer: int
 
     def __init__(
-        self, *, input_size: int, hidden_size: int, num_layers: int, dropout: float, locked_dropout: bool
+        self,
+        *,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int,
+        dropout: float,
+        locked_dropout: bool,
+        weight_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.output_size = hidden_size
         sizes = [input_size] + [hidden_size] * (num_layers - 1)
         self.layers = nn.ModuleList(self.make_layer(size, hidden_size, batch_first=True) for size in sizes)
         self.dropout = make_dropout(dropout, locked=locked_dropout)
+        self.weight_dropout = Dropout(weight_dropout)
 
     def init_state(self, batch_size: int) -> State:
         """A fresh state: zeros."""
@@ -99,8 +110,15 @@ class RecurrentCore(nn.Module):
         return output, tuple(new_state)
 
     def _run_layer(self, layer: nn.Module, inputs: Tensor, state: State) -> tuple[Tensor, State]:
-        output, hidden = layer(inputs, state[0])
+        output, hidden = self._call(layer, inputs, state[0])
         return output, (hidden,)
+
+    def _call(self, layer: nn.Module, inputs: Tensor, hidden: object) -> Any:
+        if self.weight_dropout.rate == 0 or not self.training:
+            return layer(inputs, hidden)
+        # The module runs with the thinned matrix in place of its own, so that the fast kernels stay in use.
+        thinned = self.weight_dropout(layer.get_parameter("weight_hh_l0"))
+        return torch.func.functional_call(layer, {"weight_hh_l0": thinned}, (inputs, hidden))
 
     def stepper(self) -> Stepper:
         """A function that runs one step without dropout, for generating: a matrix product or two a layer.
@@ -187,7 +205,7 @@ class LSTM(RecurrentCore):
     tensors_per_layer = 2
 
     def _run_layer(self, layer: nn.Module, inputs: Tensor, state: State) -> tuple[Tensor, State]:
-        output, hidden = layer(inputs, (state[0], state[1]))
+        output, hidden = self._call(layer, inputs, (state[0], state[1]))
         return output, hidden
 
     @staticmethod

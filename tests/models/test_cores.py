@@ -190,3 +190,51 @@ def test_dropout_at_rate_0_or_while_evaluating_changes_nothing():
     inputs = torch.randn(10, 10)
     assert torch.equal(Dropout(0.0)(inputs), inputs)
     assert torch.equal(Dropout(0.9).eval()(inputs), inputs)
+
+
+@EACH_CORE
+def test_weight_dropout_thins_the_hidden_matrices_once_a_batch(kind):
+    torch.manual_seed(0)
+    core = kind(
+        input_size=3, hidden_size=5, num_layers=2, dropout=0.0, locked_dropout=False, weight_dropout=0.4
+    ).double()
+    before = {name: weight.clone() for name, weight in core.named_parameters()}
+    inputs = torch.randn(4, 7, 3, dtype=torch.float64)
+    state = core.init_state(4)
+    torch.manual_seed(1)
+    output, new_state = core(inputs, state)
+    torch.autograd.backward(output.sin().sum())
+
+    torch.manual_seed(1)
+    reference = make_reference(core)
+    torch.manual_seed(1)
+    scales = [Dropout(0.4)(torch.ones(matrix(core, i).shape, dtype=torch.float64)) for i in range(2)]
+    assert all(0 < (scale == 0).sum() < scale.numel() for scale in scales)
+    with torch.no_grad():
+        for i, scale in enumerate(scales):
+            getattr(reference, f"weight_hh_l{i}").mul_(scale)
+    expected, expected_state = reference(inputs)
+    torch.autograd.backward(expected.sin().sum())
+
+    assert_close(output, expected)
+    for ours, theirs in zip(as_pair(as_torch_wants_it(core, new_state)), as_pair(expected_state), strict=True):
+        assert_close(ours, theirs)
+    for i, scale in enumerate(scales):
+        assert_close(matrix(core, i).grad, getattr(reference, f"weight_hh_l{i}").grad * scale)
+    assert all(torch.equal(weight, before[name]) for name, weight in core.named_parameters())
+
+
+@EACH_CORE
+def test_no_weight_is_dropped_while_evaluating_or_generating(kind):
+    torch.manual_seed(0)
+    core = kind(
+        input_size=3, hidden_size=5, num_layers=2, dropout=0.0, locked_dropout=False, weight_dropout=0.9
+    ).double()
+    inputs = torch.randn(4, 1, 3, dtype=torch.float64)
+    expected, _ = make_reference(core)(inputs)
+    assert_close(core.eval()(inputs, core.init_state(4))[0], expected)
+    assert_close(core.stepper()(inputs[:, 0], core.init_state(4))[0], expected[:, 0])
+
+
+def matrix(core: RecurrentCore, layer: int) -> nn.Parameter:
+    return core.layers[layer].get_parameter("weight_hh_l0")
