@@ -92,6 +92,13 @@ class Comparison:
         return cell if cell is not None and math.isfinite(cell.mean(self.figure or NATS).mean) else None
 
     @property
+    def shown(self) -> RunRecord | None:
+        """The run whose curves and texts are shown: the best seed of the best setting, or the first with a curve."""
+        if self.best is not None:
+            return min(self.best.runs, key=lambda record: record.figure(self.figure or NATS) or math.inf)
+        return next((record for record in self.records if record.history), None)
+
+    @property
     def finished(self) -> tuple[RunRecord, ...]:
         """The runs in the cells."""
         return tuple(record for cell in self.cells for record in cell.runs)
@@ -145,11 +152,12 @@ def compare(records: Sequence[RunRecord]) -> Comparison:
     by_folder = {record.folder: record for record in records}
     names = [name for name in settings[0] if name != SEED] if settings else []
     labels = dict(zip((r.folder for r in records), setting_labels(settings, short_names(names)), strict=True))
-    best = _values(ranking.settings[0], ranking.figure) if ranking.settings else []
+    best: list[float] = []
     cells = []
     for place, found in enumerate(ranking.settings, 1):
         runs = tuple(by_folder[job.folder] for job in found.jobs)
-        values = _values(found, ranking.figure)
+        values = found.values(ranking.figure) if ranking.figure is not None else []
+        best = values if place == 1 else best
         behind = difference(best, values) if place > 1 and best and values else None
         ranked = place if ranking.figure is not None else None
         label = labels[runs[0].folder] or _common_label(runs)
@@ -223,10 +231,3 @@ def _origin_label(record: RunRecord) -> str:
 
 def _setting(cell: Cell) -> Setting:
     return Setting(cell.settings, tuple(Job(r.folder, i, cell.settings, r.summary) for i, r in enumerate(cell.runs)))
-
-
-def _values(setting: Setting, figure: str | None) -> list[float]:
-    """The figure of each run; empty where one is no number or nothing ranks."""
-    if figure is None or not math.isfinite(setting.mean(figure).mean):
-        return []
-    return [float(job.summary[figure]) for job in setting.jobs]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lmlab.reporting.records import RunRecord, finite
+from lmlab.reporting.wording import occurrences
 
 # Figures of samples: names in files, and in tables with their units.
 SAMPLE_FIGURES = {
@@ -73,6 +74,11 @@ class Band:
     most: int | None
     num_tokens: int
     nats_per_token: float
+
+    @property
+    def name(self) -> str:
+        """In words."""
+        return occurrences(self.least, self.most)
 
 
 def temperatures(record: RunRecord) -> list[Temperature]:

@@ -9,12 +9,14 @@ from typing import NamedTuple
 
 from lmlab.reporting.caution import Caution
 from lmlab.reporting.comparison import Comparison
-from lmlab.reporting.exhibits import last_samples
+from lmlab.reporting.exhibits import last_samples, passage
 from lmlab.reporting.records import RunRecord
 from lmlab.reporting.report_tables import (
     Table,
+    band_table,
     checkpoint_table,
     figures_table,
+    most_surprising,
     settings_table,
     temperature_table,
     unfinished_table,
@@ -77,9 +79,11 @@ def markdown_report(
     parts += _cautions(cautions)
     parts += _tables(comparison)
     parts += [part for figure in figures for part in _figure(figure)]
-    shown = _shown_run(comparison)
+    parts += markdown_table(band_table(comparison))
+    shown = comparison.shown
     if shown is not None:
         of = f" of {comparison.label(shown)}" if len(comparison.records) > 1 else ""
+        parts += _passage(shown, of)
         for table in (temperature_table(shown), checkpoint_table(shown)):
             parts += markdown_table(table, heading=f"{table.title}{of}")
     parts += _samples(comparison)
@@ -177,10 +181,14 @@ def _link(text: str, path: str) -> str:
     return f"[{escaped(text)}](<{address}>)"
 
 
-def _shown_run(comparison: Comparison) -> RunRecord | None:
-    """Whose temperatures and predictions are shown: the best run's, or the first's that has any."""
-    candidates = (*(comparison.best.runs if comparison.best else ()), *comparison.records)
-    return next((r for r in candidates if temperature_table(r).rows or checkpoint_table(r).rows), None)
+def _passage(record: RunRecord, of: str) -> list[str]:
+    """A stretch of the validation text, and what in it the model expected least; the page colours each token."""
+    tokens = passage(record)
+    if not tokens:
+        return []
+    text = "".join(token for token, _ in tokens)
+    least = f"Least expected, with the probability it had: {most_surprising(tokens)}."
+    return [f"## {escaped(f'Surprise in a validation passage{of}')}", escaped(least), fenced(text)]
 
 
 def _samples(comparison: Comparison) -> list[str]:

@@ -12,15 +12,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from lmlab.reporting.caution import Caution
 from lmlab.reporting.comparison import Comparison
 from lmlab.reporting.exhibits import last_samples, passage, temperatures
-from lmlab.reporting.pictures import MOST_SIDE_BY_SIDE, Shown, shown_run
+from lmlab.reporting.pictures import MOST_SIDE_BY_SIDE, Shown
 from lmlab.reporting.records import RunRecord
 from lmlab.reporting.report_tables import (
     checkpoint_table,
     figures_table,
+    most_surprising,
     settings_table,
     temperature_table,
     unfinished_table,
-    visible,
 )
 from lmlab.reporting.verdict import Verdict
 from lmlab.reporting.wording import percent
@@ -33,8 +33,8 @@ SURPRISE = (
     ("s3", 0.001, "0.1 to 1%"),
     ("s4", 0.0, "under 0.1%"),
 )
-# Moments of a run's samples, and tokens that are named as the most surprising.
-TIMELINE, MOST_SURPRISING = 12, 8
+# Moments of a run's samples.
+TIMELINE = 12
 # Characters shown of a sample.
 MOST_CHARACTERS = 2_000
 MOST_FOLDERS = 200
@@ -73,7 +73,7 @@ def page(
         figures: in the order in which they are to stand.
         watching: the report is written again as jobs end.
     """
-    record = shown_run(comparison)
+    record = comparison.shown
     single = len(comparison.records) == 1
     results = figures_table(comparison.records[0]) if single else settings_table(comparison)
     unfinished = unfinished_table(comparison)
@@ -134,7 +134,7 @@ def _texts(comparison: Comparison, record: RunRecord | None) -> dict[str, Any]:
         "of_run": "" if single else f" of {comparison.label(record)}",
         "passage": [(_surprise(nats), token, f"{percent(math.exp(-nats))}: {nats:.2f} nats") for token, nats in tokens],
         "legend": [(name, words) for name, _, words in SURPRISE],
-        "surprising": _most_surprising(tokens),
+        "surprising": most_surprising(tokens),
         "temperatures": temperature_table(record),
         "temperature_texts": [
             {"temperature": f"{row.temperature:g}", "prompt": row.prompt, "text": row.text[:MOST_CHARACTERS]}
@@ -155,11 +155,6 @@ def _has_texts(values: dict[str, Any]) -> bool:
 def _surprise(nats: float) -> str:
     probability = math.exp(-nats)
     return next(name for name, least, _ in SURPRISE if probability >= least)
-
-
-def _most_surprising(tokens: Sequence[tuple[str, float]]) -> str:
-    most = sorted(tokens, key=lambda pair: -pair[1])[:MOST_SURPRISING]
-    return ", ".join(f"“{visible(token)}” ({percent(math.exp(-nats))})" for token, nats in most)
 
 
 def _timeline(record: RunRecord) -> list[dict[str, Any]]:

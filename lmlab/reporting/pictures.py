@@ -67,16 +67,8 @@ def pictures(comparison: Comparison, *, along: Along) -> list[Shown]:
         along: what learning curves go along.
     """
     found = list(_of_all(comparison, along)) if len(comparison.cells) > 1 and comparison.figure else []
-    record = shown_run(comparison)
+    record = comparison.shown
     return [*found, *(_of_one(comparison, record, along) if record is not None else [])]
-
-
-def shown_run(comparison: Comparison) -> RunRecord | None:
-    """The run whose curves and texts are shown: the best seed of the best setting, or the first with an evaluation."""
-    best = comparison.best
-    if best is not None:
-        return min(best.runs, key=lambda record: record.figure(comparison.figure or NATS) or math.inf)
-    return next((record for record in comparison.records if record.history), None)
 
 
 def _of_all(comparison: Comparison, along: Along) -> Iterator[Shown]:
@@ -176,7 +168,7 @@ def _qualities(record: RunRecord) -> list[Quality]:
 
 def _training_label(record: RunRecord) -> str:
     """With dropout or without."""
-    names = ("dropout", "input_dropout", "output_dropout", "embedding_dropout")
+    names = ("dropout", "input_dropout", "output_dropout", "embedding_dropout", "weight_dropout")
     off = all(_number(setting(record.config, f"model.{name}")) in (0.0, None) for name in names)
     return "training (average since the last evaluation)" if off and record.config else TRAINING
 
@@ -236,7 +228,7 @@ def _grid(comparison: Comparison) -> list[GridCell]:
 
 def _references(comparison: Comparison) -> list[Reference]:
     """Of the best run, where the same lines hold for all: same text and vocabulary."""
-    best = shown_run(comparison)
+    best = comparison.shown
     return [] if best is None or comparison.figure == BITS else _references_of(best)
 
 

@@ -9,17 +9,19 @@ from dataclasses import dataclass
 from lmlab.reporting.comparison import Cell, Comparison
 from lmlab.reporting.curve_cautions import baseline_words
 from lmlab.reporting.curves import turn
-from lmlab.reporting.exhibits import SAMPLE_FIGURES, predictions, temperatures
+from lmlab.reporting.exhibits import SAMPLE_FIGURES, bands, predictions, temperatures
 from lmlab.reporting.intervals import Estimate
 from lmlab.reporting.records import RunRecord, finite
 from lmlab.reporting.sweeps import BITS, EXCESS, NATS
-from lmlab.reporting.tables import compact
+from lmlab.reporting.tables import compact, exp
 from lmlab.reporting.wording import count, interval, number, percent
 
 # What has no value.
 NOTHING = "–"
 # Characters of a sample in a table.
 _BEGINNING = 80
+# Tokens of a passage that are named.
+_MOST_SURPRISING = 8
 # Tokens of a prediction, the most probable first.
 _PLACES = ("1st", "2nd", "3rd", "4th", "5th")
 _CURVES = {"overfitting": "overfitted", "failed optimisation": "failed to optimise", "last worse": "last epoch worse"}
@@ -122,6 +124,23 @@ def checkpoint_table(record: RunRecord) -> Table:
     return Table(f"What comes after “{visible(prompt)}”", header, tuple(rows), 1)
 
 
+def band_table(comparison: Comparison) -> Table:
+    """The loss by how often a word occurs in the training text: of each setting's first seed, the best first."""
+    records = [cell.runs[0] for cell in comparison.cells] or list(comparison.records)
+    known = [(comparison.label(record) or record.label, found) for record in records if (found := bands(record))]
+    names = [band.name for band in known[0][1]] if known else []
+    alike = [(label, found) for label, found in known if [band.name for band in found] == names]
+    rows = [(label, *(number(band.nats_per_token) for band in found)) for label, found in alike]
+    header = ("occurrences in the training text", *names)
+    return Table("Loss by how often a word occurs (nats per token)", header, tuple(rows), 1)
+
+
+def most_surprising(tokens: Sequence[tuple[str, float]]) -> str:
+    """The tokens of a passage that the model expected least, with their probabilities; empty for an empty passage."""
+    most = sorted(tokens, key=lambda pair: -pair[1])[:_MOST_SURPRISING]
+    return ", ".join(f"“{visible(token)}” ({percent(math.exp(-nats))})" for token, nats in most)
+
+
 def visible(text: str) -> str:
     """White space and control characters as signs: a space alone is `␣`, a line end `⏎`."""
     if text and not text.strip(" "):
@@ -152,6 +171,9 @@ _COLUMNS = {
     EXCESS: "above the source (nats per token)",
     "val/error_rate": "wrong predictions",
     "test/nats_per_token": "test loss (nats per token)",
+    "test/perplexity": "test perplexity",
+    "val/unk_rate": "unknown words",
+    "vector_coverage": "words with a GloVe vector",
     "num_parameters": "parameters",
     "num_train_tokens": "training tokens",
     "tokens_per_second": "tokens per second",
@@ -162,12 +184,17 @@ _COLUMNS = {
 
 
 def _is_known(comparison: Comparison, name: str) -> bool:
-    return any(math.isfinite(cell.mean(name).mean) for cell in comparison.cells)
+    """Whether a column has something to say: without unknown words there is none of them."""
+    known = [mean for cell in comparison.cells if math.isfinite(mean := cell.mean(name).mean)]
+    return any(known) if name == "val/unk_rate" else bool(known)
 
 
 def _over_seeds(cell: Cell, name: str) -> Estimate:
     """The mean; the perplexity of several runs is exp of their mean nats, which is not the mean of perplexities."""
-    return Estimate(cell.perplexity, None, len(cell.runs)) if name == "val/perplexity" else cell.mean(name)
+    split, _, word = name.partition("/")
+    if word == "perplexity":
+        return Estimate(exp(cell.mean(f"{split}/nats_per_token").mean), None, len(cell.runs))
+    return cell.mean(name)
 
 
 def _shown(name: str, value: Estimate) -> str:
@@ -179,7 +206,7 @@ def _shown(name: str, value: Estimate) -> str:
         return f"{number(mean)}{width}"
     if word == "perplexity":
         return f"{mean:,.3f}"
-    if word in ("error_rate", "unk_rate"):
+    if word in ("error_rate", "unk_rate", "vector_coverage"):
         return percent(mean)
     if word == "num_tokens":
         return count(mean)

@@ -78,10 +78,13 @@ class Setting:
 
     def mean(self, figure: str) -> Estimate:
         """A figure over the seeds; infinite where one of them is no number."""
+        values = self.values(figure)
+        return estimate(values) if values else Estimate(math.inf, None, len(self.jobs))
+
+    def values(self, figure: str) -> list[float]:
+        """A figure of each seed; none where one of them is no number."""
         values = [_number(job.summary.get(figure)) for job in self.jobs]
-        if not all(map(math.isfinite, values)):
-            return Estimate(math.inf, None, len(values))
-        return estimate(values)
+        return values if all(map(math.isfinite, values)) else []
 
 
 @dataclass(frozen=True)

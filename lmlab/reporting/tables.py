@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from lmlab.reporting.intervals import Estimate
+from lmlab.reporting.intervals import Estimate, difference
 from lmlab.reporting.sweeps import BITS, EXCESS, NATS, SEED, Job, Ranking, Setting, differing, rank
 
 # Fewer repetitions make an interval that says little.
@@ -161,10 +161,9 @@ def _doubt(ranking: Ranking, *, repeated: bool) -> list[str]:
     if fewest < ENOUGH_SEEDS:
         seeds = "one seed" if fewest == 1 else f"{fewest} seeds"
         return [f"{seeds} a setting: small differences may be chance; sweep seed=0,1,2 as well to see"]
-    first, second = (setting.mean(ranking.figure) for setting in ranking.settings[:2])
-    reach = (first.half_width or 0.0) + (second.half_width or 0.0)
-    if repeated and second.mean - first.mean < reach:
-        return ["the intervals of the first two overlap: their order may be chance"]
+    first, second = (setting.values(ranking.figure) for setting in ranking.settings[:2])
+    if repeated and first and second and not difference(first, second).decided:
+        return ["the first two differ by less than the 95% interval of their difference: their order may be chance"]
     return []
 
 

@@ -64,3 +64,17 @@ def interval(value: Difference) -> str:
     """`-0.0040 to 0.0240`."""
     half = value.half_width or 0.0
     return f"{number(value.mean - half)} to {number(value.mean + half)}"
+
+
+def occurrences(least: int, most: int | None) -> str:
+    """How often something occurs: ``never``, ``1 to 9``, ``1,000 or more``.
+
+    Args:
+        least: times at least.
+        most: times at most; None where there is no end.
+    """
+    if most == 0:
+        return "never"
+    if most is None:
+        return f"{least:,} or more"
+    return f"{least:,}" if least == most else f"{least:,} to {most:,}"

@@ -183,6 +183,22 @@ def test_a_run_with_predictions_alone_shows_them(tmp_path: Path) -> None:
     assert "## What comes after “peo”\n\n| checkpoint | step | 1st |" in report(tmp_path)
 
 
+def test_a_passage_stands_with_what_was_least_expected(tmp_path: Path) -> None:
+    exhibits = {"passage": {"tokens": [["The ", 0.5], ["# ", 3.0], ["end", 1.0]]}}
+    made_run(tmp_path / "2026-01-01", config=resolved(), exhibits=exhibits)
+    text = report(tmp_path)
+    assert "## Surprise in a validation passage\n\n" in text
+    assert "Least expected, with the probability it had: “# ” (5.0%), “end” (36.8%), “The ” (60.7%)." in text
+    assert "```text\nThe # end\n```" in text
+
+
+def test_the_loss_by_frequency_is_a_table(tmp_path: Path) -> None:
+    exhibits = {"frequency_bands": [{"from": 0, "to": 0, "tokens": 5, "nats_per_token": 1.5}]}
+    made_run(tmp_path / "2026-01-01", config=resolved(), exhibits=exhibits)
+    heading = "## Loss by how often a word occurs (nats per token)"
+    assert f"{heading}\n\n| occurrences in the training text | never |" in report(tmp_path)
+
+
 def test_damaged_samples_are_shown_as_far_as_they_go(tmp_path: Path) -> None:
     folder = made_run(tmp_path / "2026-01-01", config=resolved())
     (folder / "samples.jsonl").write_bytes(b'{"text": "caf\xe9", "prompt": null}\n{"text": "x", "ste')

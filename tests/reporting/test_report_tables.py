@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ from lmlab.reporting.finding import find_records
 from lmlab.reporting.records import read_record
 from lmlab.reporting.report_tables import (
     Table,
+    band_table,
     beginning,
     checkpoint_table,
     figures_table,
+    most_surprising,
     settings_table,
     temperature_table,
     unfinished_table,
@@ -94,6 +97,47 @@ def test_a_figure_that_is_no_number_is_a_dash(tmp_path: Path) -> None:
     assert (last["validation loss (nats per token)"], last["perplexity"], last["behind the best (nats per token)"]) == (
         "–", "–", "–",
     )  # fmt: skip
+
+
+def test_test_perplexity_is_of_the_mean_nats(tmp_path: Path) -> None:
+    for seed, nats in enumerate((2.0, 2.1)):
+        figures = {"test__nats_per_token": nats, "test__perplexity": math.exp(nats)}
+        made_job(tmp_path, seed, [f"seed={seed}"], **figures)
+    (row,) = cells(settings_table(compared(tmp_path)))
+    assert row["test perplexity"] == f"{math.exp(2.05):.3f}" != f"{(math.exp(2.0) + math.exp(2.1)) / 2:.3f}"
+
+
+def test_unknown_words_and_vectors_have_columns_where_there_are_any(tmp_path: Path) -> None:
+    made_job(tmp_path, 0, ["embedding=random"], val__unk_rate=0.0, vector_coverage=None)
+    assert not {"unknown words", "words with a GloVe vector"} & set(settings_table(compared(tmp_path)).header)
+    made_job(tmp_path, 1, ["embedding=glove"], val__nats_per_token=9.0, val__unk_rate=0.0125, vector_coverage=0.875)
+    first, second = cells(settings_table(compared(tmp_path)))
+    assert (first["unknown words"], second["unknown words"]) == ("0.0%", "1.2%")
+    assert (first["words with a GloVe vector"], second["words with a GloVe vector"]) == ("–", "87.5%")
+
+
+def test_bands_are_those_of_the_best_setting(tmp_path: Path) -> None:
+    def listed(*nats: float) -> dict[str, Any]:
+        limits = ((0, 0), (1, 9), (10, None))
+        bands = [
+            {"from": a, "to": b, "tokens": 5, "nats_per_token": n} for (a, b), n in zip(limits, nats, strict=False)
+        ]
+        return {"frequency_bands": bands}
+
+    given = {"a=1": (2.0, listed(5.0, 4.0, 3.0)), "a=2": (1.0, listed(3.0, 2.0, 1.0)), "a=3": (3.0, listed(9.0))}
+    for number, (setting, (nats, exhibits)) in enumerate(given.items()):
+        folder = made_job(tmp_path, number, [setting], val__nats_per_token=nats)
+        (folder / "exhibits.json").write_text(json.dumps(exhibits))
+    table = band_table(compared(tmp_path))
+    assert table.header == ("occurrences in the training text", "never", "1 to 9", "10 or more")
+    assert table.rows == (("a 2", "3.0000", "2.0000", "1.0000"), ("a 1", "5.0000", "4.0000", "3.0000"))
+
+
+def test_the_most_surprising_tokens_come_with_their_probabilities() -> None:
+    tokens = [("a", 0.1), (" ", math.log(4)), *(("b", 0.01 * i) for i in range(8)), ("c", math.log(20))]
+    assert most_surprising(tokens).startswith("“c” (5.0%), “␣” (25.0%), “a” (90.5%), “b” (93.2%)")
+    assert most_surprising(tokens).count("“") == 8
+    assert most_surprising([]) == ""
 
 
 def test_runs_without_a_result(tmp_path: Path) -> None:

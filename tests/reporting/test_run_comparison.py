@@ -231,3 +231,22 @@ def test_a_repeated_run_leaves_other_settings_as_they_are(tmp_path: Path) -> Non
     assert comparison.names == ("model.hidden_size", "run")
     labels = {cell.label for cell in comparison.cells}
     assert labels == {"hidden_size 64, 2026-01-01", "hidden_size 64, 2026-01-02", "hidden_size 128"}
+
+
+def test_the_best_seed_of_the_best_setting_is_shown(tmp_path: Path) -> None:
+    given = [("lstm", 0, 2.0), ("gru", 0, 1.2), ("gru", 1, 1.1), ("lstm", 1, 1.05)]
+    for number, (model, seed, nats) in enumerate(given):
+        made_job(tmp_path, number, [f"model={model}", f"seed={seed}"], val__nats_per_token=nats)
+    shown = compared(tmp_path).shown
+    assert shown is not None
+    assert shown.folder.name == "2_job"
+
+
+def test_without_a_best_the_first_with_a_curve_is_shown(tmp_path: Path) -> None:
+    for number in range(3):
+        made_job(tmp_path, number, [f"seed={number}"], status="interrupted")
+    assert compared(tmp_path).shown is None
+    write_history(tmp_path / "1_job", evaluations([2.0]))
+    shown = compared(tmp_path).shown
+    assert shown is not None
+    assert shown.folder.name == "1_job"

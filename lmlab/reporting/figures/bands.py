@@ -14,6 +14,7 @@ from lmlab.reporting.figures.page import Page, Row, below, empty_picture, left_m
 from lmlab.reporting.figures.scales import count, finite, number, results_view, tick_texts, ticks_between
 from lmlab.reporting.figures.style import WIDTH, Stroke, strokes, styled
 from lmlab.reporting.figures.text import brief, widest, wrapped
+from lmlab.reporting.wording import occurrences
 
 _PLOT = 3.5  # inches
 _REACH = 10.0  # of the view, times what the better half of the losses takes: rare tokens are far from frequent ones
@@ -37,11 +38,7 @@ class Band:
     @property
     def name(self) -> str:
         """In words."""
-        if self.last == 0:
-            return "never"
-        if self.last is None:
-            return f"{self.first:,} or more"
-        return f"{self.first:,}" if self.first == self.last else f"{self.first:,} to {self.last:,}"
+        return occurrences(self.first, self.last)
 
 
 @dataclass(frozen=True)
