@@ -21,12 +21,13 @@ from lmlab.reporting.report_tables import (
     temperature_table,
     unfinished_table,
 )
+from lmlab.reporting.setup_tables import architecture_table, setup_table
 from lmlab.reporting.verdict import Verdict
 
 # Rows shown of a table; the CSV files have all.
 MOST_ROWS = 40
 # Settings whose samples are shown, samples of each, and characters of a sample.
-MOST_RUNS = 8
+MOST_RUNS = 12
 MOST_SAMPLES = 3
 MOST_CHARACTERS = 1_000
 # Samples of a single run along its training.
@@ -87,6 +88,7 @@ def markdown_report(
         for table in (temperature_table(shown), checkpoint_table(shown)):
             parts += markdown_table(table, heading=f"{table.title}{of}")
     parts += _samples(comparison)
+    parts += markdown_table(architecture_table(comparison)) + markdown_table(setup_table(comparison))
     if files:
         parts += ["## Files", "\n".join(f"- {_link(name, name)}" for name in files)]
     return "\n\n".join(parts) + "\n"

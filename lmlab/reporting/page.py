@@ -22,6 +22,7 @@ from lmlab.reporting.report_tables import (
     temperature_table,
     unfinished_table,
 )
+from lmlab.reporting.setup_tables import architecture_table, setup_table
 from lmlab.reporting.verdict import Verdict
 from lmlab.reporting.wording import percent
 
@@ -91,6 +92,8 @@ def page(
         "note": comparison.note,
         "unfinished": unfinished,
         "figures": [_figure(drawn) for drawn in figures],
+        "architecture": architecture_table(comparison),
+        "setup": setup_table(comparison),
         "methods": _methods(comparison),
         "folders": [str(record.folder) for record in comparison.records[:MOST_FOLDERS]],
         **_texts(comparison, record),
@@ -101,6 +104,7 @@ def page(
         ("table", "Table", bool(results.rows or unfinished.rows)),
         ("figures", "Figures", bool(figures)),
         ("texts", "Texts", _has_texts(values)),
+        ("setup", "Setup", bool(values["architecture"].rows or values["setup"].rows)),
         ("methods", "Methods", True),
     ]
     values["sections"] = [(anchor, name) for anchor, name, there in sections if there]

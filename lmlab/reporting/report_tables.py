@@ -49,22 +49,25 @@ def settings_table(comparison: Comparison) -> Table:
     ranked = comparison.figure is not None
     names = comparison.names
     repeated = any(len(cell.runs) > 1 for cell in comparison.cells)
-    columns = [name for name in _COLUMNS if _is_known(comparison, name)]
+    known = [name for name in _COLUMNS if _is_known(comparison, name)]
+    # What decides stands first: on a narrow screen the rest is scrolled to.
+    first, rest = [name for name in known if name in _FIRST], [name for name in known if name not in _FIRST]
+    compared = ranked and len(comparison.cells) > 1
     header = [*(["place"] if ranked else []), *(comparison.short[name] for name in names)]
     header = header if names else [*header, "runs"]
     words = len(header)
-    header += [*(["seeds"] if repeated else []), *(_COLUMNS[name] for name in columns)]
+    header += [*(["seeds"] if repeated else []), *(_COLUMNS[name] for name in first)]
     unit = "bits per character" if comparison.figure == BITS else "nats per token"
-    header += [f"behind the best ({unit})", "is that real?"] if ranked and len(comparison.cells) > 1 else []
-    header.append("curve")
+    header += [f"behind the best ({unit})", "is that real?"] if compared else []
+    header += ["curve", *(_COLUMNS[name] for name in rest)]
     rows = []
     for cell in comparison.cells:
         row = [str(cell.place)] if ranked else []
         row += [cell.settings.get(name, "") or NOTHING for name in names] if names else [cell.label]
         row += [str(len(cell.runs))] if repeated else []
-        row += [_shown(name, _over_seeds(cell, name)) for name in columns]
-        row += _behind(cell) if ranked and len(comparison.cells) > 1 else []
-        rows.append((*row, _curve(cell)))
+        row += [_shown(name, _over_seeds(cell, name)) for name in first]
+        row += _behind(cell) if compared else []
+        rows.append((*row, _curve(cell), *(_shown(name, _over_seeds(cell, name)) for name in rest)))
     title = "Settings, the best first" if ranked else "Settings, not ranked"
     return Table(title, tuple(header), tuple(rows), words)
 
@@ -181,6 +184,7 @@ _COLUMNS = {
     "peak_memory_bytes": "memory (bytes)",
     "best_epoch": "best epoch",
 }
+_FIRST = (NATS, "val/perplexity", EXCESS)
 
 
 def _is_known(comparison: Comparison, name: str) -> bool:

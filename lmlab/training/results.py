@@ -15,6 +15,7 @@ from lmlab.data.datamodule import LanguageModelData, fingerprint
 from lmlab.data.generated import Generated, make_grammar
 from lmlab.errors import InterruptedRun
 from lmlab.files import write_text
+from lmlab.models.architecture import architecture
 from lmlab.models.language_model import RecurrentLM
 from lmlab.training.assembly import Config
 from lmlab.training.callbacks.checkpoints import read_checkpoint
@@ -65,6 +66,7 @@ def summarize(
     tokens = task.tokens_seen + task.since_evaluation.totals.num_tokens
     return summary | {
         "num_parameters": task.model.num_parameters,
+        "architecture": architecture(task.model),
         "num_train_tokens": tokens,
         "tokens_per_second": tokens / max(1e-9, clock.training_seconds),
         "wall_seconds": wall_seconds,

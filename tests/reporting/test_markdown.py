@@ -167,13 +167,16 @@ def test_only_failed_jobs_and_empty_folders_make_a_report(tmp_path: Path) -> Non
 
 
 def test_runs_that_have_not_finished_show_their_samples(tmp_path: Path) -> None:
-    for number in range(10):
+    for number in range(14):
         folder = made_run(
-            tmp_path / f"{number}_x", [f"a={number}"], samples=[{"text": f"t{number}", "step": 1}], status="interrupted"
+            tmp_path / f"{number:02d}_x",
+            [f"a={number}"],
+            samples=[{"text": f"t{number}", "step": 1}],
+            status="interrupted",
         )
         assert folder.exists()
     text = report(tmp_path)
-    assert re.findall(r"```text\n(t\d)\n```", text) == [f"t{number}" for number in range(8)]
+    assert re.findall(r"```text\n(t\d+)\n```", text) == [f"t{number}" for number in range(12)]
     assert "Samples of 2 more settings are in their folders." in text
 
 

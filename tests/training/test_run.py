@@ -55,6 +55,7 @@ def test_the_summary_has_every_promised_figure(trained_run: Path) -> None:
     assert promised | {"versions", "warnings"} <= summary.keys()
     assert summary["val/perplexity"] == pytest.approx(math.exp(summary["val/nats_per_token"]), rel=1e-12)
     assert summary["num_train_tokens"] == int(read_rows(trained_run)[-1]["tokens"])
+    assert sum(part["parameters"] for part in summary["architecture"]) == summary["num_parameters"]
 
 
 def test_the_summary_is_the_best_row_and_the_best_checkpoint(trained_run: Path) -> None:

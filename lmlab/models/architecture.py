@@ -1,0 +1,38 @@
+"""A model's parts with their sizes and parameters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from lmlab.models.language_model import RecurrentLM
+
+
+def architecture(model: RecurrentLM) -> list[dict[str, Any]]:
+    """The parts from input to output.
+
+    Returns:
+        For each its `part`, the sizes of its `input` and `output` (ids and probabilities: the vocabulary's), its
+        `parameters` (a tied decoder's matrix is the embedding's, so it has the bias alone) and whether they are
+        `trained`.
+    """
+    vocabulary, dim = model.embedding.weight.shape
+    # The decoder holds its weights itself: what has layers is the core.
+    layers = [module for module in model.modules() if isinstance(module, nn.RNNBase | nn.Linear)]
+    parts = [_part("embedding", model.embedding, vocabulary, dim)]
+    for number, layer in enumerate(layers, 1):
+        inputs = layer.input_size if isinstance(layer, nn.RNNBase) else layer.in_features
+        name = f"{type(layer).__name__} layer" + (f" {number}" if len(layers) > 1 else "")
+        parts.append(_part(name, layer, inputs, model.core.output_size))
+    rest = model.num_parameters - sum(part["parameters"] for part in parts)
+    return [*parts, _row("decoder", model.core.output_size, vocabulary, rest, trained=True)]
+
+
+def _part(name: str, module: nn.Module, inputs: int, outputs: int) -> dict[str, Any]:
+    weights = list(module.parameters())
+    return _row(name, inputs, outputs, sum(p.numel() for p in weights), trained=all(p.requires_grad for p in weights))
+
+
+def _row(name: str, inputs: int, outputs: int, parameters: int, *, trained: bool) -> dict[str, Any]:
+    return {"part": name, "input": inputs, "output": outputs, "parameters": parameters, "trained": trained}

@@ -1,0 +1,88 @@
+"""What was trained and how: the layers of a model, and the settings of the runs."""
+
+from __future__ import annotations
+
+from lmlab.reporting.comparison import Comparison
+from lmlab.reporting.records import finite, setting
+from lmlab.reporting.report_tables import NOTHING, Table
+from lmlab.reporting.wording import count
+
+# Settings that a reader needs to train the same again, by the words of the field. Those that a run does not have, or
+# that are off, are left out.
+_SETTINGS = {
+    "text": "data.name",
+    "tokens": "tokenizer._target_",
+    "vocabulary at most": "tokenizer.vocabulary_size",
+    "batches": "data.batching._target_",
+    "rows in a batch": "data.batch_size",
+    "tokens in a row": "data.sequence_length",
+    "tokens in a batch at most": "data.tokens_per_batch",
+    "model": "model.name",
+    "layers": "model.num_layers",
+    "units in a layer": "model.hidden_size",
+    "tokens seen (context)": "model.context",
+    "embedding": "embedding._target_",
+    "embedding units": "embedding.dim",
+    "embedding frozen": "embedding.freeze",
+    "tied weights": "model.tie_weights",
+    "dropout between layers": "model.dropout",
+    "dropout before the first layer": "model.input_dropout",
+    "dropout after the last layer": "model.output_dropout",
+    "one dropout mask for all steps": "model.locked_dropout",
+    "dropout of hidden-to-hidden weights": "model.weight_dropout",
+    "dropout of words": "model.embedding_dropout",
+    "optimizer": "optimizer._target_",
+    "learning rate": "optimizer.lr",
+    "momentum": "optimizer.momentum",
+    "weight decay": "optimizer.weight_decay",
+    "schedule of the learning rate": "scheduler._target_",
+    "averaging of the weights": "averaging._target_",
+    "gradient clipped at a norm of": "trainer.gradient_clip_val",
+    "epochs at most": "trainer.max_epochs",
+    "steps at most": "trainer.max_steps",
+    "precision of training": "trainer.precision",
+    "seed": "seed",
+}
+_OFF = ("", "null", "false", "0.0", "0", "-1")
+# Settings whose zero or absence says something: a learning rate, and the seed that is called 0.
+_ALWAYS = ("gradient clipped at a norm of", "learning rate", "seed")
+
+
+def architecture_table(comparison: Comparison) -> Table:
+    """The layers of the shown run's model from input to output, and their parameters; empty where it did not tell."""
+    record = comparison.shown or comparison.records[0]
+    listed = record.summary.get("architecture")
+    rows = []
+    for part in listed if isinstance(listed, list) else []:
+        given = part if isinstance(part, dict) else {}
+        sizes = [finite(given.get(name)) for name in ("input", "output", "parameters")]
+        cells = (NOTHING if size is None else count(size) for size in sizes)
+        frozen = " (frozen)" if given.get("trained") is False else ""
+        rows.append((f"{given.get('part', NOTHING)}{frozen}", *cells))
+    total = record.figure("num_parameters")
+    if rows and total is not None:
+        rows.append(("all", NOTHING, NOTHING, count(total)))
+    of = f" of {comparison.label(record)}" if len(comparison.records) > 1 else ""
+    return Table(f"Architecture{of}", ("part", "input", "output", "parameters"), tuple(rows), 1)
+
+
+def setup_table(comparison: Comparison) -> Table:
+    """The settings that all runs share; what differs between them has columns of its own elsewhere."""
+    rows = []
+    for words, name in _SETTINGS.items():
+        values = {_told(setting(record.config, name)) for record in comparison.records if record.config}
+        if len(values) != 1:
+            continue
+        (value,) = values
+        if value not in _OFF:
+            rows.append((words, value))
+        elif words in _ALWAYS:
+            rows.append((words, {"null": "never", "": NOTHING}.get(value, value)))
+    title = "Settings" if len(comparison.records) == 1 else "Settings that all runs share"
+    return Table(title, ("setting", "value"), tuple(rows), 2)
+
+
+def _told(value: str) -> str:
+    """A class by its own name: ``AdamW`` of ``torch.optim.AdamW``."""
+    parts = value.split(".")
+    return parts[-1] if len(parts) > 1 and all(part.isidentifier() for part in parts) else value
