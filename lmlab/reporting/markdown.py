@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 from lmlab.reporting.caution import Caution
 from lmlab.reporting.comparison import Comparison
+from lmlab.reporting.evaluation_table import evaluation_table
 from lmlab.reporting.exhibits import last_samples, passage
+from lmlab.reporting.language_tables import language_tables
 from lmlab.reporting.records import RunRecord
 from lmlab.reporting.report_tables import (
     Table,
@@ -169,6 +171,8 @@ def _tables(comparison: Comparison) -> list[str]:
     else:
         parts += markdown_table(figures_table(comparison.records[0]))
     parts += [escaped(comparison.note)] if comparison.note else []
+    for table in (evaluation_table(comparison), *language_tables(comparison)):
+        parts += markdown_table(table)
     return [*parts, *markdown_table(unfinished_table(comparison))]
 
 

@@ -11,7 +11,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from lmlab.reporting.caution import Caution
 from lmlab.reporting.comparison import Comparison
+from lmlab.reporting.evaluation_table import evaluation_table
 from lmlab.reporting.exhibits import last_samples, passage, temperatures
+from lmlab.reporting.language_tables import language_tables
 from lmlab.reporting.pictures import MOST_SIDE_BY_SIDE, Shown
 from lmlab.reporting.records import RunRecord
 from lmlab.reporting.report_tables import (
@@ -77,7 +79,7 @@ def page(
     record = comparison.shown
     single = len(comparison.records) == 1
     results = figures_table(comparison.records[0]) if single else settings_table(comparison)
-    unfinished = unfinished_table(comparison)
+    unfinished, evaluations = unfinished_table(comparison), evaluation_table(comparison)
     environment = Environment(
         loader=PackageLoader("lmlab.reporting"), autoescape=True, undefined=StrictUndefined, trim_blocks=False
     )
@@ -90,6 +92,8 @@ def page(
         "results": results,
         "best": 0 if not single and comparison.best is not None else -1,
         "note": comparison.note,
+        "evaluations": evaluations,
+        "language": language_tables(comparison),
         "unfinished": unfinished,
         "figures": [_figure(drawn) for drawn in figures],
         "architecture": architecture_table(comparison),
@@ -101,7 +105,7 @@ def page(
     sections = [
         ("result", "Result", True),
         ("cautions", "Cautions", bool(cautions)),
-        ("table", "Table", bool(results.rows or unfinished.rows)),
+        ("table", "Tables", bool(results.rows or unfinished.rows or evaluations.rows)),
         ("figures", "Figures", bool(figures)),
         ("texts", "Texts", _has_texts(values)),
         ("setup", "Setup", bool(values["architecture"].rows or values["setup"].rows)),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from lmlab.reporting.comparison import Comparison
-from lmlab.reporting.records import finite, setting
+from lmlab.reporting.records import RunRecord, finite, setting
 from lmlab.reporting.report_tables import NOTHING, Table
-from lmlab.reporting.wording import count
+from lmlab.reporting.tables import compact
+from lmlab.reporting.wording import count, percent
 
 # Settings that a reader needs to train the same again, by the words of the field. Those that a run does not have, or
 # that are off, are left out.
@@ -44,6 +45,15 @@ _SETTINGS = {
     "seed": "seed",
 }
 _OFF = ("", "null", "false", "0.0", "0", "-1")
+# Figures of a single run; of several they are columns of their own.
+_COSTS = {
+    "vocabulary_size": "vocabulary (tokens)",
+    "vector_coverage": "words with a GloVe vector",
+    "num_train_tokens": "tokens read in training",
+    "tokens_per_second": "tokens per second",
+    "wall_seconds": "wall time (s)",
+    "peak_memory_bytes": "memory (bytes)",
+}
 # Settings whose zero or absence says something: a learning rate, and the seed that is called 0.
 _ALWAYS = ("gradient clipped at a norm of", "learning rate", "seed")
 
@@ -67,7 +77,7 @@ def architecture_table(comparison: Comparison) -> Table:
 
 
 def setup_table(comparison: Comparison) -> Table:
-    """The settings that all runs share; what differs between them has columns of its own elsewhere."""
+    """The settings that all runs share, of a single one its cost too; what differs has columns of its own elsewhere."""
     rows = []
     for words, name in _SETTINGS.items():
         values = {_told(setting(record.config, name)) for record in comparison.records if record.config}
@@ -78,8 +88,19 @@ def setup_table(comparison: Comparison) -> Table:
             rows.append((words, value))
         elif words in _ALWAYS:
             rows.append((words, {"null": "never", "": NOTHING}.get(value, value)))
-    title = "Settings" if len(comparison.records) == 1 else "Settings that all runs share"
+    if len(comparison.records) == 1:
+        rows += _costs(comparison.records[0])
+    title = "Settings and cost" if len(comparison.records) == 1 else "Settings that all runs share"
     return Table(title, ("setting", "value"), tuple(rows), 2)
+
+
+def _costs(record: RunRecord) -> list[tuple[str, str]]:
+    known = {name: record.figure(name) for name in _COSTS}
+    return [
+        (words, percent(value) if name == "vector_coverage" else compact(value) if value >= 1e6 else count(value))
+        for name, words in _COSTS.items()
+        if (value := known[name]) is not None
+    ]
 
 
 def _told(value: str) -> str:

@@ -65,9 +65,10 @@ def config(**optimizer: Any) -> dict[str, Any]:
 
 
 def test_settings_that_are_on_by_their_words(tmp_path: Path) -> None:
-    made_run(tmp_path / "2026-01-01", config=config())
+    costs = {"vocabulary_size": 66, "vector_coverage": 0.875, "num_train_tokens": 2e7, "peak_memory_bytes": None}
+    made_run(tmp_path / "2026-01-01", config=config(), **costs, wall_seconds=1234.4, tokens_per_second=7011.2)
     table = setup_table(compared(tmp_path))
-    assert table.title == "Settings"
+    assert table.title == "Settings and cost"
     assert dict(table.rows) == {
         "text": "oz",
         "batches": "StreamsLoader",
@@ -77,6 +78,11 @@ def test_settings_that_are_on_by_their_words(tmp_path: Path) -> None:
         "learning rate": "0.003",
         "gradient clipped at a norm of": "never",
         "seed": "0",
+        "vocabulary (tokens)": "66",
+        "words with a GloVe vector": "87.5%",
+        "tokens read in training": "20M",
+        "tokens per second": "7,011",
+        "wall time (s)": "1,234",
     }
 
 
@@ -85,5 +91,5 @@ def test_settings_that_differ_are_not_shared(tmp_path: Path) -> None:
         made_run(tmp_path / f"2026-01-0{number + 1}", config=config(lr=lr))
     table = setup_table(compared(tmp_path))
     assert table.title == "Settings that all runs share"
-    assert "learning rate" not in dict(table.rows)
+    assert not {"learning rate", "wall time (s)"} & set(dict(table.rows))
     assert dict(table.rows)["optimizer"] == "AdamW"
