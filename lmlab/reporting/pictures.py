@@ -27,6 +27,11 @@ from lmlab.reporting.records import Row, RunRecord, setting
 from lmlab.reporting.sweeps import BITS, NATS
 from lmlab.reporting.wording import unit
 
+# Names of all figures that a report may have.
+FIGURES = (
+    "curves", "heat_map", "parameter", "ranking", "gap", "frequency_bands", "learning_curves", "error_rate",
+    "gradient_norm", "temperatures",
+)  # fmt: skip
 # What a row of metrics.csv counts, by what the figures go along.
 _COLUMN = {"tokens": "tokens", "steps": "step", "epochs": "epoch", "seconds": "seconds"}
 # Figures of samples that are drawn, and what they are called.
@@ -47,7 +52,7 @@ class Shown:
     """A figure of a report.
 
     Args:
-        name: of its files, without an ending.
+        name: of its files, without an ending; one of `FIGURES`.
         title: a heading.
         says: what to look for, a sentence or two.
         picture: the figure and its description.

@@ -14,7 +14,7 @@ from lmlab.reporting.figures.saving import save
 from lmlab.reporting.figures.scales import Along
 from lmlab.reporting.markdown import Linked, markdown_report
 from lmlab.reporting.page import Drawn, page
-from lmlab.reporting.pictures import Shown, pictures
+from lmlab.reporting.pictures import FIGURES, Shown, pictures
 from lmlab.reporting.records import RunRecord
 from lmlab.reporting.verdict import Verdict, verdict
 
@@ -70,8 +70,7 @@ def _saved(shown: Shown, folder: Path) -> Drawn:
 
 
 def _remove_others(folder: Path, names: set[str]) -> None:
-    """Figures of an earlier report in the same place that this one does not have."""
-    if folder.is_dir():
-        for path in folder.iterdir():
-            if path.suffix in (".png", ".svg") and path.stem not in names:
-                path.unlink()
+    """Figures of an earlier report in the same place that this one does not have; other files are not ours."""
+    for name in set(FIGURES) - names:
+        for ending in (".png", ".svg"):
+            (folder / f"{name}{ending}").unlink(missing_ok=True)

@@ -14,6 +14,7 @@ from made_sweeps import evaluations, made_run, resolved
 
 from lmlab.reporting.finding import find_records
 from lmlab.reporting.page import SURPRISE, _surprise
+from lmlab.reporting.pictures import FIGURES
 from lmlab.reporting.report import TABLES, write_report
 
 EVIL = '<script>alert("x")</script><img src=x onerror=alert(1)> & "quotes" {{ 7*7 }} {% raw %}'
@@ -144,16 +145,19 @@ def test_all_files_are_there_and_old_figures_are_not(sweep: Path, tmp_path: Path
     folder = tmp_path / "report"
     (folder / "figures").mkdir(parents=True)
     (folder / "figures" / "heat_map.png").write_bytes(b"of an earlier report")
-    (folder / "figures" / "notes.txt").write_text("the user's own")
+    own = {"notes.txt", "photo.png"}
+    for name in own:
+        (folder / "figures" / name).write_text("the user's own")
     written(sweep, folder)
     names = {path.name for path in folder.iterdir()}
     assert names == {"index.html", "report.md", "figures", *TABLES}
     figures = {path.name for path in (folder / "figures").iterdir()}
     assert "heat_map.png" not in figures
-    assert "notes.txt" in figures
-    stems = {name.rpartition(".")[0] for name in figures if name != "notes.txt"}
+    assert own <= figures
+    stems = {name.rpartition(".")[0] for name in figures - own}
+    assert stems <= set(FIGURES)
     assert stems >= {"curves", "parameter", "gap", "learning_curves", "error_rate", "gradient_norm", "temperatures"}
-    assert figures - {"notes.txt"} == {f"{stem}.{kind}" for stem in stems for kind in ("png", "svg")}
+    assert figures - own == {f"{stem}.{kind}" for stem in stems for kind in ("png", "svg")}
     linked = re.findall(r"\(<(figures/[^>]+)>\)", (folder / "report.md").read_text(encoding="utf-8"))
     assert {Path(path).stem for path in linked} == stems
 
