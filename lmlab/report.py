@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 def report(config: DictConfig) -> None:
     """Writes the report, says what it found and where it lies; with `watch` again whenever a run has changed."""
-    from lmlab.reporting.finding import find_records
+    from lmlab.reporting.finding import LATEST, find_records
 
     records = find_records(config.runs, output_dir=config.output_dir)
     folder = _folder(config, records)
@@ -39,9 +38,11 @@ def report(config: DictConfig) -> None:
     print(f"report      {shown(folder / 'index.html')}")
     print(f"also        {shown(folder)}: report.md, results.csv, experiment_logs.csv, history.csv, figures/")
     before = _state(records)
+    # The latest of then, though another run may have begun since.
+    runs = sorted({str(record.origin) for record in records}) if config.runs == LATEST else config.runs
     while config.watch and not _ended(records):
         time.sleep(config.every_seconds)
-        records = find_records(config.runs, output_dir=config.output_dir)
+        records = find_records(runs, output_dir=config.output_dir)
         if _state(records) != before:
             before = _state(records)
             said = write_report(records, folder, along=config.along, watching=not _ended(records))
@@ -52,26 +53,28 @@ def report(config: DictConfig) -> None:
 def _folder(config: DictConfig, records: Sequence[RunRecord]) -> Path:
     if config.output is not None:
         return Path(config.output).expanduser()
+    from lmlab.reporting.sweeps import job_folders
+
     origins = {record.origin for record in records}
     alone = records[0].folder if len(records) == 1 else None
     if alone is not None and (
         records[0].number is None or Path(str(config.runs)).expanduser().resolve() == alone.resolve()
     ):
         return alone / "report"
-    # The jobs of one sweep, be it the first alone: the report belongs to the sweep.
-    if len(origins) == 1:
+    # All jobs of one sweep, be it the first alone: the report belongs to the sweep.
+    if len(origins) == 1 and job_folders(next(iter(origins))) <= {record.folder for record in records}:
         return origins.pop() / "report"
     return Path(config.output_dir).expanduser() / "reports" / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
 
 
 def _ended(records: Sequence[RunRecord]) -> bool:
     """Whether nothing more is to come: no run trains, and no sweep has jobs left."""
-    from lmlab.reporting.sweeps import planned_jobs
+    from lmlab.reporting.sweeps import jobs_left
 
     if any(record.status not in ("finished", "failed", "interrupted") for record in records):
         return False
-    jobs = Counter(record.origin for record in records if record.number is not None)
-    return all(count >= (planned_jobs(sweep) or 0) for sweep, count in jobs.items())
+    sweeps = {record.origin for record in records if record.number is not None}
+    return not any(jobs_left(sweep, {record.folder for record in records}) for sweep in sweeps)
 
 
 def _state(records: Sequence[RunRecord]) -> list[tuple[str, str, int]]:

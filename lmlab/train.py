@@ -47,6 +47,8 @@ def _job(config: DictConfig) -> float | None:
     except Exception as error:
         _failures.append(error)
         remove_if_unused(str(folder))
+        if folder.is_dir():  # what was trained is there, and a report should know why there is no more
+            sweeping.write_failure(folder, config.name, describe(error, sys.argv[1:]))
     return None
 
 

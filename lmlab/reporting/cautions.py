@@ -12,9 +12,9 @@ from lmlab.reporting.run_cautions import run_cautions
 _LEVELS = ("alarm", "warning", "note")
 _ORDER = (
     "different-text", "different-vocabulary", "below-source", "leak", "non-finite", "failed", "unfinished", "seeds",
-    "overfitting", "failed-optimisation", "baseline", "edge", "training-text", "training-tokens", "parameters",
-    "unknown-words", "unknown-in-bits", "glove-coverage", "clipping", "last-worse", "repeated", "precision", "machines",
-    "versions", "other",
+    "overfitting", "failed-optimisation", "unsteady", "baseline", "edge", "training-text", "training-tokens",
+    "parameters", "unknown-words", "unknown-in-bits", "glove-coverage", "clipping", "still-falling", "last-worse",
+    "repeated", "precision", "machines", "versions", "other",
 )  # fmt: skip
 
 

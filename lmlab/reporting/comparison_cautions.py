@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from lmlab.reporting.caution import Caution, labels, who
+from lmlab.reporting.caution import Caution, Level, labels, who
 from lmlab.reporting.comparison import Comparison
-from lmlab.reporting.limits import edges, fewest_seeds, spread
+from lmlab.reporting.limits import MUCH_LARGER, edges, fewest_seeds, spread
 from lmlab.reporting.records import RunRecord
-from lmlab.reporting.sweeps import BITS, planned_jobs
+from lmlab.reporting.sweeps import BITS, jobs_left, planned_jobs
 from lmlab.reporting.tables import ENOUGH_SEEDS, UNK_SEEN, compact
 from lmlab.reporting.wording import listing, percent, plural
 
@@ -83,13 +83,13 @@ def _failed(comparison: Comparison) -> Caution | None:
 
 def _unfinished(comparison: Comparison) -> Caution | None:
     found = [record for record in comparison.unfinished if record.status != "failed"]
-    origins = {record.origin for record in comparison.records}
-    planned = (planned_jobs(next(iter(origins))) or 0) if len(origins) == 1 else 0
-    missing = max(0, planned - len(comparison.records)) if comparison.records[0].number is not None else 0
+    sweeps = {record.origin for record in comparison.records if record.number is not None}
+    missing = sum(jobs_left(sweep, {record.folder for record in comparison.records}) for sweep in sweeps)
+    planned = sum(planned_jobs(sweep) or 0 for sweep in sweeps)
     if not found and not missing:
         return None
     parts = [f"{who(comparison, found)} {'has' if len(found) == 1 else 'have'} not finished"] if found else []
-    parts += [f"{missing} of the sweep's {plural(planned, 'job')} {'has' if missing == 1 else 'have'} not begun"]
+    parts += [f"{missing} of {plural(planned, 'job')} of the sweep {'has' if missing == 1 else 'have'} not begun"]
     text = " and ".join(parts if missing else parts[:1])
     alone = len(comparison.records) == 1 and not missing
     text += (
@@ -110,8 +110,9 @@ def _seeds(comparison: Comparison) -> Caution | None:
         return None
     few = sum(len(cell.runs) < ENOUGH_SEEDS for cell in comparison.cells)
     which = "Each setting" if few == len(comparison.cells) else f"{few} of the {len(comparison.cells)} settings"
-    times = {1: "once"}.get(fewest, "twice")
-    text = f"{which} was run {times if few == len(comparison.cells) else 'fewer than three times'}. The same setting "
+    alike = all(len(cell.runs) == fewest for cell in comparison.cells)
+    times = {1: "once"}.get(fewest, "twice") if alike else "fewer than three times"
+    text = f"{which} was run {times}. The same setting "
     text += "with another seed ends a little better or worse, and from so few runs nobody can tell that from a real "
     text += "difference."
     remedy = "Repeat each setting with three seeds or more: add seed=0,1,2 to the sweep."
@@ -133,6 +134,7 @@ def _parameters(comparison: Comparison) -> Caution | None:
     if len(comparison.cells) < 2 or sizes is None:
         return None
     least, most = sizes
+    level: Level = "warning" if most / least >= MUCH_LARGER else "note"
     text = (
         f"The models have between {compact(least)} and {compact(most)} parameters, {most / least:.3g} times as many. A "
     )
@@ -141,7 +143,7 @@ def _parameters(comparison: Comparison) -> Caution | None:
     )
     text += "size."
     remedy = "For a comparison at equal size choose model.hidden_size so that num_parameters are close."
-    return Caution("parameters", "warning", "Models of different size", text, remedy)
+    return Caution("parameters", level, "Models of different size", text, remedy)
 
 
 def _tokens(comparison: Comparison) -> Caution | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from lmlab.reporting.caution import Caution, concerned, first_number, made, own_warning, told_of
@@ -9,6 +10,7 @@ from lmlab.reporting.comparison import Comparison
 from lmlab.reporting.curves import (
     CLIPPED_ALARM,
     NOTICEABLE,
+    STILL_FALLING,
     TRAIN,
     Turn,
     clip_fraction,
@@ -24,7 +26,8 @@ from lmlab.reporting.wording import number, percent
 def curve_cautions(comparison: Comparison) -> list[Caution]:
     """Overfitting and failed optimisation told apart, and what else the evaluations show, in no order."""
     checks = (
-        _below_source, _non_finite, _overfitting, _failed_optimisation, _last_worse, _baseline, _clipping,
+        _below_source, _non_finite, _overfitting, _failed_optimisation, _unsteady, _last_worse, _still_falling,
+        _baseline, _clipping,
     )  # fmt: skip
     return [caution for check in checks if (caution := check(comparison)) is not None]
 
@@ -122,6 +125,39 @@ def _failed_optimisation(comparison: Comparison) -> Caution | None:
     text += "overfitting: the steps made the model worse on the text it learns from, too."
     remedy = "Lower optimizer.lr or trainer.gradient_clip_val; a smaller model will not help."
     return made(comparison, found, "failed-optimisation", "warning", ("Failed optimisation", text, remedy))
+
+
+def _unsteady(comparison: Comparison) -> Caution | None:
+    found = _turned(comparison, "unsteady")
+    if not found:
+        return None
+    record, worst = max(found, key=_rise)
+    where, example = told_of(comparison, found, record)
+    text = f"In {where} {_example(worst)}{example}, before any text was read twice. So nothing was learnt by heart: "
+    text += "the steps were too large, or it was evaluated at a bad moment. The figures are of the best epoch."
+    remedy = "Lower optimizer.lr, or train longer and see whether it rises again."
+    return made(comparison, found, "unsteady", "warning", ("Unsteady training", text, remedy))
+
+
+def _still_falling(comparison: Comparison) -> Caution | None:
+    def seen(record: RunRecord) -> float | None:
+        rows = [row for row in record.history if math.isfinite(row.get(NATS, math.nan))]
+        if record.status != "finished" or len(rows) < 2:
+            return None
+        fall = rows[-2][NATS] - rows[-1][NATS]
+        return fall if fall >= STILL_FALLING and rows[-1] is record.best_row else None
+
+    found = concerned(comparison, seen)
+    if not found:
+        return None
+    record, most = max(found, key=lambda item: item[1])
+    up_to = "up to " if len(found) > 1 else ""
+    where, example = told_of(comparison, found, record)
+    text = f"In {where} the last evaluation is the best, and {up_to}{number(most)} nats per token better than the one "
+    text += f"before{example}: longer training would go on. "
+    text += "Who learns fastest need not be best in the end." if len(comparison.cells) > 1 else ""
+    remedy = "Raise trainer.max_epochs (and trainer.max_steps, where it is set)."
+    return made(comparison, found, "still-falling", "note", ("Still falling at the end", text.strip(), remedy))
 
 
 def _last_worse(comparison: Comparison) -> Caution | None:

@@ -15,10 +15,12 @@ TRAIN = "train/nats_per_token"
 NOTICEABLE = 0.01
 CLIPPED_ALARM = 0.5
 IMPOSSIBLE_NATS = 20.0
+# Nats a token that the last evaluation may be better than the one before, in a run that is trained to its end.
+STILL_FALLING = 0.02
 # Nats a token; a last evaluation that is worse by less than this is as good as the best.
 SLIGHT = 0.001
 
-Kind = Literal["overfitting", "failed optimisation", "last worse"]
+Kind = Literal["overfitting", "failed optimisation", "unsteady", "last worse"]
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,9 @@ class Turn:
     """A validation loss that rose again after its best.
 
     Args:
-        kind: ``overfitting`` where the training loss went on falling, ``failed optimisation`` where it stood or rose;
-            ``last worse`` where the rise is small or the training loss is not known.
+        kind: ``overfitting`` where the training loss went on falling, ``unsteady`` where it did so but no text was
+            yet read twice, ``failed optimisation`` where it stood or rose; ``last worse`` where the rise is small or
+            the training loss is not known.
         best: the evaluation with the fewest validation nats.
         last: the last evaluation.
     """
@@ -58,7 +61,10 @@ def turn(history: Sequence[Row]) -> Turn | None:
     fall = best.get(TRAIN, math.nan) - last.get(TRAIN, math.nan)
     if rise < NOTICEABLE or math.isnan(fall):
         return Turn("last worse", best, last)
-    return Turn("overfitting" if fall > NOTICEABLE else "failed optimisation", best, last)
+    if fall <= NOTICEABLE:
+        return Turn("failed optimisation", best, last)
+    # Nothing that was read once can have been learnt by heart.
+    return Turn("unsteady" if last.get("epoch", math.inf) <= 1 else "overfitting", best, last)
 
 
 def clip_fraction(history: Sequence[Row]) -> float | None:

@@ -84,13 +84,14 @@ class Band:
 def temperatures(record: RunRecord) -> list[Temperature]:
     """By rising temperature: those put aside at the end of training, else those that were sampled while it went on.
 
+    Not both: the latter have other prompts and lengths.
     The figures at temperature 1 in the summary are there as well, with such a text where there is one.
     """
     listed = record.exhibits.get("temperatures")
     found = [row for entry in _mappings(listed) if (row := _temperature(entry)) is not None]
     known = {row.temperature for row in found}
     measured = _of_summary(record)
-    for row in _of_samples(record):
+    for row in _of_samples(record) if not found else ():
         if row.temperature not in known:
             same = measured is not None and measured.temperature == row.temperature
             of, figures = (measured.num_samples, measured.figures) if measured and same else (None, {})
@@ -117,7 +118,8 @@ def predictions(record: RunRecord) -> tuple[str, list[Prediction]]:
 def passage(record: RunRecord) -> list[tuple[str, float]]:
     """A stretch of the validation text, token by token with its nats; empty where none was put aside."""
     given = record.exhibits.get("passage")
-    return list(_pairs(given.get("tokens"))) if isinstance(given, dict) else []
+    pairs = _pairs(given.get("tokens")) if isinstance(given, dict) else ()
+    return [(token, nats) for token, nats in pairs if nats >= 0]
 
 
 def bands(record: RunRecord) -> list[Band]:
@@ -132,15 +134,21 @@ def bands(record: RunRecord) -> list[Band]:
 
 
 def last_samples(record: RunRecord) -> list[dict[str, Any]]:
-    """The samples written at the last step, one a prompt."""
-    if not record.samples:
-        return []
-    last = record.samples[-1].get("step")
+    """The samples written at the last step."""
+    return [sample for sample in record.samples if sample.get("step") == record.samples[-1].get("step")]
+
+
+def one_a_prompt(samples: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The first sample of each prompt."""
     by_prompt: dict[str, dict[str, Any]] = {}
-    for sample in record.samples:
-        if sample.get("step") == last:
-            by_prompt.setdefault(str(sample.get("prompt", "")), sample)
+    for sample in samples:
+        by_prompt.setdefault(str(sample.get("prompt", "")), sample)
     return list(by_prompt.values())
+
+
+def ending(sample: Mapping[str, Any]) -> str:
+    """Whether a text ended by itself or was cut; empty where that is not known."""
+    return {"end": "ended by itself", "length": "cut at its greatest length"}.get(str(sample.get("stop_reason")), "")
 
 
 def _temperature(entry: Mapping[str, Any]) -> Temperature | None:

@@ -50,7 +50,7 @@ _UNITS = {
 
 
 def results(comparison: Comparison) -> str:
-    """``results.csv``: a row for each run, the best first; figures exactly as in the summaries.
+    """``results.csv``: a row for each run, the best setting first; figures exactly as in the summaries.
 
     Columns as in a sweep's own, but that `job` is the run's label.
     """
@@ -59,7 +59,8 @@ def results(comparison: Comparison) -> str:
         Job(record.folder, i, comparison.settings_of(record), {**record.summary, "status": record.status})
         for i, record in enumerate(comparison.records)
     ]
-    return results_csv(jobs, name_of=lambda job: labels[job.folder])
+    aside = {record.folder for record in comparison.set_aside}
+    return results_csv(jobs, name_of=lambda job: labels[job.folder], aside=aside)
 
 
 def experiment_logs(comparison: Comparison) -> str:

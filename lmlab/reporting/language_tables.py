@@ -24,6 +24,7 @@ def language_tables(comparison: Comparison) -> list[Table]:
         _above_the_source(f"Above the source on validation strings{of}", record.summary.get("val/by_length")),
         _validity(f"Samples by length{of}", "characters", judged.get("by_length")),
         _validity(f"Samples by depth{of}", "brackets open at once", judged.get("by_depth")),
+        _closing(f"Closing brackets foreseen on validation strings{of}", samples),
     ]
     return [table for table in tables if table.rows]
 
@@ -46,6 +47,24 @@ def _validity(title: str, by: str, found: object) -> Table:
         rows.append((name, _count(row.get("count")), *shown))
     header = (by, "samples", "in the language", "of these different")
     return Table(title, header, tuple(rows), 1)
+
+
+def _closing(title: str, samples: object) -> Table:
+    found = samples.get("closing") if isinstance(samples, dict) else None
+    given: Mapping[str, Any] = found if isinstance(found, dict) else {}
+    depth = _count(given.get("trained_depth"))
+    names = {
+        "within": f"closing brackets at depths that training had (up to {depth})",
+        "beyond": "closing brackets deeper than that",
+        "end": "ends of strings",
+    }
+    rows = []
+    for name, words in names.items():
+        share = finite(given.get(name))
+        shown = NOTHING if share is None else percent(share)
+        if f"{name}_count" in given:
+            rows.append((words, _count(given[f"{name}_count"]), shown))
+    return Table(title, ("what comes", "how many", "ranked first"), tuple(rows), 1)
 
 
 def _rows(found: object) -> list[tuple[str, Mapping[str, Any]]]:

@@ -10,6 +10,8 @@ from lmlab.reporting.wording import listing
 
 # Larger ratios of parameters or tokens are told.
 _UNEQUAL = 1.01
+# And from here on a model may be better by its size alone.
+MUCH_LARGER = 1.1
 # From so many settings on, the best of them is better than it would be on another validation text.
 _MANY = 5
 _NOT_GENERAL = "Anything about other texts, sizes or lengths of training: there the {} may be another."
@@ -43,7 +45,12 @@ def fewest_seeds(comparison: Comparison) -> int:
 
 
 def spread(comparison: Comparison, figure: str) -> tuple[float, float] | None:
-    """Smallest and largest value of a figure among the ranked settings; None where they are about equal."""
+    """Smallest and largest value of a figure among the ranked settings; None where they are about equal.
+
+    Tokens are counted only where they are the same things.
+    """
+    if figure == "num_train_tokens" and comparison.figure == BITS:
+        return None
     values = [value for record in comparison.finished if (value := record.figure(figure)) is not None and value > 0]
     if not values or max(values) <= _UNEQUAL * min(values):
         return None
@@ -69,7 +76,7 @@ def not_shown(comparison: Comparison) -> list[str]:
     if not several and fewest_seeds(comparison) < ENOUGH_SEEDS:
         found.append("How much another seed would change the figure: that takes three runs or more.")
     sizes = spread(comparison, "num_parameters")
-    if several and sizes is not None:
+    if several and sizes is not None and sizes[1] / sizes[0] >= MUCH_LARGER:
         least, most = map(compact, sizes)
         found.append(f"Which kind of model is better at equal size: they have {least} to {most} parameters.")
     tokens = spread(comparison, "num_train_tokens")

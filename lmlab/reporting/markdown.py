@@ -10,7 +10,7 @@ from typing import NamedTuple
 from lmlab.reporting.caution import Caution
 from lmlab.reporting.comparison import Comparison
 from lmlab.reporting.evaluation_table import evaluation_table
-from lmlab.reporting.exhibits import last_samples, passage
+from lmlab.reporting.exhibits import ending, last_samples, one_a_prompt, passage
 from lmlab.reporting.language_tables import language_tables
 from lmlab.reporting.records import RunRecord
 from lmlab.reporting.report_tables import (
@@ -30,9 +30,9 @@ from lmlab.reporting.verdict import Verdict
 MOST_ROWS = 40
 # Settings whose samples are shown, samples of each, and characters of a sample.
 MOST_RUNS = 12
-MOST_SAMPLES = 3
+MOST_SAMPLES = 10
 MOST_CHARACTERS = 1_000
-# Samples of a single run along its training.
+# Moments of a single run before its last, a sample of each.
 TIMELINE = 6
 
 # What Markdown or HTML could take for markup: anywhere, or at the beginning of a line only. An underscore inside a word
@@ -193,8 +193,9 @@ def _passage(record: RunRecord, of: str) -> list[str]:
     if not tokens:
         return []
     text = "".join(token for token, _ in tokens)
-    least = f"Least expected, with the probability it had: {most_surprising(tokens)}."
-    return [f"## {escaped(f'Surprise in a validation passage{of}')}", escaped(least), fenced(text)]
+    surprising = most_surprising(tokens)
+    least = [escaped(f"Least expected, with the probability it had: {surprising}.")] if surprising else []
+    return [f"## {escaped(f'Surprise in a validation passage{of}')}", *least, fenced(text)]
 
 
 def _samples(comparison: Comparison) -> list[str]:
@@ -202,16 +203,17 @@ def _samples(comparison: Comparison) -> list[str]:
     parts = []
     if len(comparison.records) == 1:
         (record,) = comparison.records
-        first = [sample for sample in record.samples if sample.get("prompt") == record.samples[0].get("prompt")]
-        if len(first) > TIMELINE:
-            first = [first[round(i * (len(first) - 1) / (TIMELINE - 1))] for i in range(TIMELINE)]
-        others = [sample for sample in last_samples(record) if sample.get("prompt") != first[0].get("prompt")]
-        parts += [part for sample in [*first, *others[:MOST_SAMPLES]] for part in _sample([], sample)]
+        last = last_samples(record)
+        by_step = {sample.get("step"): sample for sample in reversed(record.samples)}  # the first of each step
+        before = [by_step[step] for step in reversed(by_step) if not last or step != last[0].get("step")]
+        if len(before) > TIMELINE:
+            before = [before[round(i * (len(before) - 1) / (TIMELINE - 1))] for i in range(TIMELINE)]
+        parts += [part for sample in [*before, *last[:MOST_SAMPLES]] for part in _sample([], sample)]
     else:
         records = [cell.runs[0] for cell in comparison.cells] or list(comparison.records)
         with_samples = [record for record in records if record.samples]
         for record in with_samples[:MOST_RUNS]:
-            for sample in last_samples(record)[:MOST_SAMPLES]:
+            for sample in one_a_prompt(last_samples(record))[:MOST_SAMPLES]:
                 parts += _sample([comparison.label(record)], sample)
         more = len(with_samples) - MOST_RUNS
         parts += [f"Samples of {more} more settings are in their folders."] if more > 0 else []
@@ -223,6 +225,7 @@ def _sample(of: list[str], sample: dict[str, object]) -> list[str]:
     parts += [f"sampling seed {sample['seed']}"] if "seed" in sample else []
     prompt = str(sample.get("prompt") or "")
     parts.append(f"prompt “{prompt}”" if prompt else "no prompt")
+    parts += [ended] if (ended := ending(sample)) else []
     text = str(sample["text"])
     cut = text[:MOST_CHARACTERS] + ("…" if len(text) > MOST_CHARACTERS else "")
     return [f"{escaped(', '.join(parts))}:", fenced(prompt + cut)]

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from lmlab.reporting.caution import Caution
 from lmlab.reporting.comparison import Comparison
 from lmlab.reporting.evaluation_table import evaluation_table
-from lmlab.reporting.exhibits import last_samples, passage, temperatures
+from lmlab.reporting.exhibits import ending, last_samples, one_a_prompt, passage, temperatures
 from lmlab.reporting.language_tables import language_tables
 from lmlab.reporting.pictures import MOST_SIDE_BY_SIDE, Shown
 from lmlab.reporting.records import RunRecord
@@ -178,19 +178,25 @@ def _timeline(record: RunRecord) -> list[dict[str, Any]]:
 
 def _when(step: Any, sample: dict[str, Any]) -> str:
     parts = [f"Step {step:,}" if isinstance(step, int) else "Unknown step"]
-    parts += [f"epoch {sample['epoch']}"] if "epoch" in sample else []
     parts += [f"temperature {sample['temperature']}"] if "temperature" in sample else []
     return ", ".join(parts)
 
 
 def _sampled(samples: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
-    return [{"prompt": str(s.get("prompt") or ""), "text": str(s["text"])[:MOST_CHARACTERS]} for s in samples]
+    return [
+        {"prompt": str(s.get("prompt") or ""), "text": str(s["text"])[:MOST_CHARACTERS], "ending": ending(s)}
+        for s in samples
+    ]
 
 
 def _side_by_side(comparison: Comparison) -> list[dict[str, Any]]:
     """The last samples of each setting, the best first."""
     runs = [(cell.label, cell.runs[0]) for cell in comparison.cells]
-    found = [{"label": label, "samples": _sampled(last_samples(record))} for label, record in runs if record.samples]
+    found = [
+        {"label": label, "samples": _sampled(one_a_prompt(last_samples(record)))}
+        for label, record in runs
+        if record.samples
+    ]
     return found[:MOST_SIDE_BY_SIDE]
 
 

@@ -121,11 +121,15 @@ def _of_one(comparison: Comparison, record: RunRecord, along: Along) -> Iterator
         says = "The training figure is an average over the time before, when the weights were older"
         says += ", with dropout on, so it may lie above validation." if label == TRAINING else "."
         if record.figure("val/source_nats_per_token") is not None:
-            says += " The source's line is of the validation strings; the training strings are others."
+            says += " The source's line is of the validation strings, and no honest model ends below it but by chance; "
+            says += "the training strings are others, so the training line may."
         yield Shown("learning_curves", f"Learning curves{of}", says, picture)
         validation = _curve(VALIDATION, rows, "val/error_rate", along)
         picture = error_rates(validation, _curve(label, rows, "train/error_rate", along), along=along, epochs=epochs)
-        yield Shown("error_rate", f"Error rate{of}", "The share of tokens that were not ranked first.", picture)
+        says = "The share of tokens that were not ranked first."
+        if record.figure("val/source_nats_per_token") is not None:
+            says += " What the source decides by chance nobody predicts, so this does not fall to 0."
+        yield Shown("error_rate", f"Error rate{of}", says, picture)
     if any("grad_norm" in row for row in rows):
         clip = setting(record.config, "trainer.gradient_clip_val")
         picture = gradient_norms(
@@ -141,7 +145,8 @@ def _of_one(comparison: Comparison, record: RunRecord, along: Along) -> Iterator
         yield from _bands(comparison, [record])
     qualities = _qualities(record)
     if qualities:
-        says = "Low temperatures repeat themselves and copy; high ones make up words."
+        words = any(quality.name == QUALITIES["unknown_words"] for quality in qualities)
+        says = "Low temperatures repeat themselves" + (" and copy; high ones make up words." if words else ".")
         yield Shown("temperatures", f"Samples by temperature{of}", says, temperature_panels(qualities))
 
 
@@ -154,9 +159,10 @@ def _bands(comparison: Comparison, records: Sequence[RunRecord]) -> Iterator[Sho
     alike = [(r, known) for r, known in found if {(b.least, b.most): b.num_tokens for b in known} == sizes]
     drawn = [Band(band.least, band.most, band.num_tokens) for band in found[0][1]]
     losses = [BandLosses(comparison.label(r), [band.nats_per_token for band in known]) for r, known in alike]
-    says = "Rare words carry much of the loss; what pretrained vectors are good for shows there."
+    says = "Rare words are the hardest; if pretrained vectors help, it should be there. "
+    says += "Below 0 a setting is better than the mean of all at such words." if len(losses) > 1 else ""
     title = "Loss by how often a word occurs in the training text"
-    yield Shown("frequency_bands", title, says, frequency_bands(drawn, losses))
+    yield Shown("frequency_bands", title, says.strip(), frequency_bands(drawn, losses))
 
 
 def _qualities(record: RunRecord) -> list[Quality]:
@@ -165,7 +171,8 @@ def _qualities(record: RunRecord) -> list[Quality]:
     found = []
     for name, words in QUALITIES.items():
         known = [(row.temperature, row.figures[name]) for row in rows if name in row.figures]
-        if len(known) > 1:
+        # A tokenizer by word cannot make up any.
+        if len(known) > 1 and (name != "unknown_words" or any(value for _, value in known)):
             curve = Curve("", [t for t, _ in known], [value for _, value in known])
             found.append(Quality(words, (curve,), share=name != "longest_copy_characters"))
     return found
@@ -245,7 +252,7 @@ def _references_of(record: RunRecord) -> list[Reference]:
         found = [Reference(baseline_words(name), float(value)) for name, value in values]
     source = record.figure("val/source_nats_per_token")
     if source is not None:
-        found.append(Reference("source's entropy: no honest model goes below", source, floor=True))
+        found.append(Reference("the source itself on these strings", source, floor=True))
     return found
 
 

@@ -114,7 +114,8 @@ class RunRecord:
     def samples(self) -> list[dict[str, Any]]:
         """The texts written while training, in order; lines that cannot be read are left out."""
         found = (_json(line) for line in _read_text(self.folder / "samples.jsonl").split("\n"))
-        return [sample for sample in found if isinstance(sample, dict) and isinstance(sample.get("text"), str)]
+        samples = [sample for sample in found if isinstance(sample, dict) and isinstance(sample.get("text"), str)]
+        return [sample for sample in samples if isinstance(sample.get("step"), int | float | None)]
 
     @cached_property
     def exhibits(self) -> dict[str, Any]:

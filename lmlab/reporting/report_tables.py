@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from lmlab.reporting.comparison import Cell, Comparison
 from lmlab.reporting.curve_cautions import baseline_words
-from lmlab.reporting.curves import turn
+from lmlab.reporting.curves import TRAIN, turn
 from lmlab.reporting.exhibits import SAMPLE_FIGURES, bands, predictions, temperatures
 from lmlab.reporting.intervals import Estimate
 from lmlab.reporting.records import RunRecord, finite
@@ -20,11 +20,16 @@ from lmlab.reporting.wording import count, interval, number, percent
 NOTHING = "–"
 # Characters of a sample in a table.
 _BEGINNING = 80
-# Tokens of a passage that are named.
-_MOST_SURPRISING = 8
+# Tokens of a passage that are named, and the probability below which one surprises.
+_MOST_SURPRISING, _SURPRISING = 8, 0.1
 # Tokens of a prediction, the most probable first.
 _PLACES = ("1st", "2nd", "3rd", "4th", "5th")
-_CURVES = {"overfitting": "overfitted", "failed optimisation": "failed to optimise", "last worse": "last epoch worse"}
+_CURVES = {
+    "overfitting": "overfitted",
+    "failed optimisation": "failed to optimise",
+    "unsteady": "unsteady",
+    "last worse": "last epoch worse",
+}
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,10 @@ def settings_table(comparison: Comparison) -> Table:
     repeated = any(len(cell.runs) > 1 for cell in comparison.cells)
     known = [name for name in _COLUMNS if _is_known(comparison, name)]
     # What decides stands first: on a narrow screen the rest is scrolled to.
-    first, rest = [name for name in known if name in _FIRST], [name for name in known if name not in _FIRST]
+    decisive = (BITS,) if comparison.figure == BITS else _FIRST
+    first, rest = [name for name in known if name in decisive], [name for name in known if name not in decisive]
+    if comparison.figure == BITS:  # of other tokens in each run
+        rest = [name for name in rest if not name.endswith(("nats_per_token", "perplexity", "error_rate"))]
     compared = ranked and len(comparison.cells) > 1
     header = [*(["place"] if ranked else []), *(comparison.short[name] for name in names)]
     header = header if names else [*header, "runs"]
@@ -59,7 +67,9 @@ def settings_table(comparison: Comparison) -> Table:
     header += [*(["seeds"] if repeated else []), *(_COLUMNS[name] for name in first)]
     unit = "bits per character" if comparison.figure == BITS else "nats per token"
     header += [f"behind the best ({unit})", "is that real?"] if compared else []
-    header += ["curve", *(_COLUMNS[name] for name in rest)]
+    trained = any(TRAIN in row for record in comparison.finished for row in record.history[:1])
+    header += ["curve", *(["training loss then (nats per token)"] if trained else [])]
+    header += [_COLUMNS[name] for name in rest]
     rows = []
     for cell in comparison.cells:
         row = [str(cell.place)] if ranked else []
@@ -67,7 +77,8 @@ def settings_table(comparison: Comparison) -> Table:
         row += [str(len(cell.runs))] if repeated else []
         row += [_shown(name, _over_seeds(cell, name)) for name in first]
         row += _behind(cell) if compared else []
-        rows.append((*row, _curve(cell), *(_shown(name, _over_seeds(cell, name)) for name in rest)))
+        cells = [_shown(name, _over_seeds(cell, name)) for name in rest]
+        rows.append((*row, _curve(cell), *([_training(cell)] if trained else []), *cells))
     title = "Settings, the best first" if ranked else "Settings, not ranked"
     return Table(title, tuple(header), tuple(rows), words)
 
@@ -139,8 +150,12 @@ def band_table(comparison: Comparison) -> Table:
 
 
 def most_surprising(tokens: Sequence[tuple[str, float]]) -> str:
-    """The tokens of a passage that the model expected least, with their probabilities; empty for an empty passage."""
-    most = sorted(tokens, key=lambda pair: -pair[1])[:_MOST_SURPRISING]
+    """The tokens of a passage that the model expected least, each once, with their probabilities; none above 10%."""
+    rare = sorted((pair for pair in tokens if math.exp(-pair[1]) < _SURPRISING), key=lambda pair: -pair[1])
+    by_token: dict[str, float] = {}
+    for token, nats in rare:
+        by_token.setdefault(token, nats)
+    most = list(by_token.items())[:_MOST_SURPRISING]
     return ", ".join(f"“{visible(token)}” ({percent(math.exp(-nats))})" for token, nats in most)
 
 
@@ -184,7 +199,7 @@ _COLUMNS = {
     "peak_memory_bytes": "memory (bytes)",
     "best_epoch": "best epoch",
 }
-_FIRST = (NATS, "val/perplexity", EXCESS)
+_FIRST = (NATS, "val/perplexity", EXCESS, "test/perplexity")
 
 
 def _is_known(comparison: Comparison, name: str) -> bool:
@@ -233,6 +248,13 @@ def _curve(cell: Cell) -> str:
     several = len(cell.runs) > 1
     told = [(kind, f" ({kinds.count(kind)} of {len(cell.runs)})" if several else "") for kind in _CURVES.values()]
     return ", ".join(f"{kind}{counted}" for kind, counted in told if kind in kinds) or NOTHING
+
+
+def _training(cell: Cell) -> str:
+    """The mean training loss where validation was best, which tells overfitting from a model that learnt little."""
+    rows = [record.best_row or {} for record in cell.runs]
+    losses = [row[TRAIN] for row in rows if math.isfinite(row.get(TRAIN, math.nan))]
+    return number(math.fsum(losses) / len(losses)) if len(losses) == len(rows) else NOTHING
 
 
 def _sample_figure(name: str, value: float) -> str:

@@ -6,7 +6,7 @@ import re
 
 from lmlab.reporting.caution import Caution, concerned, first_number, made, own_warning, runs_of, told_of, who
 from lmlab.reporting.comparison import Comparison
-from lmlab.reporting.records import RunRecord
+from lmlab.reporting.records import RunRecord, setting
 from lmlab.reporting.wording import percent
 
 # As in training, which cannot be imported without PyTorch; a test holds them equal.
@@ -14,8 +14,8 @@ UNK_ALARM = 0.05
 COVERAGE_ALARM = 0.9
 _VECTORS = re.compile(r"only ([\d.]+)% of the vocabulary has a pretrained vector")
 _KINDS = (
-    "overfitting", "failed optimisation", "below the source", "clipping", "baseline", "leak", "unknown tokens",
-    "precision",
+    "overfitting", "failed optimisation", "unsteady", "below the source", "clipping", "baseline", "leak",
+    "unknown tokens", "precision",
 )  # fmt: skip
 
 
@@ -75,8 +75,10 @@ def _coverage(comparison: Comparison) -> Caution | None:
     record, least = min(found, key=lambda item: item[1])
     where, example = told_of(comparison, found, record)
     text = f"In {where} only {percent(least)} of the vocabulary has a GloVe vector{example}; the "
-    text += "rest began at random, so this is only in part a test of GloVe."
-    remedy = "Take a GloVe file that knows more words (840B instead of 6B), or a smaller vocabulary."
+    frozen = any(setting(r.config, "embedding.freeze") == "true" for r, _ in found)
+    text += "rest began at random" + (", and stays so where the vectors are frozen" if frozen else "")
+    text += ". So this is only in part a test of GloVe."
+    remedy = "Take a GloVe file that knows more of these words, or a smaller vocabulary."
     return made(comparison, found, "glove-coverage", "warning", ("Words without a GloVe vector", text, remedy))
 
 

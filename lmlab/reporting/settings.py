@@ -106,12 +106,15 @@ def _of_configurations(records: Sequence[RunRecord]) -> list[Values]:
     all_names = dict.fromkeys(name for values in flat for name in values)
     names = _varied(all_names, [flat[i] for i in deciding])
     names = [name for name in names if not _is_any(name, _NEVER) and not name.endswith("_target_")]
-    names = [name for name in names if not _brought(name, groups, [flat[i] for i in deciding], told=name in told)]
+    options = [chosen[i] for i in deciding]
+    names = [
+        name for name in names if not _brought(name, groups, [flat[i] for i in deciding], options, told=name in told)
+    ]
     names = _without_repeats(names, [flat[i] for i in deciding])
     kept = [name for name in names if not _is_any(name, _ASIDE) or name == _PROTOCOL] or ([] if groups else names)
-    shown = [group for group in groups if not _brought(group, groups, [], told=group in told)]
+    shown = [group for group in groups if not _brought(group, groups, options, options, told=group in told)]
     if "data" in shown:
-        kept = [name for name in kept if name != "data.path" or not _determined(name, flat, "data", chosen)]
+        kept = [name for name in kept if name != "data.path" or not _determined(name, flat, ["data"], chosen)]
     values = [{**one, **options} for one, options in zip(flat, chosen, strict=True)]
     place = {name: i for i, name in enumerate(told)}
     ordered = [name for part in (shown, kept) for name in sorted(part, key=lambda name: place.get(name, len(place)))]
@@ -136,12 +139,18 @@ def _varied(names: Iterable[str], values: Sequence[Values]) -> list[str]:
     return [name for name in names if len({one.get(name) for one in values}) > 1]
 
 
-def _brought(name: str, groups: Sequence[str], flat: Sequence[Values], *, told: bool) -> bool:
-    """Whether a setting differs because an option does, or because not all versions of lmlab know it."""
-    known = {one[name] for one in flat if name in one}
+def _brought(name: str, groups: Sequence[str], flat: Sequence[Values], chosen: Sequence[Values], *, told: bool) -> bool:
+    """Whether a setting differs because options do, or because not all versions of lmlab know it.
+
+    Options that bring it along explain it only where they tell its value: a file of the configuration may have been
+    edited between two runs with the same options.
+    """
+    covering = [group for group in groups if group != name and _is_any(name, _BROUGHT[group])]
+    explained = bool(covering) and _determined(name, flat, covering, chosen)
     if any(name not in one for one in flat):
-        return not told or len(known) == 1
-    return not told and any(_is_any(name, _BROUGHT[group]) for group in groups if group != name)
+        known = {one[name] for one in flat if name in one}
+        return explained or (not told and len(known) == 1)
+    return not told and explained
 
 
 def _is_any(name: str, wanted: Sequence[str]) -> bool:
@@ -161,8 +170,11 @@ def _without_repeats(names: Sequence[str], flat: Sequence[Values]) -> list[str]:
     return [name for name in names if not repeats(name)]
 
 
-def _determined(name: str, flat: Sequence[Values], by: str, chosen: Sequence[Values]) -> bool:
-    pairs = {(options[by], one.get(name, "")) for one, options in zip(flat, chosen, strict=True)}
+def _determined(name: str, flat: Sequence[Values], by: Sequence[str], chosen: Sequence[Values]) -> bool:
+    """Whether runs with the same options of these groups have the same value."""
+    pairs = {
+        (tuple(options[group] for group in by), one.get(name, "")) for one, options in zip(flat, chosen, strict=True)
+    }
     return len(pairs) == len({option for option, _ in pairs})
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from lmlab.reporting.comparison import Comparison
 from lmlab.reporting.records import RunRecord, finite, setting
 from lmlab.reporting.report_tables import NOTHING, Table
@@ -24,6 +26,7 @@ _SETTINGS = {
     "tokens seen (context)": "model.context",
     "embedding": "embedding._target_",
     "embedding units": "embedding.dim",
+    "pretrained vectors": "embedding.path",
     "embedding frozen": "embedding.freeze",
     "tied weights": "model.tie_weights",
     "dropout between layers": "model.dropout",
@@ -104,6 +107,8 @@ def _costs(record: RunRecord) -> list[tuple[str, str]]:
 
 
 def _told(value: str) -> str:
-    """A class by its own name: ``AdamW`` of ``torch.optim.AdamW``."""
+    """A class by its own name, ``AdamW`` of ``torch.optim.AdamW``, and a file by its own."""
+    if "/" in value:
+        return Path(value).name
     parts = value.split(".")
     return parts[-1] if len(parts) > 1 and all(part.isidentifier() for part in parts) else value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -181,42 +181,67 @@ def _all_same(jobs: Sequence[Job], fingerprint: str) -> bool:
 
 def _number(value: object) -> float:
     """Infinity for what is no number, so that it comes last."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return math.inf
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        return math.inf
+    return math.inf if math.isnan(number) else number
 
 
 def _name_of_folder(job: Job) -> str:
     return job.folder.name
 
 
-def results_csv(jobs: Sequence[Job], *, name_of: Callable[[Job], str] = _name_of_folder) -> str:
-    """A row for each job: the best first, then what is not finished; settings under their full names.
+def results_csv(
+    jobs: Sequence[Job], *, name_of: Callable[[Job], str] = _name_of_folder, aside: Collection[Path] = ()
+) -> str:
+    """A row for each job: the best first, then what is not finished or not ranked; settings under their full names.
 
-    Where jobs cannot be compared with each other, rank is empty and the order is that of the numbers.
+    The rank is that of a job's setting, as in the table: seeds of one setting share it. Where jobs cannot be compared
+    with each other, it is empty and the order is that of the numbers.
 
     Args:
         jobs: of one sweep, or runs of any kind with the settings in which they differ.
         name_of: what the column `job` says.
+        aside: folders of jobs that are not to be ranked.
     """
-    ranking = rank(jobs)
+    ranking = rank([job for job in jobs if job.folder not in aside])
     names = differing(jobs)
-    finished = [job for setting in ranking.settings for job in setting.jobs]
-    if ranking.figure is not None:
-        figure = ranking.figure
-        finished.sort(key=lambda job: _number(job.summary.get(figure)))
-    else:
-        finished.sort(key=lambda job: job.number)
-    others = [job for job in jobs if job.status != "finished"]
+    places: list[tuple[int | None, Job]] = [
+        (place, job)
+        for place, setting in enumerate(ranking.settings, 1)
+        for job in sorted(setting.jobs, key=lambda job: _number(job.summary.get(ranking.figure or "")))
+    ]
+    if ranking.figure is None:
+        places = sorted(((None, job) for _, job in places), key=lambda item: item[1].number)
+    ranked_folders = {job.folder for _, job in places}
+    places += [(None, job) for job in jobs if job.folder not in ranked_folders]
     rows = []
-    for place, job in enumerate([*finished, *others], 1):
-        ranked = place if ranking.figure is not None and job.status == "finished" else None
+    for ranked, job in places:
         settings = [job.settings.get(name, "") for name in names]
         figures = [job.summary.get(name) for name in _FIGURES]
         warnings = job.summary.get("warnings")
         num_warnings = len(warnings) if isinstance(warnings, list) else 0
         rows.append([ranked, name_of(job), *settings, job.status, *figures, num_warnings, job.reason])
     return csv_text(["rank", "job", *names, "status", *_FIGURES, "num_warnings", "error"], rows)
+
+
+def jobs_left(sweep: Path, folders: Collection[Path]) -> int:
+    """How many jobs of a sweep have not begun; 0 where only some of those that have were chosen.
+
+    Args:
+        sweep: its folder.
+        folders: of runs that were chosen.
+    """
+    begun = job_folders(sweep)
+    return max(0, (planned_jobs(sweep) or 0) - len(begun)) if begun <= set(folders) else 0
+
+
+def job_folders(sweep: Path) -> set[Path]:
+    """Those of the jobs of a sweep that have begun."""
+    return {path for path in sweep.iterdir() if re.match(r"\d+(_|$)", path.name) and path.is_dir()}
 
 
 def planned_jobs(sweep: Path) -> int | None:

@@ -50,7 +50,7 @@ def compact(number: float) -> str:
     if not math.isfinite(number):
         return "-"
     for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(number) >= limit:
+        if abs(float(f"{number:.3g}")) >= limit:  # 999,900 is 1M
             return f"{number / limit:.3g}{unit}"
     return f"{number:.0f}"
 

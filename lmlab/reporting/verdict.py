@@ -10,11 +10,11 @@ from typing import Any
 
 from lmlab.reporting.comparison import Cell, Comparison, by_text
 from lmlab.reporting.curve_cautions import baseline_words
-from lmlab.reporting.curves import Kind, turn
+from lmlab.reporting.curves import Kind, first_non_finite, turn
 from lmlab.reporting.limits import not_shown
 from lmlab.reporting.records import RunRecord, finite, setting
 from lmlab.reporting.sweeps import BITS, NATS
-from lmlab.reporting.wording import interval, listing, measured, number, percent, perplexity, plural, unit
+from lmlab.reporting.wording import count, interval, listing, measured, number, percent, perplexity, plural, unit
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ def verdict(comparison: Comparison) -> Verdict:
     if best is None:
         headline = "No run has a validation loss that is a number, so none is best."
         return Verdict(headline, tuple(_curves(comparison)), ())
-    shows = [*_lead(comparison), *_test(best), *_judged(best), *_curves(comparison)]
+    name = "It" if len(comparison.cells) == 1 else "The best"
+    shows = [*_lead(comparison), *_test(best, name), *_judged(best, name), *_curves(comparison)]
     return Verdict(_headline(comparison, best), tuple(shows), tuple(not_shown(comparison)))
 
 
@@ -153,35 +154,53 @@ def _reality(comparison: Comparison, best: Cell) -> str:
         said = f"Whether that is real is not known: {quoted(best)} or {quoted(second)} was run with one seed only."
     rest = [cell for cell in within if cell is not second]
     if rest:
-        said += f" Inside the interval, too: {listing([quoted(cell) for cell in rest])}."
+        words = "Inside the interval, too" if second in within else "Not told apart from the best, though worse"
+        said += f" {words}: {listing([quoted(cell) for cell in rest])}."
     return said
 
 
-def _test(best: Cell) -> list[str]:
+def _test(best: Cell, name: str) -> list[str]:
     nats = best.mean("test/nats_per_token")
-    return [f"On the test text it has {measured(nats, NATS)}."] if math.isfinite(nats.mean) else []
+    return [f"{name} has {measured(nats, NATS)} on the test text."] if math.isfinite(nats.mean) else []
 
 
-def _judged(best: Cell) -> list[str]:
-    """The best against counting, and against the source of its strings."""
+def _judged(best: Cell, name: str) -> list[str]:
+    """The best against counting, and against the source of its strings; the share of its samples in the language."""
     found = []
     figures = [record.summary.get("val/baselines") for record in best.runs]
     known: dict[str, Any] = figures[0] if isinstance(figures[0], dict) else {}
     values = {name: value for name in known if (value := finite(known[name])) is not None}
     if values and best.runs[0].figure(NATS) is not None:
-        name = min(values, key=lambda name: values[name])
-        below = values[name] - best.nats.mean
+        baseline = min(values, key=lambda name: values[name])
+        below = values[baseline] - best.nats.mean
         words = "better" if below > 0 else "worse"
-        counting = baseline_words(name)
-        found.append(f"It is {number(abs(below))} nats per token {words} than {counting}, which only counts.")
+        counting = baseline_words(baseline)
+        found.append(f"{name} is {number(abs(below))} nats per token {words} than {counting}, which only counts.")
     source = best.mean("val/source_nats_per_token").mean
     if math.isfinite(source):
         above = best.nats.mean - source
+        side = "above" if above >= 0 else "below"
         found.append(
-            f"The grammar that wrote the strings has {number(source)} nats per token itself, which no model can beat; "
-            f"the model is {number(above)} above it."
+            f"The grammar that wrote the validation strings has {number(source)} nats per token on them, which no "
+            f"model beats but by chance; {name.lower()} is {number(abs(above))} {side} that."
         )
-    return found
+    return found + _validity(best, name)
+
+
+def _validity(best: Cell, name: str) -> list[str]:
+    """The share of samples in the language, at the temperature that the model learnt."""
+    counts = []
+    for record in best.runs:
+        samples = record.summary.get("samples")
+        judged = samples.get("language") if isinstance(samples, dict) else None
+        size, valid = (finite(judged.get(key)) for key in ("samples", "valid")) if isinstance(judged, dict) else (0, 0)
+        if size and valid is not None:
+            counts.append((size, valid * size))
+    if not counts:
+        return []
+    total, right = (sum(values) for values in zip(*counts, strict=True))
+    whose = "its" if name == "It" else "the best's"
+    return [f"Of {count(total)} of {whose} samples at temperature 1, {percent(right / total)} are in the language."]
 
 
 def _curves(comparison: Comparison) -> list[str]:
@@ -190,18 +209,17 @@ def _curves(comparison: Comparison) -> list[str]:
     words: list[tuple[Kind, str]] = [
         ("overfitting", "Overfitted (validation rose while the training loss fell)"),
         ("failed optimisation", "Failed to optimise (validation rose, the training loss stood or rose too)"),
+        ("unsteady", "Unsteady (validation rose before any text was read twice, so not by overfitting)"),
     ]
     told = []
     for kind, said in words:
         runs = [record for record, seen in turns.items() if seen == kind]
         if runs:
             told.append(f"{said}: {_listed(comparison, runs)}.")
-    if not told and any(len(record.history) > 1 for record in comparison.records):
-        told.append("No run overfitted or failed to optimise." if len(comparison.records) > 1 else _FINE)
+    ended = all(record.status == "finished" and len(record.history) > 1 for record in comparison.records)
+    if not turns and ended and not any(first_non_finite(record.history) for record in comparison.records):
+        told.append("No sign of overfitting: no validation loss rose again after its best.")
     return told
-
-
-_FINE = "It neither overfitted nor failed to optimise."
 
 
 def _listed(comparison: Comparison, runs: Sequence[RunRecord]) -> str:

@@ -72,14 +72,16 @@ def train(
         InterruptedRun: a signal ended training; the state was saved.
     """
     quiet()
+    coverage: float | None = None
     if resume:
-        step = read_checkpoint(folder / "checkpoints" / "last.ckpt")["global_step"]  # before any file is written
-        log.info(f"going on with {folder} after step {step:,}")
+        saved = read_checkpoint(folder / "checkpoints" / "last.ckpt")  # before any file is written
+        coverage = saved["lmlab_task"].get("vector_coverage")
+        log.info(f"going on with {folder} after step {saved['global_step']:,}")
     device = choose_device(config["trainer"]["accelerator"])
     reset_peak_memory(device)
     data = build_data(config, tokenizer=saved_tokenizers.load(folder / "tokenizer.json") if resume else None)
     pl.seed_everything(config["seed"], verbose=False)
-    vectors = _vectors_to_be_loaded(config, data) if resume else build_vectors(config, data.tokenizer)
+    vectors = _vectors_to_be_loaded(config, data, coverage) if resume else build_vectors(config, data.tokenizer)
     model = build_model(config, vectors.weight)
     config["embedding"]["dim"] = model.embedding.embedding_dim
     write_text(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(config)))
@@ -90,6 +92,7 @@ def train(
     task = build_task(
         config, model, total_steps=total_steps(config, data), steps_per_epoch=steps_per_epoch(config, data)
     )
+    task.vector_coverage = vectors.coverage
     clock = Clock()
     recorder = _recorder(config, folder, data, clock)
     notes = [*data.warnings, *vector_warnings(vectors), *precision_warnings(config["trainer"]["precision"], device)]
@@ -130,9 +133,9 @@ def _recorder(config: Config, folder: Path, data: LanguageModelData, clock: Cloc
     )
 
 
-def _vectors_to_be_loaded(config: Config, data: LanguageModelData) -> Vectors:
+def _vectors_to_be_loaded(config: Config, data: LanguageModelData, coverage: float | None) -> Vectors:
     """Of the right shape; the checkpoint has the values, and a GloVe file need not be there any more."""
-    return Vectors(torch.zeros(len(data.tokenizer.vocabulary), config["embedding"]["dim"]))
+    return Vectors(torch.zeros(len(data.tokenizer.vocabulary), config["embedding"]["dim"]), coverage=coverage)
 
 
 def quiet() -> None:

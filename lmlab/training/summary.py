@@ -108,6 +108,16 @@ def peak_memory_bytes(device: torch.device) -> int:
         return usage if sys.platform == "darwin" else usage * 1024
 
 
+def mark_unfinished(folder: Path) -> None:
+    """A run that goes on is no longer what the summary of its last end says."""
+    try:
+        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return
+    if isinstance(summary, dict):
+        write_summary(folder, {**summary, "status": "unfinished"})
+
+
 def write_summary(folder: Path, summary: dict[str, Any]) -> None:
     """Writes summary.json; JSON knows no infinity or NaN, so they become null."""
     finite = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in summary.items()}

@@ -62,6 +62,8 @@ class LanguageModelTask(pl.LightningModule):
         self.validation = TokenTotals()
         self.validation_result: Totals | None = None
         self.tokens_seen = 0
+        # Share of the vocabulary with a pretrained vector, for the checkpoint; None for random vectors.
+        self.vector_coverage: float | None = None
         self.gradients = GradientTotals()
         self.finite = FiniteLoss()
         # Called with the gradient of each step before it is clipped; set by the callback that wants to see it.
@@ -194,6 +196,7 @@ class LanguageModelTask(pl.LightningModule):
             "totals": {name: _state_of(getattr(self, name)) for name in ("recent", "since_evaluation", "gradients")},
             "averaging": None if self.averaging is None else self.averaging.state_dict(),
             "rates": self.rate_factor.state_dict() if isinstance(self.rate_factor, Plateau) else None,
+            "vector_coverage": self.vector_coverage,
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -45,6 +45,17 @@ def test_the_first_job_of_a_sweep_is_no_run_of_its_own(tmp_path: Path) -> None:
     assert (job / "report" / "index.html").is_file()
 
 
+def test_some_jobs_of_a_sweep_leave_its_report_as_it_is(tmp_path: Path) -> None:
+    for number in range(3):
+        made_job(tmp_path / "sweep", number, [f"optimizer.lr={number + 1}"])
+    (tmp_path / "sweep" / "sweep.json").write_text(json.dumps({"swept": {"optimizer.lr": 3}}))
+    done = typed("runs=sweep/0_job,sweep/2_job", "watch=true", cwd=tmp_path)  # ends, for these have ended
+    assert "Best of 2 settings" in done.stdout
+    assert not (tmp_path / "sweep" / "report").exists()
+    (folder,) = (tmp_path / "outputs" / "reports").iterdir()
+    assert "not begun" not in (folder / "report.md").read_text(encoding="utf-8")
+
+
 def test_several_runs_get_a_folder_of_their_own(tmp_path: Path) -> None:
     for name in ("a", "b"):
         made_run(tmp_path / "outputs" / "text" / name, history=evaluations([2.0, 1.5]))
@@ -75,13 +86,16 @@ def test_watching_writes_the_report_again_as_jobs_end_and_then_ends(tmp_path: Pa
     made_job(sweep, 0, ["optimizer.lr=1"], val__nats_per_token=2.5)
     # The second job has not begun: what is to come is known from the sweep's record.
     (sweep / "sweep.json").write_text(json.dumps({"swept": {"optimizer.lr": 2}}))
-    words = [sys.executable, "-m", "lmlab.report", "runs=sweep", "watch=true", "every_seconds=0.1"]
+    words = [sys.executable, "-m", "lmlab.report", "output_dir=.", "watch=true", "every_seconds=0.1"]
     watching = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     page = sweep / "report" / "index.html"
     deadline = time.monotonic() + 120
     while not page.is_file() and time.monotonic() < deadline:
         time.sleep(0.1)
     assert "jobs are still running" in page.read_text(encoding="utf-8")
+    # What was the latest when watching began is watched, though another run begins.
+    made_run(tmp_path / "another", history=evaluations([9.0]), status="missing")
+    time.sleep(0.5)
     unfinished = made_job(sweep, 1, ["optimizer.lr=2"], status="missing")
     beside = tmp_path / "summary.json"
     beside.write_text(json.dumps({**FINISHED, "val/nats_per_token": 1.5}))

@@ -15,7 +15,7 @@ from lmlab.reporting.finding import find_records
 
 
 def test_nothing_is_said_of_a_run_without_fault(tmp_path: Path) -> None:
-    run(tmp_path, history=evaluations([2.0, 1.5], [2.0, 1.5], clip_fraction=0.5), val__baselines={"unigram": 3.0})
+    run(tmp_path, history=evaluations([1.51, 1.5], [2.0, 1.5], clip_fraction=0.5), val__baselines={"unigram": 3.0})
     assert said(tmp_path) == {}
 
 
@@ -53,8 +53,38 @@ def test_without_evaluations_a_runs_own_word_counts(tmp_path: Path) -> None:
 
 
 def test_its_evaluations_count_more_than_a_runs_own_word(tmp_path: Path) -> None:
-    run(tmp_path, history=evaluations([2.0, 1.5], [2.0, 1.5]), warnings=["overfitting: x"])
+    run(tmp_path, history=evaluations([1.51, 1.5], [2.0, 1.5]), warnings=["overfitting: x"])
     assert said(tmp_path) == {}
+
+
+def test_what_rises_before_a_text_was_read_twice_is_no_overfitting(tmp_path: Path) -> None:
+    rows = evaluations([2.0, 1.5, 1.8], [2.0, 1.6, 1.2])
+    for row, epoch in zip(rows, (0.4, 0.7, 1.0), strict=True):
+        row["epoch"] = epoch
+    run(tmp_path, history=rows)
+    found = said(tmp_path)
+    assert set(found) == {"unsteady"}
+    text = found["unsteady"].text
+    assert "validation rose from 1.5000 nats per token (epoch 0.7) to 1.8000 (epoch 1) while the training" in text
+    assert "before any text was read twice" in text
+    rows[-1]["epoch"] = 1.01
+    run(tmp_path / "later", history=rows)
+    assert set(said(tmp_path / "later")) == {"overfitting"}
+
+
+@pytest.mark.parametrize(("last", "told"), [(1.479, True), (1.481, False), (1.6, False)])
+def test_a_loss_that_still_falls_at_the_end_is_a_note(tmp_path: Path, last: float, told: bool) -> None:
+    run(tmp_path, history=evaluations([1.7, 1.5, last]))
+    found = said(tmp_path)
+    assert ("still-falling" in found) is told
+    if told:
+        assert found["still-falling"].level == "note"
+        assert "0.0210 nats per token better than the one before" in found["still-falling"].text
+
+
+def test_a_run_that_still_trains_falls_of_course(tmp_path: Path) -> None:
+    run(tmp_path, history=evaluations([1.7, 1.5]), status="missing")
+    assert "still-falling" not in said(tmp_path)
 
 
 def test_a_last_epoch_that_is_worse_is_a_note(tmp_path: Path) -> None:

@@ -9,6 +9,10 @@ import pytest
 from made_sweeps import made_job, made_run, resolved
 from told import pair, run, said
 
+from lmlab.reporting.cautions import cautions
+from lmlab.reporting.comparison import compare
+from lmlab.reporting.finding import find_records
+
 
 def test_different_texts(tmp_path: Path) -> None:
     found = pair(tmp_path, {"text_fingerprint": "a", "fingerprint": "a"}, {"text_fingerprint": "b", "fingerprint": "b"})
@@ -144,7 +148,17 @@ def test_what_has_not_finished(tmp_path: Path) -> None:
     found = said(tmp_path)["unfinished"]
     assert found.text == "2 of the 3 runs (“a 2” and “a 3”) have not finished, and what is not finished is not ranked."
     (tmp_path / "sweep.json").write_text(json.dumps({"swept": {"a": 3, "seed": 2}}))
-    assert "and 3 of the sweep's 6 jobs have not begun, and" in said(tmp_path)["unfinished"].text
+    assert "and 3 of 6 jobs of the sweep have not begun, and" in said(tmp_path)["unfinished"].text
+
+
+def test_of_a_part_of_a_sweep_nothing_is_said_of_the_other_jobs(tmp_path: Path) -> None:
+    for number in range(4):
+        made_job(tmp_path, number, [f"a={number}"])
+    (tmp_path / "sweep.json").write_text(json.dumps({"swept": {"a": 5}}))
+    assert "1 of 5 jobs of the sweep has not begun" in said(tmp_path)["unfinished"].text.lower()
+    for chosen in (["1_job"], ["1_job", "2_job"]):
+        records = find_records([str(tmp_path / name) for name in chosen], output_dir=str(tmp_path))
+        assert "unfinished" not in {caution.kind for caution in cautions(compare(records))}
 
 
 @pytest.mark.parametrize("swept", ['{"swept": {"a": 1}}', '{"swept": {"a": 0}}', '{"swept": 3}', "{", "[]"])

@@ -138,7 +138,7 @@ def test_the_numbers_are_those_of_the_summaries(sweep: Path, tmp_path: Path) -> 
     assert "Best of 3 settings: “hidden_size 16”, with 1.7500 nats per token (perplexity 5.755)" in page.text
     assert "0.2500 nats per token" in page.text
     best = next(i for i, (tag, a) in enumerate(page.elements) if tag == "tr" and a.get("class") == "best")
-    assert page.elements[best + 1][0] == "th"
+    assert [tag for tag, _ in page.elements[best + 1 : best + 3]] == ["td", "th"]  # the place, and what the row is of
 
 
 def test_all_files_are_there_and_old_figures_are_not(sweep: Path, tmp_path: Path) -> None:

@@ -107,6 +107,31 @@ def test_test_perplexity_is_of_the_mean_nats(tmp_path: Path) -> None:
     assert row["test perplexity"] == f"{math.exp(2.05):.3f}" != f"{(math.exp(2.0) + math.exp(2.1)) / 2:.3f}"
 
 
+def test_the_training_loss_is_that_of_the_best_evaluations(tmp_path: Path) -> None:
+    for seed, best in enumerate((1.2, 1.0)):
+        folder = made_job(tmp_path, seed, [f"seed={seed}"])
+        write_history(folder, evaluations([2.0, 1.5, 1.7], [2.0, best, 0.5]))
+    (row,) = cells(settings_table(compared(tmp_path)))
+    assert row["training loss then (nats per token)"] == "1.1000"
+    made_job(tmp_path, 2, ["seed=2"])  # whose evaluations are lost
+    (row,) = cells(settings_table(compared(tmp_path)))
+    assert row["training loss then (nats per token)"] == "–"
+
+
+def test_ranked_by_bits_what_does_not_compare_is_left_out(tmp_path: Path) -> None:
+    for number, (tokenizer, bits) in enumerate({"char": 2.5, "word": 1.5}.items()):
+        made_job(tmp_path, number, [f"tokenizer={tokenizer}"], val__bits_per_char=bits, fingerprint=str(number))
+    table = settings_table(compared(tmp_path))
+    assert table.header[:5] == (
+        "place",
+        "tokenizer",
+        "bits per character",
+        "behind the best (bits per character)",
+        "is that real?",
+    )
+    assert not any("perplexity" in name or "nats" in name or "wrong" in name for name in table.header)
+
+
 def test_unknown_words_and_vectors_have_columns_where_there_are_any(tmp_path: Path) -> None:
     made_job(tmp_path, 0, ["embedding=random"], val__unk_rate=0.0, vector_coverage=None)
     assert not {"unknown words", "words with a GloVe vector"} & set(settings_table(compared(tmp_path)).header)
@@ -134,9 +159,9 @@ def test_bands_are_those_of_the_best_setting(tmp_path: Path) -> None:
 
 
 def test_the_most_surprising_tokens_come_with_their_probabilities() -> None:
-    tokens = [("a", 0.1), (" ", math.log(4)), *(("b", 0.01 * i) for i in range(8)), ("c", math.log(20))]
-    assert most_surprising(tokens).startswith("“c” (5.0%), “␣” (25.0%), “a” (90.5%), “b” (93.2%)")
-    assert most_surprising(tokens).count("“") == 8
+    tokens = [("a", 0.1), (" ", -math.log(0.0624)), ("c", math.log(20)), ("c", math.log(40)), ("d", math.log(9.9))]
+    assert most_surprising(tokens) == "“c” (2.5%), “␣” (6.2%)"  # each once, and none that was likely
+    assert most_surprising([(str(i), 5.0 + i) for i in range(20)]).count("“") == 8
     assert most_surprising([]) == ""
 
 

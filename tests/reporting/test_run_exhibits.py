@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 from made_sweeps import FINISHED, made_run
 
-from lmlab.reporting.exhibits import Band, Prediction, bands, last_samples, passage, predictions, temperatures
+from lmlab.reporting.exhibits import (
+    Band,
+    Prediction,
+    bands,
+    last_samples,
+    one_a_prompt,
+    passage,
+    predictions,
+    temperatures,
+)
 from lmlab.reporting.records import RunRecord, read_record
 
 
@@ -54,7 +63,8 @@ def test_what_was_put_aside_counts_before_the_rest(tmp_path: Path) -> None:
     listed = [{"temperature": 1.0, "text": "aside"}, {"temperature": 0.5, "text": "aside too"}]
     samples = [sample(10, 1.0, "trained"), sample(10, 0.8, "only here")]
     found = temperatures(run(tmp_path, QUALITY, samples=samples, exhibits={"temperatures": listed}))
-    assert [(row.temperature, row.text) for row in found] == [(0.5, "aside too"), (0.8, "only here"), (1.0, "aside")]
+    # Samples of training have other prompts and lengths: they do not stand beside those put aside.
+    assert [(row.temperature, row.text) for row in found] == [(0.5, "aside too"), (1.0, "aside")]
 
 
 def test_the_summary_alone_has_figures_without_a_text(tmp_path: Path) -> None:
@@ -113,7 +123,9 @@ def test_bands_from_the_rarest_without_empty_ones(tmp_path: Path) -> None:
     assert found == [Band(0, 0, 120, 9.1), Band(1000, None, 50, 1.5)]
 
 
-def test_the_last_samples_are_one_a_prompt(tmp_path: Path) -> None:
+def test_the_last_samples_and_one_a_prompt(tmp_path: Path) -> None:
     samples = [sample(10, 1.0, "old"), sample(20, 1.0, "a"), sample(20, 1.0, "b"), sample(20, 1.0, "c", prompt="q")]
-    assert [found["text"] for found in last_samples(run(tmp_path, samples=samples))] == ["a", "c"]
+    last = last_samples(run(tmp_path, samples=samples))
+    assert [found["text"] for found in last] == ["a", "b", "c"]
+    assert [found["text"] for found in one_a_prompt(last)] == ["a", "c"]
     assert last_samples(run(tmp_path / "none")) == []

@@ -146,6 +146,37 @@ def test_a_setting_that_older_versions_do_not_know_is_no_difference(tmp_path: Pa
     assert list(varied_settings([first, second])[0]) == ["model.hidden_size", "seed"]
 
 
+def test_a_setting_that_was_typed_is_named_though_older_versions_do_not_know_it(tmp_path: Path) -> None:
+    first = run(tmp_path, 1)
+    second = run(tmp_path, 2, "model.weight_dropout=0.5", model__weight_dropout=0.5)
+    assert [v["model.weight_dropout"] for v in varied_settings([first, second])] == ["", "0.5"]
+
+
+def test_a_file_of_the_configuration_that_was_edited_between_two_runs_is_a_difference(tmp_path: Path) -> None:
+    first, second = run(tmp_path, 1, model__hidden_size=256), run(tmp_path, 2, model__hidden_size=512)
+    third = run(tmp_path, 3, "model=gru", choices={"model": "gru"}, model__hidden_size=256)
+    found = varied_settings([first, second, third])
+    assert [(v["model"], v["model.hidden_size"]) for v in found] == [("lstm", "256"), ("lstm", "512"), ("gru", "256")]
+    # Where each model has one size of its own, the size only came along.
+    assert "model.hidden_size" not in varied_settings([second, third])[0]
+
+
+def test_the_same_preset_edited_between_two_runs_is_a_difference(tmp_path: Path) -> None:
+    names = {1: "a", 2: "a", 3: "b"}
+    records = [
+        run(
+            tmp_path,
+            i,
+            choices={"experiment": name},
+            optimizer__lr=0.1 * i,
+            trainer__max_epochs=7 if name == "b" else 3,
+        )
+        for i, name in names.items()
+    ]
+    found = varied_settings(records)
+    assert list(found[0]) == ["experiment", "optimizer.lr", "seed"]
+
+
 def test_names_folders_and_samples_are_no_difference_beside_others(tmp_path: Path) -> None:
     aside: dict[str, Any] = {
         "name": "x", "output_dir": "y", "data__name": "z", "data__prompts": ["a"], "fresh": True,

@@ -122,9 +122,33 @@ def test_that_none_did_is_said_where_it_is_known(tmp_path: Path) -> None:
     for history in ([], evaluations([2.0], [2.0])):
         if history:
             write_history(folder, history)
-        assert not any("overfitted" in sentence for sentence in judged(tmp_path).shows)
+        assert not any("overfitting" in sentence for sentence in judged(tmp_path).shows)
     write_history(folder, evaluations([2.0, 1.5], [2.0, 1.5]))
-    assert judged(tmp_path).shows[-1] == "No run overfitted or failed to optimise."
+    assert not any("overfitting" in sentence for sentence in judged(tmp_path).shows)  # of the other nothing is known
+    write_history(tmp_path / "1_job", evaluations([2.0, 1.5], [2.0, 1.5]))
+    assert judged(tmp_path).shows[-1] == "No sign of overfitting: no validation loss rose again after its best."
+
+
+@pytest.mark.parametrize(("status", "last"), [("missing", 1.5), ("finished", math.inf), ("finished", 1.6)])
+def test_of_runs_that_diverged_train_on_or_rose_it_is_not_said(tmp_path: Path, status: str, last: float) -> None:
+    made_run(tmp_path / "2026-01-01", status=status, history=evaluations([2.0, 1.55, last], [2.0, 1.5, 1.4]))
+    assert not any("No sign" in sentence for sentence in judged(tmp_path).shows)
+
+
+def test_the_share_of_samples_in_the_language_is_of_all_seeds(tmp_path: Path) -> None:
+    def judged_samples(valid: float, size: int) -> dict[str, Any]:
+        return {"samples": {"language": {"samples": size, "valid": valid}}}
+
+    made_job(tmp_path, 0, ["a=1", "seed=0"], val__nats_per_token=1.0, **judged_samples(1.0, 1000))
+    assert "Of 1,000 of its samples at temperature 1, 100% are in the language." in judged(tmp_path).shows
+    made_job(tmp_path, 1, ["a=1", "seed=1"], val__nats_per_token=1.0, **judged_samples(0.5, 250))
+    made_job(tmp_path, 2, ["a=2", "seed=0"], val__nats_per_token=2.0, **judged_samples(0.1, 1000))
+    assert "Of 1,250 of the best's samples at temperature 1, 90.0% are in the language." in judged(tmp_path).shows
+
+
+def test_a_model_below_its_source_is_said_to_be(tmp_path: Path) -> None:
+    made_job(tmp_path, 0, ["a=1"], val__nats_per_token=1.0, val__source_nats_per_token=1.0002)
+    assert any(sentence.endswith("it is 0.0002 below that.") for sentence in judged(tmp_path).shows)
 
 
 def test_what_must_not_be_concluded(tmp_path: Path) -> None:
@@ -194,11 +218,11 @@ def test_one_run(tmp_path: Path) -> None:
         "its best epoch, 9."
     )
     assert found.shows == (
-        "On the test text it has 1.6250 nats per token (perplexity 5.078).",
+        "It has 1.6250 nats per token (perplexity 5.078) on the test text.",
         "It is 0.5000 nats per token better than a 3-gram model (Kneser-Ney), which only counts.",
-        "The grammar that wrote the strings has 1.2500 nats per token itself, which no model can beat; the model is "
-        "0.2500 above it.",
-        "It neither overfitted nor failed to optimise.",
+        "The grammar that wrote the validation strings has 1.2500 nats per token on them, which no model beats but by "
+        "chance; it is 0.2500 above that.",
+        "No sign of overfitting: no validation loss rose again after its best.",
     )
     assert found.not_shown[0].startswith("How much another seed would change the figure")
     assert found.not_shown[-1].endswith("there the figure may be another.")

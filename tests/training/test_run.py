@@ -172,6 +172,30 @@ def test_an_interrupted_run_goes_on_exactly(
     assert read_samples(parts) == read_samples(whole)
 
 
+class _StatusSeen(pl.Callback):
+    """What a report that is made now would say of the run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.seen: set[str] = set()
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        self.seen.add(json.loads((self.folder / "summary.json").read_text())["status"])
+
+
+def test_a_finished_run_that_goes_on_is_not_finished(
+    text_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = compose_config(text_file, "trainer.max_steps=3")
+    train(dict(config), tmp_path)
+    spy, make_trainer = _StatusSeen(tmp_path), run_module._trainer
+    monkeypatch.setattr(run_module, "_trainer", lambda c, f, d, callbacks: make_trainer(c, f, d, [*callbacks, spy]))
+    config["trainer"]["max_steps"] = 5
+    assert train(config, tmp_path, resume=True)["status"] == "finished"
+    assert spy.seen == {"unfinished"}
+    assert json.loads((tmp_path / "summary.json").read_text())["status"] == "finished"
+
+
 def test_a_run_does_not_go_on_with_another_text(text_file: Path, tmp_path: Path) -> None:
     text = tmp_path / "text.txt"
     text.write_text(text_file.read_text())
@@ -183,6 +207,7 @@ def test_a_run_does_not_go_on_with_another_text(text_file: Path, tmp_path: Path)
     config["trainer"]["max_epochs"] = 2
     with pytest.raises(UserError, match="training text has changed"):
         train(config, folder, resume=True)
+    assert json.loads((folder / "summary.json").read_text())["status"] == "finished"
 
 
 def test_a_run_that_ends_between_evaluations_is_evaluated_where_it_ends(text_file: Path, tmp_path: Path) -> None:
@@ -236,6 +261,11 @@ def test_frozen_vectors_stay_and_tuned_ones_move(freeze: bool, text_file: Path, 
     lm = lmlab.load(folder)
     anna = lm.model.embedding.weight[list(lm.tokenizer.vocabulary).index("anna")].tolist()
     assert (anna == [1.0, 2.0, 3.0]) == freeze
+    glove.unlink()  # not needed again, and what is known of it is not forgotten
+    config["trainer"]["max_steps"] = 7
+    again = train(config, folder, resume=True)
+    assert again["vector_coverage"] == summary["vector_coverage"] > 0
+    assert any("pretrained vector" in warning for warning in again["warnings"])
 
 
 def test_a_small_text_is_shrunk_to_fit_and_said(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from lmlab.reporting.figures.data import Picture
 from lmlab.reporting.figures.labels import MOST_LABELS, EndLabel, draw, fit
 from lmlab.reporting.figures.page import Page, Row, below, empty_picture, left_margin, name_axes, numbered, set_ticks
 from lmlab.reporting.figures.scales import count, finite, number, results_view, tick_texts, ticks_between
-from lmlab.reporting.figures.style import WIDTH, Stroke, strokes, styled
+from lmlab.reporting.figures.style import MUTED, WIDTH, Stroke, strokes, styled
 from lmlab.reporting.figures.text import brief, widest, wrapped
 from lmlab.reporting.wording import occurrences
 
@@ -64,6 +64,9 @@ def frequency_bands(
 ) -> Picture:
     """A dot for each run in each band, dots of a run joined by a line.
 
+    Of several runs each dot is the difference from their mean in the band: rare tokens are so much harder than frequent
+    ones that beside that the runs would look alike.
+
     Args:
         bands: from rare to frequent.
         runs: those to compare, at most 12; the others are left out and told.
@@ -74,6 +77,9 @@ def frequency_bands(
     if not bands or not known:
         return empty_picture(title, "No losses by frequency were recorded.")
     shown = known[:MOST_LABELS]
+    several = len(shown) > 1
+    if several:
+        shown = _against_the_mean(shown, len(bands))
     looks = strokes(len(shown), ordered=False)
     view = results_view((loss for run in shown for loss in run.losses), reach=_REACH)
     shifts = [_DODGE * ((i + 0.5) / len(shown) - 0.5) for i in range(len(shown))]
@@ -94,11 +100,32 @@ def frequency_bands(
     set_ticks(axes, "x", range(len(bands)), names)
     numbered(axes, "y", view.low, view.high)
     name = "times the token occurs in the training text; below, tokens evaluated"
-    name_axes(axes, x=name, y=f"validation loss, {unit}", left=left, tick_lines=tick_lines)
+    what = "validation loss against the mean of all shown" if several else "validation loss"
+    name_axes(axes, x=name, y=f"{what}, {unit}", left=left, tick_lines=tick_lines)
+    if several:
+        axes.axhline(0, color=MUTED, linewidth=0.8, zorder=1)
     for run, shift, look in zip(shown, shifts, looks, strict=True):
         _draw_run(axes, run, shift, look, view.high)
     draw(axes, fitted)
-    return page.picture(_described(bands, shown, unit))
+    return page.picture(_described(bands, known[:MOST_LABELS], unit))
+
+
+def _against_the_mean(runs: Sequence[BandLosses], num_bands: int) -> list[BandLosses]:
+    """Each loss minus the mean of the runs that have one in its band."""
+    means = []
+    for i in range(num_bands):
+        losses = finite(run.losses[i] for run in runs if i < len(run.losses))
+        means.append(math.fsum(losses) / len(losses) if losses else math.nan)
+    return [
+        BandLosses(
+            run.label,
+            [
+                loss - mean if loss is not None and math.isfinite(loss) else None
+                for loss, mean in zip(run.losses, means, strict=False)
+            ],
+        )
+        for run in runs
+    ]
 
 
 def _names(bands: Sequence[Band], room: float) -> list[str]:

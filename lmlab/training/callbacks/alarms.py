@@ -81,6 +81,7 @@ def curve_warnings(rows: Sequence[Row]) -> list[str]:
 
     Validation that rose since its best is overfitting where the training loss went on falling, and failed
     optimisation where that stood or rose too. A single worse evaluation is not yet either, unless it is the last.
+    Before any text was read twice nothing can have been learnt by heart: then it is an unsteady optimisation.
 
     Args:
         rows: in order, with `val/nats_per_token` and `train/nats_per_token`.
@@ -98,6 +99,11 @@ def curve_warnings(rows: Sequence[Row]) -> list[str]:
         f"to {last['val/nats_per_token']:.3f} (epoch {last['epoch']:g})"
     )
     training = f"from {best['train/nats_per_token']:.3f} to {last['train/nats_per_token']:.3f}"
+    if fall > NOTICEABLE and last["epoch"] <= 1:
+        return [
+            f"unsteady: {validation} while the training loss fell {training}, before any text was read twice; this is "
+            "not overfitting: lower optimizer.lr, or train longer"
+        ]
     if fall > NOTICEABLE:
         return [
             f"overfitting: {validation} while the training loss fell {training}; the best checkpoint counts; "

@@ -20,6 +20,7 @@ from lmlab.errors import InterruptedRun, UserError
 from lmlab.files import write_atomically
 from lmlab.training.callbacks.recorder import Recorder, task_of
 from lmlab.training.clock import Clock
+from lmlab.training.summary import mark_unfinished
 from lmlab.training.task import LanguageModelTask
 
 # What a checkpoint of ours looks like inside; raised when an older lmlab could not read it.
@@ -106,7 +107,11 @@ class Checkpoints(pl.Callback):
         self._random_states: dict[str, Any] | None = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Restores random generators when resuming; takes over the signals."""
+        """Restores random generators when resuming; takes over the signals.
+
+        A run that goes on is from now on no longer what the summary of its last end says.
+        """
+        mark_unfinished(self.last_path.parents[1])
         if self._random_states is not None:
             restore_random_states(self._random_states)
             self._random_states = None

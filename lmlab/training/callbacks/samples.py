@@ -8,6 +8,7 @@ import logging
 import shutil
 import textwrap
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +35,13 @@ class SampleText(pl.Callback):
         every_n_epochs: after every so many epochs; None never.
         every_n_steps: after every so many optimizer steps; None never.
         prompts: empty: the beginning of the validation text.
-        num_samples: of each prompt; sample i is drawn with seed + i.
+        num_samples: of each prompt; sample i of prompt p is drawn with seed + p * num_samples + i, for prompts with the
+            same seed soon go on alike.
         length: tokens a sample.
         temperature: 0 for the most probable token.
         top_k: None for all tokens.
         top_p: None for all tokens.
-        seed: the same for each prompt.
+        seed: of the first sample.
         tokenizer: the run's.
         folder: the run's.
         clock: shared with the other callbacks.
@@ -97,21 +99,21 @@ class SampleText(pl.Callback):
     def _sample(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._last_step = trainer.global_step
         with self.clock.paused():
-            new = [
-                self._record(trainer, prompt, sample, self.options.seed + i)
-                for prompt in self.prompts
-                for i, sample in enumerate(self._draw(pl_module, prompt))
-            ]
+            new = []
+            for p, prompt in enumerate(self.prompts):
+                options = replace(self.options, seed=self.options.seed + p * self.num_samples)
+                drawn = self._draw(pl_module, prompt, options)
+                new += [self._record(trainer, prompt, sample, options.seed + i) for i, sample in enumerate(drawn)]
             self.records.extend(new)
             lines = (json.dumps(record, ensure_ascii=False) for record in self.records)
             write_text(self.folder / "samples.jsonl", "".join(f"{line}\n" for line in lines))
             self._show(trainer, new)
 
-    def _draw(self, pl_module: pl.LightningModule, prompt: str) -> list[Sample]:
+    def _draw(self, pl_module: pl.LightningModule, prompt: str, options: SamplingOptions) -> list[Sample]:
         start = start_of_text(self.tokenizer, self.tokenizer.encode(prompt).tolist())
         task = task_of(pl_module)
         with task.averaged_weights():
-            return generate(task.model, start, self.options, num_samples=self.num_samples)
+            return generate(task.model, start, options, num_samples=self.num_samples)
 
     def _record(self, trainer: pl.Trainer, prompt: str, sample: Sample, seed: int) -> dict[str, Any]:
         ids = self.tokenizer.encode(prompt).tolist()

@@ -100,14 +100,18 @@ BANDS = [Band(0, 0, 120), Band(1, 9, 4211), Band(10, None, 181_233)]
 def test_bands_say_how_often_and_how_many() -> None:
     figure = frequency_bands(BANDS, [BandLosses("random", [11.0, 8.0, 3.0])]).figure
     labels = [" ".join(t.get_text().split()) for t in figure.axes[0].get_xticklabels()]
+    assert has_line(figure, [0.0, 1.0, 2.0], [11.0, 8.0, 3.0])
+    assert "against" not in said(figure)
     assert labels == ["never 120 tokens", "1 to 9 4.21k tokens", "10 or more 181k tokens"]
 
 
-def test_dots_of_a_band_stand_beside_each_other() -> None:
+def test_dots_of_a_band_stand_beside_each_other_and_against_their_mean() -> None:
     runs = [BandLosses("random", [11.0, 8.0, 3.0]), BandLosses("glove", [10.0, None, 3.1])]
     picture = frequency_bands(BANDS, runs)
-    assert has_line(picture.figure, [-0.125, 0.875, 1.875], [11.0, 8.0, 3.0])
-    assert has_line(picture.figure, [0.125, 1.125, 2.125], [10.0, math.nan, 3.1])
+    # Means: 10.5; 8.0, for only one has tokens there; 3.05.
+    assert has_line(picture.figure, [-0.125, 0.875, 1.875], [0.5, 0.0, -0.05])
+    assert has_line(picture.figure, [0.125, 1.125, 2.125], [-0.5, math.nan, 0.05])
+    assert "against the mean of all shown" in said(picture.figure)
     assert "never 10.0 (glove)" in picture.alt
     assert "1 to 9 8.00 (random)" in picture.alt
 
