@@ -13,8 +13,8 @@ _LEVELS = ("alarm", "warning", "note")
 _ORDER = (
     "different-text", "different-vocabulary", "below-source", "leak", "non-finite", "failed", "unfinished", "seeds",
     "overfitting", "failed-optimisation", "unsteady", "baseline", "edge", "training-text", "training-tokens",
-    "parameters", "unknown-words", "unknown-in-bits", "glove-coverage", "clipping", "still-falling", "last-worse",
-    "repeated", "precision", "machines", "versions", "other",
+    "steps", "parameters", "unknown-words", "unknown-in-bits", "glove-coverage", "clipping", "still-falling",
+    "last-worse", "repeated", "precision", "machines", "versions", "other",
 )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from lmlab.reporting.limits import MUCH_LARGER, edges, fewest_seeds, spread
 from lmlab.reporting.records import RunRecord
 from lmlab.reporting.sweeps import BITS, jobs_left, planned_jobs
 from lmlab.reporting.tables import ENOUGH_SEEDS, UNK_SEEN, compact
-from lmlab.reporting.wording import listing, percent, plural
+from lmlab.reporting.wording import count, listing, percent, plural
 
 _VERSIONS = ("lmlab", "torch")
 
@@ -19,7 +19,7 @@ _VERSIONS = ("lmlab", "torch")
 def comparison_cautions(comparison: Comparison) -> list[Caution]:
     """All that concerns several runs together, or runs that did not finish, in no order."""
     checks = (
-        _evaluated, _trained_on, _failed, _unfinished, _seeds, _edge, _parameters, _tokens, _unknown_in_bits,
+        _evaluated, _trained_on, _failed, _unfinished, _seeds, _edge, _parameters, _tokens, _steps, _unknown_in_bits,
         _repeated, _machines, _versions,
     )  # fmt: skip
     return [caution for check in checks if (caution := check(comparison)) is not None]
@@ -155,6 +155,22 @@ def _tokens(comparison: Comparison) -> Caution | None:
     text += "read more may be better for that reason alone."
     remedy = "Give all the same trainer.max_epochs, or compare the curves at equal tokens."
     return Caution("training-tokens", "warning", "Different amounts of training", text, remedy)
+
+
+def _steps(comparison: Comparison) -> Caution | None:
+    """Equal tokens in unequal steps: what a sweep over the length or number of rows compares as well."""
+    last = [record.history[-1].get("step", 0.0) for record in comparison.finished if record.history]
+    if len(comparison.cells) < 2 or not last or min(last) <= 0 or max(last) < MUCH_LARGER * min(last):
+        return None
+    if spread(comparison, "num_train_tokens") is not None:
+        return None
+    text = (
+        f"The runs read equally many tokens, in {count(min(last))} to {count(max(last))} steps. More and smaller steps "
+    )
+    text += "often learn faster at first, so a difference may come from the number of steps and not from how much a "
+    text += "step reads or how far back it looks."
+    remedy = "Train longer, or compare after equally many steps as well (trainer.max_steps)."
+    return Caution("steps", "warning", "Different numbers of steps", text, remedy)
 
 
 def _unknown_in_bits(comparison: Comparison) -> Caution | None:

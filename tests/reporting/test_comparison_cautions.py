@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from made_sweeps import made_job, made_run, resolved
+from made_sweeps import evaluations, made_job, made_run, resolved, write_history
 from told import pair, run, said
 
 from lmlab.reporting.cautions import cautions
@@ -189,3 +189,16 @@ def test_machines_and_versions(tmp_path: Path) -> None:
     assert "torch 2.11 and 2.13" in found["versions"].text
     assert "numpy" not in found["versions"].text
     assert "lmlab" not in found["versions"].text
+
+
+@pytest.mark.parametrize(("steps", "tokens", "told"), [(100, 8000, True), (191, 8000, False), (100, 4000, False)])
+def test_equal_tokens_in_unequal_steps(tmp_path: Path, steps: int, tokens: int, told: bool) -> None:
+    for number, (last, read) in enumerate([(210, 8000), (steps, tokens)]):
+        folder = made_job(tmp_path, number, [f"data.sequence_length={number + 1}"], num_train_tokens=read)
+        rows = evaluations([2.0, 1.5])
+        rows[-1]["step"] = last
+        write_history(folder, rows)
+    found = said(tmp_path)
+    assert ("steps" in found) is told
+    if told:
+        assert "equally many tokens, in 100 to 210 steps" in found["steps"].text
