@@ -122,7 +122,7 @@ def _failed_optimisation(comparison: Comparison) -> Caution | None:
     record, worst = max(found, key=_rise)
     where, example = told_of(comparison, found, record)
     text = f"In {where} {_example(worst)}{example}. This is not "
-    text += "overfitting: the steps made the model worse on the text it learns from, too."
+    text += "overfitting: the model did not get better on the text it learns from either."
     remedy = "Lower optimizer.lr or trainer.gradient_clip_val; a smaller model will not help."
     return made(comparison, found, "failed-optimisation", "warning", ("Failed optimisation", text, remedy))
 
