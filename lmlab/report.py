@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,22 +31,29 @@ def report(config: DictConfig) -> None:
     except FileExistsError:
         raise UserError("output", folder, "is a file", "give a folder") from None
     from lmlab.reporting.report import write_report
+    from lmlab.reporting.sweeps import job_folders
 
-    said = write_report(records, folder, along=config.along, watching=config.watch and not _ended(records))
+    # The latest of now, though another run may begin while this one is watched.
+    runs = sorted({str(record.origin) for record in records}) if config.runs == LATEST else config.runs
+    # Looked up before the runs once more, so that a job that begins in between is among these.
+    begun = {record.origin: job_folders(record.origin) for record in records if record.number is not None}
+    records = find_records(runs, output_dir=config.output_dir)
+    whole = {sweep for sweep, jobs in begun.items() if jobs <= {record.folder for record in records}}
+    ended = _ended(records, whole)
+    said = write_report(records, folder, along=config.along, watching=config.watch and not ended)
     print(said.headline)
     for sentence in said.shows:
         print(f"  {sentence}")
     print(f"report      {shown(folder / 'index.html')}")
     print(f"also        {shown(folder)}: report.md, results.csv, experiment_logs.csv, history.csv, figures/")
     before = _state(records)
-    # The latest of then, though another run may have begun since.
-    runs = sorted({str(record.origin) for record in records}) if config.runs == LATEST else config.runs
-    while config.watch and not _ended(records):
+    while config.watch and not ended:
         time.sleep(config.every_seconds)
         records = find_records(runs, output_dir=config.output_dir)
-        if _state(records) != before:
+        ended = _ended(records, whole)
+        if _state(records) != before or ended:
             before = _state(records)
-            said = write_report(records, folder, along=config.along, watching=not _ended(records))
+            said = write_report(records, folder, along=config.along, watching=not ended)
             done = sum(record.status == "finished" for record in records)
             print(f"{datetime.now():%H:%M:%S}  {done} of {len(records)} finished: {said.headline}", flush=True)
 
@@ -67,14 +75,14 @@ def _folder(config: DictConfig, records: Sequence[RunRecord]) -> Path:
     return Path(config.output_dir).expanduser() / "reports" / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
 
 
-def _ended(records: Sequence[RunRecord]) -> bool:
-    """Whether nothing more is to come: no run trains, and no sweep has jobs left."""
-    from lmlab.reporting.sweeps import jobs_left
+def _ended(records: Sequence[RunRecord], whole: Collection[Path]) -> bool:
+    """Whether nothing more is to come: no run trains, and no sweep that was chosen as a whole has jobs left."""
+    from lmlab.reporting.sweeps import planned_jobs
 
     if any(record.status not in ("finished", "failed", "interrupted") for record in records):
         return False
-    sweeps = {record.origin for record in records if record.number is not None}
-    return not any(jobs_left(sweep, {record.folder for record in records}) for sweep in sweeps)
+    jobs = Counter(record.origin for record in records)
+    return all(jobs[sweep] >= (planned_jobs(sweep) or 0) for sweep in whole)
 
 
 def _state(records: Sequence[RunRecord]) -> list[tuple[str, str, int]]:

@@ -144,7 +144,12 @@ def _resume(arguments: list[str]) -> None:
     config, folder = resumed_configuration(arguments)
     check_training(OmegaConf.create(config))
     log_to(folder)
-    _train(config, folder, resume=True)
+    try:
+        _train(config, folder, resume=True)
+    except Exception as error:
+        if read_summary(folder).get("status") == "unfinished":  # it had begun to train; what was refused before stays
+            sweeping.write_failure(folder, config["name"], describe(error, sys.argv[1:]))
+        raise
 
 
 def _run() -> None:

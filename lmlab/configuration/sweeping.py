@@ -211,12 +211,23 @@ def _stored(folder: Path) -> dict[str, Any] | None:
 
 
 def _same(stored: dict[str, Any], config: dict[str, Any]) -> bool:
-    """Equal, but for an embedding's size that was read from its file and for `fresh`."""
+    """Equal, but for an embedding's size that was read from its file, for `fresh`, and for what is off and new."""
     size = stored.get("embedding", {}).get("dim")
     expected = {**config, "fresh": stored.get("fresh"), "embedding": {**config["embedding"]}}
     if expected["embedding"]["dim"] is None:
         expected["embedding"]["dim"] = size
-    return stored == expected
+    return _with_what_is_new(stored, expected) == expected
+
+
+def _with_what_is_new(stored: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
+    """The stored settings with those that an older lmlab did not know, where these are off now."""
+    found = dict(stored)
+    for key, value in config.items():
+        if isinstance(value, dict) and isinstance(stored.get(key), dict):
+            found[key] = _with_what_is_new(stored[key], value)
+        elif key not in stored and (value is None or value is False or value == 0):
+            found[key] = value
+    return found
 
 
 def _changed_since(config: dict[str, Any], moment: Path) -> bool:

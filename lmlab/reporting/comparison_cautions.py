@@ -9,7 +9,7 @@ from lmlab.reporting.caution import Caution, Level, labels, who
 from lmlab.reporting.comparison import Comparison
 from lmlab.reporting.limits import MUCH_LARGER, edges, fewest_seeds, spread
 from lmlab.reporting.records import RunRecord
-from lmlab.reporting.sweeps import BITS, jobs_left, planned_jobs
+from lmlab.reporting.sweeps import BITS, NATS, jobs_left, planned_jobs
 from lmlab.reporting.tables import ENOUGH_SEEDS, UNK_SEEN, compact
 from lmlab.reporting.wording import count, listing, percent, plural
 
@@ -162,13 +162,12 @@ def _steps(comparison: Comparison) -> Caution | None:
     last = [record.history[-1].get("step", 0.0) for record in comparison.finished if record.history]
     if len(comparison.cells) < 2 or not last or min(last) <= 0 or max(last) < MUCH_LARGER * min(last):
         return None
-    if spread(comparison, "num_train_tokens") is not None:
+    known = all(record.figure("num_train_tokens") for record in comparison.finished)
+    if comparison.figure != NATS or not known or spread(comparison, "num_train_tokens") is not None:
         return None
-    text = (
-        f"The runs read equally many tokens, in {count(min(last))} to {count(max(last))} steps. More and smaller steps "
-    )
-    text += "often learn faster at first, so a difference may come from the number of steps and not from how much a "
-    text += "step reads or how far back it looks."
+    text = f"The runs read equally many tokens, in {count(min(last))} to {count(max(last))} steps. More and smaller "
+    text += "steps often learn faster at first, so a difference may come from the number of steps and not from how "
+    text += "much a step reads or how far back it looks."
     remedy = "Train longer, or compare after equally many steps as well (trainer.max_steps)."
     return Caution("steps", "warning", "Different numbers of steps", text, remedy)
 

@@ -16,7 +16,7 @@ from lmlab.reporting.curves import (
     clip_fraction,
     first_non_finite,
     nats_below_source,
-    turn,
+    turn_of,
 )
 from lmlab.reporting.records import RunRecord, finite
 from lmlab.reporting.sweeps import NATS
@@ -77,7 +77,7 @@ def _non_finite(comparison: Comparison) -> Caution | None:
 
 def _turned(comparison: Comparison, kind: str) -> list[tuple[RunRecord, Turn | str]]:
     def seen(record: RunRecord) -> Turn | str | None:
-        found = turn(record.history)
+        found = turn_of(record)
         if found is not None:
             return found if found.kind == kind else None
         # Without its evaluations a run's own word counts.
@@ -133,8 +133,10 @@ def _unsteady(comparison: Comparison) -> Caution | None:
         return None
     record, worst = max(found, key=_rise)
     where, example = told_of(comparison, found, record)
-    text = f"In {where} {_example(worst)}{example}, before any text was read twice. So nothing was learnt by heart: "
-    text += "the steps were too large, or it was evaluated at a bad moment. The figures are of the best epoch."
+    text = f"In {where} {_example(worst)}{example}, before the text had been read through once. So nothing was learnt "
+    text += (
+        "by heart: the steps were too large, or it was evaluated at a bad moment. The figures are of the best epoch."
+    )
     remedy = "Lower optimizer.lr, or train longer and see whether it rises again."
     return made(comparison, found, "unsteady", "warning", ("Unsteady training", text, remedy))
 

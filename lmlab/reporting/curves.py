@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from lmlab.reporting.records import Row, RunRecord
+from lmlab.reporting.records import Row, RunRecord, setting
 from lmlab.reporting.sweeps import NATS
 
 TRAIN = "train/nats_per_token"
@@ -28,9 +28,9 @@ class Turn:
     """A validation loss that rose again after its best.
 
     Args:
-        kind: ``overfitting`` where the training loss went on falling, ``unsteady`` where it did so but no text was
-            yet read twice, ``failed optimisation`` where it stood or rose; ``last worse`` where the rise is small or
-            the training loss is not known.
+        kind: ``overfitting`` where the training loss went on falling, ``unsteady`` where it did so before the text had
+            been read through once, ``failed optimisation`` where it stood or rose; ``last worse`` where the rise is
+            small or the training loss is not known.
         best: the evaluation with the fewest validation nats.
         last: the last evaluation.
     """
@@ -45,11 +45,26 @@ class Turn:
         return self.last[NATS] - self.best[NATS]
 
 
-def turn(history: Sequence[Row]) -> Turn | None:
+def turn_of(record: RunRecord) -> Turn | None:
+    """Whether and how a run's validation loss turned."""
+    return turn(record.history, passes_per_epoch=passes_per_epoch(record))
+
+
+def passes_per_epoch(record: RunRecord) -> float:
+    """How often an epoch reads the training text: more than once where windows overlap."""
+    length, stride = (setting(record.config, f"data.batching.{name}") for name in ("sequence_length", "stride"))
+    try:
+        return max(1.0, float(length) / float(stride))
+    except (ValueError, ZeroDivisionError):
+        return 1.0
+
+
+def turn(history: Sequence[Row], *, passes_per_epoch: float = 1.0) -> Turn | None:
     """Whether and how the validation loss turned; None where the last evaluation is as good as the best.
 
     Args:
         history: the evaluations in order; those without a finite validation loss are passed over.
+        passes_per_epoch: how often an epoch reads the training text.
     """
     rows = [row for row in history if math.isfinite(row.get(NATS, math.nan))]
     if not rows:
@@ -64,7 +79,8 @@ def turn(history: Sequence[Row]) -> Turn | None:
     if fall <= NOTICEABLE:
         return Turn("failed optimisation", best, last)
     # Nothing that was read once can have been learnt by heart.
-    return Turn("unsteady" if last.get("epoch", math.inf) <= 1 else "overfitting", best, last)
+    once = last.get("epoch", math.inf) * passes_per_epoch <= 1
+    return Turn("unsteady" if once else "overfitting", best, last)
 
 
 def clip_fraction(history: Sequence[Row]) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -131,6 +131,13 @@ def bands(record: RunRecord) -> list[Band]:
         if least is not None and nats is not None and count:
             found.append(Band(int(least), None if most is None else int(most), int(count), nats))
     return sorted(found, key=lambda band: band.least)
+
+
+def comparable_bands(records: Sequence[RunRecord]) -> list[tuple[RunRecord, list[Band]]]:
+    """The bands of the runs that read the same tokens as the first that has any, for others are of another text."""
+    found = [(record, known) for record in records if (known := bands(record))]
+    sizes = [[(band.least, band.most, band.num_tokens) for band in known] for _, known in found]
+    return [pair for pair, size in zip(found, sizes, strict=True) if size == sizes[0]]
 
 
 def last_samples(record: RunRecord) -> list[dict[str, Any]]:

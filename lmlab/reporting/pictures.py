@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from lmlab.reporting.comparison import Cell, Comparison
 from lmlab.reporting.curve_cautions import baseline_words
-from lmlab.reporting.curves import TRAIN, turn
-from lmlab.reporting.exhibits import bands, temperatures
+from lmlab.reporting.curves import TRAIN, turn_of
+from lmlab.reporting.exhibits import comparable_bands, temperatures
 from lmlab.reporting.figures.bands import Band, BandLosses, frequency_bands
 from lmlab.reporting.figures.data import TRAINING, VALIDATION, Curve, Picture, Reference, Result
 from lmlab.reporting.figures.gap import Gap, generalisation_gap
@@ -84,7 +84,7 @@ def _of_all(comparison: Comparison, along: Along) -> Iterator[Shown]:
     if curves:
         seeds = max(len(cell.runs) for cell in comparison.cells)
         picture = sweep_curves(curves, parameter=parameter, along=along, unit=unit(figure), seeds=seeds)
-        says = "Lower is better. A line that turns up again has overfitted, or its optimisation failed."
+        says = "Lower is better. Where a line turns up again, the cautions say whether it overfitted."
         yield Shown("curves", f"Validation loss along training, by {parameter}", says, picture)
     names = comparison.names
     if len(names) == 2:
@@ -93,7 +93,7 @@ def _of_all(comparison: Comparison, along: Along) -> Iterator[Shown]:
     if len(names) == 1:
         results = [_result(cell, cell.settings[names[0]], figure) for cell in comparison.cells]
         picture = parameter_plot(results, parameter=short[names[0]], what=words, references=_references(comparison))
-        says = "The best validation loss of each setting; where intervals overlap, the order may be chance."
+        says = "The best validation loss of each setting; the table says which differences are real."
         yield Shown("parameter", f"Best loss by {short[names[0]]}", says, picture)
     else:
         results = [_result(cell, cell.label, figure) for cell in comparison.cells]
@@ -151,13 +151,10 @@ def _of_one(comparison: Comparison, record: RunRecord, along: Along) -> Iterator
 
 
 def _bands(comparison: Comparison, records: Sequence[RunRecord]) -> Iterator[Shown]:
-    """Of runs that read the same tokens: bands of other sizes are of another text or vocabulary."""
-    found = [(record, known) for record in records if (known := bands(record))]
-    if not found:
+    alike = comparable_bands(records)
+    if not alike:
         return
-    sizes = {(band.least, band.most): band.num_tokens for band in found[0][1]}
-    alike = [(r, known) for r, known in found if {(b.least, b.most): b.num_tokens for b in known} == sizes]
-    drawn = [Band(band.least, band.most, band.num_tokens) for band in found[0][1]]
+    drawn = [Band(band.least, band.most, band.num_tokens) for band in alike[0][1]]
     losses = [BandLosses(comparison.label(r), [band.nats_per_token for band in known]) for r, known in alike]
     says = "Rare words are the hardest; if pretrained vectors help, it should be there. "
     says += "Below 0 a setting is better than the mean of all at such words." if len(losses) > 1 else ""
@@ -263,7 +260,7 @@ def _gaps(comparison: Comparison) -> list[Gap]:
         rows = [row for row in record.history if math.isfinite(row.get(NATS, math.nan))]
         if not rows or record.best_row is None:
             continue
-        best, last, turned = record.best_row, rows[-1], turn(record.history)
+        best, last, turned = record.best_row, rows[-1], turn_of(record)
         kind = turned.kind if turned is not None and turned.kind != "last worse" else ""
         found.append(Gap(cell.label, best.get(TRAIN), best[NATS], last.get(TRAIN), last[NATS], kind))
     return found

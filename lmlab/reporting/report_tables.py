@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from lmlab.reporting.comparison import Cell, Comparison
 from lmlab.reporting.curve_cautions import baseline_words
-from lmlab.reporting.curves import TRAIN, turn
-from lmlab.reporting.exhibits import SAMPLE_FIGURES, bands, predictions, temperatures
+from lmlab.reporting.curves import TRAIN, turn_of
+from lmlab.reporting.exhibits import SAMPLE_FIGURES, comparable_bands, predictions, temperatures
 from lmlab.reporting.intervals import Estimate
 from lmlab.reporting.records import RunRecord, finite
 from lmlab.reporting.sweeps import BITS, EXCESS, NATS
@@ -67,7 +67,9 @@ def settings_table(comparison: Comparison) -> Table:
     header += [*(["seeds"] if repeated else []), *(_COLUMNS[name] for name in first)]
     unit = "bits per character" if comparison.figure == BITS else "nats per token"
     header += [f"behind the best ({unit})", "is that real?"] if compared else []
-    trained = any(TRAIN in row for record in comparison.finished for row in record.history[:1])
+    trained = comparison.figure != BITS and any(
+        TRAIN in row for record in comparison.finished for row in record.history[:1]
+    )
     header += ["curve", *(["training loss then (nats per token)"] if trained else [])]
     header += [_COLUMNS[name] for name in rest]
     rows = []
@@ -141,11 +143,12 @@ def checkpoint_table(record: RunRecord) -> Table:
 def band_table(comparison: Comparison) -> Table:
     """The loss by how often a word occurs in the training text: of each setting's first seed, the best first."""
     records = [cell.runs[0] for cell in comparison.cells] or list(comparison.records)
-    known = [(comparison.label(record) or record.label, found) for record in records if (found := bands(record))]
-    names = [band.name for band in known[0][1]] if known else []
-    alike = [(label, found) for label, found in known if [band.name for band in found] == names]
-    rows = [(label, *(number(band.nats_per_token) for band in found)) for label, found in alike]
-    header = ("occurrences in the training text", *names)
+    alike = comparable_bands(records if len(records) == 1 or comparison.figure is not None else [])
+    rows = [
+        (comparison.label(record) or record.label, *(number(band.nats_per_token) for band in found))
+        for record, found in alike
+    ]
+    header = ("occurrences in the training text", *(band.name for band in (alike[0][1] if alike else ())))
     return Table("Loss by how often a word occurs (nats per token)", header, tuple(rows), 1)
 
 
@@ -244,7 +247,7 @@ def _behind(cell: Cell) -> Sequence[str]:
 
 def _curve(cell: Cell) -> str:
     """How the runs' validation curves ended, counted where there are several runs."""
-    kinds = [_CURVES[found.kind] for record in cell.runs if (found := turn(record.history)) is not None]
+    kinds = [_CURVES[found.kind] for record in cell.runs if (found := turn_of(record)) is not None]
     several = len(cell.runs) > 1
     told = [(kind, f" ({kinds.count(kind)} of {len(cell.runs)})" if several else "") for kind in _CURVES.values()]
     return ", ".join(f"{kind}{counted}" for kind, counted in told if kind in kinds) or NOTHING

@@ -204,10 +204,9 @@ def job_line(job: Job, *, total: int | None, names: Sequence[str], best: bool) -
 
 
 def best_folder(jobs: Sequence[Job]) -> Path | None:
-    """The folder of the best job; None where none finished or they do not compare."""
+    """The folder of the best seed of the best setting; None where none finished or they do not compare."""
     ranking = rank(jobs)
     if ranking.figure is None or not ranking.settings:
         return None
     figure = ranking.figure
-    found = [job for setting in ranking.settings for job in setting.jobs]
-    return min(found, key=lambda job: float(job.summary.get(figure) or math.inf)).folder
+    return min(ranking.settings[0].jobs, key=lambda job: float(job.summary.get(figure) or math.inf)).folder

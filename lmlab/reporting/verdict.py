@@ -10,7 +10,7 @@ from typing import Any
 
 from lmlab.reporting.comparison import Cell, Comparison, by_text
 from lmlab.reporting.curve_cautions import baseline_words
-from lmlab.reporting.curves import Kind, first_non_finite, turn
+from lmlab.reporting.curves import Kind, first_non_finite, turn_of
 from lmlab.reporting.limits import not_shown
 from lmlab.reporting.records import RunRecord, finite, setting
 from lmlab.reporting.sweeps import BITS, NATS
@@ -204,12 +204,12 @@ def _validity(best: Cell, name: str) -> list[str]:
 
 
 def _curves(comparison: Comparison) -> list[str]:
-    """Which runs overfitted, and which failed to optimise."""
-    turns = {record: found.kind for record in comparison.records if (found := turn(record.history)) is not None}
+    """Which runs overfitted, which failed to optimise, and which were unsteady."""
+    turns = {record: found.kind for record in comparison.records if (found := turn_of(record)) is not None}
     words: list[tuple[Kind, str]] = [
         ("overfitting", "Overfitted (validation rose while the training loss fell)"),
         ("failed optimisation", "Failed to optimise (validation rose, the training loss stood or rose too)"),
-        ("unsteady", "Unsteady (validation rose before any text was read twice, so not by overfitting)"),
+        ("unsteady", "Unsteady (validation rose before the text had been read through once, so not by overfitting)"),
     ]
     told = []
     for kind, said in words:

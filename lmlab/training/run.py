@@ -77,6 +77,7 @@ def train(
         saved = read_checkpoint(folder / "checkpoints" / "last.ckpt")  # before any file is written
         coverage = saved["lmlab_task"].get("vector_coverage")
         log.info(f"going on with {folder} after step {saved['global_step']:,}")
+        del saved  # as large as the model and its optimizer
     device = choose_device(config["trainer"]["accelerator"])
     reset_peak_memory(device)
     data = build_data(config, tokenizer=saved_tokenizers.load(folder / "tokenizer.json") if resume else None)
@@ -157,7 +158,10 @@ def _callbacks(
 ) -> list[pl.Callback]:
     """In the order in which Lightning calls them: numbers first, then what reads them."""
     settings = config["callbacks"]
-    alarms: Alarms = instantiate(settings["alarms"], recorder=recorder, notes=notes)
+    batching = config["data"]["batching"]
+    # Windows that overlap read each token several times an epoch.
+    passes = max(1.0, batching["sequence_length"] / batching["stride"]) if batching.get("stride") else 1.0
+    alarms: Alarms = instantiate(settings["alarms"], recorder=recorder, notes=notes, passes_per_epoch=passes)
     progress = instantiate(
         settings["progress"], recorder=recorder, clock=clock, total_steps=total_steps(config, data), label=label
     )

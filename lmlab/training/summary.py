@@ -115,6 +115,7 @@ def mark_unfinished(folder: Path) -> None:
     except (OSError, ValueError):
         return
     if isinstance(summary, dict):
+        summary.pop("error", None)
         write_summary(folder, {**summary, "status": "unfinished"})
 
 

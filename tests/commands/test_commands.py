@@ -83,6 +83,17 @@ def test_a_sweep_has_one_folder_and_a_failed_job_stops_no_other(text_file: Path,
     assert len(sizes) == 2
 
 
+def test_a_run_that_diverges_leaves_the_reason_for_its_report(text_file: Path, tmp_path: Path) -> None:
+    wild = ["optimizer=sgd", "optimizer.lr=1e30", "trainer.gradient_clip_val=null", "model=rnn"]
+    done = command("train", "data=text", f"data.path={text_file}", *SMALL, *wild, cwd=tmp_path, status=1)
+    assert "diverged" in done.stderr
+    (folder,) = (tmp_path / "outputs" / "text-rnn").iterdir()
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["status"] == "failed"
+    assert "diverged" in summary["error"]
+    assert "This run failed: " in command("report", cwd=tmp_path).stdout
+
+
 def test_a_run_goes_on_for_more_epochs_from_the_command_line(text_file: Path, tmp_path: Path) -> None:
     command("train", "data=text", f"data.path={text_file}", *SMALL, "name=first", cwd=tmp_path)
     (folder,) = (tmp_path / "outputs" / "first").iterdir()

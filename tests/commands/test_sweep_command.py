@@ -145,6 +145,11 @@ def test_going_on_trains_only_what_is_missing_to_the_same_numbers(sweep: Sweep, 
     before, left = checkpoint_times(sweep.folder), summaries(sweep.folder)
     assert len(before) == 8
     shutil.rmtree(sweep.folder / FINISHED[2])
+    # A job of an older lmlab that did not know a setting which is off: that is no reason to train it again.
+    known = sweep.folder / FINISHED[0] / "config.yaml"
+    text = known.read_text()
+    known.write_text(re.sub(r"\n *weight_dropout: 0\.0", "", text))
+    assert len(known.read_text().splitlines()) == len(text.splitlines()) - 2
     done = typed(f"run={sweep.folder}", cwd=tmp_path, status=1)  # typed elsewhere: the text's path is relative
     after = checkpoint_times(sweep.folder)
     assert {name for name in before if before[name] != after.get(name)} == {

@@ -201,4 +201,7 @@ def test_equal_tokens_in_unequal_steps(tmp_path: Path, steps: int, tokens: int, 
     found = said(tmp_path)
     assert ("steps" in found) is told
     if told:
+        other = made_job(tmp_path, 2, ["data.sequence_length=3"], num_train_tokens=8000, fingerprint="of other tokens")
+        assert "steps" not in said(tmp_path)
+        (other / "summary.json").unlink()
         assert "equally many tokens, in 100 to 210 steps" in found["steps"].text

@@ -120,7 +120,10 @@ def test_the_training_loss_is_that_of_the_best_evaluations(tmp_path: Path) -> No
 
 def test_ranked_by_bits_what_does_not_compare_is_left_out(tmp_path: Path) -> None:
     for number, (tokenizer, bits) in enumerate({"char": 2.5, "word": 1.5}.items()):
-        made_job(tmp_path, number, [f"tokenizer={tokenizer}"], val__bits_per_char=bits, fingerprint=str(number))
+        folder = made_job(
+            tmp_path, number, [f"tokenizer={tokenizer}"], val__bits_per_char=bits, fingerprint=str(number)
+        )
+        write_history(folder, evaluations([2.0, 1.5], [2.0, 1.5]))
     table = settings_table(compared(tmp_path))
     assert table.header[:5] == (
         "place",
@@ -149,7 +152,10 @@ def test_bands_are_those_of_the_best_setting(tmp_path: Path) -> None:
         ]
         return {"frequency_bands": bands}
 
+    other = listed(2.0, 2.0, 2.0)
+    other["frequency_bands"][1]["tokens"] = 6  # of other tokens: another vocabulary
     given = {"a=1": (2.0, listed(5.0, 4.0, 3.0)), "a=2": (1.0, listed(3.0, 2.0, 1.0)), "a=3": (3.0, listed(9.0))}
+    given["a=4"] = (1.5, other)
     for number, (setting, (nats, exhibits)) in enumerate(given.items()):
         folder = made_job(tmp_path, number, [setting], val__nats_per_token=nats)
         (folder / "exhibits.json").write_text(json.dumps(exhibits))

@@ -264,10 +264,10 @@ def test_the_best_job_is_found_by_the_figure_that_ranks(tmp_path: Path) -> None:
     assert best_folder(read_jobs(tmp_path)) == tmp_path / "1_job"
 
 
-def test_the_best_job_need_not_be_of_the_best_setting(tmp_path: Path) -> None:
+def test_the_best_job_is_the_best_seed_of_the_best_setting(tmp_path: Path) -> None:
     for number, (value, nats) in enumerate([("1", 1.0), ("1", 3.0), ("2", 1.5), ("2", 1.6)]):
         made_job(tmp_path, number, [f"a={value}", f"seed={number % 2}"], val__nats_per_token=nats)
-    assert best_folder(read_jobs(tmp_path)) == tmp_path / "0_job"
+    assert best_folder(read_jobs(tmp_path)) == tmp_path / "2_job"  # as in the table and the report
 
 
 def test_there_is_no_best_without_finished_jobs_or_a_common_text(tmp_path: Path) -> None:

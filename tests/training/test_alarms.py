@@ -30,11 +30,12 @@ def test_overfitting_and_failed_optimisation_are_told_apart(pairs: list[tuple[fl
     assert [warning.partition(":")[0] for warning in found] == ([kind] if kind else [])
 
 
-def test_before_a_text_was_read_twice_nothing_was_learnt_by_heart() -> None:
+def test_before_the_text_was_read_once_nothing_was_learnt_by_heart() -> None:
     early = rows((3.0, 3.1), (2.5, 2.9), (2.0, 3.2))
     for row in early:
         row["epoch"] /= 3
     (found,) = curve_warnings(early)
     assert found.startswith("unsteady: validation rose from 2.900 nats (epoch 0.666667) to 3.200 (epoch 1)")
+    assert curve_warnings(early, passes_per_epoch=1.1)[0].startswith("overfitting")
     early[-1]["epoch"] = 1.1
     assert curve_warnings(early)[0].startswith("overfitting")

@@ -144,7 +144,8 @@ class _SignalAt(pl.Callback):
 def test_an_interrupted_run_goes_on_exactly(
     step: int, number: int, evaluation: str, text_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = compose_config(text_file, "model.dropout=0.3", "data.batch_size=8", "model=gru", f"trainer.{evaluation}")
+    dropouts = ["model.dropout=0.3", "model.weight_dropout=0.4"]
+    config = compose_config(text_file, *dropouts, "data.batch_size=8", "model=gru", f"trainer.{evaluation}")
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     whole.mkdir()
     parts.mkdir()
@@ -221,6 +222,13 @@ def test_the_gradients_norm_before_clipping_and_the_clipped_share_are_kept(text_
     assert float(row["clip_fraction"]) == 1.0
     assert float(row["grad_norm"]) > 1e-2
     assert any("clipped on 100%" in w for w in json.loads((tmp_path / "summary.json").read_text())["warnings"])
+
+
+def test_prompts_have_seeds_of_their_own(text_file: Path, tmp_path: Path) -> None:
+    overrides = ["callbacks.sample_text.prompts=[anna,ben]", "callbacks.sample_text.num_samples=2"]
+    train(compose_config(text_file, "trainer.max_epochs=1", *overrides, "callbacks.sample_text.seed=5"), tmp_path)
+    found = [(sample["prompt"], sample["seed"]) for sample in read_samples(tmp_path)]
+    assert found == [("anna", 5), ("anna", 6), ("ben", 7), ("ben", 8)]
 
 
 def test_divergence_ends_with_one_line(text_file: Path, tmp_path: Path) -> None:

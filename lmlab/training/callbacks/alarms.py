@@ -25,10 +25,12 @@ class Alarms(pl.Callback):
     Args:
         recorder: whose rows are read.
         notes: warnings known before training.
+        passes_per_epoch: how often an epoch reads the training text.
     """
 
-    def __init__(self, *, recorder: Recorder, notes: Sequence[str]) -> None:
+    def __init__(self, *, recorder: Recorder, notes: Sequence[str], passes_per_epoch: float) -> None:
         self.recorder = recorder
+        self.passes_per_epoch = passes_per_epoch
         self.notes = list(notes)
         self._told: set[str] = set()
 
@@ -39,7 +41,7 @@ class Alarms(pl.Callback):
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Tells each kind of alarm when it first appears."""
-        for warning in [*curve_warnings(self.recorder.rows), *source_warnings(self.recorder.rows)]:
+        for warning in self._seen():
             kind = warning.partition(":")[0]
             if kind not in self._told:
                 self._told.add(kind)
@@ -48,13 +50,17 @@ class Alarms(pl.Callback):
     def all(self, pl_module: pl.LightningModule) -> list[str]:
         """Every warning of the run, as it ended."""
         clipped = task_of(pl_module).gradients.clip_fraction
-        found = [*self.notes, *curve_warnings(self.recorder.rows), *source_warnings(self.recorder.rows)]
+        found = [*self.notes, *self._seen()]
         if clipped > CLIPPED_ALARM:
             found.append(
                 f"clipping: the gradient was clipped on {clipped:.0%} of the steps, so the clip sets the step size; "
                 "raise trainer.gradient_clip_val or lower optimizer.lr"
             )
         return found
+
+    def _seen(self) -> list[str]:
+        rows = self.recorder.rows
+        return [*curve_warnings(rows, passes_per_epoch=self.passes_per_epoch), *source_warnings(rows)]
 
 
 def source_warnings(rows: Sequence[Row]) -> list[str]:
@@ -76,15 +82,16 @@ def _excess_known(row: Row) -> bool:
     return "val/excess_nats_per_token" in row
 
 
-def curve_warnings(rows: Sequence[Row]) -> list[str]:
+def curve_warnings(rows: Sequence[Row], *, passes_per_epoch: float = 1.0) -> list[str]:
     """Overfitting or failed optimisation, from the evaluations of a run.
 
     Validation that rose since its best is overfitting where the training loss went on falling, and failed
     optimisation where that stood or rose too. A single worse evaluation is not yet either, unless it is the last.
-    Before any text was read twice nothing can have been learnt by heart: then it is an unsteady optimisation.
+    Before the text was read through once nothing can have been learnt by heart: then it is an unsteady optimisation.
 
     Args:
         rows: in order, with `val/nats_per_token` and `train/nats_per_token`.
+        passes_per_epoch: how often an epoch reads the training text.
     """
     if len(rows) < 2:
         return []
@@ -99,10 +106,10 @@ def curve_warnings(rows: Sequence[Row]) -> list[str]:
         f"to {last['val/nats_per_token']:.3f} (epoch {last['epoch']:g})"
     )
     training = f"from {best['train/nats_per_token']:.3f} to {last['train/nats_per_token']:.3f}"
-    if fall > NOTICEABLE and last["epoch"] <= 1:
+    if fall > NOTICEABLE and last["epoch"] * passes_per_epoch <= 1:
         return [
-            f"unsteady: {validation} while the training loss fell {training}, before any text was read twice; this is "
-            "not overfitting: lower optimizer.lr, or train longer"
+            f"unsteady: {validation} while the training loss fell {training}, before the text had been read "
+            "through once; this is not overfitting: lower optimizer.lr, or train longer"
         ]
     if fall > NOTICEABLE:
         return [
