@@ -249,7 +249,7 @@ def _references_of(record: RunRecord) -> list[Reference]:
         found = [Reference(baseline_words(name), float(value)) for name, value in values]
     source = record.figure("val/source_nats_per_token")
     if source is not None:
-        found.append(Reference("the source itself on these strings", source, floor=True))
+        found.append(Reference("floor: the source itself on these strings", source, floor=True))
     return found
 
 
