@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import re
 
-from lmlab.reporting.caution import Caution, concerned, first_number, made, own_warning, told_of
+from lmlab.reporting.caution import Caution, Level, concerned, first_number, made, own_warning, told_of
 from lmlab.reporting.comparison import Comparison
 from lmlab.reporting.curves import (
     CLIPPED_ALARM,
     NOTICEABLE,
     STILL_FALLING,
     TRAIN,
+    Kind,
     Turn,
     clip_fraction,
     first_non_finite,
@@ -25,11 +26,9 @@ from lmlab.reporting.wording import number, percent
 
 def curve_cautions(comparison: Comparison) -> list[Caution]:
     """Overfitting and failed optimisation told apart, and what else the evaluations show, in no order."""
-    checks = (
-        _below_source, _non_finite, _overfitting, _failed_optimisation, _unsteady, _last_worse, _still_falling,
-        _baseline, _clipping,
-    )  # fmt: skip
-    return [caution for check in checks if (caution := check(comparison)) is not None]
+    checks = (_below_source, _non_finite, _still_falling, _baseline, _clipping)
+    found = (check(comparison) for check in checks)
+    return [*_turns(comparison), *(caution for caution in found if caution is not None)]
 
 
 def _below_source(comparison: Comparison) -> Caution | None:
@@ -75,7 +74,7 @@ def _non_finite(comparison: Comparison) -> Caution | None:
     return made(comparison, found, "non-finite", "alarm", ("Diverged", text, remedy))
 
 
-def _turned(comparison: Comparison, kind: str) -> list[tuple[RunRecord, Turn | str]]:
+def _turned(comparison: Comparison, kind: Kind) -> list[tuple[RunRecord, Turn | str]]:
     def seen(record: RunRecord) -> Turn | str | None:
         found = turn_of(record)
         if found is not None:
@@ -103,42 +102,47 @@ def _example(found: Turn | str) -> str:
     return f"{seen} while the training loss {verb} from {number(best[TRAIN])} to {number(last[TRAIN])}"
 
 
-def _overfitting(comparison: Comparison) -> Caution | None:
-    found = _turned(comparison, "overfitting")
-    if not found:
-        return None
-    record, worst = max(found, key=_rise)
-    where, example = told_of(comparison, found, record)
-    text = f"In {where} {_example(worst)}{example}: the model began to learn its training "
-    text += "text by heart instead of the language. The figures are of the best epoch, so they stand."
-    remedy = "More model.dropout, a smaller model, more text or fewer epochs help."
-    return made(comparison, found, "overfitting", "warning", ("Overfitting", text, remedy))
+def _turns(comparison: Comparison) -> list[Caution]:
+    """Validation that rose again after its best: each kind with what it means and what to do."""
+    cautions = []
+    for kind, (level, title, meaning, remedy) in _TURNS.items():
+        found = _turned(comparison, kind)
+        if found:
+            record, worst = max(found, key=_rise)
+            where, example = told_of(comparison, found, record)
+            words = (title, f"In {where} {_example(worst)}{example}{meaning}", remedy)
+            cautions.append(made(comparison, found, kind.replace(" ", "-"), level, words))
+    return cautions
 
 
-def _failed_optimisation(comparison: Comparison) -> Caution | None:
-    found = _turned(comparison, "failed optimisation")
-    if not found:
-        return None
-    record, worst = max(found, key=_rise)
-    where, example = told_of(comparison, found, record)
-    text = f"In {where} {_example(worst)}{example}. This is not "
-    text += "overfitting: the model did not get better on the text it learns from either."
-    remedy = "Lower optimizer.lr or trainer.gradient_clip_val; a smaller model will not help."
-    return made(comparison, found, "failed-optimisation", "warning", ("Failed optimisation", text, remedy))
-
-
-def _unsteady(comparison: Comparison) -> Caution | None:
-    found = _turned(comparison, "unsteady")
-    if not found:
-        return None
-    record, worst = max(found, key=_rise)
-    where, example = told_of(comparison, found, record)
-    text = f"In {where} {_example(worst)}{example}, before the text had been read through once. So nothing was learnt "
-    text += (
-        "by heart: the steps were too large, or it was evaluated at a bad moment. The figures are of the best epoch."
-    )
-    remedy = "Lower optimizer.lr, or train longer and see whether it rises again."
-    return made(comparison, found, "unsteady", "warning", ("Unsteady training", text, remedy))
+_TURNS: dict[Kind, tuple[Level, str, str, str]] = {
+    "overfitting": (
+        "warning",
+        "Overfitting",
+        ": the model began to learn its training text by heart instead of the language. The figures are of the best "
+        "epoch, so they stand.",
+        "More model.dropout, a smaller model, more text or fewer epochs help.",
+    ),
+    "failed optimisation": (
+        "warning",
+        "Failed optimisation",
+        ". This is not overfitting: the model did not get better on the text it learns from either.",
+        "Lower optimizer.lr or trainer.gradient_clip_val; a smaller model will not help.",
+    ),
+    "unsteady": (
+        "warning",
+        "Unsteady training",
+        ", before the text had been read through once. So nothing was learnt by heart: the steps were too large, or it "
+        "was evaluated at a bad moment. The figures are of the best epoch.",
+        "Lower optimizer.lr, or train longer and see whether it rises again.",
+    ),
+    "last worse": (
+        "note",
+        "The last epoch is not the best",
+        ". The figures are of the best epoch.",
+        "Nothing has to be done; use best.ckpt, as all commands do by themselves.",
+    ),
+}
 
 
 def _still_falling(comparison: Comparison) -> Caution | None:
@@ -160,17 +164,6 @@ def _still_falling(comparison: Comparison) -> Caution | None:
     text += "Who learns fastest need not be best in the end." if len(comparison.cells) > 1 else ""
     remedy = "Raise trainer.max_epochs (and trainer.max_steps, where it is set)."
     return made(comparison, found, "still-falling", "note", ("Still falling at the end", text.strip(), remedy))
-
-
-def _last_worse(comparison: Comparison) -> Caution | None:
-    found = _turned(comparison, "last worse")
-    if not found:
-        return None
-    record, worst = max(found, key=_rise)
-    where, example = told_of(comparison, found, record)
-    text = f"In {where} {_example(worst)}{example}. The figures are of the best epoch."
-    remedy = "Nothing has to be done; use best.ckpt, as all commands do by themselves."
-    return made(comparison, found, "last-worse", "note", ("The last epoch is not the best", text, remedy))
 
 
 def _baseline(comparison: Comparison) -> Caution | None:
