@@ -102,5 +102,6 @@ def test_watching_writes_the_report_again_as_jobs_end_and_then_ends(tmp_path: Pa
     beside.rename(unfinished / "summary.json")
     stdout, stderr = watching.communicate(timeout=120)
     assert watching.returncode == 0, stderr
+    assert "of 1 finished" not in stdout
     assert "2 of 2 finished: Best of 2 settings: “lr 2”, with 1.5000" in stdout
     assert "jobs are still running" not in page.read_text(encoding="utf-8")

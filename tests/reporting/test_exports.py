@@ -84,6 +84,13 @@ def test_results_of_a_sweep_are_the_sweeps_own(tmp_path: Path) -> None:
     assert results(compared(tmp_path)) == results_csv(read_jobs(tmp_path))
 
 
+def test_a_run_that_was_repeated_later_is_there_without_a_rank(tmp_path: Path) -> None:
+    for date, seed, nats in (("2026-01-03", 0, 3.0), ("2026-01-01", 0, 1.0), ("2026-01-02", 1, 2.0)):
+        lstm(tmp_path, date, f"seed={seed}", config=resolved(seed=seed), val__nats_per_token=nats)
+    found = [(row["rank"], row["job"]) for row in rows(results(compared(tmp_path)))]
+    assert found == [("1", "2026-01-02"), ("1", "2026-01-03"), ("", "2026-01-01")]
+
+
 def test_results_of_different_texts_have_no_ranks(tmp_path: Path) -> None:
     for number, text in enumerate("ab"):
         made_job(tmp_path, number, [f"data={text}"], text_fingerprint=text, fingerprint=text)
