@@ -72,6 +72,12 @@ def told_of(comparison: Comparison, found: Sequence[tuple[RunRecord, T]], record
     return who(comparison, runs_of(found)), example
 
 
+def largest(comparison: Comparison, found: Sequence[tuple[RunRecord, float]]) -> tuple[float, str, str, str]:
+    """Of runs with a figure each the largest, `up to ` where they are several, and both parts of `told_of` for it."""
+    record, most = max(found, key=lambda item: item[1])
+    return most, "up to " if len(found) > 1 else "", *told_of(comparison, found, record)
+
+
 def made(
     comparison: Comparison, found: Sequence[tuple[RunRecord, T]], kind: str, level: Level, words: tuple[str, str, str]
 ) -> Caution:

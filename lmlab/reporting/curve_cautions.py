@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from lmlab.reporting.caution import Caution, Level, concerned, first_number, made, own_warning, told_of
+from lmlab.reporting.caution import Caution, Level, concerned, first_number, largest, made, own_warning, told_of
 from lmlab.reporting.comparison import Comparison
 from lmlab.reporting.curves import (
     CLIPPED_ALARM,
@@ -156,9 +156,7 @@ def _still_falling(comparison: Comparison) -> Caution | None:
     found = concerned(comparison, seen)
     if not found:
         return None
-    record, most = max(found, key=lambda item: item[1])
-    up_to = "up to " if len(found) > 1 else ""
-    where, example = told_of(comparison, found, record)
+    most, up_to, where, example = largest(comparison, found)
     text = f"In {where} the last evaluation is the best, and {up_to}{number(most)} nats per token better than the one "
     text += f"before{example}: longer training would go on. "
     text += "Who learns fastest need not be best in the end." if len(comparison.cells) > 1 else ""
@@ -202,9 +200,7 @@ def _clipping(comparison: Comparison) -> Caution | None:
     found = concerned(comparison, seen)
     if not found:
         return None
-    record, most = max(found, key=lambda item: item[1])
-    up_to = "up to " if len(found) > 1 else ""
-    where, example = told_of(comparison, found, record)
+    most, up_to, where, example = largest(comparison, found)
     text = f"In {where} the gradient was clipped on {up_to}{percent(most)} of the steps{example}, so "
     text += "the clip and not optimizer.lr sets the size of a step."
     remedy = "Raise trainer.gradient_clip_val or lower optimizer.lr."

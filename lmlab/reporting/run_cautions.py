@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from lmlab.reporting.caution import Caution, concerned, first_number, made, own_warning, runs_of, told_of, who
+from lmlab.reporting.caution import Caution, concerned, first_number, largest, made, own_warning, runs_of, told_of, who
 from lmlab.reporting.comparison import Comparison
 from lmlab.reporting.records import RunRecord, setting
 from lmlab.reporting.wording import percent
@@ -49,9 +49,7 @@ def _unknown(comparison: Comparison) -> Caution | None:
     found = concerned(comparison, seen)
     if not found:
         return None
-    record, most = max(found, key=lambda item: item[1])
-    up_to = "up to " if len(found) > 1 else ""
-    where, example = told_of(comparison, found, record)
+    most, up_to, where, example = largest(comparison, found)
     text = f"In {where}, {up_to}{percent(most)} of the evaluated tokens are <unk>{example}. All "
     text += "unknown words are one easy token, so perplexity is flattered."
     said = {(own_warning(r, "unknown tokens") or "").partition("; ")[2] for r, _ in found} - {""}

@@ -72,12 +72,7 @@ def train(
         InterruptedRun: a signal ended training; the state was saved.
     """
     quiet()
-    coverage: float | None = None
-    if resume:
-        saved = read_checkpoint(folder / "checkpoints" / "last.ckpt")  # before any file is written
-        coverage = saved["lmlab_task"].get("vector_coverage")
-        log.info(f"going on with {folder} after step {saved['global_step']:,}")
-        del saved  # as large as the model and its optimizer
+    coverage = _go_on(folder) if resume else None  # reads the checkpoint before any file is written
     device = choose_device(config["trainer"]["accelerator"])
     reset_peak_memory(device)
     data = build_data(config, tokenizer=saved_tokenizers.load(folder / "tokenizer.json") if resume else None)
@@ -122,6 +117,14 @@ def train(
     if interrupted:
         raise interrupted
     return summary
+
+
+def _go_on(folder: Path) -> float | None:
+    """Tells from where a run goes on; what share of its vocabulary had a pretrained vector, None for random ones."""
+    saved = read_checkpoint(folder / "checkpoints" / "last.ckpt")
+    log.info(f"going on with {folder} after step {saved['global_step']:,}")
+    coverage: float | None = saved["lmlab_task"].get("vector_coverage")
+    return coverage
 
 
 def _recorder(config: Config, folder: Path, data: LanguageModelData, clock: Clock) -> Recorder:
