@@ -12,9 +12,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from lmlab.reporting.sweeps import NATS, SEED, YAML_LOADER, read_overrides, read_summary
+from lmlab import plain_yaml
+from lmlab.errors import UserError
+from lmlab.reporting.sweeps import NATS, SEED, read_overrides, read_summary
 
 Row = dict[str, float]
 
@@ -192,10 +192,10 @@ def _read_text(path: Path) -> str:
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        found = yaml.load(_read_text(path), YAML_LOADER)
-    except (yaml.YAMLError, ValueError):
+        found = plain_yaml.read(path)
+    except UserError:
         return {}
-    return {str(key): value for key, value in found.items()} if isinstance(found, dict) else {}
+    return found if isinstance(found, dict) else {}
 
 
 def _json(text: str) -> Any:

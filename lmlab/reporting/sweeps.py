@@ -10,13 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from lmlab import plain_yaml
+from lmlab.errors import UserError
 from lmlab.reporting.intervals import Estimate, estimate
 from lmlab.reporting.spreadsheets import csv_text
-
-# The C loader is six times as fast and reads the same.
-YAML_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 # The setting that repeats a job instead of changing it.
 SEED = "seed"
@@ -125,8 +122,8 @@ def read_summary(folder: Path) -> dict[str, Any]:
 def read_overrides(folder: Path) -> dict[str, str]:
     """The overrides a job was started with, as Hydra keeps them."""
     try:
-        listed = yaml.load((folder / ".hydra" / "overrides.yaml").read_text(encoding="utf-8"), YAML_LOADER)
-    except (OSError, ValueError, yaml.YAMLError):
+        listed = plain_yaml.read(folder / ".hydra" / "overrides.yaml")
+    except UserError:
         return {}
     return overrides_as_settings(listed) if isinstance(listed, list) else {}
 

@@ -1,0 +1,290 @@
+"""The words with which a sweep's folder goes on: what stands there may choose lmlab's own settings and nothing else."""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import (
+    ChoiceSweep,
+    Glob,
+    IntervalSweep,
+    Override,
+    QuotedString,
+    RangeSweep,
+)
+
+from lmlab.configuration.arguments import FREE_TEXT, quote_free_text
+from lmlab.configuration.folders import configuration_folder
+from lmlab.configuration.stored import num_backslashes, printable, settings
+from lmlab.errors import UserError
+from lmlab.files import shown
+
+MAX_WORDS = 1_000
+MAX_CHARACTERS = 10_000
+MAX_TOTAL = 50_000
+# Of all combinations; Hydra holds every one of them in memory before the first job.
+MAX_JOBS = 100_000
+# Hydra counts along a range in 28 digits, and for ever where a step is lost in them.
+_LARGEST = 1e15
+_MAX_SHOWN = 20
+
+# About one call of the command, not about the sweep.
+_NOT_REPLAYED = ("fresh", "stop_after_tokens", "run")
+_MODE = ("-m", "--multirun")
+# Hydra's options by their one name; those with a value may have it in the next word.
+_SHORT = {
+    "-cd": "--config-dir", "-cp": "--config-path", "-cn": "--config-name", "-p": "--package", "-c": "--cfg",
+    "-i": "--info", "-r": "--run", "-h": "--help", "-sc": "--shell-completion",
+}  # fmt: skip
+_FOLDERS = ("--config-dir", "--config-path")
+_LONG = (
+    *_SHORT.values(), "--hydra-help", "--version", "--resolve", "--multirun", "--experimental-rerun"
+)  # fmt: skip
+_WITH_VALUE = (*_FOLDERS, "--config-name", "--package", "--cfg", "--experimental-rerun")
+
+# Hydra's time to read them grows with the square of their number.
+_MANY_BACKSLASHES = "\\" * 100
+_OPTION = re.compile(r"[A-Za-z0-9_-]+")
+_PATTERN = re.compile(r"[A-Za-z0-9_*?-]+")
+
+
+class _Word(NamedTuple):
+    """A setting, or an option with its value.
+
+    Args:
+        key: of the setting without ``+``, ``++`` and ``~``, or the option's one name.
+        parts: as they stand on a command line.
+    """
+
+    key: str
+    parts: tuple[str, ...]
+
+    @property
+    def is_option(self) -> bool:
+        return self.key.startswith("-")
+
+
+def replayed(stored: Any, typed: Sequence[str], *, folder: Path) -> list[str]:
+    """The command line with which a sweep goes on, options first.
+
+    Of what its folder says only lmlab's own settings and the choice among its own parts are taken over. Anything else
+    that it was started with, which may name code or files, has to be typed again and is then taken as typed.
+
+    Args:
+        stored: the record's ``arguments``, from anybody.
+        typed: the words beside ``run=``, from the person at the keyboard.
+        folder: the sweep's, for errors.
+
+    Raises:
+        UserError: a damaged record, words that must be typed again, or typed settings that the sweep was not started
+            with.
+    """
+    words = _record(stored, folder)
+    again = [word for word in _words(typed) if word.key not in ("run", "output_dir")]
+    by_key = {word.key: word for word in again}
+    needed = [word for word in words if not _is_own(word)]
+    _check_typed(again, {word.key for word in needed})
+    missing = [word for word in needed if word.key not in by_key]
+    if missing:
+        raise _must_be_typed(missing, again, folder)
+    _check_size([word for word in words if word not in needed], folder)
+    # In their places: the numbers and names of jobs follow from the order.
+    made = [by_key[word.key] if word in needed else word for word in words]
+    made += [word for word in again if word not in made]
+    options = [part for word in made if word.is_option for part in _absolute(word).parts]
+    return options + [part for word in made if not word.is_option for part in word.parts]
+
+
+def _record(stored: Any, folder: Path) -> list[_Word]:
+    """The words of a sweep's record, without those that are of one call only."""
+    problem = ""
+    if not isinstance(stored, list) or not all(type(word) is str for word in stored):
+        problem = "its sweep.json is damaged"
+    elif len(stored) > MAX_WORDS or any(len(word) > MAX_CHARACTERS for word in stored) or _total(stored) > MAX_TOTAL:
+        problem = "its sweep.json has more words than any command line"
+    elif any(re.search(r"[\0\ud800-\udfff]", word) for word in stored):
+        problem = "its sweep.json is damaged"
+    if problem:
+        raise UserError("run", folder, problem, "restore it, or start the sweep again")
+    return [word for word in _words(stored) if word.key not in (*_NOT_REPLAYED, *_MODE)]
+
+
+def _total(words: Sequence[str]) -> int:
+    return sum(map(len, words))
+
+
+def _words(arguments: Sequence[str]) -> Iterator[_Word]:
+    left = iter(arguments)
+    for argument in left:
+        if not argument.startswith("-"):
+            yield _Word(argument.lstrip("+~").partition("=")[0].partition("@")[0], (argument,))
+            continue
+        name, equals, _ = argument.partition("=")
+        name = _full_name(name)
+        value = next(left, None) if name in _WITH_VALUE and not equals else None
+        yield _Word(name, (argument,) if value is None else (argument, value))
+
+
+def _full_name(option: str) -> str:
+    """The long name of one of Hydra's options, which may be typed as its beginning."""
+    found = [name for name in _LONG if option.startswith("--") and name.startswith(option)]
+    return _SHORT.get(option, found[0] if len(found) == 1 else option)
+
+
+def _check_typed(again: Iterable[_Word], needed: set[str]) -> None:
+    """Refuses what would make it another sweep."""
+    for word in again:
+        is_pause = word.parts[0].startswith("stop_after_tokens=")
+        is_of_hydra = (word.is_option and word.key not in _MODE) or word.key.startswith(("hydra.", "hydra/"))
+        if word.key not in needed and not is_pause and not is_of_hydra:
+            key, _, value = word.parts[0].partition("=")
+            remedy = "start another for anything else"
+            raise UserError(key, value or None, "a sweep goes on as it was started", remedy)
+        if word.key == "hydra.searchpath" and not all(map(_is_absolute, _entries(word.parts[0]))):
+            # It would be looked for where the sweep was started, which its folder says.
+            raise UserError(word.key, None, "has a relative folder", "write it as file:///the/whole/path")
+
+
+def _entries(argument: str) -> list[str]:
+    return [entry.strip(" '\"") for entry in argument.partition("=")[2].strip(" []").split(",")]
+
+
+def _is_absolute(entry: str) -> bool:
+    return entry.startswith(("/", "file:///", "pkg://")) or entry == ""
+
+
+def _absolute(word: _Word) -> _Word:
+    """A typed folder is meant from here, not from where the sweep's folder says that it was started."""
+    if word.key not in _FOLDERS:
+        return word
+    value = word.parts[1] if len(word.parts) == 2 else word.parts[0].partition("=")[2]
+    return _Word(word.key, (f"{word.key}={Path(value).expanduser().absolute()}",))
+
+
+def _must_be_typed(missing: Sequence[_Word], again: Sequence[_Word], folder: Path) -> UserError:
+    parts = [printable(part, longest=300) for word in missing[:_MAX_SHOWN] for part in word.parts]
+    more = f" and {len(missing) - _MAX_SHOWN} more" if len(missing) > _MAX_SHOWN else ""
+    before = [part for word in again for part in word.parts]
+    command = shlex.join([f"run={shown(folder)}", *before, *parts])
+    problem = f"was started with {' '.join(parts)}{more}, for which its folder is not trusted"
+    remedy = f"if you know that you want it, type it again: python -m lmlab.train {command}"
+    return UserError("run", shown(folder), problem, remedy)
+
+
+def _is_own(word: _Word) -> bool:
+    """Whether the word sets one of lmlab's settings to plain values, or chooses among the options of its groups."""
+    (argument, *rest) = word.parts
+    key, equals, value = argument.partition("=")
+    # Not so a key with + ~ or @, which does more than to set: neither list has one.
+    if not equals or rest or _MANY_BACKSLASHES in value:
+        return False
+    if key in _groups():
+        return all(_is_choice(parsed) for parsed in _parsed([argument]))
+    if key not in settings():
+        return False
+    if key not in FREE_TEXT:
+        return "${" not in value and all(_is_plain(parsed) for parsed in _parsed([argument]))
+    return all(_is_plain(parsed) for parsed in _parsed(_readings(key, value)))
+
+
+def _readings(key: str, value: str) -> list[str]:
+    """Free text quoted, as a whole and between commas: which of them is meant depends on what files there are."""
+    argument = f"{key}={value}"
+    whole = quote_free_text([argument])
+    if whole == [argument]:  # quoted by hand, or null
+        return whole
+    pieces = [word.partition("=")[2] for word in quote_free_text([f"{key}={piece}" for piece in value.split(",")])]
+    return [*whole, f"{key}={','.join(pieces)}"]
+
+
+@functools.cache
+def _groups() -> frozenset[str]:
+    return frozenset(path.name for path in configuration_folder().iterdir() if path.is_dir() and path.name != "hydra")
+
+
+def _parsed(arguments: Sequence[str]) -> list[Override | None]:
+    """Each as Hydra reads it; None for what it cannot read."""
+    parser = OverridesParser.create()
+    found: list[Override | None] = []
+    for argument in arguments:
+        try:
+            found.append(parser.parse_override(argument))
+        except Exception:  # a parser of somebody else's on a stranger's words; whatever stops it, the word is not ours
+            found.append(None)
+    return found
+
+
+def _is_choice(parsed: Override | None) -> bool:
+    """Whether a group's options are named by plain names: Hydra takes a path for the YAML file that lies there."""
+    if parsed is None:
+        return False
+    value: Any = parsed._value
+    if isinstance(value, Glob):
+        return all(isinstance(name, str) and _PATTERN.fullmatch(name) for name in (*value.include, *value.exclude))
+    names = value.list if isinstance(value, ChoiceSweep) else [value]
+    return all(_is_option(name) for name in names)
+
+
+def _is_option(name: Any) -> bool:
+    if isinstance(name, list):  # of several presets
+        return all(_is_option(item) for item in name)
+    text = name.text if isinstance(name, QuotedString) else name
+    return text is None or (isinstance(text, str | int) and _OPTION.fullmatch(str(text)) is not None)
+
+
+def _is_plain(parsed: Override | None) -> bool:
+    """Whether a setting gets numbers, texts without references, lists of these, or a finite sweep over such."""
+    if parsed is None:
+        return False
+    value = parsed._value
+    if isinstance(value, ChoiceSweep):
+        return all(_is_value(item) for item in value.list)
+    if isinstance(value, RangeSweep):
+        length = _length(value)
+        return length is not None and length <= MAX_JOBS
+    return isinstance(value, IntervalSweep) or _is_value(value)
+
+
+def _is_value(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(_is_value(item) for item in value)
+    if isinstance(value, QuotedString | str):
+        return _is_inert(value.text if isinstance(value, QuotedString) else value)
+    return value is None or type(value) in (int, float, bool)
+
+
+def _is_inert(text: str) -> bool:
+    """Whether OmegaConf follows nothing in it: each ``${`` stands behind a backslash that no other one takes away."""
+    return all(num_backslashes(before) % 2 == 1 for before in text.split("${")[:-1])
+
+
+def _length(sweep: RangeSweep) -> int | None:
+    """How many values a range has; None where it does not end, or its numbers are too large to be counted along."""
+    if sweep.start is None or sweep.stop is None:
+        return None
+    try:
+        start, stop, step = float(sweep.start), float(sweep.stop), float(sweep.step)
+        return max(0, math.ceil((stop - start) / step)) if max(abs(start), abs(stop)) <= _LARGEST else None
+    except (ArithmeticError, ValueError):  # a step of zero, or no numbers at all
+        return None
+
+
+def _check_size(own: Iterable[_Word], folder: Path) -> None:
+    """Refuses more jobs than anybody could have meant."""
+    jobs = 1
+    for parsed in _parsed(quote_free_text([part for word in own for part in word.parts], sweep=True)):
+        value = parsed._value if parsed is not None else None
+        if isinstance(value, ChoiceSweep):
+            jobs *= max(1, len(value.list))
+        elif isinstance(value, RangeSweep):
+            jobs *= max(1, _length(value) or 1)
+    if jobs > MAX_JOBS:
+        problem = f"its sweep.json asks for more than {MAX_JOBS:,} jobs"
+        raise UserError("run", folder, problem, "restore it, or start the sweep again")

@@ -1,0 +1,303 @@
+"""Stored configurations: those of real runs pass as they are, all else is refused by name, nothing is followed."""
+
+from __future__ import annotations
+
+import copy
+import random
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import compose_config
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from lmlab import plain_yaml
+from lmlab.build import TARGETS
+from lmlab.configuration import schema, stored
+from lmlab.configuration.checks import check_training
+from lmlab.configuration.folders import configuration_folder
+from lmlab.configuration.folding import group_options, known_settings
+from lmlab.errors import UserError
+
+GROUPS = (
+    "tokenizer", "batching", "embedding", "model", "optimizer", "scheduler", "averaging", "trainer", "callbacks",
+    "logger", "data",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def config(text_file: Path) -> dict[str, Any]:
+    return compose_config(text_file)
+
+
+def composed(*overrides: str) -> dict[str, Any]:
+    """Without the checks, which want the texts of published data to be there."""
+    schema.register()
+    with initialize_config_dir(config_dir=str(configuration_folder()), version_base="1.3"):
+        found = OmegaConf.to_container(compose("train", overrides=list(overrides)), resolve=True, throw_on_missing=True)
+    assert isinstance(found, dict)
+    return {str(key): value for key, value in found.items()}
+
+
+def rows() -> list[tuple[str, ...]]:
+    """Overrides with every option of every group in at least one row; each text with one option of every part."""
+    parts = {group: group_options(group) for group in GROUPS}
+    length = max(map(len, parts.values()))
+    return [tuple(f"{group}={found[row % len(found)]}" for group, found in parts.items()) for row in range(length)]
+
+
+@pytest.mark.parametrize("overrides", [*rows(), *((f"experiment={name}",) for name in group_options("experiment"))])
+def test_every_option_of_every_group_passes_as_it_is(overrides: tuple[str, ...]) -> None:
+    made = composed(*overrides)
+    assert stored.checked(made, where="x") == made
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        (),
+        ("model=gru", "tokenizer=bpe", "batching=windows", "data.stride=5", "scheduler=cosine", "optimizer=sgd"),
+        ("model=feedforward", "tokenizer=word", "batching=chunks", "scheduler=step", "scheduler.epochs=[1,2.5]"),
+        ("data=sentences", "averaging=ema", "data.tokens_per_batch=500", "optimizer.lr=1e-5", "logger=none"),
+        ("trainer.gradient_clip_val=null", "callbacks.checkpoints.every_minutes=1", "callbacks.sample_text.top_k=3"),
+    ],
+)
+def test_what_a_run_stores_passes_by_file_too(text_file: Path, tmp_path: Path, overrides: tuple[str, ...]) -> None:
+    made = compose_config(text_file, *overrides)
+    assert stored.checked(made, where="x") == made
+    for number, text in enumerate((plain_yaml.dump(made), OmegaConf.to_yaml(OmegaConf.create(made)))):
+        path = tmp_path / f"{number}.yaml"
+        path.write_text(text, encoding="utf-8")
+        assert stored.checked(plain_yaml.read(path), where=path) == made
+
+
+def test_settings_that_are_newer_than_the_run_get_what_the_run_did(config: dict[str, Any]) -> None:
+    old = copy.deepcopy(config)
+    for name in stored.NEWER:
+        section, key = at(old, name)
+        section.pop(key, None)
+    found = stored.checked(old, where="x")
+    for name, default in stored.NEWER.items():
+        section, key = at(found, name)
+        assert section[key] == default
+
+
+def at(config: dict[str, Any], name: str) -> tuple[dict[str, Any], str]:
+    *parents, key = name.split(".")
+    for parent in parents:
+        config = config[parent]
+    return config, key
+
+
+def changed(config: dict[str, Any], name: str, value: Any) -> dict[str, Any]:
+    found = copy.deepcopy(config)
+    section, key = at(found, name)
+    section[key] = value
+    return found
+
+
+def leaves(value: Any, name: str = "") -> Iterator[str]:
+    for key, item in value.items():
+        dotted = f"{name}.{key}" if name else key
+        yield dotted
+        if isinstance(item, dict):
+            yield from leaves(item, dotted)
+
+
+def test_every_setting_that_is_missing_is_refused_by_name(config: dict[str, Any]) -> None:
+    for name in leaves(config):
+        if name in stored.NEWER:
+            continue
+        cut = copy.deepcopy(config)
+        section, key = at(cut, name)
+        del section[key]
+        with pytest.raises(UserError, match=rf"^{re.escape(name)}(\._target_)?: is missing \(in /x/config.yaml\)"):
+            stored.checked(cut, where="/x/config.yaml")
+
+
+def test_every_setting_of_another_type_is_refused_by_name(config: dict[str, Any]) -> None:
+    for name in leaves(config):
+        for value in ([{}], {"a": 1}, object(), 3j, b"x"):
+            with pytest.raises(UserError) as caught:
+                stored.checked(changed(config, name, value), where="x")
+            assert caught.value.field.startswith(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("seed", "0"),
+        ("seed", True),
+        ("seed", 0.0),
+        ("seed", None),
+        ("seed", 2**80),
+        ("seed", "${oc.env:HOME}"),
+        ("optimizer.lr", "0.1"),
+        ("optimizer.lr", True),
+        ("optimizer.lr", float("nan")),
+        ("optimizer.lr", None),
+        ("model.tie_weights", 1),
+        ("model.tie_weights", "yes"),
+        ("name", 5),
+        ("name", "???"),
+        ("name", ["a"]),
+        ("name", "${" * 60_000),
+        ("data.prompts", "a"),
+        ("data.prompts", [1]),
+        ("data.prompts", ["???"]),
+        ("data.prompts", ("a",)),
+        ("data.split", [0.5, "x"]),
+        ("data.split", [[0.5]]),
+        ("data.source", None),
+        ("data.source.path", {"_target_": "torch.hub.load"}),
+        ("data.source.path", 5),
+        ("data.source.split", "abc"),
+        ("data.source.encoding", None),
+        ("data.path", {"_target_": "lmlab.data.sources.TextFiles"}),
+        ("evaluation", []),
+        ("trainer", {"_target_": "pytorch_lightning.Trainer"}),
+        ("optimizer.betas", None),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(config: dict[str, Any], name: str, value: Any) -> None:
+    with pytest.raises(UserError, match=rf"^{re.escape(name)}") as caught:
+        stored.checked(changed(config, name, value), where="x")
+    assert len(str(caught.value)) < 400
+    assert str(caught.value).endswith("(in x); restore it, or train again")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "foo",
+        "model.foo",
+        "data.source.foo",
+        "data.batching.foo",
+        "model.core.foo",
+        "callbacks.evil",
+        "trainer.strategy",
+    ],
+)
+def test_an_unknown_setting_is_refused_by_name(config: dict[str, Any], name: str) -> None:
+    for value in (1, {"_target_": "torch.hub.load"}):
+        with pytest.raises(UserError, match=rf"^{re.escape(name)}=.*no such setting"):
+            stored.checked(changed(config, name, value), where="x")
+
+
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [
+        ("model.core", "torch.optim.SGD"),
+        ("model.core", "torch.hub.load"),
+        ("data.source", "lmlab.training.callbacks.samples.SampleText"),
+        ("data.source", "os.system"),
+        ("data.batching", "lmlab.data.sources.TextFiles"),
+        ("tokenizer", "lmlab.models.cores.LSTM"),
+        ("optimizer", "pytorch_lightning.Trainer"),
+        ("optimizer", None),
+        ("optimizer", ["torch.optim.SGD"]),
+        ("trainer", "torch.optim.SGD"),
+        ("logger", "pytorch_lightning.Trainer"),
+        ("callbacks.alarms", "lmlab.training.callbacks.progress.Progress"),
+        ("embedding", "${oc.env:HOME}"),
+    ],
+)
+def test_a_part_is_made_only_as_what_belongs_there(config: dict[str, Any], name: str, target: Any) -> None:
+    with pytest.raises(UserError, match=rf"^{re.escape(name)}\._target_=.*not on the list"):
+        stored.checked(changed(config, f"{name}._target_", target), where="x")
+
+
+def test_a_published_text_is_one_of_the_catalogue() -> None:
+    with pytest.raises(UserError, match=r"^data\.source\.name=\.\./x: no such published text"):
+        stored.checked(changed(composed("data=ptb"), "data.source.name", "../x"), where="x")
+
+
+def test_the_settings_follow_from_what_is_made(config: dict[str, Any]) -> None:
+    sgd = changed(config, "optimizer._target_", "torch.optim.SGD")
+    with pytest.raises(UserError, match=r"^optimizer\.betas=.*no such setting"):
+        stored.checked(sgd, where="x")
+    with pytest.raises(UserError, match=r"^model\.weight_dropout=.*no such setting"):
+        stored.checked(changed(config, "model.core._target_", "lmlab.models.feedforward.FeedForward"), where="x")
+
+
+def test_every_target_has_its_part_and_the_types_that_its_options_name() -> None:
+    known = {target for choices in stored.PARTS.values() for target in choices if target} | set(stored._SOURCES)
+    assert known == TARGETS
+    store = {
+        "streams": schema.StreamsConfig, "windows": schema.WindowsConfig, "chunks": schema.StreamsConfig,
+        "sentences": schema.SentencesConfig, "char": schema.TokenizerConfig, "word": schema.WordTokenizerConfig,
+        "bpe": schema.BPETokenizerConfig, "adam": schema.AdamConfig, "sgd": schema.SGDConfig,
+        "plateau": schema.PlateauConfig, "step": schema.StepConfig, "ema": schema.EMAConfig,
+    }  # fmt: skip
+    for option, node in store.items():
+        group = next(group for group in GROUPS if group != "data" and option in group_options(group))
+        part = (
+            composed(f"{group}={option}")["data"]["batching"]
+            if group == "batching"
+            else composed(f"{group}={option}")[group]
+        )
+        assert stored.PARTS["data.batching" if group == "batching" else group][part["_target_"]] is node
+
+
+def test_it_is_a_mapping_or_refused() -> None:
+    for value in (None, [], "x", 3, {1: 2}, {"name": "x"}):
+        with pytest.raises(UserError, match=r"\(in x\)"):
+            stored.checked(value, where="x")
+
+
+def test_strings_stay_what_they_are_and_nothing_is_followed(
+    config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called = []
+    OmegaConf.register_new_resolver("evil", lambda *given: called.append(given), replace=True)
+    monkeypatch.setenv("SECRET", "told")
+    hostile = copy.deepcopy(config)
+    hostile["data"]["prompts"] = ["${evil:1}", "${oc.env:SECRET}", "\\${seed}", "\\\\${seed}", "${"]
+    hostile["name"] = "${evil:${oc.env:SECRET}}"
+    hostile["output_dir"] = "${lmlab_run_folder:" + str(tmp_path / "made") + "}"
+    found = stored.checked(hostile, where="x")
+    assert found == hostile
+    config_of = stored.as_config(found)
+    check_training(config_of)
+    assert OmegaConf.to_container(config_of, resolve=True) == hostile
+    assert not called
+    assert not (tmp_path / "made").exists()
+
+
+def test_every_string_reads_as_it_stands() -> None:
+    generator = random.Random(7)
+    pieces = ["\\", "\\\\", "$", "{", "}", "${", "${a}", "${oc.env:HOME}", "a", "'", '"', ":", " ", "?", "\n", "."]
+    for _ in range(4000):
+        text = "".join(generator.choice(pieces) for _ in range(generator.randrange(9)))
+        if text == "???":
+            continue
+        plain = {"a": text, "b": {"c": [text, {"d": text}]}}
+        made = stored.as_config(plain)
+        assert made.a == made.b.c[0] == made.b.c[1].d == text
+        assert OmegaConf.to_container(made, resolve=True) == plain
+
+
+def test_long_strings_take_no_long_time() -> None:
+    before = time.perf_counter()
+    for text in ("\\" * 90_000, "x" * 50_000 + "${" + "\\" * 40_000):
+        assert stored.as_config({"a": text}).a == text
+    assert time.perf_counter() - before < 10
+
+
+def test_the_settings_that_can_be_typed() -> None:
+    found = stored.settings()
+    assert {"seed", "model.context", "model.weight_dropout", "tokenizer.lower", "optimizer.momentum"} <= found
+    assert not {"data.source", "model.core", "data.batching", "callbacks", "model", "callbacks.alarms"} & found
+    assert not [name for name in found if "_target_" in name or name.startswith(("data.batching", "model.core"))]
+    assert found <= set(known_settings(ValueError()))
+
+
+def test_a_strangers_words_reach_no_terminal() -> None:
+    assert stored.printable("\x1b[2Ja\nb") == "\ufffd[2Ja\ufffdb"
+    assert len(stored.printable("x" * 10**6)) < 100
+    assert stored.printable(10**5000) == "(a very large number)"
+    assert stored.printable([[1]]) == "(list)"
