@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from lmlab.data.bpe import BPETokenizer
-from lmlab.data.cache import CACHED_FROM, cache_folder, key_of
+from lmlab.data.cache import CACHED_FROM, cache_folder, keep_text, kept_text, key_of
 from lmlab.data.tokenizers import FORMAT, CharTokenizer, Tokenizer, WordTokenizer
 from lmlab.errors import UserError
-from lmlab.files import write_text
 
 _TYPES: dict[str, type[CharTokenizer] | type[WordTokenizer] | type[BPETokenizer]] = {
     "char": CharTokenizer,
@@ -53,13 +52,12 @@ def fitted(tokenizer: Tokenizer, texts: Sequence[str], *, cached_from: int = CAC
         tokenizer.fit(texts)
         return tokenizer
     path = cache_folder() / "tokenizers" / f"{key_of(texts, to_json(tokenizer))}.json"
-    try:
-        return load(path)
-    except UserError:  # not there, or damaged
-        tokenizer.fit(texts)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, to_json(tokenizer))
-        return tokenizer
+    text = kept_text(path)
+    if text is not None:
+        return from_dict(json.loads(text))
+    tokenizer.fit(texts)
+    keep_text(path, to_json(tokenizer))
+    return tokenizer
 
 
 def load(path: Path) -> Tokenizer:

@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lmlab.data.cache import CACHED_FROM, cache_folder, key_of, text_sha256
+from lmlab.data.cache import CACHED_FROM, cache_folder, keep, kept_size, key_of, text_sha256
 from lmlab.data.saved_tokenizers import to_json
 from lmlab.data.tokenizers import Ids, Tokenizer
-from lmlab.files import write_atomically
 
 # The places of special tokens in every vocabulary; the start token's in those for sentences.
 UNKNOWN_ID = 0
@@ -69,13 +68,19 @@ def build(texts: Sequence[str], tokenizer: Tokenizer, *, cached_from: int = CACH
         key = key_of(texts, to_json(tokenizer))
         ids = _cached(cache_folder() / "tokens" / f"{key}.npy", texts, tokenizer)
     num_unknown = len(ids) - int(np.count_nonzero(ids))
-    sentences = _sentences(ids, tokenizer.end_id) if tokenizer.end_token == "sentence" else None
+    sentences = _sentences(ids, texts, tokenizer) if tokenizer.end_token == "sentence" else None
     return TokenStore(ids, num_characters, num_unknown, text_sha256(texts), tokenizer.end_id, sentences)
 
 
-def _sentences(ids: Ids, end_id: int | None) -> NDArray[np.int64]:
-    """Where sentences begin: at 0 and behind each end token but the last."""
-    return np.concatenate([np.zeros(1, dtype=np.int64), np.flatnonzero(ids == end_id)[:-1] + 1])
+def _sentences(ids: Ids, texts: Sequence[str], tokenizer: Tokenizer) -> NDArray[np.int64]:
+    """Where sentences begin: at 0 and behind each end token but the last.
+
+    A sentence may also spell the end token, which ends none; then their lengths say where they begin.
+    """
+    behind = np.flatnonzero(ids == tokenizer.end_id) + 1
+    if len(behind) != len(texts):
+        behind = np.cumsum([len(tokenizer.encode(text)) + 1 for text in texts])
+    return np.concatenate([np.zeros(1, dtype=np.int64), behind[:-1].astype(np.int64)])
 
 
 def _encode(texts: Sequence[str], tokenizer: Tokenizer) -> Ids:
@@ -90,14 +95,7 @@ def _encode(texts: Sequence[str], tokenizer: Tokenizer) -> Ids:
 
 
 def _cached(path: Path, texts: Sequence[str], tokenizer: Tokenizer) -> Ids:
-    try:
-        return _mapped(path)
-    except (FileNotFoundError, ValueError):  # not there, or damaged
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, lambda file: np.save(file, _encode(texts, tokenizer)))
-        return _mapped(path)
-
-
-def _mapped(path: Path) -> Ids:
+    if kept_size(path) is None:  # not there, damaged, or of an older lmlab, which kept no digest
+        keep(path, lambda file: np.save(file, _encode(texts, tokenizer)))
     ids: Ids = np.load(path, mmap_mode="r", allow_pickle=False)
     return ids

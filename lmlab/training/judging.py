@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmlab.baselines.comparison import baselines
-from lmlab.data.cache import cache_folder
+from lmlab.data.cache import cache_folder, keep_text, kept_text
 from lmlab.data.saved_tokenizers import to_json
 from lmlab.data.token_store import TokenStore
 from lmlab.data.tokenizers import Tokenizer
-from lmlab.files import write_text
 
 # Training tokens an n-gram model is fitted on: 20 million words take about 5 minutes and 2.5 GB.
 MOST_TOKENS = 20_000_000
@@ -43,14 +42,12 @@ def baseline_figures(
     path = cache_folder() / "baselines" / f"{hashlib.sha256(text.encode()).hexdigest()}.json"
     if len(train) < _KEPT_FROM:
         return _counted(train, evaluated, tokenizer, n)
-    try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        return {str(name): float(value) for name, value in kept.items()}
-    except (OSError, ValueError, AttributeError):
-        figures = _counted(train, evaluated, tokenizer, n)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, json.dumps(figures))
-        return figures
+    kept = kept_text(path)
+    if kept is not None:
+        return {str(name): float(value) for name, value in json.loads(kept).items()}
+    figures = _counted(train, evaluated, tokenizer, n)
+    keep_text(path, json.dumps(figures))
+    return figures
 
 
 def _counted(train: TokenStore, evaluated: TokenStore, tokenizer: Tokenizer, order: int) -> dict[str, float]:

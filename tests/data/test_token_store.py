@@ -121,6 +121,30 @@ def test_a_cached_text_is_not_encoded_again(monkeypatch):
     assert token_store.build(TEXTS, tokenizer, cached_from=1).ids.tolist() == first.ids.tolist()
 
 
+@pytest.mark.parametrize("damage", ["altered", "cut", "emptied", "unsealed"])
+def test_a_cached_text_that_was_damaged_is_encoded_again(damage, cache):
+    tokenizer = fitted(None)
+    expected = token_store.build(TEXTS, tokenizer).ids.tolist()
+    token_store.build(TEXTS, tokenizer, cached_from=1)
+    (path,) = (cache / "tokens").iterdir()
+    data = bytearray(path.read_bytes())
+    if damage == "altered":
+        data[130:134] = data[134:138]
+        assert data != path.read_bytes()
+    path.write_bytes({"altered": data, "cut": data[:-5], "emptied": b"", "unsealed": data[:-77]}[damage])
+    assert token_store.build(TEXTS, tokenizer, cached_from=1).ids.tolist() == expected
+    assert path.read_bytes()[-77:].startswith(b"lmlab-sha256:")
+
+
+def test_a_sentence_that_spells_the_end_token_is_one_sentence():
+    texts = ["a b", "c <eos> d e", "f"]
+    tokenizer = WordTokenizer(lower=False, split="whitespace", min_frequency=1, max_size=None, end_token="sentence")
+    tokenizer.fit(texts)
+    store = token_store.build(texts, tokenizer)
+    assert np.count_nonzero(store.ids == tokenizer.end_id) == 4
+    assert store.sentences.tolist() == [0, 3, 8]
+
+
 def test_another_text_vocabulary_or_document_border_is_cached_apart():
     lots = [
         (TEXTS, fitted("document")),

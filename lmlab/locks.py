@@ -1,0 +1,47 @@
+"""One process at a time in a run's or sweep's folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from lmlab.errors import Refused
+from lmlab.files import shown
+
+NAME = ".lmlab.lock"
+
+
+def lock(folder: Path, field: str, remedy: str) -> FileLock:
+    """Takes a folder for this process; the operating system gives it back when the process ends, however that is.
+
+    Args:
+        folder: exists.
+        field: what the error is about: ``run`` or ``sweep``.
+        remedy: what to do instead.
+
+    Raises:
+        Refused: another process has it.
+    """
+    taken = FileLock(folder / NAME, blocking=False)
+    try:
+        taken.acquire()
+    except Timeout:
+        raise Refused(field, shown(folder), "another process is working on it at the moment", remedy) from None
+    return taken
+
+
+@contextmanager
+def locked(folder: Path, field: str = "run", remedy: str = "wait for it, or begin another run") -> Iterator[None]:
+    """The folder for the length of a block.
+
+    Raises:
+        Refused: another process has it.
+    """
+    taken = lock(folder, field, remedy)
+    try:
+        yield
+    finally:
+        taken.release()
