@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lmlab.data.token_store import START_ID, UNKNOWN_ID
 from lmlab.data.tokenizers import Tokenizer
-from lmlab.errors import UserError
+from lmlab.errors import Diverged
 from lmlab.models.language_model import RecurrentLM
 from lmlab.training.evaluation import evaluation_mode, exact_float32
 
@@ -84,11 +84,11 @@ def probabilities(logits: Tensor, options: SamplingOptions) -> Tensor:
 
     Raises:
         ValueError: every token is banned.
-        UserError: logits that are no numbers.
+        Diverged: logits that are no numbers.
     """
     if not bool(torch.isfinite(logits).all()):
         remedy = "lower optimizer.lr or set a smaller trainer.gradient_clip_val"
-        raise UserError("model", None, "its outputs are no longer numbers: training diverged", remedy)
+        raise Diverged("model", None, "its outputs are no longer numbers: training diverged", remedy)
     if len(set(options.banned)) >= logits.shape[1]:
         raise ValueError("every token is banned")
     scores = logits.double()

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import torch
 
+from lmlab.checkpoints import read_checkpoint
+from lmlab.configuration import stored
 from lmlab.data import saved_tokenizers
 from lmlab.data.corpus import joined
 from lmlab.data.reading import unix_line_ends
@@ -20,7 +22,6 @@ from lmlab.models.language_model import RecurrentLM
 from lmlab.reporting.runs import checkpoint_path, find_run
 from lmlab.sampling import Sample, SamplingOptions, generate, never_drawn, next_token_probabilities, start_of_text
 from lmlab.training.assembly import build_model
-from lmlab.training.callbacks.checkpoints import read_checkpoint
 from lmlab.training.evaluation import evaluate, nats_by_token
 from lmlab.training.summary import split_figures
 
@@ -258,7 +259,7 @@ def load(
     saved = read_checkpoint(path)
     ours = saved["lmlab"]
     tokenizer = saved_tokenizers.from_dict(ours["tokenizer"])
-    config = ours["config"]
+    config = stored.checked(ours["config"], where=path)
     shape = (len(tokenizer.vocabulary), config["embedding"]["dim"])
     model = build_model(config, torch.zeros(shape))
     weights = {k.removeprefix("model."): v for k, v in saved["state_dict"].items() if k.startswith("model.")}

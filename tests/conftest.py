@@ -70,6 +70,17 @@ def compose_config(text: Path, *overrides: str) -> dict[str, Any]:
     return {str(key): value for key, value in plain.items()}
 
 
+def go_on(folder: Path, **changes: Any) -> dict[str, Any]:
+    """The summary of a run that goes on from its last checkpoint, with changed settings by dotted name."""
+    from lmlab import plain_yaml
+    from lmlab.configuration import stored
+    from lmlab.training.resuming import resume_from
+    from lmlab.training.run import train
+
+    resumption = resume_from(folder, changes, read=plain_yaml.read, check=stored.checked)
+    return train(resumption.config, folder, resumption=resumption)
+
+
 @pytest.fixture(scope="session")
 def trained_run(text_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run of two epochs."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from omegaconf import DictConfig
 
+from lmlab import signals, terminal
 from lmlab.configuration import schema
 from lmlab.configuration.arguments import quote_free_text
 from lmlab.configuration.folders import configuration_folder
@@ -20,37 +22,145 @@ from lmlab.errors import InterruptedRun, UserError
 
 Work = Callable[[], Any]
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# What torch.save says when the disk is full or the file may not grow.
+_TORCH_NO_ROOM = ("PytorchStreamWriter failed writing file", "unexpected pos")
+# What is true of every command.
+KEPT = "what was saved before stays; the same command goes on with it or begins again"
+BROKEN_PIPE = 128 + 13  # as if SIGPIPE had ended the command
 
-def run_command(work: Work, arguments: list[str]) -> int:
-    """Runs `work` and returns the exit status; a failure is told in one line on stderr.
+
+def run_command(work: Work, arguments: list[str], *, if_interrupted: str = KEPT, output_is_all: bool = True) -> int:
+    """Runs `work` and returns the exit status; a failure or an interruption is told in one line on stderr.
+
+    A command that owns its signals ends here when it was interrupted, for what it leaves half done (imports, above
+    all) may fail or print at the interpreter's end.
 
     Args:
         work: the command.
         arguments: its command line, to name the override at fault.
+        if_interrupted: what is then lost and how to get it, where `InterruptedRun.message` does not say it.
+        output_is_all: the command leaves nothing but its output, so that it ends when that cannot be written. Other
+            commands do their work to the end and tell then.
 
     Returns:
-        0, 1 for an error, 128 plus the signal's number after an interruption.
+        0, 1 for an error, 128 plus the signal's number after an interruption, 141 when the reader of the output left.
     """
+    _prepare_output(output_is_all)
+    try:
+        outcome = _outcome(work, if_interrupted)
+    except BaseException as error:  # one more signal, on the way out of the work
+        outcome = error
+    number = _interrupted_by(outcome)
+    if number is not None:
+        _print_error(f"interrupted: {_message(outcome) or if_interrupted}")
+        return _leave(128 + number)
+    status = _status(outcome, arguments, output_is_all)
+    late = signals.leaving(status)
+    if late is not None:  # while the status was being told
+        _print_error(f"interrupted: {if_interrupted}")
+        return _leave(128 + late)
+    return status
+
+
+def _prepare_output(output_is_all: bool) -> None:
     # A reader that has left, or a terminal without the text's characters, must not stop a run or fill the screen.
     logging.raiseExceptions = False
+    if signals.is_owned():
+        terminal.take_over(must_arrive=output_is_all)
+        return
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+
+
+def _outcome(work: Work, if_interrupted: str) -> BaseException | None:
+    """What ended the work, None where it was done."""
     try:
-        work()
-        sys.stdout.flush()
-    except InterruptedRun as stop:
-        return 128 + stop.signal_number
-    except KeyboardInterrupt:
-        print("\ninterrupted; nothing of value was under way", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # the reader of our output has left: `... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    except Exception as error:
-        _tell(error, arguments)
+        with signals.raising(if_interrupted):
+            work()
+            if sys.stdout is not None:
+                sys.stdout.flush()
+            signals.check()
+    except BaseException as error:
+        return error
+    return None
+
+
+def _interrupted_by(outcome: BaseException | None) -> int | None:
+    """The signal; whatever ended the work after one came (a half imported library, say) is its consequence."""
+    number = signals.received()
+    if number is not None:
+        return number
+    if isinstance(outcome, InterruptedRun):
+        return outcome.signal_number
+    return 2 if isinstance(outcome, KeyboardInterrupt) else None
+
+
+def _message(outcome: BaseException | None) -> str:
+    messages = (error.message for error in _chain(outcome) if isinstance(error, InterruptedRun))
+    return next(filter(None, messages), "")
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, and those it came from."""
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:
+        seen.append(error)
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _status(outcome: BaseException | None, arguments: list[str], output_is_all: bool) -> int:
+    """Tells what went wrong with the work, or else with its output; returns the exit status."""
+    if isinstance(outcome, BrokenPipeError) and outcome.filename in (None, terminal.OUTPUT):
+        terminal.silence()
+        return BROKEN_PIPE
+    if isinstance(outcome, SystemExit):
+        if outcome.code:
+            return _exit_status(outcome.code)
+    elif outcome is not None:
+        if os.environ.get("LMLAB_DEBUG") == "1":
+            traceback.print_exception(outcome)
+        _print_error(f"error: {describe(outcome, arguments)}")
+        return 1
+    failure = terminal.failure() or (terminal.closed() if output_is_all else None)
+    if isinstance(failure, BrokenPipeError):
+        return BROKEN_PIPE
+    if failure is not None:
+        _print_error(f"error: {describe(failure, arguments)}")
         return 1
     return 0
+
+
+def _exit_status(code: Any) -> int:
+    """Of `sys.exit(code)`, whose text is told."""
+    if isinstance(code, int):
+        return code
+    _print_error(str(code))
+    return 1
+
+
+def _leave(status: int) -> int:
+    """Ends the process of a command without the interpreter's own end; what was printed is not lost."""
+    if not signals.is_owned():
+        return status
+    for end in (logging.shutdown, sys.stdout.flush, sys.stderr.flush):
+        try:
+            end()
+        except Exception:  # the reader has left, or a handler is half made
+            continue
+    os._exit(status)
+
+
+def _print_error(line: str) -> None:
+    """Prints a line on stderr, where that is possible."""
+    try:
+        # A progress bar, or the ^C that terminals show, stands before it.
+        at_start = "\n" if sys.stderr.isatty() and line.startswith("interrupted") else ""
+        print(at_start + line, file=sys.stderr, flush=True)
+    except (OSError, ValueError, AttributeError):  # closed
+        return
 
 
 def describe(error: BaseException, arguments: list[str]) -> str:
@@ -60,12 +170,14 @@ def describe(error: BaseException, arguments: list[str]) -> str:
     folded = fold(error, arguments)
     if folded is not None:
         return str(folded)
+    room = _no_room(error)
+    if room is not None:
+        return str(room)
     if isinstance(error, OSError) and error.filename:
-        return str(
-            UserError(
-                str(error.filename), None, error.strerror or "cannot be used", "check the path and its permissions"
-            )
-        )
+        remedy = "check the path and its permissions"
+        if error.filename == terminal.OUTPUT:
+            remedy = "give it a place to go, such as > output.txt or > /dev/null"
+        return str(UserError(_name(error.filename), None, error.strerror or "cannot be used", remedy))
     if isinstance(error, MemoryError) or "out of memory" in str(error):
         return str(
             UserError(
@@ -76,10 +188,21 @@ def describe(error: BaseException, arguments: list[str]) -> str:
     return f"{type(error).__name__}: {' '.join(first)} (unexpected; LMLAB_DEBUG=1 shows where)"
 
 
-def _tell(error: Exception, arguments: list[str]) -> None:
-    if os.environ.get("LMLAB_DEBUG") == "1":
-        traceback.print_exception(error)
-    print(f"error: {describe(error, arguments)}", file=sys.stderr)
+def _no_room(error: BaseException) -> UserError | None:
+    """A full disk, quota or largest file, also where torch tells it in its own words."""
+    full = [e for e in _chain(error) if isinstance(e, OSError) and e.errno in NO_ROOM]
+    in_torchs_words = isinstance(error, RuntimeError) and any(words in str(error) for words in _TORCH_NO_ROOM)
+    if not (isinstance(error, OSError) and full) and not in_torchs_words:
+        return None
+    named = next((e for e in full if e.filename), full[0] if full else None)
+    path = _name(named.filename) if named is not None and named.filename else "disk"
+    problem = (named.strerror if named is not None else None) or "no space left, or the file may not be so large"
+    remedy = "make room, or send it elsewhere" if path == terminal.OUTPUT else "make room, then try again"
+    return UserError(path, None, problem, remedy)
+
+
+def _name(filename: Any) -> str:
+    return os.fsdecode(filename) if isinstance(filename, str | bytes | os.PathLike) else str(filename)
 
 
 def compose(name: str, arguments: list[str]) -> DictConfig:
@@ -110,23 +233,32 @@ def settings_help(name: str) -> str:
     return f"usage: python -m lmlab.{name} [key=value ...]\n\n" + "\n".join(kept)
 
 
-def composed_command(name: str, check: Callable[[DictConfig], None], work: Callable[[DictConfig], Any]) -> None:
+def composed_command(
+    name: str,
+    check: Callable[[DictConfig], None],
+    work: Callable[[DictConfig], Any],
+    *,
+    if_interrupted: str,
+    output_is_all: bool = True,
+) -> None:
     """A command that is one configuration: help, composition, checks, then the work; ends the process.
 
     Args:
         name: of the command and of its file in `conf/`.
         check: refuses what cannot work, before torch is imported.
         work: the command.
+        if_interrupted: see `run_command`.
+        output_is_all: see `run_command`.
     """
     arguments = sys.argv[1:]
-    if any(argument in ("-h", "--help") for argument in arguments):
-        print(settings_help(name))
-        return
 
     def run() -> None:
+        if any(argument in ("-h", "--help") for argument in arguments):
+            print(settings_help(name))
+            return
         schema.register()
         config = compose(name, arguments)
         check(config)
         work(config)
 
-    sys.exit(run_command(run, arguments))
+    sys.exit(run_command(run, arguments, if_interrupted=if_interrupted, output_is_all=output_is_all))

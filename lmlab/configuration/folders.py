@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import os
+import logging
 import re
+import sys
 from datetime import datetime
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
 from lmlab.errors import UserError
+from lmlab.files import write_text
 
 MAX_FOLDER_NAME = 100
 
@@ -85,17 +87,30 @@ def register_resolvers() -> None:
     OmegaConf.register_new_resolver("lmlab_run_folder", new_run_folder, use_cache=True, replace=True)
 
 
-def remove_if_unused(folder: str) -> None:
-    """Removes a run's folder in which a refused configuration left nothing but Hydra's files and an empty log."""
-    path = Path(folder)
-    harmless = {".hydra", "train.log"}
-    if not path.is_dir() or any(child.name not in harmless for child in path.iterdir()):
-        return
-    for name in ("config.yaml", "hydra.yaml", "overrides.yaml"):
-        (path / ".hydra" / name).unlink(missing_ok=True)
-    (path / "train.log").unlink(missing_ok=True)
-    for empty in (path / ".hydra", path, path.parent):
-        try:
-            os.rmdir(empty)
-        except OSError:
-            return
+def write_record(folder: Path, config: DictConfig) -> None:
+    """Hydra's record of what was typed, in `.hydra/`; Hydra itself would write it over that of another run.
+
+    Args:
+        folder: the run's.
+        config: as composed, not resolved.
+    """
+    from hydra.core.hydra_config import HydraConfig
+
+    settings = HydraConfig.get()
+    record = folder / ".hydra"
+    record.mkdir(exist_ok=True)
+    write_text(record / "config.yaml", OmegaConf.to_yaml(config))
+    write_text(record / "hydra.yaml", OmegaConf.to_yaml(OmegaConf.create({"hydra": settings})))
+    write_text(record / "overrides.yaml", OmegaConf.to_yaml(settings.overrides.task))
+
+
+def log_to(folder: Path, *, terminal: bool) -> None:
+    """Everything said goes to the run's train.log, behind what stands there, and to the terminal if wanted."""
+    file = logging.FileHandler(folder / "train.log", encoding="utf-8", delay=True)
+    file.setFormatter(logging.Formatter("[%(asctime)s][%(levelname)s] %(message)s"))
+    handlers: list[logging.Handler] = [file]
+    if terminal:
+        shown = logging.StreamHandler(sys.stdout)
+        shown.setFormatter(logging.Formatter("%(message)s"))
+        handlers.insert(0, shown)
+    logging.basicConfig(level=logging.INFO, handlers=handlers, force=True)

@@ -205,6 +205,7 @@ def known_settings(error: BaseException) -> list[str]:
         schema.SamplingConfig,
         schema.PredictConfig,
         schema.EvaluateConfig,
+        schema.VerifyConfig,
         schema.ReportConfig,
         schema.BenchmarkConfig,
     )

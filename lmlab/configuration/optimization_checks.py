@@ -117,13 +117,16 @@ def _check_scheduler(config: DictConfig) -> None:
 def _check_trainer(config: DictConfig) -> None:
     trainer = config.trainer
     check_hardware(trainer, "trainer.")
-    if trainer.max_epochs < 1 and not (trainer.max_epochs == -1 and trainer.max_steps > 0):
-        remedy = "give 1 or more, or -1 together with trainer.max_steps"
+    limited = trainer.max_steps > 0 or trainer.max_tokens > 0
+    if trainer.max_epochs < 1 and not (trainer.max_epochs == -1 and limited):
+        remedy = "give 1 or more, or -1 together with trainer.max_steps or trainer.max_tokens"
         raise UserError("trainer.max_epochs", trainer.max_epochs, "would train for ever or not at all", remedy)
-    if trainer.max_steps < 1 and trainer.max_steps != -1:
-        raise UserError(
-            "trainer.max_steps", trainer.max_steps, "is no number of steps", "give 1 or more, or -1 for no limit"
-        )
+    for name, unit in (("max_steps", "steps"), ("max_tokens", "tokens")):
+        if trainer[name] < 1 and trainer[name] != -1:
+            problem = f"is no number of {unit}"
+            raise UserError(f"trainer.{name}", trainer[name], problem, "give 1 or more, or -1 for no limit")
+    if config.stop_after_tokens is not None:
+        at_least(config, "stop_after_tokens", 1)
     if trainer.devices != 1:
         raise UserError("trainer.devices", trainer.devices, "lmlab trains on one device", "set trainer.devices=1")
     if trainer.gradient_clip_val is not None:

@@ -1,23 +1,23 @@
-"""`python -m lmlab.train run=...`: going on with an interrupted run under its own stored configuration."""
+"""`python -m lmlab.train run=...`: which run or sweep goes on, and what may be typed beside it."""
 
 from __future__ import annotations
 
-import json
-import logging
-import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
-
+from lmlab import plain_yaml
+from lmlab.configuration import stored
+from lmlab.configuration.replay import replayed
 from lmlab.configuration.sweeping import read_record
 from lmlab.errors import UserError
-from lmlab.reporting.runs import checkpoint_path, find_run
+from lmlab.files import shown
+from lmlab.reporting.runs import find_run, has_checkpoint
+from lmlab.reporting.sweeps import read_summary
 
-# What may be changed without making the run another one.
-ALLOWED = ("trainer.max_epochs", "trainer.max_steps")
+# What may be changed without making the run another one: limits, and where its text lies now.
+LIMITS = ("trainer.max_epochs", "trainer.max_steps", "trainer.max_tokens")
+PAUSE = "stop_after_tokens"
+CHANGEABLE = (*LIMITS, "data.path", PAUSE)
 
 
 def asks_to_resume(arguments: list[str]) -> bool:
@@ -30,8 +30,8 @@ class SweepToGoOnWith(NamedTuple):
 
     Args:
         folder: its own.
-        arguments: what it was started with.
-        directory: where, for its relative paths.
+        arguments: what it goes on with.
+        directory: where it was started, for its relative paths.
     """
 
     folder: Path
@@ -43,78 +43,102 @@ def sweep_to_go_on_with(arguments: list[str]) -> SweepToGoOnWith | None:
     """The sweep whose folder `run=` names; None where it names anything else.
 
     Raises:
-        UserError: settings beside it, or a folder of its start that is gone.
+        UserError: settings beside it, a record that is none, or a folder of its start that is gone.
     """
-    given = dict(argument.partition("=")[::2] for argument in arguments)
-    folder = Path(given.pop("run")).expanduser().absolute()
+    folder = Path(_value(arguments, "run")).expanduser().absolute()
     record = read_record(folder)
     if record is None:
         return None
-    given.pop("output_dir", None)
-    for key, value in given.items():
-        raise UserError(key, value or None, "a sweep goes on as it was started", "start another for anything else")
-    directory = Path(record["directory"])
-    if not directory.is_dir():
-        raise UserError("run", folder, f"was started in {directory}, which is gone", "start the sweep again")
-    return SweepToGoOnWith(folder, list(record["arguments"]), directory)
+    typed = [word for word in arguments if not word.startswith(("run=", "output_dir="))]
+    words = replayed(record.get("arguments"), typed, folder=folder)
+    directory = record.get("directory")
+    if not isinstance(directory, str) or not Path(directory).is_dir():
+        problem = f"was started in {directory}, which is gone"
+        raise UserError("run", folder, problem, "start the sweep again")
+    return SweepToGoOnWith(folder, words, Path(directory))
 
 
-def resumed_configuration(arguments: list[str]) -> tuple[dict[str, Any], Path]:
-    """The stored configuration with the allowed overrides, and the run's folder.
+class RunToGoOnWith(NamedTuple):
+    """A run that `run=` names.
+
+    Args:
+        folder: its own.
+        changes: settings typed now, by dotted name.
+        stop_after_tokens: where it pauses; None: nowhere.
+        has_checkpoint: False for one that begins again under its stored configuration.
+    """
+
+    folder: Path
+    changes: dict[str, Any]
+    stop_after_tokens: int | None
+    has_checkpoint: bool
+
+
+def run_to_go_on_with(arguments: list[str]) -> RunToGoOnWith:
+    """The run, after all that can be refused without reading its checkpoint.
 
     Raises:
-        UserError: no such run, nothing to go on from, or an override that would make it another run.
+        UserError: no such run, a finished or diverged one, or a setting that would make it another run.
     """
-    given = dict(argument.partition("=")[::2] for argument in arguments)
-    folder = find_run(given.pop("run"), output_dir=given.pop("output_dir", "outputs")).absolute()
-    checkpoint_path(folder, "last")
-    stored = folder / "config.yaml"
-    if not stored.is_file():
-        raise UserError("run", folder, "has no config.yaml", "train it again")
-    try:
-        config = OmegaConf.to_container(OmegaConf.load(stored), resolve=True)
-    except (YAMLError, OmegaConfBaseException):
-        config = None
-    if not isinstance(config, dict):
-        raise UserError("run", stored, "is damaged", "restore it, or train again")
-    if not isinstance(config.get("trainer"), dict):
-        raise UserError("run", stored, "is damaged", "restore it, or train again")
-    limits = {key: config["trainer"][key.partition(".")[2]] for key in ALLOWED}
-    unchanged = all(key in limits and value == str(limits[key]) for key, value in given.items())
-    if unchanged and _is_finished(folder):
-        raise UserError("run", folder, "is finished", "to train it for longer give trainer.max_epochs=... or max_steps")
+    given = dict(word.partition("=")[::2] for word in arguments)
+    typed_folder = given.pop("run")
+    output_dir = given.pop("output_dir", "outputs")
+    path = Path(typed_folder).expanduser()
+    if (path / "config.yaml").is_file() and not _can_go_on(path):
+        folder = path.absolute()
+        if has_checkpoint(folder):
+            problem = "has no last.ckpt to go on from"
+            raise UserError("run", typed_folder, problem, "restore checkpoints/last.ckpt, or start a new run")
+    else:
+        folder = find_run(typed_folder, output_dir=output_dir).absolute()
     for key, value in given.items():
-        if key not in ALLOWED:
-            remedy = f"only {' and '.join(ALLOWED)} may; start a new run for anything else"
-            raise UserError(key, value, "cannot change in a run that goes on", remedy)
-        config["trainer"][key.partition(".")[2]] = _raised(key, value, config["trainer"][key.partition(".")[2]])
-    return {str(key): value for key, value in config.items()}, folder
+        if key not in CHANGEABLE:
+            remedy = f"only {', '.join(CHANGEABLE)} may; start a new run for anything else"
+            raise UserError(key, value or None, "cannot change in a run that goes on", remedy)
+    changes: dict[str, Any] = {key: _whole_number(key, given[key]) for key in LIMITS if key in given}
+    _check_can_go_on(folder, changes)
+    pause = None if given.get(PAUSE) in (None, "null") else _whole_number(PAUSE, given[PAUSE])
+    if pause is not None and pause < 1:
+        raise UserError(PAUSE, pause, "is less than 1", "leave it out to train to the end")
+    if "data.path" in given:
+        changes["data.path"] = str(Path(given["data.path"].strip("'\"")).expanduser().absolute())
+    return RunToGoOnWith(folder, changes, pause, _can_go_on(folder))
 
 
-def _raised(key: str, value: str, stored: int) -> int:
-    """The new limit, which a run that goes on may only raise (-1 is none)."""
+def stored_configuration(folder: Path) -> dict[str, Any]:
+    """The configuration of a run that left no checkpoint.
+
+    Raises:
+        UserError: none there, or damaged.
+    """
+    path = folder / "config.yaml"
+    return stored.checked(plain_yaml.read(path), where=path)
+
+
+def _can_go_on(folder: Path) -> bool:
+    return any((folder / "checkpoints" / f"{name}.ckpt").is_file() for name in ("last", "previous"))
+
+
+def _value(arguments: list[str], key: str) -> str:
+    return next(word.partition("=")[2] for word in arguments if word.startswith(f"{key}="))
+
+
+def _whole_number(key: str, value: str) -> int:
     try:
-        limit = int(value)
+        return int(value)
     except ValueError:
         raise UserError(key, value, "is not a whole number", f"for example {key}=20") from None
-    if limit != -1 and (stored == -1 or limit < stored):
-        problem = f"would lower the limit of a run that goes on ({stored}; -1 is none)"
-        raise UserError(key, value, problem, "raise it, or start a new run")
-    return limit
 
 
-def _is_finished(folder: Path) -> bool:
-    try:
-        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(summary, dict) and summary.get("status") == "finished"
-
-
-def log_to(folder: Path) -> None:
-    """The log of a resumed run goes on where the run's own stopped, and to the terminal."""
-    terminal = logging.StreamHandler(sys.stdout)
-    terminal.setFormatter(logging.Formatter("%(message)s"))
-    file = logging.FileHandler(folder / "train.log", encoding="utf-8")
-    file.setFormatter(logging.Formatter("[%(asctime)s][%(levelname)s] %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[terminal, file], force=True)
+def _check_can_go_on(folder: Path, changes: dict[str, Any]) -> None:
+    summary = read_summary(folder)
+    if summary.get("diverged"):
+        problem = f"ended like this before, and would again: {summary.get('error')}"
+        raise UserError("run", shown(folder), problem, "")
+    if summary.get("status") != "finished":
+        return
+    limits = stored_configuration(folder)["trainer"]
+    raised = {key: value for key, value in changes.items() if key in LIMITS}
+    if all(limits[key.partition(".")[2]] == value for key, value in raised.items()):
+        remedy = f"to train it for longer raise a limit: {', '.join(f'{key}=...' for key in LIMITS)}"
+        raise UserError("run", shown(folder), "is finished", remedy)

@@ -199,6 +199,7 @@ class TrainerConfig:
     devices: int = MISSING
     max_epochs: int = MISSING
     max_steps: int = MISSING
+    max_tokens: int = MISSING
     precision: str = MISSING
     gradient_clip_val: float | None = MISSING
     accumulate_grad_batches: int = MISSING
@@ -285,6 +286,7 @@ class TrainConfig:
     seed: int = MISSING
     output_dir: str = MISSING
     fresh: bool = MISSING
+    stop_after_tokens: int | None = MISSING
     data: DataConfig = field(default_factory=DataConfig)
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -345,6 +347,15 @@ class EvaluateConfig:
     output: str | None = MISSING
     output_dir: str = MISSING
     data: TextConfig = field(default_factory=TextConfig)
+
+
+@dataclass
+class VerifyConfig:
+    """What `python -m lmlab.verify` takes."""
+
+    run: str = MISSING
+    checkpoint: str = MISSING
+    output_dir: str = MISSING
 
 
 @dataclass
@@ -410,6 +421,7 @@ def register() -> None:
         "generate": SamplingConfig,
         "predict": PredictConfig,
         "evaluate": EvaluateConfig,
+        "verify": VerifyConfig,
         "report": ReportConfig,
         "benchmark": BenchmarkConfig,
     }

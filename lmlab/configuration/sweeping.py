@@ -1,43 +1,34 @@
-"""Sweeps: their folder, going on with one that was begun before, and what each job is to do in its own."""
+"""Sweeps: their folder, and going on with one that was begun before."""
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
 import sys
 from collections.abc import Mapping
 from datetime import datetime
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
 from omegaconf import ListConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
+from lmlab import locks
 from lmlab.configuration.folders import job_folder, new_run_folder
-from lmlab.errors import UserError
+from lmlab.errors import Diverged
 from lmlab.files import shown, write_text
+from lmlab.locks import lock
 from lmlab.reporting.sweeps import read_summary
 
 RECORD = "sweep.json"
 # The sweep's folder, for the jobs; also for those that a launcher starts in processes of their own.
 _VARIABLE = "LMLAB_SWEEP_FOLDER"
-# What a run leaves in its folder, besides Hydra's record and the log.
-_RESULTS = ("summary.json", "metrics.csv", "samples.jsonl", "tokenizer.json", "config.yaml", "checkpoints")
 
-# Kept open while this process works on the sweep: the operating system releases the lock when the process ends.
-_locks: list[Any] = []
-
-
-class Task(Enum):
-    """What is left to do of a job."""
-
-    NEW = "new"
-    RESUME = "resume"
-    DONE = "done"
+# Kept while this process works on the sweep: the operating system releases the lock when the process ends.
+_locks: list[FileLock] = []
+# Sweeps' folders that this process made, and may remove again.
+_made: set[Path] = set()
 
 
 def register_resolvers() -> None:
@@ -55,8 +46,8 @@ def current_sweep() -> Path | None:
 def leave_sweep() -> None:
     """Forgets the sweep; the next one gets a folder of its own."""
     os.environ.pop(_VARIABLE, None)
-    for lock in _locks:
-        lock.close()
+    for taken in _locks:
+        taken.release()
     _locks.clear()
 
 
@@ -66,21 +57,15 @@ def enter_sweep(folder: Path) -> None:
     Raises:
         UserError: another process does.
     """
-    lock = (folder / RECORD).open("rb")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        remedy = "wait for it, or begin another with fresh=true"
-        raise UserError("sweep", folder, "this sweep is running at the moment", remedy) from None
-    _locks.append(lock)
+    _locks.append(lock(folder, "sweep", "wait for it, or begin another with fresh=true"))
     os.environ[_VARIABLE] = str(folder)
 
 
 def remove_if_unused() -> None:
-    """Removes the current sweep's folder where a refused configuration left no job in it."""
+    """Removes the current sweep's folder where this process made it and a refused configuration left no job in it."""
     folder = current_sweep()
-    if folder is None or any(path.name not in (RECORD, "multirun.yaml") for path in folder.iterdir()):
+    harmless = (RECORD, "multirun.yaml", locks.NAME)
+    if folder is None or folder not in _made or any(path.name not in harmless for path in folder.iterdir()):
         return
     shutil.rmtree(folder)
     if not any(folder.parent.iterdir()):
@@ -101,13 +86,14 @@ def _sweep_folder(parent: str, fresh: bool, parameters: Any) -> str:
     current = current_sweep()
     if current is not None:
         return str(current)
-    ignored = ("fresh=", "-m", "--multirun")
+    ignored = ("fresh=", "stop_after_tokens=", "-m", "--multirun")
     record = {"arguments": [a for a in sys.argv[1:] if not a.startswith(ignored)], "directory": os.getcwd()}
     before = None if fresh else _begun_before(Path(parent).expanduser(), record)
     folder = before or Path(new_run_folder(parent))
     if before is None:
         more = {"swept": _swept(parameters), "begun": datetime.now().isoformat(timespec="seconds")}
         write_text(folder / RECORD, json.dumps(record | more, indent=2, ensure_ascii=False) + "\n")
+        _made.add(folder)
     enter_sweep(folder)
     announce(folder, begun_before=before is not None)
     return str(folder)
@@ -158,7 +144,10 @@ def swept_settings() -> dict[str, int]:
     """The settings swept by the current sweep, and the number of values of each (0 where that is open)."""
     folder = current_sweep()
     record = read_record(folder) if folder is not None else None
-    return dict(record["swept"]) if record else {}
+    swept = record.get("swept") if record else None
+    if not isinstance(swept, dict):
+        return {}
+    return {str(name): count for name, count in swept.items() if isinstance(count, int) and count >= 0}
 
 
 def num_jobs() -> int | None:
@@ -174,85 +163,18 @@ def _job_folder(number: int, overrides: Any) -> str:
     return job_folder(number, [str(o) for o in listed], set(swept_settings()))
 
 
-def prepare_job(config: dict[str, Any], folder: Path) -> tuple[Task, dict[str, Any]]:
-    """What is left to do of a job, and the configuration to do it with.
-
-    A job is done when it finished under the same configuration and its text has not been changed since. One that
-    was interrupted goes on; anything else is removed and trained anew.
+def write_failure(folder: Path, name: str, error: BaseException, reason: str) -> None:
+    """Leaves a summary that says why a run failed.
 
     Args:
-        config: of the job as it is composed now, plain and resolved.
-        folder: the job's own.
-    """
-    stored = _stored(folder)
-    if stored is not None and _same(stored, config) and not _changed_since(config, folder / "config.yaml"):
-        status = read_summary(folder).get("status")
-        if status == "finished":
-            return Task.DONE, stored
-        if status != "failed" and (folder / "checkpoints" / "last.ckpt").is_file():
-            return Task.RESUME, stored
-    for name in _RESULTS:
-        path = folder / name
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-    for path in folder.glob("events.out.tfevents.*"):
-        path.unlink()
-    return Task.NEW, config
-
-
-def _stored(folder: Path) -> dict[str, Any] | None:
-    try:
-        config = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"), resolve=True)
-    except (OSError, YAMLError, OmegaConfBaseException):
-        return None
-    return {str(key): value for key, value in config.items()} if isinstance(config, dict) else None
-
-
-def _same(stored: dict[str, Any], config: dict[str, Any]) -> bool:
-    """Equal, but for an embedding's size that was read from its file, for `fresh`, and for what is off and new."""
-    size = stored.get("embedding", {}).get("dim")
-    expected = {**config, "fresh": stored.get("fresh"), "embedding": {**config["embedding"]}}
-    if expected["embedding"]["dim"] is None:
-        expected["embedding"]["dim"] = size
-    return _with_what_is_new(stored, expected) == expected
-
-
-def _with_what_is_new(stored: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
-    """The stored settings with those that an older lmlab did not know, where these are off now."""
-    found = dict(stored)
-    for key, value in config.items():
-        if isinstance(value, dict) and isinstance(stored.get(key), dict):
-            found[key] = _with_what_is_new(stored[key], value)
-        elif key not in stored and (value is None or value is False or value == 0):
-            found[key] = value
-    return found
-
-
-def _changed_since(config: dict[str, Any], moment: Path) -> bool:
-    """Whether a file that the job reads was written, put in place or taken away after `moment` was written."""
-    paths = [Path(path) for path in (config["data"]["path"], config["embedding"]["path"]) if path]
-    files = [file for path in paths for file in ([path, *path.iterdir()] if path.is_dir() else [path])]
-    then = moment.stat().st_mtime
-    return any(_changed_at(file) > then for file in files)
-
-
-def _changed_at(file: Path) -> float:
-    """When its contents or its place last changed; long ago where it is gone, which reading it will tell."""
-    if not file.exists():
-        return 0.0
-    status = file.stat()
-    return max(status.st_mtime, status.st_ctime)
-
-
-def write_failure(folder: Path, name: str, reason: str) -> None:
-    """Leaves a summary that says why a job failed.
-
-    Args:
-        folder: the job's.
+        folder: the run's.
         name: the run's.
-        reason: one line.
+        error: that ended it.
+        reason: the same in one line.
     """
-    summary = {**read_summary(folder), "status": "failed", "name": name, "error": reason}
+    # What was known of an earlier end stays, but for what speaks of it as an end.
+    before = {key: value for key, value in read_summary(folder).items() if key != "diverged"}
+    summary = {**before, "status": "failed", "name": name, "error": reason}
+    if isinstance(error, Diverged):
+        summary["diverged"] = True
     write_text(folder / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n")

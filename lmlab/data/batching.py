@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from lmlab.data.token_store import TokenStore
@@ -62,6 +63,13 @@ class Streams:
     def num_windows(self, sequence_length: int) -> int:
         """How many windows of that length cover the streams."""
         return -(-self.length // sequence_length)
+
+    def num_targets(self, sequence_length: int) -> NDArray[np.int64]:
+        """Counted targets of each window of that length."""
+        starts = np.arange(self.num_windows(sequence_length), dtype=np.int64)[None, :] * sequence_length
+        left = self._stops - self._starts - starts
+        counted: NDArray[np.int64] = np.clip(left, 0, sequence_length).sum(axis=0)
+        return counted
 
     def window(self, start: int, stop: int) -> Batch:
         """Positions `start` to `stop` of every stream; rows reset at position 0.
@@ -138,6 +146,10 @@ class TrainLoader(Protocol):
         """The rest of the epoch; its order is a function of (seed, epoch)."""
         ...
 
+    def num_targets(self, epoch: int) -> NDArray[np.int64]:
+        """Counted targets of each batch of an epoch; their sum is the same in every epoch."""
+        ...
+
     @property
     def padded_tokens(self) -> float:
         """Mean tokens of a batch, padding counted."""
@@ -199,6 +211,10 @@ class StreamsLoader:
     def _window(self, index: int) -> Batch:
         start = index * self.sequence_length
         return self.streams.window(start, start + self.sequence_length)
+
+    def num_targets(self, epoch: int) -> NDArray[np.int64]:
+        """Counted targets of each batch of an epoch."""
+        return self.streams.num_targets(self.sequence_length)
 
     @property
     def padded_tokens(self) -> float:

@@ -106,6 +106,12 @@ class SentencesLoader:
     def __len__(self) -> int:
         return len(self._ranges)
 
+    def num_targets(self, epoch: int) -> NDArray[np.int64]:
+        """Counted targets of each batch of an epoch."""
+        ordered = np.sort(self.lengths)
+        by_range = np.add.reduceat(ordered, [start for start, _ in self._ranges])
+        return by_range[self._order(epoch)[1]]
+
     @property
     def padded_tokens(self) -> float:
         """Mean tokens of a batch, padding counted."""

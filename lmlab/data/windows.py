@@ -67,6 +67,12 @@ class WindowsLoader:
             chosen = order[index * self.batch_size : (index + 1) * self.batch_size]
             yield _batch(self.store, self.starts[chosen], self.sequence_length)
 
+    def num_targets(self, epoch: int) -> NDArray[np.int64]:
+        """Targets of each batch of an epoch."""
+        rows = np.full(len(self), self.batch_size, dtype=np.int64)
+        rows[-1] = len(self.starts) - self.batch_size * (len(self) - 1)
+        return rows * self.sequence_length
+
     @property
     def padded_tokens(self) -> float:
         """Tokens of a batch."""
@@ -120,6 +126,10 @@ class ChunksLoader:
         starts = generator.integers(0, len(self.store) - self.sequence_length, (len(self), self.batch_size))
         for _, index in self.place.steps():
             yield _batch(self.store, starts[index], self.sequence_length)
+
+    def num_targets(self, epoch: int) -> NDArray[np.int64]:
+        """Targets of each batch of an epoch."""
+        return np.full(len(self), self.batch_size * self.sequence_length, dtype=np.int64)
 
     @property
     def padded_tokens(self) -> float:

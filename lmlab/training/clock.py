@@ -8,32 +8,36 @@ from contextlib import contextmanager
 
 
 class Clock:
-    """A stopwatch that callbacks pause while they do something else than train."""
+    """A stopwatch that callbacks pause while they do something else than train.
+
+    It stands still until it is started, so that what a resumed run had behind it is known before that.
+    """
 
     def __init__(self) -> None:
-        self._begun = time.monotonic()
-        self._paused = 0.0
+        self._wall = 0.0
+        self._training = 0.0
+        # Until when time is accounted for; None: not started.
+        self._accounted: float | None = None
         self._depth = 0
-        self._pause_begun = 0.0
 
-    def restart(self, wall_seconds: float = 0.0, training_seconds: float = 0.0) -> None:
-        """Begins when training starts, with what a resumed run had behind it."""
-        self._begun, self._depth = time.monotonic() - wall_seconds, 0
-        self._paused = wall_seconds - training_seconds
+    def restore(self, wall_seconds: float, training_seconds: float) -> None:
+        """Takes what a resumed run had behind it."""
+        self._wall, self._training = wall_seconds, training_seconds
+
+    def start(self) -> None:
+        """Begins to count, as training; also ends all pauses."""
+        self._account()
+        self._accounted, self._depth = time.monotonic(), 0
 
     def pause(self) -> None:
         """Stops the training time; pauses nest."""
-        if self._depth == 0:
-            self._pause_begun = time.monotonic()
+        self._account()
         self._depth += 1
 
     def resume(self) -> None:
         """Ends a pause."""
-        if self._depth == 0:
-            return
-        self._depth -= 1
-        if self._depth == 0:
-            self._paused += time.monotonic() - self._pause_begun
+        self._account()
+        self._depth = max(0, self._depth - 1)
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -47,10 +51,20 @@ class Clock:
     @property
     def wall_seconds(self) -> float:
         """Since the start, all in."""
-        return time.monotonic() - self._begun
+        self._account()
+        return self._wall
 
     @property
     def training_seconds(self) -> float:
         """Since the start, without pauses."""
-        current = time.monotonic() - self._pause_begun if self._depth else 0.0
-        return self.wall_seconds - self._paused - current
+        self._account()
+        return self._training
+
+    def _account(self) -> None:
+        if self._accounted is None:
+            return
+        now = time.monotonic()
+        self._wall += now - self._accounted
+        if self._depth == 0:
+            self._training += now - self._accounted
+        self._accounted = now

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from lmlab.checkpoints import read_checkpoint
 from lmlab.data.batching import IGNORE_INDEX, Streams
 from lmlab.data.datamodule import LanguageModelData
 from lmlab.data.generated import Generated, make_grammar
@@ -19,7 +20,6 @@ from lmlab.quality.language import language_quality
 from lmlab.quality.samples import sample_quality
 from lmlab.reporting.runs import checkpoint_names
 from lmlab.sampling import SamplingOptions, generate, never_drawn, next_token_probabilities, start_of_text
-from lmlab.training.callbacks.checkpoints import read_checkpoint
 from lmlab.training.evaluation import nats_by_token
 
 # Tokens of the passage whose surprise is shown: about a paragraph or two.

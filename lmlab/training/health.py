@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lmlab.data.batching import Batch
-from lmlab.errors import UserError
+from lmlab.errors import Diverged
 from lmlab.models.cores import State
 from lmlab.models.language_model import RecurrentLM
 
@@ -36,7 +36,7 @@ class FiniteLoss(nn.Module):
         self.step.copy_(torch.where(bad, step, self.step))
 
 
-def non_finite(model: RecurrentLM, batch: Batch, state: State, step: int) -> UserError:
+def non_finite(model: RecurrentLM, batch: Batch, state: State, step: int) -> Diverged:
     """The error that says what happened.
 
     Args:
@@ -47,7 +47,7 @@ def non_finite(model: RecurrentLM, batch: Batch, state: State, step: int) -> Use
     """
     where = first_bad_layer(model, batch, state)
     remedy = "lower optimizer.lr or set a smaller trainer.gradient_clip_val"
-    return UserError("training", None, f"diverged: the loss of step {step + 1} is not finite, first in {where}", remedy)
+    return Diverged("training", None, f"diverged: the loss of step {step + 1} is not finite, first in {where}", remedy)
 
 
 @torch.no_grad()

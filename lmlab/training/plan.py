@@ -17,8 +17,8 @@ from lmlab.data.datamodule import LanguageModelData
 from lmlab.files import shown
 from lmlab.models.embeddings import COVERAGE_ALARM, Vectors
 from lmlab.models.language_model import RecurrentLM
-from lmlab.training.callbacks.checkpoints import random_states, restore_random_states
 from lmlab.training.judging import describe_baselines
+from lmlab.training.random_states import random_states, restore_random_states
 from lmlab.training.sample_figures import describe_samples
 from lmlab.training.source_comparison import describe_excess
 from lmlab.training.summary import device_name, part_name
@@ -37,7 +37,25 @@ def total_steps(config: dict[str, Any], data: LanguageModelData) -> int:
     trainer = config["trainer"]
     by_epochs = trainer["max_epochs"] * steps_per_epoch(config, data) if trainer["max_epochs"] > 0 else math.inf
     by_steps = trainer["max_steps"] if trainer["max_steps"] > 0 else math.inf
-    return int(min(by_epochs, by_steps))
+    by_tokens = steps_for_tokens(config, data, trainer["max_tokens"]) if trainer["max_tokens"] > 0 else math.inf
+    return int(min(by_epochs, by_steps, by_tokens))
+
+
+def steps_for_tokens(config: dict[str, Any], data: LanguageModelData, num_tokens: int) -> int:
+    """Optimizer steps until so many targets have been trained on; the last step may go beyond.
+
+    Args:
+        config: the run's.
+        data: the run's.
+        num_tokens: counted targets, at least 1.
+    """
+    loader, accumulate = data.train_loader, int(config["trainer"]["accumulate_grad_batches"])
+    by_epoch = int(loader.num_targets(0).sum())
+    epochs = (num_tokens - 1) // by_epoch
+    by_batch = loader.num_targets(epochs)
+    by_step = np.add.reduceat(by_batch, np.arange(0, len(by_batch), accumulate))
+    within = int(np.searchsorted(np.cumsum(by_step), num_tokens - epochs * by_epoch)) + 1
+    return epochs * len(by_step) + within
 
 
 def seconds_per_batch(model: RecurrentLM, data: LanguageModelData, device: torch.device, precision: str) -> float:

@@ -11,14 +11,14 @@ import torch
 from pytorch_lightning.callbacks.early_stopping import EarlyStopping, EarlyStoppingReason
 
 from lmlab.build import instantiate
+from lmlab.checkpoints import read_checkpoint
 from lmlab.data.datamodule import LanguageModelData, fingerprint
 from lmlab.data.generated import Generated, make_grammar
-from lmlab.errors import InterruptedRun
+from lmlab.errors import UserError
 from lmlab.files import write_text
 from lmlab.models.architecture import architecture
 from lmlab.models.language_model import RecurrentLM
 from lmlab.training.assembly import Config
-from lmlab.training.callbacks.checkpoints import read_checkpoint
 from lmlab.training.callbacks.recorder import Recorder, source_figures
 from lmlab.training.callbacks.samples import fallback_prompts
 from lmlab.training.clock import Clock
@@ -39,9 +39,9 @@ def summarize(
     recorder: Recorder,
     clock: Clock,
     device: torch.device,
-    wall_seconds: float,
-    interrupted: InterruptedRun | None,
     folder: Path,
+    *,
+    finished: bool,
 ) -> dict[str, Any]:
     """Everything of summary.json but the warnings and the memory.
 
@@ -52,17 +52,16 @@ def summarize(
         recorder: with all evaluations.
         clock: the run's.
         device: where it was trained.
-        wall_seconds: all in.
-        interrupted: the signal that ended the run; None where it was finished.
         folder: the run's.
+        finished: False for a run that stops on the way: it has no figures of its best checkpoint yet.
     """
-    validation = data.stores["validation"]
+    wall_seconds, validation = clock.wall_seconds, data.stores["validation"]
     best = recorder.best_row
-    summary: dict[str, Any] = {"status": "interrupted" if interrupted else "finished", "name": config["name"]}
+    summary: dict[str, Any] = {"status": "finished" if finished else "interrupted", "name": config["name"]}
     if best is not None:
         summary |= best_figures(best, unk_rate=validation.unk_rate)
-        if not interrupted:
-            summary |= _figures_of_the_best(config, task, data, device, folder)
+        if finished:
+            summary |= _figures_of_the_best(config, task, data, device, folder, step=int(best["step"]))
     tokens = task.tokens_seen + task.since_evaluation.totals.num_tokens
     return summary | {
         "num_parameters": task.model.num_parameters,
@@ -74,6 +73,7 @@ def summarize(
         "fingerprint": fingerprint(validation, data.tokenizer, data.val_dataloader().num_streams),
         "text_fingerprint": validation.text_sha256,
         "train_fingerprint": data.stores["train"].text_sha256,
+        **({"test_fingerprint": data.stores["test"].text_sha256} if "test" in data.stores else {}),
         "device": device_name(device),
         "precision": config["trainer"]["precision"],
         "versions": versions(),
@@ -107,10 +107,18 @@ def training_settings(config: Config, task: LanguageModelTask, callbacks: list[p
 
 
 def _figures_of_the_best(
-    config: Config, task: LanguageModelTask, data: LanguageModelData, device: torch.device, folder: Path
+    config: Config, task: LanguageModelTask, data: LanguageModelData, device: torch.device, folder: Path, *, step: int
 ) -> dict[str, Any]:
-    """The best checkpoint on the test split, what it writes, and what it is judged by."""
-    best = read_checkpoint(folder / "checkpoints" / "best.ckpt")
+    """The best checkpoint on the test split, what it writes, and what it is judged by.
+
+    Raises:
+        UserError: best.ckpt is damaged, or of another step than the best evaluation.
+    """
+    path = folder / "checkpoints" / "best.ckpt"
+    best = read_checkpoint(path)
+    if best["global_step"] != step:
+        problem = f"is of step {best['global_step']}, but the best evaluation was at step {step}"
+        raise UserError("run", path, problem, "train the run again")
     task.load_state_dict(best["state_dict"])
     task.model.to(device)
     wanted = config["evaluation"]

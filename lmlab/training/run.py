@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytorch_lightning as pl
 import torch
-from omegaconf import OmegaConf
 
-from lmlab.build import instantiate
-from lmlab.data import saved_tokenizers
+from lmlab import plain_yaml, signals
+from lmlab.build import check_target, instantiate
 from lmlab.data.datamodule import LanguageModelData
 from lmlab.data.saved_tokenizers import to_json
 from lmlab.device import choose_device, precision_warnings
-from lmlab.errors import InterruptedRun
+from lmlab.errors import InterruptedRun, UserError
 from lmlab.files import shown, write_text
 from lmlab.models.embeddings import Vectors
+from lmlab.training import event_files
 from lmlab.training.assembly import Config, build_data, build_model, build_task, build_vectors
 from lmlab.training.callbacks.alarms import Alarms
-from lmlab.training.callbacks.checkpoints import AtomicCheckpointIO, read_checkpoint
+from lmlab.training.callbacks.checkpoints import Checkpoints, PausedRun, SealedCheckpointIO
+from lmlab.training.callbacks.gradients import Gradients
 from lmlab.training.callbacks.hparams import HParams, single_run_settings, typed
 from lmlab.training.callbacks.recorder import Recorder
-from lmlab.training.callbacks.samples import fallback_prompts
+from lmlab.training.callbacks.samples import SampleText, fallback_prompts
 from lmlab.training.clock import Clock
 from lmlab.training.judging import baseline_warning
 from lmlab.training.plan import (
@@ -32,99 +35,238 @@ from lmlab.training.plan import (
     describe_result,
     estimated_seconds,
     seconds_per_batch,
+    steps_for_tokens,
     steps_per_epoch,
     total_steps,
     vector_warnings,
 )
+from lmlab.training.position import Position
 from lmlab.training.results import summarize, training_settings, write_exhibits
-from lmlab.training.summary import (
-    peak_memory_bytes,
-    reset_peak_memory,
-    write_summary,
-)
+from lmlab.training.resuming import Resumption
+from lmlab.training.summary import mark_unfinished, peak_memory_bytes, reset_peak_memory, write_summary
 from lmlab.training.task import LanguageModelTask
 
 log = logging.getLogger(__name__)
+
+Kind = TypeVar("Kind")
 
 
 def train(
     config: Config,
     folder: Path,
     *,
-    resume: bool = False,
+    resumption: Resumption | None = None,
     hparams: dict[str, str] | None = None,
     label: str = "training",
+    stop_after_tokens: int | None = None,
 ) -> dict[str, Any]:
     """Trains, evaluates the best checkpoint and leaves everything in the run's folder.
 
     Args:
         config: plain and resolved; see `conf/train.yaml`.
         folder: exists; the run's own.
-        resume: go on from last.ckpt, exactly as if the run had not been interrupted.
+        resumption: what to go on from, exactly as if the run had not been interrupted; None begins.
         hparams: what tells this run from others on TensorBoard's HPARAMS page; None for the main settings.
         label: of the progress bar.
+        stop_after_tokens: training pauses after so many; None: never.
 
     Returns:
-        The summary.
+        The summary; its status is ``finished``, or ``interrupted`` for a run that pauses.
 
     Raises:
         UserError: text, vectors or device cannot be used, or training diverged.
-        InterruptedRun: a signal ended training; the state was saved.
+        InterruptedRun: a signal ended the run; its message says what was saved.
     """
     quiet()
-    coverage = _go_on(folder) if resume else None  # reads the checkpoint before any file is written
+    run = _assemble(config, folder, resumption, hparams, label, stop_after_tokens)
+    try:
+        run.fit(resumption)
+        return run.finish()
+    except PausedRun:
+        summary = run.summarize_unfinished()
+        done = f"step {run.trainer.global_step:,} and {summary['num_train_tokens']:,} tokens"
+        log.info(f"paused after {done}, all saved")
+        log.info(f"To go on: {resume_command(folder)}")
+        return summary
+    except InterruptedRun as stop:
+        stop.message = run.what_is_saved()
+        run.summarize_unfinished()
+        raise
+
+
+def resume_command(folder: Path) -> str:
+    """What to type to go on with a run."""
+    return f"python -m lmlab.train run={shlex.quote(shown(folder))}"
+
+
+def _assemble(
+    config: Config,
+    folder: Path,
+    resumption: Resumption | None,
+    hparams: dict[str, str] | None,
+    label: str,
+    stop_after_tokens: int | None,
+) -> _Run:
+    """All parts of a run; config.yaml and tokenizer.json are written, the plan is told."""
     device = choose_device(config["trainer"]["accelerator"])
     reset_peak_memory(device)
-    data = build_data(config, tokenizer=saved_tokenizers.load(folder / "tokenizer.json") if resume else None)
+    data = build_data(config, tokenizer=resumption.tokenizer if resumption else None)
+    fingerprints = {split: store.text_sha256 for split, store in data.stores.items()}
+    if resumption:
+        resumption.check_texts(fingerprints, folder)
+        resumption.check_position(num_batches=len(data.train_loader), folder=folder)
+        log.info(f"going on with {folder} after step {resumption.position.step:,}")
     pl.seed_everything(config["seed"], verbose=False)
-    vectors = _vectors_to_be_loaded(config, data, coverage) if resume else build_vectors(config, data.tokenizer)
+    vectors = _vectors_to_be_loaded(config, data, resumption) if resumption else build_vectors(config, data.tokenizer)
     model = build_model(config, vectors.weight)
     config["embedding"]["dim"] = model.embedding.embedding_dim
-    write_text(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(config)))
+    write_text(folder / "config.yaml", plain_yaml.dump(config))
     write_text(folder / "tokenizer.json", to_json(data.tokenizer))
     seconds = estimated_seconds(config, data, seconds_per_batch(model, data, device, config["trainer"]["precision"]))
     log.info(describe_plan(config, data, model, vectors, device, seconds) + "\n")
 
-    task = build_task(
-        config, model, total_steps=total_steps(config, data), steps_per_epoch=steps_per_epoch(config, data)
-    )
+    steps = total_steps(config, data)
+    task = build_task(config, model, total_steps=steps, steps_per_epoch=steps_per_epoch(config, data))
     task.vector_coverage = vectors.coverage
     clock = Clock()
     recorder = _recorder(config, folder, data, clock)
     notes = [*data.warnings, *vector_warnings(vectors), *precision_warnings(config["trainer"]["precision"], device)]
+    checkpoints: Checkpoints = instantiate(
+        config["callbacks"]["checkpoints"],
+        folder=folder,
+        recorder=recorder,
+        clock=clock,
+        ours={
+            "tokenizer": data.tokenizer.to_dict(),
+            "config": config,
+            "train_fingerprint": fingerprints["train"],
+            "text_fingerprints": fingerprints,
+        },
+        total_steps=steps,
+        pause_at=None if stop_after_tokens is None else steps_for_tokens(config, data, stop_after_tokens),
+    )
+    if resumption:
+        event_files.cut_back(folder, resumption.checkpoint["lmlab"].get("event_files"))
     told_by = single_run_settings(config) if hparams is None else typed(hparams)
-    callbacks = _callbacks(config, folder, data, recorder, clock, notes, label)
-    callbacks.append(HParams(settings=told_by, recorder=recorder))
-    alarms = next(callback for callback in callbacks if isinstance(callback, Alarms))
-    trainer = _trainer(config, folder, device, callbacks)
-    interrupted: InterruptedRun | None = None
-    try:
-        trainer.fit(task, datamodule=data, ckpt_path=folder / "checkpoints" / "last.ckpt" if resume else None)
-        _evaluate_the_end(trainer, task, data, recorder)
-    except InterruptedRun as stop:
-        interrupted = stop
-    summary = summarize(config, data, task, recorder, clock, device, clock.wall_seconds, interrupted, folder)
-    summary |= training_settings(config, task, callbacks) | {"vector_coverage": vectors.coverage}
-    summary["warnings"] = alarms.all(task)
-    if "val/baselines" in summary:
-        summary["warnings"] += baseline_warning(summary["val/nats_per_token"], summary["val/baselines"])
-    summary["peak_memory_bytes"] = peak_memory_bytes(device)
-    if recorder.rows and not interrupted:
-        write_exhibits(config, data, task.model, folder)
-    write_summary(folder, summary)
-    (folder / "hparams.yaml").unlink(missing_ok=True)  # Lightning's, and empty: config.yaml has the settings
-    _tell(config, summary, folder, interrupted)
-    if interrupted:
-        raise interrupted
-    return summary
+    callbacks = [
+        *_callbacks(config, folder, data, recorder, clock, notes, label),
+        HParams(settings=told_by, recorder=recorder),
+        checkpoints,  # the last: see there
+    ]
+    trainer = _trainer(config, folder, device, callbacks, steps, resumption)
+    return _Run(config, folder, device, data, task, clock, trainer, callbacks, steps)
 
 
-def _go_on(folder: Path) -> float | None:
-    """Tells from where a run goes on; what share of its vocabulary had a pretrained vector, None for random ones."""
-    saved = read_checkpoint(folder / "checkpoints" / "last.ckpt")
-    log.info(f"going on with {folder} after step {saved['global_step']:,}")
-    coverage: float | None = saved["lmlab_task"].get("vector_coverage")
-    return coverage
+@dataclass(frozen=True)
+class _Run:
+    """The parts of a run.
+
+    Args:
+        config: plain and resolved.
+        folder: its own.
+        device: where it trains.
+        data: the texts and their batches.
+        task: what is trained.
+        clock: shared by the callbacks.
+        trainer: with the callbacks.
+        callbacks: in the order in which they are called.
+        steps: optimizer steps of the whole run.
+    """
+
+    config: Config
+    folder: Path
+    device: torch.device
+    data: LanguageModelData
+    task: LanguageModelTask
+    clock: Clock
+    trainer: pl.Trainer
+    callbacks: list[pl.Callback]
+    steps: int
+
+    def _one(self, kind: type[Kind]) -> Kind:
+        return next(callback for callback in self.callbacks if isinstance(callback, kind))
+
+    def fit(self, resumption: Resumption | None) -> None:
+        """Trains until a limit or early stopping ends it; not at all where that was reached before.
+
+        Raises:
+            UserError: it ended before.
+        """
+        if resumption is not None:
+            position, num_batches = resumption.position, len(self.data.train_loader)
+            resumption.checkpoint["loops"] = position.as_loops(num_batches)
+            # Lightning restores a loader only where it takes a run to be within an epoch.
+            self.data.train_loader.load_state_dict({"epoch": position.epoch, "position": position.batch})
+        with signals.deferred():
+            self.trainer.fit(self.task, datamodule=self.data, ckpt_path="last.ckpt" if resumption else None)
+        signals.check()
+        if self.trainer.global_step < self.steps and not self.trainer.should_stop:
+            problem = f"ended after step {self.trainer.global_step} of {self.steps} without reaching a limit"
+            raise UserError("training", None, problem, f"go on: {resume_command(self.folder)}")
+
+    def finish(self) -> dict[str, Any]:
+        """The last sample and evaluation, test figures, exhibits and summary.
+
+        All of it is made from what last.ckpt holds, so that it can be made again after an interruption.
+        """
+        recorder, samples = self._one(Recorder), self._one(SampleText)
+        # Where a resumed run had no step left, these have not begun.
+        self.clock.start()
+        self.clock.pause()
+        self._one(Checkpoints).restore_random_states()
+        mark_unfinished(self.folder, self.config["name"])
+        for callback in (recorder, samples, self._one(Gradients)):
+            callback.write()
+        samples.draw_last(self.trainer, self.task, Position.of(self.trainer))
+        if not recorder.rows or recorder.rows[-1]["step"] != self.trainer.global_step:
+            # Ended between two evaluations.
+            self.trainer.validate(self.task, datamodule=self.data, verbose=False)
+        summary = self._summary(finished=True)
+        if recorder.rows:
+            write_exhibits(self.config, self.data, self.task.model, self.folder)
+        write_summary(self.folder, summary)
+        if "val/nats_per_token" in summary:
+            log.info(describe_result(self.config, summary, self.folder))
+        return summary
+
+    def summarize_unfinished(self) -> dict[str, Any]:
+        """The summary of a run that stops on the way."""
+        summary = self._summary(finished=False)
+        write_summary(self.folder, summary)
+        if "val/nats_per_token" in summary:
+            log.info(describe_result(self.config, summary, self.folder))
+        return summary
+
+    def what_is_saved(self) -> str:
+        """What an interrupted run has, and how to go on."""
+        saved, again = self._one(Checkpoints).saved_step, resume_command(self.folder)
+        if saved is None:
+            return f"nothing was saved yet. To begin again: {again}"
+        lost = self.trainer.global_step - saved
+        if saved >= self.steps or (self.trainer.should_stop and not lost):
+            return f"training is done and saved; what comes after it will be made again. To go on: {again}"
+        behind = f" ({lost:,} of them after the last save, to be made again)" if lost > 0 else ""
+        done = f"{self.trainer.global_step:,} of {self.steps:,} steps are done"
+        return f"{done}{behind}; nothing is lost. To go on: {again}"
+
+    def _summary(self, *, finished: bool) -> dict[str, Any]:
+        summary = summarize(
+            self.config,
+            self.data,
+            self.task,
+            self._one(Recorder),
+            self.clock,
+            self.device,
+            self.folder,
+            finished=finished,
+        )
+        summary |= training_settings(self.config, self.task, self.callbacks)
+        summary["vector_coverage"] = self.task.vector_coverage
+        summary["warnings"] = self._one(Alarms).all(self.task)
+        if "val/baselines" in summary:
+            summary["warnings"] += baseline_warning(summary["val/nats_per_token"], summary["val/baselines"])
+        summary["peak_memory_bytes"] = peak_memory_bytes(self.device)
+        return summary
 
 
 def _recorder(config: Config, folder: Path, data: LanguageModelData, clock: Clock) -> Recorder:
@@ -137,9 +279,10 @@ def _recorder(config: Config, folder: Path, data: LanguageModelData, clock: Cloc
     )
 
 
-def _vectors_to_be_loaded(config: Config, data: LanguageModelData, coverage: float | None) -> Vectors:
+def _vectors_to_be_loaded(config: Config, data: LanguageModelData, resumption: Resumption) -> Vectors:
     """Of the right shape; the checkpoint has the values, and a GloVe file need not be there any more."""
-    return Vectors(torch.zeros(len(data.tokenizer.vocabulary), config["embedding"]["dim"]), coverage=coverage)
+    shape = (len(data.tokenizer.vocabulary), config["embedding"]["dim"])
+    return Vectors(torch.zeros(shape), coverage=resumption.vector_coverage)
 
 
 def quiet() -> None:
@@ -177,38 +320,44 @@ def _callbacks(
             data.corpus.texts("validation")[0], by_character=data.tokenizer.to_dict()["type"] == "char"
         ),
     )
-    checkpoints = instantiate(
-        settings["checkpoints"],
-        folder=folder,
-        recorder=recorder,
-        clock=clock,
-        tokenizer=data.tokenizer.to_dict(),
-        config=config,
-        train_fingerprint=data.stores["train"].text_sha256,
-    )
     gradients = instantiate(
         settings["gradients"], folder=folder, log_every_n_steps=config["trainer"]["log_every_n_steps"]
     )
     stopping = settings["early_stopping"]
-    early = [] if stopping["patience"] is None else [instantiate(stopping, monitor="val/nats_per_token", mode="min")]
-    return [recorder, progress, alarms, gradients, *early, samples, checkpoints]
+    early = []
+    if stopping["patience"] is not None:
+        # Not at an epoch's end, where Lightning calls it behind all others: last.ckpt would be written before it.
+        how = {"monitor": "val/nats_per_token", "mode": "min", "check_on_train_epoch_end": False}
+        early.append(instantiate(stopping, **how))
+    return [recorder, progress, alarms, gradients, *early, samples]
 
 
-def _trainer(config: Config, folder: Path, device: torch.device, callbacks: list[pl.Callback]) -> pl.Trainer:
+def _trainer(
+    config: Config,
+    folder: Path,
+    device: torch.device,
+    callbacks: list[pl.Callback],
+    steps: int,
+    resumption: Resumption | None,
+) -> pl.Trainer:
     settings = dict(config["trainer"])
+    if settings.pop("max_tokens") > 0:
+        settings["max_steps"] = steps
     if settings["val_check_interval"] is not None:
         # In optimizer steps and across epochs, while Lightning counts batches.
         settings["val_check_interval"] *= settings["accumulate_grad_batches"]
         settings["check_val_every_n_epoch"] = None
     settings["accelerator"] = "gpu" if device.type == "cuda" else "cpu"
-    logger = False
+    logger: event_files.RunLogger | bool = False
     if config["logger"]["_target_"]:
-        logger = instantiate(config["logger"], save_dir=str(folder), name="", version="")
+        check_target(config["logger"]["_target_"])
+        purge_from = None if resumption is None else resumption.position.step + 1
+        logger = event_files.RunLogger(folder, purge_from=purge_from)
     trainer = instantiate(
         settings,
         callbacks=callbacks,
         logger=logger,
-        plugins=[AtomicCheckpointIO()],
+        plugins=[SealedCheckpointIO(None if resumption is None else resumption.checkpoint)],
         enable_progress_bar=False,
         enable_model_summary=False,
         enable_checkpointing=False,
@@ -217,18 +366,3 @@ def _trainer(config: Config, folder: Path, device: torch.device, callbacks: list
     )
     assert isinstance(trainer, pl.Trainer)
     return trainer
-
-
-def _evaluate_the_end(
-    trainer: pl.Trainer, task: LanguageModelTask, data: LanguageModelData, recorder: Recorder
-) -> None:
-    """A run that ends between two evaluations is evaluated where it ended."""
-    if not recorder.rows or recorder.rows[-1]["step"] != trainer.global_step:
-        trainer.validate(task, datamodule=data, verbose=False)
-
-
-def _tell(config: Config, summary: dict[str, Any], folder: Path, interrupted: InterruptedRun | None) -> None:
-    if "val/nats_per_token" in summary:
-        log.info(describe_result(config, summary, folder))
-    if interrupted:
-        log.info(f"interrupted; nothing is lost. To go on: python -m lmlab.train run={shown(folder)}")

@@ -108,15 +108,15 @@ def peak_memory_bytes(device: torch.device) -> int:
         return usage if sys.platform == "darwin" else usage * 1024
 
 
-def mark_unfinished(folder: Path) -> None:
-    """A run that goes on is no longer what the summary of its last end says."""
+def mark_unfinished(folder: Path, name: str) -> None:
+    """Says that a run is training; one that goes on is no longer what the summary of its last end says."""
     try:
         summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return
-    if isinstance(summary, dict):
-        summary.pop("error", None)
-        write_summary(folder, {**summary, "status": "unfinished"})
+    except (OSError, ValueError, RecursionError):
+        summary = {}
+    before = summary if isinstance(summary, dict) else {}
+    kept = {key: value for key, value in before.items() if key not in ("error", "diverged")}
+    write_summary(folder, {**kept, "status": "unfinished", "name": name})
 
 
 def write_summary(folder: Path, summary: dict[str, Any]) -> None:

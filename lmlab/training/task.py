@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from lmlab.data.batching import Batch
-from lmlab.errors import UserError
+from lmlab.errors import Diverged
 from lmlab.models.cores import State
 from lmlab.models.language_model import RecurrentLM, starting_state
 from lmlab.training.averaging import WeightAverage
@@ -150,12 +150,12 @@ class LanguageModelTask(pl.LightningModule):
         """Makes the result known to callbacks.
 
         Raises:
-            UserError: the model no longer gives numbers.
+            Diverged: the model no longer gives numbers.
         """
         result = self.validation.compute()
         self._validation_state = None
         if not result.nats_per_token < float("inf"):
-            raise UserError(
+            raise Diverged(
                 "training",
                 None,
                 f"diverged: validation loss is {result.nats_per_token} at step {self.global_step}",

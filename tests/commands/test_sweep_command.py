@@ -146,7 +146,7 @@ def test_tensorboard_knows_every_job(sweep: Sweep) -> None:
 
 def test_going_on_trains_only_what_is_missing_to_the_same_numbers(sweep: Sweep, tmp_path: Path) -> None:
     before, left = checkpoint_times(sweep.folder), summaries(sweep.folder)
-    assert len(before) == 8
+    assert len(before) == 12
     shutil.rmtree(sweep.folder / FINISHED[2])
     # A job of an older lmlab that did not know a setting which is off: that is no reason to train it again.
     known = sweep.folder / FINISHED[0] / "config.yaml"
@@ -156,8 +156,7 @@ def test_going_on_trains_only_what_is_missing_to_the_same_numbers(sweep: Sweep, 
     done = typed(f"run={sweep.folder}", cwd=tmp_path, status=1)  # typed elsewhere: the text's path is relative
     after = checkpoint_times(sweep.folder)
     assert {name for name in before if before[name] != after.get(name)} == {
-        f"{FINISHED[2]}/checkpoints/best.ckpt",
-        f"{FINISHED[2]}/checkpoints/last.ckpt",
+        f"{FINISHED[2]}/checkpoints/{name}.ckpt" for name in ("best", "last", "previous")
     }
     assert after.keys() == before.keys()
     assert {name: numbers(summary) for name, summary in summaries(sweep.folder).items()} == {
@@ -197,7 +196,8 @@ def test_an_interrupted_sweep_goes_on_to_the_numbers_of_one_that_was_not(sweep: 
     assert "Traceback" not in stderr
     (folder,) = (path for path in parent.iterdir() if path != before)
     again = f"python -m lmlab.train run={folder.relative_to(sweep.place)}"
-    assert f"interrupted; nothing is lost. To go on with what is missing: {again}" in stdout
+    told = f"0 of 2 jobs are finished; nothing is lost. To go on with what is missing: {again}"
+    assert stderr.splitlines() == [f"interrupted: {told}"]
     (stopped,) = summaries(folder).values()
     whole = summaries(sweep.folder)
     assert stopped["status"] == "interrupted"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lmlab.configuration.folders import configuration_folder, job_folder, new_run_folder, remove_if_unused
+from lmlab.configuration.folders import configuration_folder, job_folder, new_run_folder
 from lmlab.errors import UserError
 
 
@@ -32,20 +32,6 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="output_dir"):
         new_run_folder(str(tmp_path / "file" / "name"))
-
-
-def test_only_a_folder_without_results_is_removed(tmp_path: Path) -> None:
-    empty, used = tmp_path / "a" / "empty", tmp_path / "b" / "used"
-    for folder in (empty, used):
-        (folder / ".hydra").mkdir(parents=True)
-        (folder / ".hydra" / "config.yaml").touch()
-        (folder / "train.log").touch()
-    (used / "metrics.csv").touch()
-    remove_if_unused(str(empty))
-    remove_if_unused(str(used))
-    assert not empty.exists()
-    assert (used / "metrics.csv").exists()
-    assert (used / "train.log").exists()
 
 
 def test_the_configuration_is_found() -> None:

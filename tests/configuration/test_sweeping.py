@@ -1,36 +1,31 @@
-"""A sweep's folder, its lock, and what is left to do of each job."""
+"""A sweep's folder and its lock."""
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import compose_config
 from omegaconf import OmegaConf
 
 from lmlab.configuration import sweeping
 from lmlab.configuration.sweeping import (
     RECORD,
-    Task,
     current_sweep,
     enter_sweep,
     leave_sweep,
     num_jobs,
-    prepare_job,
     remove_if_unused,
     swept_settings,
     write_failure,
 )
-from lmlab.errors import UserError
+from lmlab.errors import Diverged, UserError
 from lmlab.reporting.sweeps import read_summary
 
 
@@ -41,170 +36,32 @@ def no_sweep() -> Iterator[None]:
     leave_sweep()
 
 
-# What is left to do of a job
-
-
-@pytest.fixture
-def text(tmp_path: Path) -> Path:
-    path = tmp_path / "own.txt"
-    path.write_text("Anna sees Ben. " * 50)
-    os.utime(path, (1_000_000_000, 1_000_000_000))
-    return path
-
-
-@pytest.fixture(scope="module")
-def composed(text_file: Path) -> dict[str, Any]:
-    return compose_config(text_file)
-
-
-@pytest.fixture
-def config(text: Path, composed: dict[str, Any]) -> dict[str, Any]:
-    own = copy.deepcopy(composed)
-    own["data"]["path"] = own["data"]["source"]["path"] = str(text)
-    return own
-
-
-RESULTS = ("metrics.csv", "samples.jsonl", "tokenizer.json", "events.out.tfevents.1.host")
-
-
-def left_by_a_run(folder: Path, config: dict[str, Any], *, status: str | None) -> Path:
-    """A job's folder; status None for a run that was killed before it wrote a summary."""
-    (folder / "checkpoints").mkdir(parents=True)
-    (folder / "checkpoints" / "last.ckpt").touch()
-    (folder / ".hydra").mkdir()
-    for name in (*RESULTS, ".hydra/overrides.yaml", "train.log"):
-        (folder / name).touch()
-    (folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(config)))
-    if status is not None:
-        (folder / "summary.json").write_text(json.dumps({"status": status}))
-    return folder
-
-
-def contents(folder: Path) -> set[str]:
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-
-
-def is_cleaned(folder: Path) -> bool:
-    """Only Hydra's record and the log are left."""
-    return contents(folder) == {".hydra/overrides.yaml", "train.log"} and not (folder / "checkpoints").exists()
-
-
-@pytest.mark.parametrize(
-    ("status", "task"), [("finished", Task.DONE), ("interrupted", Task.RESUME), (None, Task.RESUME)]
-)
-def test_what_was_done_stays(tmp_path: Path, config: dict[str, Any], status: str | None, task: Task) -> None:
-    folder = left_by_a_run(tmp_path / "0_a", config, status=status)
-    before = contents(folder)
-    assert prepare_job(config, folder) == (task, config)
-    assert contents(folder) == before
-
-
-def test_an_empty_folder_is_a_new_job(tmp_path: Path, config: dict[str, Any]) -> None:
-    assert prepare_job(config, tmp_path) == (Task.NEW, config)
-
-
-def test_a_failed_job_is_tried_again_from_nothing(tmp_path: Path, config: dict[str, Any]) -> None:
-    folder = left_by_a_run(tmp_path / "0_a", config, status="failed")
-    assert prepare_job(config, folder)[0] is Task.NEW
-    assert is_cleaned(folder)
-
-
-def test_an_interrupted_job_without_a_checkpoint_begins_again(tmp_path: Path, config: dict[str, Any]) -> None:
-    folder = left_by_a_run(tmp_path / "0_a", config, status="interrupted")
-    (folder / "checkpoints" / "last.ckpt").rename(folder / "checkpoints" / "best.ckpt")
-    assert prepare_job(config, folder)[0] is Task.NEW
-    assert is_cleaned(folder)
-
-
-@pytest.mark.parametrize("status", ["finished", "interrupted", None])
-def test_another_configuration_is_another_job(tmp_path: Path, config: dict[str, Any], status: str | None) -> None:
-    folder = left_by_a_run(tmp_path / "0_a", config, status=status)
-    changed = {**config, "optimizer": {**config["optimizer"], "lr": 0.5}}
-    assert prepare_job(changed, folder) == (Task.NEW, changed)
-    assert is_cleaned(folder)
-
-
-@pytest.mark.parametrize("damaged", ["", "a: [", "- 1\n", "seed: ${nowhere}\n"])
-def test_a_damaged_configuration_is_another_job(tmp_path: Path, config: dict[str, Any], damaged: str) -> None:
-    folder = left_by_a_run(tmp_path / "0_a", config, status="finished")
-    (folder / "config.yaml").write_text(damaged)
-    assert prepare_job(config, folder)[0] is Task.NEW
-    assert is_cleaned(folder)
-
-
-@pytest.mark.parametrize("status", ["finished", "interrupted"])
-def test_a_text_written_since_makes_a_new_job(tmp_path: Path, text: Path, config: dict[str, Any], status: str) -> None:
-    folder = left_by_a_run(tmp_path / "0_a", config, status=status)
-    later = time.time() + 100
-    os.utime(text, (later, later))
-    assert prepare_job(config, folder)[0] is Task.NEW
-    assert is_cleaned(folder)
-
-
-def test_a_file_written_since_in_a_folder_of_texts_makes_a_new_job(
-    tmp_path: Path, text: Path, config: dict[str, Any]
-) -> None:
-    books = tmp_path / "books"
-    books.mkdir()
-    for name in ("a.txt", "b.txt", "c.txt"):
-        shutil.copy2(text, books / name)
-    config["data"]["path"] = str(books)
-    folder = left_by_a_run(tmp_path / "0_a", config, status="finished")
-    assert prepare_job(config, folder)[0] is Task.DONE
-    later = time.time() + 100
-    os.utime(books / "b.txt", (later, later))
-    assert prepare_job(config, folder)[0] is Task.NEW
-
-
-def test_vectors_written_since_make_a_new_job(tmp_path: Path, text: Path) -> None:
-    vectors = tmp_path / "glove.txt"
-    vectors.write_text("anna 1 2\n")
-    os.utime(vectors, (1_000_000_000, 1_000_000_000))
-    config = compose_config(
-        text, "tokenizer=word", "embedding=glove", f"embedding.path='{vectors}'", "embedding.dim=null"
-    )
-    assert config["embedding"]["dim"] is None
-    # A run writes the size that the file turned out to have.
-    read = {**config, "embedding": {**config["embedding"], "dim": 2}}
-    folder = left_by_a_run(tmp_path / "0_a", read, status="finished")
-    assert prepare_job(config, folder) == (Task.DONE, read)
-    later = time.time() + 100
-    os.utime(vectors, (later, later))
-    assert prepare_job(config, folder)[0] is Task.NEW
-
-
-def test_a_size_that_was_asked_for_is_compared(tmp_path: Path, config: dict[str, Any]) -> None:
-    folder = left_by_a_run(tmp_path / "0_a", config, status="finished")
-    wider = {**config, "embedding": {**config["embedding"], "dim": 16}}
-    assert prepare_job(wider, folder)[0] is Task.NEW
-
-
-def test_fresh_is_no_part_of_a_job(tmp_path: Path, config: dict[str, Any]) -> None:
-    folder = left_by_a_run(tmp_path / "0_a", {**config, "fresh": True}, status="finished")
-    assert prepare_job({**config, "fresh": False}, folder)[0] is Task.DONE
-
-
-def test_a_text_that_is_gone_leaves_a_finished_job_alone(tmp_path: Path, text: Path, config: dict[str, Any]) -> None:
-    folder = left_by_a_run(tmp_path / "0_a", config, status="finished")
-    text.unlink()
-    assert prepare_job(config, folder)[0] is Task.DONE
+# A job that failed
 
 
 def test_a_failure_is_written_beside_what_was_known(tmp_path: Path) -> None:
-    write_failure(tmp_path, "text-lstm", "optimizer.lr=-1: is not positive")
+    refused = UserError("optimizer.lr", -1, "is not positive", "")
+    write_failure(tmp_path, "text-lstm", refused, str(refused))
     assert read_summary(tmp_path) == {
         "status": "failed",
         "name": "text-lstm",
         "error": "optimizer.lr=-1: is not positive",
     }
     (tmp_path / "summary.json").write_text('{"status": "interrupted", "val/nats_per_token": 2.5, "error": "old"}')
-    write_failure(tmp_path, "text-lstm", "naïve “reason”")
+    write_failure(tmp_path, "text-lstm", refused, "naïve “reason”")
     assert read_summary(tmp_path) == {
         "status": "failed",
         "name": "text-lstm",
         "error": "naïve “reason”",
         "val/nats_per_token": 2.5,
     }
+
+
+def test_divergence_is_told_from_other_failures(tmp_path: Path) -> None:
+    write_failure(tmp_path, "text-lstm", Diverged("training", None, "diverged", ""), "diverged")
+    assert read_summary(tmp_path)["diverged"] is True
+    write_failure(tmp_path, "text-lstm", OSError(28, "No space left on device"), "full")
+    assert "diverged" not in read_summary(tmp_path)
 
 
 # The lock
@@ -243,7 +100,7 @@ def test_a_second_process_is_refused_in_one_line_until_the_first_has_left(tmp_pa
     assert current_sweep() == folder
     refused = entered_elsewhere(folder)
     assert "\n" not in refused
-    assert "is running at the moment" in refused
+    assert "is working on it at the moment" in refused
     assert "fresh=true" in refused
     leave_sweep()
     assert current_sweep() is None
@@ -257,7 +114,7 @@ def test_a_refused_sweep_is_not_entered(tmp_path: Path, monkeypatch: pytest.Monk
     # Another opening of the file stands for another process.
     monkeypatch.setattr(sweeping, "_locks", [])
     monkeypatch.delenv("LMLAB_SWEEP_FOLDER")
-    with pytest.raises(UserError, match="is running"):
+    with pytest.raises(UserError, match="is working on it"):
         enter_sweep(folder)
     assert current_sweep() is None
 

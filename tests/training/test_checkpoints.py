@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from lmlab.checkpoints import FORMAT, read_checkpoint, save_checkpoint
 from lmlab.errors import UserError
 from lmlab.files import write_text
-from lmlab.training.callbacks.checkpoints import FORMAT, AtomicCheckpointIO, random_states, restore_random_states
+from lmlab.training.random_states import random_states, restore_random_states
 
 OURS = {"format": FORMAT}
 
@@ -21,19 +22,17 @@ def draw_of_each() -> tuple[float, float, float]:
 
 
 def test_random_states_survive_a_checkpoint_file(tmp_path: Path) -> None:
-    checkpoint_io = AtomicCheckpointIO()
     random.gauss(0, 1)
     np.random.normal()
-    checkpoint_io.save_checkpoint({"states": random_states(), "lmlab": OURS}, tmp_path / "a.ckpt")
+    save_checkpoint({"states": random_states(), "lmlab": OURS}, tmp_path / "a.ckpt")
     expected = [draw_of_each() for _ in range(3)]
-    restore_random_states(checkpoint_io.load_checkpoint(tmp_path / "a.ckpt")["states"])
+    restore_random_states(read_checkpoint(tmp_path / "a.ckpt")["states"])
     assert [draw_of_each() for _ in range(3)] == expected
 
 
 def test_a_crash_while_saving_leaves_the_file_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    checkpoint_io = AtomicCheckpointIO()
     path = tmp_path / "a.ckpt"
-    checkpoint_io.save_checkpoint({"value": 1, "lmlab": OURS}, path)
+    save_checkpoint({"value": 1, "lmlab": OURS}, path)
 
     def half(checkpoint: Any, file: Any) -> None:
         file.write(b"half")
@@ -41,8 +40,8 @@ def test_a_crash_while_saving_leaves_the_file_before(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(torch, "save", half)
     with pytest.raises(OSError, match="disk full"):
-        checkpoint_io.save_checkpoint({"value": 2}, path)
-    assert checkpoint_io.load_checkpoint(path) == {"value": 1, "lmlab": OURS}
+        save_checkpoint({"value": 2}, path)
+    assert read_checkpoint(path) == {"value": 1, "lmlab": OURS}
     assert os.listdir(tmp_path) == ["a.ckpt"]
 
 
@@ -53,7 +52,7 @@ def test_a_checkpoint_that_would_run_code_is_refused(tmp_path: Path) -> None:
 
     torch.save({"state": Trap(), "lmlab": OURS}, tmp_path / "trap.ckpt")
     with pytest.raises(UserError, match="weights_only"):
-        AtomicCheckpointIO().load_checkpoint(tmp_path / "trap.ckpt", weights_only=False)
+        read_checkpoint(tmp_path / "trap.ckpt")
     assert not (tmp_path / "ran").exists()
 
 
@@ -68,7 +67,7 @@ def test_a_text_file_is_replaced_whole(tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", [b"", b"garbage", None])
 def test_a_damaged_checkpoint_is_told_in_one_line(damage: bytes | None, tmp_path: Path) -> None:
     path = tmp_path / "a.ckpt"
-    AtomicCheckpointIO().save_checkpoint({"value": torch.zeros(10_000), "lmlab": OURS}, path)
+    save_checkpoint({"value": torch.zeros(10_000), "lmlab": OURS}, path)
     path.write_bytes(path.read_bytes()[:5_000] if damage is None else damage)
     with pytest.raises(UserError, match="damaged"):
-        AtomicCheckpointIO().load_checkpoint(path)
+        read_checkpoint(path)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import pytorch_lightning as pl
 import torch
-from conftest import compose_config
+from conftest import compose_config, go_on
 
 import lmlab
 from lmlab.errors import InterruptedRun, UserError
@@ -43,7 +43,11 @@ def test_a_run_leaves_everything_behind(trained_run: Path) -> None:
     there = {path.name for path in trained_run.iterdir()}
     assert {"config.yaml", "tokenizer.json", "metrics.csv", "samples.jsonl", "summary.json", "checkpoints"} <= there
     assert any(name.startswith("events.out.tfevents") for name in there)
-    assert {path.name for path in (trained_run / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+    assert {path.name for path in (trained_run / "checkpoints").iterdir()} == {
+        "best.ckpt",
+        "last.ckpt",
+        "previous.ckpt",
+    }
 
 
 def test_the_summary_has_every_promised_figure(trained_run: Path) -> None:
@@ -151,15 +155,14 @@ def test_an_interrupted_run_goes_on_exactly(
     parts.mkdir()
     train(dict(config), whole)
     make_trainer = run_module._trainer
-    monkeypatch.setattr(
-        run_module, "_trainer", lambda c, f, d, callbacks: make_trainer(c, f, d, [*callbacks, _SignalAt(step, number)])
-    )
+    spy = _SignalAt(step, number)
+    monkeypatch.setattr(run_module, "_trainer", lambda c, f, d, cb, *more: make_trainer(c, f, d, [spy, *cb], *more))
     with pytest.raises(InterruptedRun) as stop:
         train(dict(config), parts)
     assert stop.value.signal_number == number
     assert json.loads((parts / "summary.json").read_text())["status"] == "interrupted"
     monkeypatch.setattr(run_module, "_trainer", make_trainer)
-    summary = train(dict(config), parts, resume=True)
+    summary = go_on(parts)
     assert summary["status"] == "finished"
     assert same(weights(whole), weights(parts))
     assert same(weights(whole, "best"), weights(parts, "best"))
@@ -190,9 +193,8 @@ def test_a_finished_run_that_goes_on_is_not_finished(
     config = compose_config(text_file, "trainer.max_steps=3")
     train(dict(config), tmp_path)
     spy, make_trainer = _StatusSeen(tmp_path), run_module._trainer
-    monkeypatch.setattr(run_module, "_trainer", lambda c, f, d, callbacks: make_trainer(c, f, d, [*callbacks, spy]))
-    config["trainer"]["max_steps"] = 5
-    assert train(config, tmp_path, resume=True)["status"] == "finished"
+    monkeypatch.setattr(run_module, "_trainer", lambda c, f, d, cb, *more: make_trainer(c, f, d, [*cb, spy], *more))
+    assert go_on(tmp_path, **{"trainer.max_steps": 5})["status"] == "finished"
     assert spy.seen == {"unfinished"}
     assert json.loads((tmp_path / "summary.json").read_text())["status"] == "finished"
 
@@ -205,9 +207,8 @@ def test_a_run_does_not_go_on_with_another_text(text_file: Path, tmp_path: Path)
     config = compose_config(text, "trainer.max_epochs=1")
     train(dict(config), folder)
     text.write_text("Changed. " + text_file.read_text())
-    config["trainer"]["max_epochs"] = 2
-    with pytest.raises(UserError, match="training text has changed"):
-        train(config, folder, resume=True)
+    with pytest.raises(UserError, match="its train text has changed"):
+        go_on(folder, **{"trainer.max_epochs": 2})
     assert json.loads((folder / "summary.json").read_text())["status"] == "finished"
 
 
@@ -270,8 +271,7 @@ def test_frozen_vectors_stay_and_tuned_ones_move(freeze: bool, text_file: Path, 
     anna = lm.model.embedding.weight[list(lm.tokenizer.vocabulary).index("anna")].tolist()
     assert (anna == [1.0, 2.0, 3.0]) == freeze
     glove.unlink()  # not needed again, and what is known of it is not forgotten
-    config["trainer"]["max_steps"] = 7
-    again = train(config, folder, resume=True)
+    again = go_on(folder, **{"trainer.max_steps": 7})
     assert again["vector_coverage"] == summary["vector_coverage"] > 0
     assert any("pretrained vector" in warning for warning in again["warnings"])
 

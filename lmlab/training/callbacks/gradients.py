@@ -42,6 +42,7 @@ class Gradients(pl.Callback):
         """Begins to look at each step's gradient."""
         if self.per_layer:
             task_of(pl_module).watch_gradient = self._add
+            self.write()
 
     def _add(self, model: RecurrentLM) -> None:
         for name, norm in layer_norms(model).items():
@@ -61,8 +62,14 @@ class Gradients(pl.Callback):
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """gradients.csv."""
+        self.write()
+
+    def write(self) -> None:
+        """gradients.csv as the rows are."""
         if self.rows:
             write_text(self.folder / "gradients.csv", _as_csv(self.rows))
+        else:
+            (self.folder / "gradients.csv").unlink(missing_ok=True)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """What is left."""
@@ -71,13 +78,15 @@ class Gradients(pl.Callback):
     def state_dict(self) -> dict[str, Any]:
         """The rows so far, and the sums under way."""
         sums = {name: float(total) for name, total in self._sums.items()}
-        return {"rows": [dict(row) for row in self.rows], "sums": sums, "count": self._count}
+        rows = [dict(row) for row in self.rows]
+        return {"rows": rows, "sums": sums, "count": self._count, "written_at": self._written_at}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes them back."""
+        """Restores rows and sums."""
         self.rows = [dict(row) for row in state_dict["rows"]]
         self._sums = {name: torch.tensor(total) for name, total in state_dict["sums"].items()}
         self._count = state_dict["count"]
+        self._written_at = state_dict.get("written_at", 0)  # not in checkpoints of format 2
 
 
 def layer_norms(model: RecurrentLM) -> dict[str, Tensor]:

@@ -39,9 +39,13 @@ class HParams(pl.Callback):
     def __init__(self, *, settings: dict[str, Value], recorder: Recorder) -> None:
         self.settings = settings
         self.recorder = recorder
+        self._written = False
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """The settings."""
+        """The settings; a run that goes on has written them."""
+        if self._written:
+            return
+        self._written = True
         _, start, _ = hparams_summaries(self.settings, {})  # type: ignore[no-untyped-call]
         self._add(trainer, start)
         for logger in trainer.loggers:
@@ -61,6 +65,14 @@ class HParams(pl.Callback):
         """The run is done."""
         _, _, end = hparams_summaries(self.settings, {})  # type: ignore[no-untyped-call]
         self._add(trainer, end)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Whether the settings are written."""
+        return {"written": self._written}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restores that."""
+        self._written = state_dict["written"]
 
     def _add(self, trainer: pl.Trainer, summary: Any) -> None:
         for logger in trainer.loggers:

@@ -65,15 +65,12 @@ class Recorder(pl.Callback):
         self.rows: list[Row] = []
         self._last_seconds = 0.0
         self._last_logged = (0, 0.0)  # step, training seconds
-        self._resumed_seconds = (0.0, 0.0)
-        self._resumed_last_seconds = 0.0
         self._gradient_sums: list[tuple[int, dict[str, float]]] = []
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Starts the clock; a resumed run goes on counting."""
-        self.clock.restart(*self._resumed_seconds)
-        self._last_logged = (trainer.global_step, self.clock.training_seconds)
-        self._last_seconds = self._resumed_last_seconds
+        self.clock.start()
+        self.write()
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         """Every so many steps, the figures since the last time."""
@@ -96,12 +93,19 @@ class Recorder(pl.Callback):
             logger.log_metrics(figures, step)
         self._last_logged = (step, seconds)
 
+    def write(self) -> None:
+        """metrics.csv as the rows are: of a run that goes on, what came after its checkpoint comes again."""
+        if self.rows:
+            write_text(self.folder / "metrics.csv", as_csv(self.rows))
+        else:
+            (self.folder / "metrics.csv").unlink(missing_ok=True)
+
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Training time ends here; tests and files are not part of it."""
         self.clock.pause()
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """Here too."""
+        """Pauses the clock."""
         self.clock.pause()
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -118,7 +122,7 @@ class Recorder(pl.Callback):
             self._serve_loggers(trainer, task, trainer.global_step)
         row = self._row(trainer, task, task.validation_result)
         self.rows.append(row)
-        write_text(self.folder / "metrics.csv", as_csv(self.rows))
+        self.write()
         for logger in trainer.loggers:
             logger.log_metrics(
                 {k: v for k, v in row.items() if k.startswith("val/")} | {"epoch": row["epoch"]}, int(row["step"])
@@ -161,15 +165,18 @@ class Recorder(pl.Callback):
             "rows": [dict(row) for row in self.rows],
             "seconds": [self.clock.wall_seconds, self.clock.training_seconds],
             "last_seconds": self._last_seconds,
+            "last_logged": list(self._last_logged),
             "gradient_sums": [[steps, dict(figures)] for steps, figures in self._gradient_sums],
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes them back."""
+        """Restores rows and clock."""
         self.rows = [dict(row) for row in state_dict["rows"]]
-        wall, training = state_dict["seconds"]
-        self._resumed_seconds = (wall, training)
-        self._resumed_last_seconds = state_dict["last_seconds"]
+        self.clock.restore(*state_dict["seconds"])
+        self._last_seconds = state_dict["last_seconds"]
+        if "last_logged" in state_dict:  # not in checkpoints of format 2
+            step, seconds = state_dict["last_logged"]
+            self._last_logged = (step, seconds)
         self._gradient_sums = [(steps, dict(figures)) for steps, figures in state_dict["gradient_sums"]]
 
 

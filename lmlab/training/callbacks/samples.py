@@ -20,6 +20,7 @@ from lmlab.files import write_text
 from lmlab.sampling import Sample, SamplingOptions, generate, never_drawn, start_of_text
 from lmlab.training.callbacks.recorder import task_of
 from lmlab.training.clock import Clock
+from lmlab.training.position import Position
 
 log = logging.getLogger(__name__)
 
@@ -92,22 +93,54 @@ class SampleText(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Every so many epochs."""
-        due = self.every_n_epochs and (trainer.current_epoch + 1) % self.every_n_epochs == 0
-        if due and trainer.global_step != self._last_step:
-            self._sample(trainer, pl_module)
+        # A run that ends within an epoch has its sample from `draw_last`, behind its last checkpoint: should it go on
+        # for longer, this epoch is not over.
+        if Position.of(trainer).batch == 0:
+            self._sample_epoch(trainer, pl_module)
 
-    def _sample(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def draw_last(self, trainer: pl.Trainer, pl_module: pl.LightningModule, position: Position) -> None:
+        """The sample of an epoch in which the run ended.
+
+        Args:
+            trainer: that ran.
+            pl_module: as training left it.
+            position: where it ended.
+        """
+        if position.batch:
+            self._sample_epoch(trainer, pl_module, epoch=position.epoch)
+
+    def _sample_epoch(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *, epoch: int | None = None) -> None:
+        under_way = trainer.current_epoch if epoch is None else epoch
+        due = self.every_n_epochs and (under_way + 1) % self.every_n_epochs == 0
+        if due and trainer.global_step != self._last_step:
+            self._sample(trainer, pl_module, epoch=epoch)
+
+    def _sample(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *, epoch: int | None = None) -> None:
         self._last_step = trainer.global_step
+        epoch = trainer.current_epoch if epoch is None else epoch
         with self.clock.paused():
             new = []
             for p, prompt in enumerate(self.prompts):
                 options = replace(self.options, seed=self.options.seed + p * self.num_samples)
                 drawn = self._draw(pl_module, prompt, options)
-                new += [self._record(trainer, prompt, sample, options.seed + i) for i, sample in enumerate(drawn)]
+                for i, sample in enumerate(drawn):
+                    record = {"step": trainer.global_step, "epoch": epoch + 1}
+                    new.append(record | self._record(prompt, sample, options.seed + i))
             self.records.extend(new)
-            lines = (json.dumps(record, ensure_ascii=False) for record in self.records)
-            write_text(self.folder / "samples.jsonl", "".join(f"{line}\n" for line in lines))
+            self.write()
             self._show(trainer, new)
+
+    def write(self) -> None:
+        """samples.jsonl as the records are: of a run that goes on, what came after its checkpoint comes again."""
+        path = self.folder / "samples.jsonl"
+        if self.records:
+            write_text(path, "".join(f"{json.dumps(record, ensure_ascii=False)}\n" for record in self.records))
+        else:
+            path.unlink(missing_ok=True)
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """samples.jsonl of a run that goes on."""
+        self.write()
 
     def _draw(self, pl_module: pl.LightningModule, prompt: str, options: SamplingOptions) -> list[Sample]:
         start = start_of_text(self.tokenizer, self.tokenizer.encode(prompt).tolist())
@@ -115,13 +148,11 @@ class SampleText(pl.Callback):
         with task.averaged_weights():
             return generate(task.model, start, options, num_samples=self.num_samples)
 
-    def _record(self, trainer: pl.Trainer, prompt: str, sample: Sample, seed: int) -> dict[str, Any]:
+    def _record(self, prompt: str, sample: Sample, seed: int) -> dict[str, Any]:
         ids = self.tokenizer.encode(prompt).tolist()
         prefix = self.tokenizer.decode(ids)
         text = self.tokenizer.decode([*ids, *sample.ids])[len(prefix) :]
         return {
-            "step": trainer.global_step,
-            "epoch": trainer.current_epoch + 1,
             "prompt": prompt,
             "text": text,
             "temperature": self.options.temperature,
@@ -144,7 +175,7 @@ class SampleText(pl.Callback):
         return {"records": [dict(record) for record in self.records], "last_step": self._last_step}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes the samples back."""
+        """Restores the samples."""
         self.records = [dict(record) for record in state_dict["records"]]
         self._last_step = state_dict["last_step"]
 

@@ -1,0 +1,170 @@
+"""What is to be done in a run's folder, found out before anything in it is touched."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from lmlab import plain_yaml
+from lmlab.build import instantiate
+from lmlab.configuration import stored
+from lmlab.errors import Refused
+from lmlab.files import remove_parts, shown
+from lmlab.reporting.sweeps import read_summary
+
+# What a run leaves in its folder, besides its configuration, Hydra's record and the log.
+_RESULTS = (
+    "summary.json", "metrics.csv", "samples.jsonl", "gradients.csv", "exhibits.json", "tokenizer.json", "checkpoints",
+)  # fmt: skip
+_CHECKPOINTS = ("last.ckpt", "previous.ckpt")
+
+
+class Task(Enum):
+    """What is left to do of a run."""
+
+    NEW = "new"
+    RESUME = "resume"
+    DONE = "done"
+
+
+def what_is_left(folder: Path, config: dict[str, Any]) -> Task:
+    """What is left to do in a folder that a run of this configuration is to have.
+
+    Nothing of value is ever removed: a finished run, or one that can go on, is refused where it is another's.
+
+    Args:
+        folder: the run's; may be new or empty.
+        config: as it is composed now, plain and resolved.
+
+    Raises:
+        Refused: the folder holds a run of another configuration or text, or one that diverged.
+    """
+    summary = read_summary(folder)
+    finished = summary.get("status") == "finished"
+    can_go_on = any((folder / "checkpoints" / name).is_file() for name in _CHECKPOINTS)
+    if not finished and not can_go_on and not (folder / "checkpoints" / "best.ckpt").is_file():
+        return Task.NEW
+    path = folder / "config.yaml"
+    differing = _differing(stored.checked(plain_yaml.read(path), where=path), config)
+    if differing is not None:
+        _refuse(folder, f"holds a run with other settings ({differing})")
+    if summary.get("diverged"):
+        _refuse(folder, f"holds a run that ended like this, and would again: {summary.get('error')}")
+    if finished:
+        _check_texts(folder, config, summary)
+        return Task.DONE
+    if not can_go_on:
+        _refuse(folder, "holds a run without a last.ckpt to go on from")
+    return Task.RESUME
+
+
+def clear(folder: Path) -> None:
+    """Removes what a run left that is to begin again, and what killed processes left half written.
+
+    config.yaml stays until it is replaced, so that a run that is killed meanwhile can be begun again too.
+
+    Args:
+        folder: of a run of which nothing is of value.
+    """
+    for name in _RESULTS:
+        path = folder / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    for path in folder.glob("events.out.tfevents.*"):
+        path.unlink()
+    tidy(folder)
+
+
+def tidy(folder: Path) -> None:
+    """Removes what killed processes left half written in a run's folder."""
+    for place in (folder, folder / "checkpoints", folder / ".hydra"):
+        remove_parts(place)
+
+
+def _refuse(folder: Path, problem: str) -> None:
+    remedy = "give another folder, or fresh=true for a sweep (a new folder; this one stays as it is)"
+    raise Refused("run", shown(folder), problem, remedy)
+
+
+def _differing(found: dict[str, Any], config: dict[str, Any]) -> str | None:
+    """The first setting that differs, as words; None where there is none.
+
+    An embedding's size that was read from its file does not, nor do `fresh` and where a run pauses.
+    """
+    expected = {**config, "fresh": found["fresh"], "embedding": {**config["embedding"]}}
+    expected["stop_after_tokens"] = found["stop_after_tokens"]
+    if expected["embedding"]["dim"] is None:
+        expected["embedding"]["dim"] = found["embedding"]["dim"]
+    first = next(_differences(found, expected), None)
+    return None if first is None else f"{first[0]} was {first[1]!r} and is {first[2]!r}"
+
+
+def _differences(first: Any, second: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(first, dict) and isinstance(second, dict):
+        for key in [*first, *(key for key in second if key not in first)]:
+            yield from _differences(first.get(key), second.get(key), f"{name}.{key}" if name else str(key))
+    elif first != second:
+        yield name, first, second
+
+
+def _check_texts(folder: Path, config: dict[str, Any], summary: dict[str, Any]) -> None:
+    """Refuses a finished run whose text is another by now; files that were only touched or moved are read to know.
+
+    Raises:
+        Refused: text or vectors have changed.
+    """
+    moment = folder / "config.yaml"
+    vectors = config["embedding"]["path"]
+    if vectors and _changed_since([Path(vectors)], moment):
+        _refuse(folder, "holds a run whose vectors' file was written since")
+    path = config["data"]["path"]
+    if not path or not _changed_since(_files(Path(path)), moment):
+        return
+    from lmlab.data.cache import text_sha256
+
+    corpus = instantiate(config["data"]["source"]).load()
+    names = {"train": "train_fingerprint", "validation": "text_fingerprint", "test": "test_fingerprint"}
+    for split, name in names.items():
+        # An older lmlab kept none of the test text.
+        if name in summary and (split not in corpus.splits or summary[name] != text_sha256(corpus.texts(split))):
+            _refuse(folder, f"holds a run whose {split} text has changed since")
+
+
+def _files(path: Path) -> list[Path]:
+    return [path, *path.iterdir()] if path.is_dir() else [path]
+
+
+def _changed_since(files: list[Path], moment: Path) -> bool:
+    """Whether a file was written, put in place or taken away after `moment` was written."""
+    then = moment.stat().st_mtime
+    return any(_changed_at(file) > then for file in files)
+
+
+def _changed_at(file: Path) -> float:
+    """When its contents or its place last changed; long ago where it is gone, which reading it will tell."""
+    if not file.exists():
+        return 0.0
+    status = file.stat()
+    return max(status.st_mtime, status.st_ctime)
+
+
+def remove_if_unused(folder: Path) -> None:
+    """Removes a run's folder in which a refused configuration left nothing but records of what was typed."""
+    harmless = {".hydra", "train.log", "config.yaml", ".lmlab.lock"}
+    if not folder.is_dir() or any(child.name not in harmless for child in folder.iterdir()):
+        return
+    for name in ("config.yaml", "hydra.yaml", "overrides.yaml"):
+        (folder / ".hydra" / name).unlink(missing_ok=True)
+    for name in ("train.log", "config.yaml", ".lmlab.lock"):
+        (folder / name).unlink(missing_ok=True)
+    for empty in (folder / ".hydra", folder, folder.parent):
+        try:
+            os.rmdir(empty)
+        except OSError:
+            return

@@ -1,0 +1,88 @@
+"""Where training stands: the one truth that a run goes on from."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pytorch_lightning as pl
+
+
+@dataclass(frozen=True)
+class Position:
+    """A place between two batches.
+
+    Args:
+        epoch: epochs done.
+        batch: batches done of the epoch under way; less than an epoch has.
+        step: optimizer steps done.
+    """
+
+    epoch: int
+    batch: int
+    step: int
+
+    @classmethod
+    def of(cls, trainer: pl.Trainer) -> Position:
+        """Where a Trainer stands, between two batches or at an epoch's end."""
+        epoch = max(0, trainer.fit_loop.epoch_progress.current.ready - 1)
+        batch = trainer.fit_loop.epoch_loop.batch_progress.current.completed
+        if batch >= trainer.num_training_batches:
+            epoch, batch = epoch + 1, 0
+        return cls(epoch, batch, trainer.global_step)
+
+    @classmethod
+    def from_loops(cls, loops: dict[str, Any], step: int) -> Position:
+        """From what Lightning keeps of its loops, for checkpoints of an older lmlab.
+
+        Args:
+            loops: the checkpoint's ``loops``.
+            step: its ``global_step``.
+        """
+        loader = loops["fit_loop"]["state_dict"]["combined_loader"][0]
+        return cls(int(loader["epoch"]), int(loader["position"]), step)
+
+    def fits(self, *, num_batches: int, accumulate: int) -> bool:
+        """Whether step and place agree.
+
+        Args:
+            num_batches: of an epoch.
+            accumulate: batches an optimizer step; the last step of an epoch may have fewer.
+        """
+        steps = self.epoch * math.ceil(num_batches / accumulate) + math.ceil(self.batch / accumulate)
+        return self.epoch >= 0 and 0 <= self.batch < num_batches and steps == self.step
+
+    def as_loops(self, num_batches: int) -> dict[str, Any]:
+        """What Lightning restores its loops from, such that it goes on with the next batch.
+
+        Its own record depends on the hook in which a checkpoint was written, and it replays an epoch or an evaluation
+        for some of them. This says the same for all: so many batches and steps are done, and what belonged to them too.
+
+        Args:
+            num_batches: of an epoch.
+        """
+        begun = self.epoch + (self.batch > 0)
+        epochs = {"ready": begun, "started": begun, "processed": self.epoch, "completed": self.epoch}
+        batches = dict.fromkeys(("ready", "started", "processed", "completed"), self.batch)
+        total = dict.fromkeys(batches, self.epoch * num_batches + self.batch)
+        steps = {"ready": self.step, "completed": self.step}
+        return {
+            "fit_loop": {
+                "epoch_progress": {"total": dict(epochs), "current": dict(epochs)},
+                "epoch_loop.batch_progress": {"total": total, "current": batches, "is_last_batch": False},
+                "epoch_loop.automatic_optimization.optim_progress": {
+                    "optimizer": {
+                        "step": {"total": dict(steps), "current": dict(steps)},
+                        "zero_grad": {
+                            "total": {**steps, "started": self.step},
+                            "current": {**steps, "started": self.step},
+                        },
+                    }
+                },
+            }
+        }
+
+    def as_dict(self) -> dict[str, int]:
+        """For a checkpoint."""
+        return asdict(self)

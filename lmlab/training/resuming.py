@@ -1,0 +1,232 @@
+"""Going on with an interrupted run: what its last checkpoint says is the truth, and what differs from it is refused."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lmlab.checkpoints import FORMAT, read_checkpoint, save_checkpoint
+from lmlab.data.saved_tokenizers import from_dict
+from lmlab.data.tokenizers import Tokenizer
+from lmlab.errors import UserError
+from lmlab.files import shown
+from lmlab.training.position import Position
+
+log = logging.getLogger(__name__)
+
+Config = dict[str, Any]
+CheckConfig = Callable[..., Config]
+ReadConfig = Callable[[Path], Any]
+
+# Limits of a run may be raised on the way where the schedule of the learning rate does not depend on them.
+LIMITS = ("trainer.max_epochs", "trainer.max_steps", "trainer.max_tokens")
+LENGTH_DEPENDENT = ("lmlab.training.schedulers.Cosine", "lmlab.training.schedulers.OneCycle")
+
+
+@dataclass(frozen=True)
+class Resumption:
+    """A run to go on with.
+
+    Args:
+        config: plain and resolved, with what was typed now.
+        tokenizer: fitted when the run began.
+        checkpoint: last.ckpt, verified.
+        position: where it stands.
+        fingerprints: SHA-256 of the texts that the run began with, by split; those that an older lmlab did not keep
+            are absent.
+    """
+
+    config: Config
+    tokenizer: Tokenizer
+    checkpoint: dict[str, Any]
+    position: Position
+    fingerprints: dict[str, str]
+
+    @property
+    def vector_coverage(self) -> float | None:
+        """Share of the vocabulary with a pretrained vector; None for random ones."""
+        coverage: float | None = self.checkpoint["lmlab_task"].get("vector_coverage")
+        return coverage
+
+    def check_texts(self, texts: Mapping[str, str], folder: Path) -> None:
+        """Refuses other texts than those that the run began with.
+
+        Args:
+            texts: SHA-256 by split, as read now.
+            folder: the run's.
+
+        Raises:
+            UserError: naming the split.
+        """
+        for split, expected in self.fingerprints.items():
+            if texts.get(split) != expected:
+                problem = f"its {split} text has changed"
+                remedy = "restore it (data.path=... says where a text was moved to), or start a new run"
+                raise UserError("run", shown(folder), problem, remedy)
+
+    def check_position(self, *, num_batches: int, folder: Path) -> None:
+        """Refuses a checkpoint whose place in the text and number of steps do not belong together.
+
+        Raises:
+            UserError: they do not.
+        """
+        accumulate = int(self.config["trainer"]["accumulate_grad_batches"])
+        if not self.position.fits(num_batches=num_batches, accumulate=accumulate):
+            place = f"epoch {self.position.epoch}, batch {self.position.batch} of {num_batches}"
+            problem = f"last.ckpt stands at step {self.position.step} but at {place}, which do not belong together"
+            raise UserError("run", shown(folder), problem, "start a new run")
+
+
+def resume_from(folder: Path, changes: Mapping[str, Any], *, read: ReadConfig, check: CheckConfig) -> Resumption:
+    """What a run goes on from.
+
+    Args:
+        folder: with a last.ckpt.
+        changes: settings typed now, by dotted name: limits, and ``data.path``.
+        read: plain data of a YAML file.
+        check: refuses a stored configuration that is none.
+
+    Raises:
+        UserError: a damaged checkpoint, a file beside it that says something else, or a change that would make it
+            another run.
+    """
+    saved = _last_checkpoint(folder)
+    ours = saved["lmlab"]
+    if not {"tokenizer", "config"} <= set(ours) or not {"lmlab_task", "loops", "callbacks"} <= set(saved):
+        raise UserError("run", folder / "checkpoints" / "last.ckpt", "has parts missing", "train the run again")
+    config = check(ours["config"], where=folder / "checkpoints" / "last.ckpt")
+    config = _agreeing(folder, ours, config, read=read, check=check)
+    _check_tokenizer(folder, ours["tokenizer"])
+    changed = _changed(config, changes, saved)
+    if changed != config:
+        # First the checkpoint, which counts, with what the file beside it says until that is written too.
+        ours |= {"config": changed, "config_before": config}
+        save_checkpoint(saved, folder / "checkpoints" / "last.ckpt")
+    if ours["format"] < FORMAT:
+        position = Position.from_loops(saved["loops"], saved["global_step"])
+    else:
+        position = Position(**ours["position"])
+    _check_best(folder, saved)
+    known = ours.get("text_fingerprints") or {"train": ours["train_fingerprint"]}
+    return Resumption(changed, from_dict(ours["tokenizer"]), saved, position, dict(known))
+
+
+def _last_checkpoint(folder: Path) -> dict[str, Any]:
+    """last.ckpt, or where it is damaged or gone the one before it."""
+    last, previous = (folder / "checkpoints" / f"{name}.ckpt" for name in ("last", "previous"))
+    try:
+        return read_checkpoint(last)
+    except UserError as error:
+        if not previous.is_file():
+            raise
+        saved = read_checkpoint(previous)
+        log.warning(f"warning: {error.field}={error.value}: {error.problem}; going on from the checkpoint before it")
+        # In its place, so that the next save does not keep the damaged one as the good one before.
+        save_checkpoint(saved, last)
+        return saved
+
+
+def _agreeing(folder: Path, ours: Mapping[str, Any], config: Config, *, read: ReadConfig, check: CheckConfig) -> Config:
+    """The checkpoint's configuration, after config.yaml was found to say the same.
+
+    Raises:
+        UserError: it says something else.
+    """
+    path = folder / "config.yaml"
+    if not path.exists():
+        return config
+    beside = check(read(path), where=path)
+    before = ours.get("config_before")
+    allowed = LIMITS if ours["format"] < FORMAT else ()  # an older lmlab wrote a raised limit here first
+    differing = [(name, new, old) for name, new, old in differences(beside, config) if name not in allowed]
+    if differing and not (before is not None and beside == check(before, where=path)):
+        name, new, old = differing[0]
+        problem = f"says {name}={_typed(new)}, but the run is trained with {_typed(old)}"
+        remedy = "restore the file, or delete it: the checkpoint has its own copy"
+        raise UserError("run", shown(path), problem, remedy)
+    for name in allowed:
+        part, _, key = name.partition(".")
+        config[part][key] = beside[part][key]
+    return config
+
+
+def _check_tokenizer(folder: Path, expected: Mapping[str, Any]) -> None:
+    path = folder / "tokenizer.json"
+    if not path.exists():
+        return
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        found = None
+    if found != json.loads(json.dumps(expected)):
+        remedy = "restore the file, or delete it: the checkpoint has its own copy"
+        raise UserError("run", shown(path), "is not the tokenizer that the run is trained with", remedy)
+
+
+def _changed(config: Config, changes: Mapping[str, Any], saved: Mapping[str, Any]) -> Config:
+    """The configuration with what was typed.
+
+    Raises:
+        UserError: a limit that was lowered, or raised where that changes what came before.
+    """
+    changed: Config = json.loads(json.dumps(config))
+    for name, value in changes.items():
+        part, _, key = name.partition(".")
+        if name == "data.path":
+            if "path" not in changed["data"]["source"]:
+                raise UserError(name, value, "this run reads no text of yours", "leave it out")
+            changed["data"]["path"] = changed["data"]["source"]["path"] = value
+            continue
+        stored = changed[part][key]
+        if value == stored:
+            continue
+        _check_raised(name, value, stored, config, saved)
+        changed[part][key] = value
+    return changed
+
+
+def _check_raised(name: str, value: int, stored: int, config: Config, saved: Mapping[str, Any]) -> None:
+    if config["scheduler"]["_target_"] in LENGTH_DEPENDENT:
+        problem = "the learning rate follows the run's length, so another length would make it jump"
+        raise UserError(name, value, problem, "start a new run of that length (stop_after_tokens=... pauses one)")
+    if value != -1 and (stored == -1 or value < stored):
+        problem = f"would lower the limit of a run that goes on ({stored}; -1 is none)"
+        raise UserError(name, value, problem, "raise it, or start a new run")
+    if saved["lmlab"].get("should_stop"):
+        problem = "the run was ended by early stopping, not by a limit"
+        raise UserError(name, value, problem, "start a new run with a larger callbacks.early_stopping.patience")
+
+
+def _check_best(folder: Path, saved: Mapping[str, Any]) -> None:
+    """Refuses to train on where the best weights so far are lost, for no summary could be made of them."""
+    rows = saved["callbacks"].get("Recorder", {}).get("rows", [])
+    if not rows:
+        return
+    best = min(rows, key=lambda row: row["val/nats_per_token"])
+    path = folder / "checkpoints" / "best.ckpt"
+    remedy = "restore it from a copy, or train the run again"
+    if not path.is_file():
+        raise UserError("run", shown(path), "is gone, and with it the best weights so far", remedy)
+    step = read_checkpoint(path)["global_step"]
+    # One of a later step was saved after last.ckpt, and will be again.
+    if step < best["step"] or (step != best["step"] and step <= saved["global_step"]):
+        problem = f"is of step {step}, but the best evaluation was at step {best['step']:g}"
+        raise UserError("run", shown(path), problem, remedy)
+
+
+def differences(first: Config, second: Config, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Settings whose values differ, by dotted name, with both values; None for what one of them lacks."""
+    for key in [*first, *(key for key in second if key not in first)]:
+        one, other = first.get(key), second.get(key)
+        if isinstance(one, dict) and isinstance(other, dict):
+            yield from differences(one, other, f"{prefix}{key}.")
+        elif one != other or type(one) is not type(other):
+            yield f"{prefix}{key}", one, other
+
+
+def _typed(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
