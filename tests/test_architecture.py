@@ -10,7 +10,9 @@ import pytest
 import lmlab
 
 PACKAGE = Path(lmlab.__file__).parent
-COMMANDS = {f"lmlab.{name}" for name in ("train", "evaluate", "generate", "list", "predict", "report", "benchmark")}
+COMMANDS = {
+    f"lmlab.{name}" for name in ("train", "evaluate", "generate", "list", "predict", "report", "benchmark", "verify")
+}
 
 
 def modules() -> dict[str, Path]:
@@ -87,7 +89,7 @@ def test_every_way_to_import_is_seen(source, expected):
 
 def test_the_package_is_read_whole():
     assert {"lmlab", "lmlab.data.batching", "lmlab.training.run", "lmlab.train"} <= set(MODULES)
-    assert "hydra" in IMPORTS["lmlab.train"]
+    assert "hydra" in IMPORTS["lmlab.configuration.jobs"]
     assert "lmlab.data.batching" in IMPORTS["lmlab.models.decoder"]
 
 
@@ -128,3 +130,14 @@ def test_modules_do_not_import_each_other_in_a_circle():
     for name, imported in IMPORTS.items():
         for other in imported & set(MODULES) - {"lmlab"}:
             assert name not in reached(other) or name == "lmlab", f"{name} and {other}"
+
+
+def test_the_reference_shares_nothing_with_the_evaluator():
+    evaluator = ("lmlab.training", "lmlab.models", "lmlab.data.batching", "lmlab.data.sentences")
+    evaluator += ("lmlab.data.token_store", "lmlab.data.datamodule", "lmlab.trained")
+    for name in ("lmlab.reference", *modules_in("lmlab.verification")):
+        shared = {module for module in reached(name) if is_within(module, *evaluator)}
+        assert not shared, f"{name} imports {shared}"
+    assert reached("lmlab.reference") <= {"lmlab.reference", "lmlab.data.tokenizers", "lmlab.data.pieces"} | {
+        "lmlab.data"
+    }

@@ -102,6 +102,15 @@ def check_evaluation(config: DictConfig) -> None:
         _check_exists("data.path", config.data.path)
 
 
+def check_verify(config: DictConfig) -> None:
+    """Refuses a `verify` configuration that cannot work.
+
+    Raises:
+        UserError: no name of a checkpoint.
+    """
+    _check_checkpoint(config)
+
+
 def check_benchmark(config: DictConfig) -> None:
     """Refuses a `benchmark` configuration that cannot work.
 

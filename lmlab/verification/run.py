@@ -1,0 +1,169 @@
+"""A run's files and figures against each other and against `lmlab.reference`: a line for each thing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from lmlab import reference
+from lmlab.build import instantiate
+from lmlab.data import saved_tokenizers
+from lmlab.errors import UserError
+from lmlab.reporting.records import read_record
+from lmlab.reporting.runs import checkpoint_path
+from lmlab.verification.check import Check, agreement, arithmetic, exact
+from lmlab.verification.figures import PREFIXES, bits_of_characters, figures, lengths, make_split
+from lmlab.verification.files import Run, Saved, copies, history, seal, settled
+
+_FINGERPRINTS = {"train": "train_fingerprint", "validation": "text_fingerprint", "test": "test_fingerprint"}
+_COVERED = {"status", "name", "best_epoch", "best_step", "num_parameters", "architecture", "num_train_tokens"}
+_COVERED |= {"vocabulary_size", "fingerprint", "val/by_length", *_FINGERPRINTS.values()}
+_FIGURES = ("nats_per_token", "perplexity", "bits_per_char", "error_rate", "unk_rate", "num_tokens")
+_SOURCE_FIGURES = ("source_nats_per_token", "excess_nats_per_token")
+_COVERED |= {f"{prefix}/{figure}" for prefix in PREFIXES.values() for figure in (*_FIGURES, *_SOURCE_FIGURES)}
+
+
+def checks(folder: Path, which: str) -> Iterator[Check]:
+    """Checks a run, one thing after the other.
+
+    Args:
+        folder: the run's.
+        which: the checkpoint whose weights are read.
+
+    Raises:
+        UserError: it has no such checkpoint.
+    """
+    path = checkpoint_path(folder, which)
+    record = read_record(folder)
+    read: dict[str, Saved] = {}
+    for file in sorted(path.parent.glob("*.ckpt")):
+        yield seal(file, read, keep=file in (path, path.with_name("last.ckpt")))
+    if record.status not in ("finished", "interrupted"):
+        yield Check("unknown", "summary.json", f"the run is {record.status}; metrics.csv is taken instead")
+    elif record.status != "finished":
+        yield Check("unknown", "summary.json", "the run is not finished: these are the figures of its best evaluation")
+    yield from history(record, read.get("last.ckpt"))
+    if path.name not in read:
+        yield Check("unknown", "all figures", f"nothing was recomputed, for {path.name} cannot be read")
+        return
+    run = Run(record, which, read[path.name], read.get("last.ckpt", read[path.name]))
+    yield from copies(run)
+    yield from _weights(run)
+    yield from _texts_and_figures(run)
+    yield from _not_checked(run)
+
+
+def _weights(run: Run) -> Iterator[Check]:
+    """The checkpoint's step, and what is to be counted in its weights."""
+    step, summary = run.saved["global_step"], run.record.summary
+    best = run.record.best_row
+    if run.which == "best" and (best is not None or "best_step" in summary):
+        expected = summary.get("best_step") if settled(run.record) else (best or {}).get("step")
+        yield exact(f"{run.file} step", step, expected)
+    elif run.which.startswith("step-"):
+        yield exact(f"{run.file} step", step, int(run.which.removeprefix("step-")))
+    weights = _model(run.saved)
+    size = reference.num_parameters(weights)
+    if "num_parameters" in summary:
+        yield exact("parameters", summary["num_parameters"], size)
+    if "architecture" in summary:
+        yield exact("parameters by part", sum(part["parameters"] for part in summary["architecture"]), size)
+    yield exact("vocabulary", len(run.ours["tokenizer"]["vocabulary"]), len(weights["embedding.weight"]))
+    if "vocabulary_size" in summary:
+        yield exact("vocabulary size", summary["vocabulary_size"], len(weights["embedding.weight"]))
+
+
+def _model(saved: Saved) -> dict[str, Any]:
+    weights = saved["state_dict"]
+    return {name.removeprefix("model."): value for name, value in weights.items() if name.startswith("model.")}
+
+
+def _texts_and_figures(run: Run) -> Iterator[Check]:
+    """The texts' hashes, then the figures of those that are the run's."""
+    try:
+        corpus = instantiate(run.config["data"]["source"]).load()
+    except (UserError, OSError) as error:
+        yield Check("unknown", "texts and all figures", f"nothing was recomputed: {error}")
+        return
+    right: dict[str, bool | None] = {}
+    for split in corpus.splits:
+        check, right[split] = _text(run, split, reference.text_sha256(corpus.texts(split)))
+        yield check
+    changed = False in right.values()
+    for split in PREFIXES:
+        if split not in corpus.splits:
+            stored = [key for key in run.record.summary if key.startswith(f"{PREFIXES[split]}/")]
+            verdict = "wrong" if stored else "unknown"
+            yield Check(
+                verdict, split, f"this text has no {split} split" + ("; summary.json has figures" if stored else "")
+            )
+        elif right[split] is False or (right[split] is None and changed):
+            yield Check("unknown", f"{split} figures", "not recomputed, for the text is another")
+        else:
+            yield from _split(run, split, corpus.texts(split))
+
+
+def _text(run: Run, split: str, sha256: str) -> tuple[Check, bool | None]:
+    """The text's hash against those stored, and whether it is the run's text (None: nothing says)."""
+    ours = run.ours
+    stored = {f"{run.file}": ours.get("text_fingerprints", {}).get(split)}
+    if split == "train" and "train_fingerprint" in ours:
+        stored[run.file] = ours["train_fingerprint"]
+    stored["summary.json"] = run.record.summary.get(_FINGERPRINTS[split])
+    known = {where: found for where, found in stored.items() if found is not None}
+    name = {"train": "training"}.get(split, split) + " text"
+    if not known:
+        return Check("unknown", name, "no SHA-256 of it is stored"), None
+    faults = [
+        f"SHA-256 {sha256[:12]}, but {found[:12]} in {where}" for where, found in known.items() if found != sha256
+    ]
+    return agreement(name, faults, f"SHA-256 {sha256[:12]} as in {' and '.join(known)}"), len(faults) < len(known)
+
+
+def _split(run: Run, split: str, texts: list[str]) -> Iterator[Check]:
+    """A split's figures, recomputed."""
+    stored, where, problem = _stored(run, split)
+    if not stored:
+        yield Check("unknown", split, problem)
+        return
+    tokenizer = saved_tokenizers.from_dict(dict(run.ours["tokenizer"]))
+    made = make_split(texts, tokenizer, run.config)
+    if split == "validation" and "fingerprint" in run.record.summary:
+        expected = reference.fingerprint(texts, made.documents, run.ours["tokenizer"], made.num_streams)
+        yield exact("fingerprint", run.record.summary["fingerprint"][:12], expected[:12])
+    measured = reference.measure(_model(run.saved), made.rows)
+    yield from figures(split, stored, where, measured, made)
+    if where == "summary.json":
+        yield agreement(f"{split} arithmetic", [*arithmetic(stored), *bits_of_characters(split, stored, made)], "fits")
+        if split == "validation":
+            yield from lengths(stored.get("val/by_length", {}), measured, made)
+
+
+def _stored(run: Run, split: str) -> tuple[Mapping[str, Any], str, str]:
+    """A split's stored figures of this checkpoint, the file they are in, and why there are none."""
+    if run.which == "best" and settled(run.record):
+        summary = run.record.summary
+        found = {key: value for key, value in summary.items() if key.startswith(f"{PREFIXES[split]}/")}
+        return found, "summary.json", f"no {split} figures in summary.json"
+    if split == "test":
+        return {}, "", f"no test figures of {run.file} are stored"
+    if run.which == "last" and run.config["averaging"]["_target_"]:
+        return {}, "", "last.ckpt has the weights being trained, evaluations are of their average"
+    return run.row, "metrics.csv", f"metrics.csv has no row of step {run.saved['global_step']}"
+
+
+def _not_checked(run: Run) -> Iterator[Check]:
+    """What this command does not look at."""
+    rest = [key for key in run.record.summary if key not in _COVERED]
+    if rest:
+        yield Check("unknown", "rest of summary.json", f"not recomputed: {', '.join(rest)}")
+    others = len(run.record.history) - 1
+    if others > 0:
+        yield Check("unknown", "other rows of metrics.csv", f"{others} not recomputed: their weights are gone")
+    yield Check(
+        "unknown", "reading", "texts, their cutting into splits and the tokenizer are taken as lmlab gives them"
+    )
+    yield Check(
+        "unknown", "training", "that these weights come of this configuration; samples and exhibits were not read"
+    )

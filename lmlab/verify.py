@@ -1,0 +1,47 @@
+"""`python -m lmlab.verify`: a run's figures computed again by other means, before they are handed in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lmlab import signals
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+def verify(config: DictConfig) -> None:
+    """Prints a line for each thing: ``ok``, ``wrong``, or ``unknown`` for what was not checked.
+
+    Raises:
+        UserError: something is wrong.
+    """
+    from lmlab.errors import UserError
+    from lmlab.reporting.runs import find_run
+
+    folder = find_run(config.run, output_dir=config.output_dir)
+    from lmlab.verification.run import checks  # imports torch: after what can go wrong without it
+
+    print(f"{folder}, {config.checkpoint}.ckpt")
+    found = []
+    for check in checks(folder, config.checkpoint):
+        print(check, flush=True)
+        found.append(check)
+    wrong = [check.name for check in found if check.verdict == "wrong"]
+    made = sum(check.verdict != "unknown" for check in found)
+    if wrong:
+        raise UserError("run", folder, f"{len(wrong)} of {made} checks failed: {'; '.join(wrong)}", "")
+    print(f"nothing is wrong: {made} checks hold; lines with unknown ({len(found) - made}) say what was not checked")
+
+
+def main() -> None:
+    """The command."""
+    signals.own()
+    from lmlab.configuration.checks import check_verify
+    from lmlab.configuration.command import composed_command
+
+    composed_command("verify", check_verify, verify, if_interrupted="not all was checked; the same command begins anew")
+
+
+if __name__ == "__main__":
+    main()
