@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+# ruff: noqa: E402  (the signals are owned before anything that takes time is imported)
+from lmlab import signals
+
+signals.own(__name__)
+
 from omegaconf import DictConfig
 
 from lmlab.configuration.checks import check_benchmark
@@ -46,7 +51,8 @@ def benchmark(config: DictConfig) -> None:
 
 def main() -> None:
     """The command."""
-    composed_command("benchmark", check_benchmark, benchmark)
+    lost = "no more was measured than was printed; the same command measures again"
+    composed_command("benchmark", check_benchmark, benchmark, if_interrupted=lost)
 
 
 if __name__ == "__main__":

@@ -30,15 +30,25 @@ class UserError(Exception):
         return " ".join(line.split())
 
 
+class Refused(UserError):
+    """A folder that holds something worth keeping, or that another process works on; nothing was written to it."""
+
+
+class Diverged(UserError):
+    """Training gave no numbers any more; the same run would do so again."""
+
+
 class InterruptedRun(BaseException):
-    """Training was stopped by a signal after its state had been saved.
+    """A signal ended the command.
 
     A ``BaseException``, so that a sweep ends with it instead of going on with the next job.
 
     Args:
         signal_number: the signal that was received; the command ends with 128 plus this number.
+        message: what is saved and how to go on, for the line that the command ends with; empty: its usual one.
     """
 
-    def __init__(self, signal_number: int) -> None:
+    def __init__(self, signal_number: int, message: str = "") -> None:
         self.signal_number = signal_number
+        self.message = message
         super().__init__(f"stopped by signal {signal_number}")

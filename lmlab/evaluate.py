@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+# ruff: noqa: E402  (the signals are owned before anything that takes time is imported)
+from lmlab import signals
+
+signals.own(__name__)
+
 import json
 import sys
 from pathlib import Path
@@ -85,7 +90,8 @@ def _texts(config: DictConfig, lm: TrainedModel) -> tuple[list[str], str, float 
 
 def main() -> None:
     """The command."""
-    composed_command("evaluate", check_evaluation, evaluate)
+    lost = "the figures may be incomplete; the same command gives them again"
+    composed_command("evaluate", check_evaluation, evaluate, if_interrupted=lost)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+# ruff: noqa: E402  (the signals are owned before anything that takes time is imported)
+from lmlab import signals
+
+signals.own(__name__)
+
 import sys
 
 from omegaconf import DictConfig
@@ -51,7 +56,8 @@ def generate(config: DictConfig) -> None:
 
 def main() -> None:
     """The command."""
-    composed_command("generate", check_sampling, generate)
+    lost = "the text may be incomplete; the same command writes it again"
+    composed_command("generate", check_sampling, generate, if_interrupted=lost)
 
 
 if __name__ == "__main__":

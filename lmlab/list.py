@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+# ruff: noqa: E402  (the signals are owned before anything that takes time is imported)
+from lmlab import signals
+
+signals.own(__name__)
+
 import shutil
 import sys
 import textwrap
@@ -107,7 +112,8 @@ def _run(arguments: list[str]) -> None:
 def main() -> None:
     """The command."""
     arguments = sys.argv[1:]
-    sys.exit(run_command(lambda: _run(arguments), arguments))
+    lost = "the list may be incomplete; the same command prints it again"
+    sys.exit(run_command(lambda: _run(arguments), arguments, if_interrupted=lost))
 
 
 if __name__ == "__main__":

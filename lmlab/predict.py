@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+# ruff: noqa: E402  (the signals are owned before anything that takes time is imported)
+from lmlab import signals
+
+signals.own(__name__)
+
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -33,7 +38,8 @@ def _cells(folder: Path, checkpoint: str, prompt: str, top: int) -> list[str]:
 
 def main() -> None:
     """The command."""
-    composed_command("predict", check_prediction, predict)
+    lost = "the table may be incomplete; the same command prints it again"
+    composed_command("predict", check_prediction, predict, if_interrupted=lost)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+# ruff: noqa: E402  (the signals are owned before anything that takes time is imported)
+from lmlab import signals
+
+signals.own(__name__)
+
 import time
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -13,7 +18,7 @@ from omegaconf import DictConfig
 
 from lmlab.configuration.checks import check_report
 from lmlab.configuration.command import composed_command
-from lmlab.errors import UserError
+from lmlab.errors import InterruptedRun, UserError
 from lmlab.files import shown
 
 if TYPE_CHECKING:
@@ -48,7 +53,7 @@ def report(config: DictConfig) -> None:
     print(f"also        {shown(folder)}: report.md, results.csv, experiment_logs.csv, history.csv, figures/")
     before = _state(records)
     while config.watch and not ended:
-        time.sleep(config.every_seconds)
+        _wait(config.every_seconds)
         records = find_records(runs, output_dir=config.output_dir)
         ended = _ended(records, whole)
         if _state(records) != before or ended:
@@ -56,6 +61,19 @@ def report(config: DictConfig) -> None:
             said = write_report(records, folder, along=config.along, watching=not ended)
             done = sum(record.status == "finished" for record in records)
             print(f"{datetime.now():%H:%M:%S}  {done} of {len(records)} finished: {said.headline}", flush=True)
+
+
+def _wait(seconds: float) -> None:
+    """Sleeps; to interrupt it is the usual end of watching.
+
+    Raises:
+        InterruptedRun: with what then holds.
+    """
+    try:
+        time.sleep(seconds)
+    except InterruptedRun as stop:
+        stop.message = f"no longer watched; the report shows the runs as of {datetime.now():%H:%M:%S} or before"
+        raise
 
 
 def _folder(config: DictConfig, records: Sequence[RunRecord]) -> Path:
@@ -91,7 +109,8 @@ def _state(records: Sequence[RunRecord]) -> list[tuple[str, str, int]]:
 
 def main() -> None:
     """The command."""
-    composed_command("report", check_report, report)
+    lost = "the report may be incomplete; the same command writes it again"
+    composed_command("report", check_report, report, if_interrupted=lost, output_is_all=False)
 
 
 if __name__ == "__main__":
