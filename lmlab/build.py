@@ -84,9 +84,8 @@ def check_target(name: str) -> None:
         UserError: it is not.
     """
     if name not in TARGETS:
-        raise UserError(
-            "_target_", name, "not on the list of what a configuration may make", "add it to TARGETS in lmlab/build.py"
-        )
+        remedy = "use what python -m lmlab.list shows"
+        raise UserError("_target_", name, "not on the list of what a configuration may make", remedy)
 
 
 def _resolve(name: str) -> Callable[..., Any]:

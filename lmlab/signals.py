@@ -8,7 +8,8 @@ What a signal does depends on how far the command is:
     leaving()     leaving    the result is out: the process ends at once, with the status that it would have had
 
 An exception in the middle of an import would leave half a library behind, and C++ code that imports aborts at it. So
-there it is raised when the import is done; who does not want to wait sends the signal again.
+there it is raised when the import is done, which takes seconds; who does not want to wait sends the signal again, and a
+command that has nothing to put in order does not wait at all.
 
 Standard library only, and little of it: this is imported before everything else.
 """
@@ -58,6 +59,7 @@ class _State:
         received_at: when the first signal came.
         waiting: an exception is to be raised when an import is done.
         lost: what to say where the process ends without an exception.
+        orderly: there is something to put in order, so that an import is waited for.
         status: of the exit, where the stage is `leaving`.
     """
 
@@ -72,6 +74,7 @@ class _State:
         self.received_at = 0.0
         self.waiting = False
         self.lost = ""
+        self.orderly = True
         self.status = 0
 
 
@@ -126,15 +129,16 @@ def check() -> None:
 
 
 @contextmanager
-def raising(lost: str = "") -> Iterator[None]:
+def raising(lost: str = "", *, orderly: bool = True) -> Iterator[None]:
     """A signal raises `InterruptedRun` in the main thread; afterwards it is only remembered.
 
     Args:
         lost: what to say after "interrupted: " where the process has to end without an exception.
+        orderly: False lets a command end at once where an exception would have to wait for an import.
     """
     with _handlers():
         before = _state.stage
-        _state.stage, _state.lost = _WORKING, lost
+        _state.stage, _state.lost, _state.orderly = _WORKING, lost, orderly or not _state.owned
         try:
             yield
         finally:
@@ -256,6 +260,8 @@ def _on_signal(number: int, frame: FrameType | None) -> None:
     importer = _importer(frame)
     if importer is None or sys.gettrace() is not None:
         _raise()
+    elif not _state.orderly:
+        _leave_at_once()
     else:
         _raise_in(importer)
 
@@ -276,18 +282,18 @@ def _importer(frame: FrameType | None) -> FrameType | None:
     return found
 
 
-def _raise_in(importer: FrameType) -> None:
-    """Raises as soon as the frame goes on, as a debugger would stop there."""
+def _raise_in(place: FrameType) -> None:
+    """Raises as soon as the frame goes on with its next line, as a debugger would stop there."""
 
     def trace(frame: FrameType, event: str, argument: Any) -> None:
-        if frame is importer:
+        if frame is place:
             sys.settrace(None)
-            importer.f_trace = None
+            place.f_trace = None
             _state.waiting = False
             _raise()
 
     _state.waiting = True
-    importer.f_trace = trace
+    place.f_trace = trace
     sys.settrace(trace)
 
 
@@ -295,7 +301,8 @@ def _raise_again(unraisable: sys.UnraisableHookArgs) -> None:
     """An interruption that came into a `__del__` or another callback, where Python drops exceptions, comes again."""
     if isinstance(unraisable.exc_value, InterruptedRun) and _state.received is not None:
         _state.raised_at = None
-        os.kill(os.getpid(), _state.received)
+        here = sys._getframe(1)
+        _raise_in(_importer(here) or here)
     elif _state.received is None:  # after a signal there is one line to say, and this is not it
         sys.__unraisablehook__(unraisable)
 

@@ -15,9 +15,10 @@ def quote(text: str) -> str:
     """`text` as a quoted string of Hydra's override grammar, free of interpolation.
 
     A quote is escaped by a backslash, and only backslashes before a quote need doubling (Hydra's rule);
-    ``${`` would be read as an interpolation, so it is escaped for OmegaConf.
+    ``${`` would be read as an interpolation, so it is escaped for OmegaConf, and so are backslashes before it.
     """
-    escaped = text.replace("${", "\\${")
+    *before, last = text.split("${")
+    escaped = "".join(part + "\\" * (len(part) - len(part.rstrip("\\"))) + "\\${" for part in before) + last
     pieces: list[str] = []
     backslashes = 0
     for character in escaped:

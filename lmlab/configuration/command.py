@@ -48,7 +48,7 @@ def run_command(work: Work, arguments: list[str], *, if_interrupted: str = KEPT,
     """
     _prepare_output(output_is_all)
     try:
-        outcome = _outcome(work, if_interrupted)
+        outcome = _outcome(work, if_interrupted, orderly=not output_is_all)
     except BaseException as error:  # one more signal, on the way out of the work
         outcome = error
     number = _interrupted_by(outcome)
@@ -74,10 +74,10 @@ def _prepare_output(output_is_all: bool) -> None:
             stream.reconfigure(errors="replace")
 
 
-def _outcome(work: Work, if_interrupted: str) -> BaseException | None:
+def _outcome(work: Work, if_interrupted: str, *, orderly: bool) -> BaseException | None:
     """What ended the work, None where it was done."""
     try:
-        with signals.raising(if_interrupted):
+        with signals.raising(if_interrupted, orderly=orderly):
             work()
             if sys.stdout is not None:
                 sys.stdout.flush()

@@ -225,7 +225,11 @@ def _tell_sweep(folder: Path, *, interrupted: bool) -> None:
         UserError: jobs failed.
     """
     jobs = read_jobs(folder)
+    again = f"python -m lmlab.train run={shown(folder)}"
     if not jobs:
+        if _refused and not interrupted:
+            problem = f"{len(_refused)} jobs were refused, for the reasons above"
+            raise UserError("sweep", None, problem, f"to try again: {again}")
         return
     write_text(folder / "results.csv", results_csv(jobs))
     say("\n" + "\n".join(sweep_table(jobs)) + "\n")
@@ -237,7 +241,6 @@ def _tell_sweep(folder: Path, *, interrupted: bool) -> None:
     say(f"compare     tensorboard --logdir {shown(folder)} (page HPARAMS)")
     if interrupted:
         return
-    again = f"python -m lmlab.train run={shown(folder)}"
     failed = sum(job.status == "failed" or job.folder in _refused for job in jobs)
     if failed:
         problem = f"{failed} of {len(jobs)} jobs failed, for the reasons above"
@@ -274,9 +277,11 @@ def _go_on(arguments: list[str]) -> None:
 
 def _change(config: dict[str, Any], name: str, value: Any) -> None:
     part, _, key = name.partition(".")
-    config[part][key] = value
     if name == "data.path":
+        if "path" not in config["data"]["source"]:
+            raise UserError(name, value, "this run reads no text of yours", "leave it out")
         config["data"]["source"]["path"] = value
+    config[part][key] = value
 
 
 def run() -> None:

@@ -53,7 +53,7 @@ def sweep_to_go_on_with(arguments: list[str]) -> SweepToGoOnWith | None:
     words = replayed(record.get("arguments"), typed, folder=folder)
     directory = record.get("directory")
     if not isinstance(directory, str) or not Path(directory).is_dir():
-        problem = f"was started in {directory}, which is gone"
+        problem = f"was started in {stored.printable(directory)}, which is gone"
         raise UserError("run", folder, problem, "start the sweep again")
     return SweepToGoOnWith(folder, words, Path(directory))
 
@@ -84,6 +84,7 @@ def run_to_go_on_with(arguments: list[str]) -> RunToGoOnWith:
     typed_folder = given.pop("run")
     output_dir = given.pop("output_dir", "outputs")
     path = Path(typed_folder).expanduser()
+    _check_diverged(path.absolute())
     if (path / "config.yaml").is_file() and not _can_go_on(path):
         folder = path.absolute()
         if has_checkpoint(folder):
@@ -96,7 +97,8 @@ def run_to_go_on_with(arguments: list[str]) -> RunToGoOnWith:
             remedy = f"only {', '.join(CHANGEABLE)} may; start a new run for anything else"
             raise UserError(key, value or None, "cannot change in a run that goes on", remedy)
     changes: dict[str, Any] = {key: _whole_number(key, given[key]) for key in LIMITS if key in given}
-    _check_can_go_on(folder, changes)
+    _check_diverged(folder)
+    _check_finished(folder, changes)
     pause = None if given.get(PAUSE) in (None, "null") else _whole_number(PAUSE, given[PAUSE])
     if pause is not None and pause < 1:
         raise UserError(PAUSE, pause, "is less than 1", "leave it out to train to the end")
@@ -130,12 +132,16 @@ def _whole_number(key: str, value: str) -> int:
         raise UserError(key, value, "is not a whole number", f"for example {key}=20") from None
 
 
-def _check_can_go_on(folder: Path, changes: dict[str, Any]) -> None:
+def _check_diverged(folder: Path) -> None:
     summary = read_summary(folder)
     if summary.get("diverged"):
-        problem = f"ended like this before, and would again: {summary.get('error')}"
-        raise UserError("run", shown(folder), problem, "")
-    if summary.get("status") != "finished":
+        error = stored.printable(summary.get("error"), longest=300)
+        raise UserError("run", shown(folder), f"ended like this before, and would again: {error}", "")
+
+
+def _check_finished(folder: Path, changes: dict[str, Any]) -> None:
+    """Refuses a finished run of which no limit is raised."""
+    if read_summary(folder).get("status") != "finished":
         return
     limits = stored_configuration(folder)["trainer"]
     raised = {key: value for key, value in changes.items() if key in LIMITS}

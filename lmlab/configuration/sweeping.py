@@ -16,12 +16,15 @@ from omegaconf import ListConfig, OmegaConf
 
 from lmlab import locks
 from lmlab.configuration.folders import job_folder, new_run_folder
-from lmlab.errors import Diverged
+from lmlab.configuration.stored import printable
+from lmlab.errors import Diverged, UserError
 from lmlab.files import shown, write_text
 from lmlab.locks import lock
 from lmlab.reporting.sweeps import read_summary
 
 RECORD = "sweep.json"
+# Bytes of it, and values of a setting that is swept: a record may be a stranger's.
+MAX_RECORD, MAX_VALUES = 1_000_000, 100_000
 # The sweep's folder, for the jobs; also for those that a launcher starts in processes of their own.
 _VARIABLE = "LMLAB_SWEEP_FOLDER"
 
@@ -75,8 +78,11 @@ def remove_if_unused() -> None:
 def read_record(folder: Path) -> dict[str, Any] | None:
     """What a sweep was started with; None where the folder holds no sweep."""
     try:
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        path = folder / RECORD
+        if path.stat().st_size > MAX_RECORD:
+            raise UserError("run", path, "is no record of a sweep", "start the sweep again")
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) else None
 
@@ -147,7 +153,7 @@ def swept_settings() -> dict[str, int]:
     swept = record.get("swept") if record else None
     if not isinstance(swept, dict):
         return {}
-    return {str(name): count for name, count in swept.items() if isinstance(count, int) and count >= 0}
+    return {printable(name): count for name, count in swept.items() if type(count) is int and 0 <= count <= MAX_VALUES}
 
 
 def num_jobs() -> int | None:

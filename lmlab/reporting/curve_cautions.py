@@ -15,6 +15,7 @@ from lmlab.reporting.curves import (
     Kind,
     Turn,
     clip_fraction,
+    diverged,
     first_non_finite,
     nats_below_source,
     turn_of,
@@ -55,8 +56,12 @@ def first_number_of(text: str | None) -> float | None:
 def _non_finite(comparison: Comparison) -> Caution | None:
     def seen(record: RunRecord) -> str | None:
         if record.status == "failed":
-            diverged = re.search(r"diverged|not finite|non-finite|\bnan\b", record.reason)
-            return record.reason if diverged else None
+            told = re.search(r"diverged|not finite|non-finite|\bnan\b", record.reason)
+            return record.reason if told else None
+        last = diverged(record)
+        if last is not None:
+            guessing = math.log(record.figure("vocabulary_size") or 1)
+            return f"{last[NATS]:,.1f} nats per token at the end, where guessing has {number(guessing)}"
         row = first_non_finite(record.history)
         if row is not None:
             return f"first seen at the evaluation after step {row.get('step', 0):,.0f}"
@@ -68,7 +73,7 @@ def _non_finite(comparison: Comparison) -> Caution | None:
         return None
     record, what = found[0]
     where, example = told_of(comparison, found, record)
-    text = f"In {where} the loss became infinite or no number at all: {what}{example}. Such a run "
+    text = f"In {where} the loss became huge, infinite or no number at all: {what}{example}. Such a run "
     text += "learned nothing from there on and cannot be ranked."
     remedy = "Lower optimizer.lr or set a smaller trainer.gradient_clip_val."
     return made(comparison, found, "non-finite", "alarm", ("Diverged", text, remedy))

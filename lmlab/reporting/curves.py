@@ -15,6 +15,7 @@ TRAIN = "train/nats_per_token"
 NOTICEABLE = 0.01
 CLIPPED_ALARM = 0.5
 IMPOSSIBLE_NATS = 20.0
+DIVERGED_NATS = 1.0
 # Nats a token that the last evaluation may be better than the one before, in a run that is trained to its end.
 STILL_FALLING = 0.02
 # Nats a token; a last evaluation that is worse by less than this is as good as the best.
@@ -46,8 +47,20 @@ class Turn:
 
 
 def turn_of(record: RunRecord) -> Turn | None:
-    """Whether and how a run's validation loss turned."""
+    """Whether and how a run's validation loss turned; one that diverged has not turned."""
+    if diverged(record) is not None:
+        return None
     return turn(record.history, passes_per_epoch=passes_per_epoch(record))
+
+
+def diverged(record: RunRecord) -> Row | None:
+    """The last evaluation of a run that knows less than nothing, on the text it learns from too; None for others."""
+    size = record.figure("vocabulary_size")
+    if not record.history or size is None or size < 1:
+        return None
+    last = record.history[-1]
+    least = math.log(size) + DIVERGED_NATS
+    return last if min(last.get(NATS, -math.inf), last.get(TRAIN, -math.inf)) > least else None
 
 
 def passes_per_epoch(record: RunRecord) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import shlex
 import warnings
 from dataclasses import dataclass
@@ -307,7 +308,13 @@ def _callbacks(
     batching = config["data"]["batching"]
     # Windows that overlap read each token several times an epoch.
     passes = max(1.0, batching["sequence_length"] / batching["stride"]) if batching.get("stride") else 1.0
-    alarms: Alarms = instantiate(settings["alarms"], recorder=recorder, notes=notes, passes_per_epoch=passes)
+    alarms: Alarms = instantiate(
+        settings["alarms"],
+        recorder=recorder,
+        notes=notes,
+        passes_per_epoch=passes,
+        uniform_nats=math.log(len(data.tokenizer.vocabulary)),
+    )
     progress = instantiate(
         settings["progress"], recorder=recorder, clock=clock, total_steps=total_steps(config, data), label=label
     )

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from lmlab.training.callbacks.alarms import curve_warnings
+from lmlab.training.callbacks.alarms import curve_warnings, diverged_warnings
 
 
 def rows(*pairs: tuple[float, float]) -> list[dict[str, float]]:
@@ -39,3 +39,18 @@ def test_before_the_text_was_read_once_nothing_was_learnt_by_heart() -> None:
     assert curve_warnings(early, passes_per_epoch=1.1)[0].startswith("overfitting")
     early[-1]["epoch"] = 1.1
     assert curve_warnings(early)[0].startswith("overfitting")
+
+
+@pytest.mark.parametrize(
+    ("pairs", "diverged"),
+    [
+        ([(900_000.0, 524_459.0), (700_000.0, 600_000.0)], True),  # training fell, which is no overfitting
+        ([(5.2, 5.2)], True),
+        ([(4.5, 9.0)], False),  # overfitting: it knows its training text
+        ([(9.0, 4.5)], False),
+        ([(900.0, 900.0), (3.0, 3.1)], False),
+        ([], False),
+    ],
+)
+def test_a_run_that_knows_less_than_nothing_has_diverged(pairs: list[tuple[float, float]], diverged: bool) -> None:
+    assert [w.partition(":")[0] for w in diverged_warnings(rows(*pairs), 4.09)] == ["diverged"] * diverged

@@ -14,6 +14,8 @@ log = logging.getLogger(__name__)
 # Nats a token; smaller changes are the noise of one evaluation to the next.
 NOTICEABLE = 0.01
 CLIPPED_ALARM = 0.5
+# Nats a token above a model that knows nothing; a network that has just begun may be somewhat above it.
+DIVERGED_NATS = 1.0
 # Total nats below the source's own. An honest model's likelihood over the source's has a mean of at most 1 on held-out
 # strings, so by Markov's inequality it is this far below with a probability of at most exp(-20), 2e-9.
 IMPOSSIBLE_NATS = 20.0
@@ -26,11 +28,15 @@ class Alarms(pl.Callback):
         recorder: whose rows are read.
         notes: warnings known before training.
         passes_per_epoch: how often an epoch reads the training text.
+        uniform_nats: nats a token of a model that knows nothing: ln of the vocabulary's size.
     """
 
-    def __init__(self, *, recorder: Recorder, notes: Sequence[str], passes_per_epoch: float) -> None:
+    def __init__(
+        self, *, recorder: Recorder, notes: Sequence[str], passes_per_epoch: float, uniform_nats: float
+    ) -> None:
         self.recorder = recorder
         self.passes_per_epoch = passes_per_epoch
+        self.uniform_nats = uniform_nats
         self.notes = list(notes)
         self._told: set[str] = set()
 
@@ -60,7 +66,10 @@ class Alarms(pl.Callback):
 
     def _seen(self) -> list[str]:
         rows = self.recorder.rows
-        return [*curve_warnings(rows, passes_per_epoch=self.passes_per_epoch), *source_warnings(rows)]
+        said = diverged_warnings(rows, self.uniform_nats)
+        if not said:
+            said = curve_warnings(rows, passes_per_epoch=self.passes_per_epoch)
+        return [*said, *source_warnings(rows)]
 
 
 def source_warnings(rows: Sequence[Row]) -> list[str]:
@@ -80,6 +89,24 @@ def source_warnings(rows: Sequence[Row]) -> list[str]:
 
 def _excess_known(row: Row) -> bool:
     return "val/excess_nats_per_token" in row
+
+
+def diverged_warnings(rows: Sequence[Row], uniform_nats: float) -> list[str]:
+    """Says so where a run knows less than nothing, on the text it learns from too: not overfitting, but divergence.
+
+    Args:
+        rows: in order, with `val/nats_per_token` and `train/nats_per_token`.
+        uniform_nats: nats a token of a model that knows nothing.
+    """
+    if not rows:
+        return []
+    figures = rows[-1]["val/nats_per_token"], rows[-1]["train/nats_per_token"]
+    if not min(figures) > uniform_nats + DIVERGED_NATS:
+        return []
+    return [
+        f"diverged: {figures[0]:,.3f} nats on validation and {figures[1]:,.3f} on training text, where guessing has "
+        f"{uniform_nats:.3f}; lower optimizer.lr or set a smaller trainer.gradient_clip_val"
+    ]
 
 
 def curve_warnings(rows: Sequence[Row], *, passes_per_epoch: float = 1.0) -> list[str]:
