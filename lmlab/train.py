@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-
+# ruff: noqa: E402  (the signals are owned before anything that takes time is imported)
 from lmlab import signals
+
+signals.own(__name__)
+
+import sys
 
 
 def main() -> None:
     """The command."""
-    signals.own(__name__)
-    # After the signals are owned: Hydra takes a moment.
     from lmlab.configuration.command import run_command
     from lmlab.configuration.jobs import run
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+# ruff: noqa: E402  (the signals are owned before anything that takes time is imported)
 from lmlab import signals
+
+signals.own(__name__)
+
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -36,7 +39,6 @@ def verify(config: DictConfig) -> None:
 
 def main() -> None:
     """The command."""
-    signals.own()
     from lmlab.configuration.checks import check_verify
     from lmlab.configuration.command import composed_command
 
