@@ -18,6 +18,8 @@ from lmlab.files import sync_folder, write_atomically
 # 2: no digest, no position of its own. 3: sealed; says itself where training stands.
 FORMAT = 3
 OLDEST_FORMAT = 2
+# Of a run whose last evaluation, behind its end, was the best: the best weights before that.
+BEST_BEFORE_END = "best-before-end.ckpt"
 
 # torch writes a zip file, and a zip file may end with a comment: ours is the SHA-256 of all bytes before it. So file
 # and digest are replaced together, and torch.load reads the file as any other.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lmlab.checkpoints import FORMAT, read_checkpoint, save_checkpoint
+from lmlab.checkpoints import BEST_BEFORE_END, FORMAT, read_checkpoint, save_checkpoint
 from lmlab.data.saved_tokenizers import from_dict
 from lmlab.data.tokenizers import Tokenizer
 from lmlab.errors import UserError
@@ -211,9 +211,12 @@ def _check_best(folder: Path, saved: Mapping[str, Any]) -> None:
     remedy = "restore it from a copy, or train the run again"
     if not path.is_file():
         raise UserError("run", shown(path), "is gone, and with it the best weights so far", remedy)
+    before_end = path.with_name(BEST_BEFORE_END)
+    if before_end.is_file() and read_checkpoint(before_end)["global_step"] == best["step"]:
+        save_checkpoint(read_checkpoint(before_end), path)
     step = read_checkpoint(path)["global_step"]
-    # One of a later step was saved after last.ckpt, and will be again.
-    if step < best["step"] or (step != best["step"] and step <= saved["global_step"]):
+    # One of a later step was saved after last.ckpt, and will be again; so will that of the end itself.
+    if step < best["step"] or (step != best["step"] and step < saved["global_step"]):
         problem = f"is of step {step}, but the best evaluation was at step {best['step']:g}"
         raise UserError("run", shown(path), problem, remedy)
 

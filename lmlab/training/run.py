@@ -218,6 +218,7 @@ class _Run:
         mark_unfinished(self.folder, self.config["name"])
         for callback in (recorder, samples, self._one(Gradients)):
             callback.write()
+        self._one(HParams).end(self.trainer)
         samples.draw_last(self.trainer, self.task, Position.of(self.trainer))
         if not recorder.rows or recorder.rows[-1]["step"] != self.trainer.global_step:
             # Ended between two evaluations.

@@ -78,6 +78,19 @@ def test_a_limit_in_an_epoch_can_be_raised_without_a_trace(text_file: Path, tmp_
     assert_equal_runs(tmp_path / "part", tmp_path / "whole")
 
 
+def test_the_best_weights_before_an_early_end_are_not_lost(text_file: Path, tmp_path: Path) -> None:
+    """The end is evaluated and the best; the longer run never gets as good again."""
+    overrides = ["model=rnn", "data.batch_size=32", "trainer.max_epochs=9", "trainer.val_check_interval=4"]
+    overrides += ["scheduler=step", "scheduler.gamma=200", "scheduler.epochs=[0.6]", "optimizer.lr=0.003"]
+    config = compose_config(text_file, *overrides)
+    for name, steps in (("part", 7), ("whole", 16)):
+        trained({**config, "trainer": {**config["trainer"], "max_steps": steps}}, tmp_path / name)
+    assert read_checkpoint(tmp_path / "part" / "checkpoints" / "best.ckpt")["global_step"] == 7
+    go_on(tmp_path / "part", **{"trainer.max_steps": 16})
+    assert read_checkpoint(tmp_path / "part" / "checkpoints" / "best.ckpt")["global_step"] in (4, 8)
+    assert_equal_runs(tmp_path / "part", tmp_path / "whole")
+
+
 @pytest.mark.parametrize("scheduler", ["cosine", "one_cycle"])
 def test_a_limit_that_the_learning_rate_follows_is_not_raised(scheduler: str, text_file: Path, tmp_path: Path) -> None:
     config = compose_config(text_file, f"scheduler={scheduler}", "trainer.max_steps=3", "model=rnn")

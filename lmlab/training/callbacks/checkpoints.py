@@ -8,9 +8,10 @@ from typing import Any
 
 import pytorch_lightning as pl
 from lightning_fabric.plugins import CheckpointIO
+from pytorch_lightning.trainer.states import TrainerFn
 
 from lmlab import signals
-from lmlab.checkpoints import FORMAT, read_checkpoint, save_checkpoint
+from lmlab.checkpoints import BEST_BEFORE_END, FORMAT, read_checkpoint, save_checkpoint
 from lmlab.training import event_files
 from lmlab.training.callbacks.recorder import Recorder, task_of
 from lmlab.training.clock import Clock
@@ -117,8 +118,11 @@ class Checkpoints(pl.Callback):
         """best.ckpt, where this evaluation is the best."""
         rows = self.recorder.rows
         if rows and rows[-1] is self.recorder.best_row:
+            # The evaluation of a run's end is none of the same run that goes on for longer: that wants the best before.
+            at_the_end = trainer.state.fn != TrainerFn.FITTING
+            before = self.best_path.with_name(BEST_BEFORE_END) if at_the_end else None
             with self.clock.paused():
-                self._save_weights(task_of(pl_module), self.best_path, trainer.global_step)
+                self._save_weights(task_of(pl_module), self.best_path, trainer.global_step, keep_previous=before)
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         """The weights, where they are kept for good."""
@@ -130,10 +134,13 @@ class Checkpoints(pl.Callback):
             with self.clock.paused(), task.averaged_weights():
                 self._save_weights(task, path, step)
 
-    def _save_weights(self, task: LanguageModelTask, path: Path, step: int) -> None:
+    def _save_weights(
+        self, task: LanguageModelTask, path: Path, step: int, *, keep_previous: Path | None = None
+    ) -> None:
         """Weights, tokenizer and configuration: enough to be used, not to go on from."""
         state = {name: value.detach().cpu() for name, value in task.state_dict().items()}
-        save_checkpoint({"lmlab": self._described(), "state_dict": state, "global_step": step}, path)
+        saved = {"lmlab": self._described(), "state_dict": state, "global_step": step}
+        save_checkpoint(saved, path, keep_previous=keep_previous)
 
     def _described(self) -> dict[str, Any]:
         return {"format": FORMAT, **self.ours}

@@ -39,7 +39,7 @@ class HParams(pl.Callback):
     def __init__(self, *, settings: dict[str, Value], recorder: Recorder) -> None:
         self.settings = settings
         self.recorder = recorder
-        self._written = False
+        self._written = self._ended = False
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """The settings; a run that goes on has written them."""
@@ -63,6 +63,13 @@ class HParams(pl.Callback):
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """The run is done."""
+        self.end(trainer)
+
+    def end(self, trainer: pl.Trainer) -> None:
+        """The run is done: once, also where it had no step left when it went on."""
+        if self._ended:
+            return
+        self._ended = True
         _, _, end = hparams_summaries(self.settings, {})  # type: ignore[no-untyped-call]
         self._add(trainer, end)
 
