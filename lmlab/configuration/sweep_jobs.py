@@ -1,0 +1,135 @@
+"""The jobs of a sweep: each done, gone on with or left as it is, and told in one line; and the table at the end."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import sys
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from lmlab.configuration import sweeping
+from lmlab.configuration.command import describe
+from lmlab.configuration.entering import Task, what_is_left
+from lmlab.configuration.folders import log_to, write_record
+from lmlab.configuration.working import checked, taken_pause, work
+from lmlab.errors import InterruptedRun, Refused, UserError
+from lmlab.files import shown, write_text
+from lmlab.locks import locked
+from lmlab.reporting.sweeps import Job, overrides_as_settings, read_jobs, read_summary, results_csv
+from lmlab.reporting.tables import best_folder, job_line, sweep_table
+from lmlab.terminal import say
+
+# Jobs of this process that did not succeed; among them those whose folder holds something else that is worth keeping,
+# where nothing was written.
+_failed: list[Path] = []
+
+
+def sweep_job(config: DictConfig, folder: Path, number: int, overrides: list[str]) -> float | None:
+    """One job: trained, gone on with, or left as it is; told in one line."""
+    total = sweeping.num_jobs()
+    settings = overrides_as_settings(overrides)
+    names = [name for name in settings if name in sweeping.swept_settings()]
+    hparams = {name: settings[name] for name in names}
+    if settings.get("embedding") == "random" and "embedding" in names:
+        config.embedding.path = None  # typed for the jobs with pretrained vectors
+    label = f"job {number + 1}" + (f"/{total}" if total else "")
+    done, summary = "", None
+    try:
+        done = _do_job(config, folder, hparams, label)
+    except Exception as error:
+        _failed.append(folder)
+        summary = _tell_failure(folder, config, error, hparams)
+    gc.collect()  # a finished Trainer is a circle of references, and the next job wants its memory
+    jobs = read_jobs(folder.parent)
+    write_text(folder.parent / "results.csv", results_csv(jobs))
+    job = Job(folder, number, settings, read_summary(folder) if summary is None else summary)
+    say(job_line(job, total=total, names=names, best=best_folder(jobs) == folder) + done)
+    return job.nats if job.status == "finished" else None
+
+
+def _do_job(config: DictConfig, folder: Path, hparams: dict[str, str], label: str) -> str:
+    """Does what is left of a job; returns what is to be said of it besides its figures."""
+    record = copy.deepcopy(config)
+    if not (folder / ".hydra").exists():
+        write_record(folder, record)  # also of a job that is refused: its settings stand in the sweep's table
+    plain = checked(config)
+    pause = taken_pause(plain)
+    if what_is_left(folder, plain) is Task.DONE:
+        return "  (done before)"  # before a lock is made there
+    with locked(folder):
+        task = what_is_left(folder, plain)
+        log_to(folder, terminal=False)
+        work(folder, task, plain, record, hparams=hparams, label=label, stop_after_tokens=pause)
+    return ""
+
+
+def _tell_failure(folder: Path, config: DictConfig, error: Exception, hparams: dict[str, str]) -> dict[str, Any] | None:
+    """Leaves the reason in the job's folder; returns it where that holds something that is not to be touched."""
+    summary = {"status": "failed", "name": config.name, "error": describe(error, sys.argv[1:])}
+    found = read_summary(folder)
+    keep = found.get("status") == "finished" or (folder / "checkpoints").is_dir()
+    if isinstance(error, Refused) or (keep and found.get("error") != summary["error"]):
+        return summary
+    sweeping.write_failure(folder, config.name, error, summary["error"])
+    if config.logger._target_:
+        from lmlab.training.callbacks.hparams import write_failed_job
+
+        write_failed_job(folder, hparams)
+    return None
+
+
+def tell_sweep(folder: Path, *, interrupted: bool) -> None:
+    """The ranked table, and where everything is.
+
+    Raises:
+        UserError: jobs failed.
+    """
+    jobs = read_jobs(folder)
+    again = f"python -m lmlab.train run={shown(folder)}"
+    if not jobs:
+        return
+    write_text(folder / "results.csv", results_csv(jobs))
+    say("\n" + "\n".join(sweep_table(jobs)) + "\n")
+    best = best_folder(jobs)
+    if best is not None:
+        say(f"best run    python -m lmlab.generate run={shown(best)}")
+    say(f"results     {shown(folder / 'results.csv')}")
+    say(f"report      python -m lmlab.report runs={shown(folder)}")
+    say(f"compare     tensorboard --logdir {shown(folder)} (page HPARAMS)")
+    if interrupted:
+        return
+    failed = sum(job.status == "failed" or job.folder in _failed for job in jobs)
+    if failed:
+        problem = f"{failed} of {len(jobs)} jobs failed, for the reasons above"
+        raise UserError("sweep", None, problem, f"to try only these again: {again}")
+
+
+def tell_failures() -> None:
+    """Of a sweep whose folder is not lmlab's to choose (hydra.sweep.dir=...), which has no table.
+
+    Raises:
+        UserError: jobs failed.
+    """
+    if _failed:
+        problem = f"{len(_failed)} jobs failed, for the reasons above"
+        raise UserError("sweep", None, problem, "the same command tries only these again")
+
+
+def tell_interrupted(stop: BaseException) -> None:
+    """The table of a sweep, and what it has."""
+    folder = sweeping.current_sweep()
+    if folder is None:
+        return
+    jobs = read_jobs(folder)
+    sweeping.remove_if_unused()
+    if isinstance(stop, InterruptedRun) and folder.is_dir():
+        finished = sum(job.status == "finished" for job in jobs)
+        total = sweeping.num_jobs() or len(jobs)
+        again = f"python -m lmlab.train run={shown(folder)}"
+        stop.message = (
+            f"{finished} of {total} jobs are finished; nothing is lost. To go on with what is missing: {again}"
+        )
+        tell_sweep(folder, interrupted=True)

@@ -1,0 +1,152 @@
+"""Work in one run's folder: beginning, going on, and what is left behind where it fails."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from lmlab import plain_yaml
+from lmlab.configuration import stored
+from lmlab.configuration.checks import check_training
+from lmlab.configuration.command import describe
+from lmlab.configuration.entering import Task, clear, tidy
+from lmlab.configuration.folders import log_to, store_absolute_paths, write_record
+from lmlab.configuration.glove import obtain_vectors
+from lmlab.configuration.resume import run_to_go_on_with, stored_configuration
+from lmlab.configuration.sweeping import write_failure
+from lmlab.errors import InterruptedRun, UserError
+from lmlab.files import shown, write_text
+from lmlab.locks import locked
+from lmlab.reporting.sweeps import read_summary
+from lmlab.terminal import say
+
+
+def checked(config: DictConfig) -> dict[str, Any]:
+    """The configuration, plain and resolved, after all that can be found wrong without reading the text."""
+    check_training(config)
+    store_absolute_paths(config)
+    obtain_vectors(config)
+    plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    assert isinstance(plain, dict)
+    # torch takes a second and Lightning two more: each after all that can go wrong without it.
+    from lmlab.device import choose_device, choose_precision
+
+    trainer = plain["trainer"]
+    trainer["precision"] = choose_precision(trainer["precision"], choose_device(trainer["accelerator"]))
+    return {str(key): value for key, value in plain.items()}
+
+
+def taken_pause(config: dict[str, Any]) -> int | None:
+    """Where the run pauses, which is no part of what it is and so not stored."""
+    pause: int | None = config["stop_after_tokens"]
+    config["stop_after_tokens"] = None
+    return pause
+
+
+def work(folder: Path, task: Task, config: dict[str, Any], record: DictConfig | None, **more: Any) -> None:
+    """Begins a run, or goes on with it; a failure is written into its summary.
+
+    Args:
+        folder: the run's, locked.
+        task: what is left to do.
+        config: plain and resolved.
+        record: as composed, for Hydra's record; None leaves that as it is.
+        more: for `lmlab.training.run.train`.
+    """
+    if task is Task.DONE:  # by another process, since it was first looked at
+        return
+    if task is Task.NEW:
+        clear(folder)
+        if record is not None:
+            write_record(folder, record)
+        # Before the text is read, so that a run that is killed meanwhile can be begun again.
+        write_text(folder / "config.yaml", plain_yaml.dump(config))
+    else:
+        tidy(folder)
+    try:
+        if task is Task.RESUME:
+            _resume(folder, {}, **more)
+        else:
+            _train(config, folder, **more)
+    except Exception as error:
+        _write_failure(folder, config["name"], error, begun=task is Task.RESUME)
+        raise
+
+
+def _resume(folder: Path, changes: dict[str, Any], **more: Any) -> None:
+    from lmlab.training.resuming import resume_from
+
+    resumption = resume_from(folder, changes, read=plain_yaml.read, check=stored.checked)
+    check_training(stored.as_config(resumption.config))
+    _train(resumption.config, folder, resumption=resumption, **more)
+
+
+def _train(config: dict[str, Any], folder: Path, **more: Any) -> None:
+    from lmlab.training.run import train
+
+    train(config, folder, **more)
+
+
+def _write_failure(folder: Path, name: str, error: Exception, *, begun: bool) -> None:
+    """Says in the summary why there is no more, for a report; a run that was refused to go on stays what it was.
+
+    Args:
+        folder: the run's.
+        name: the run's.
+        error: that ended it.
+        begun: it had begun before; then this is for what happened after its training went on.
+    """
+    status = read_summary(folder).get("status")
+    here = status is None and not begun and (folder / "tokenizer.json").is_file()
+    if status != "unfinished" and not here:
+        return
+    try:
+        write_failure(folder, name, error, describe(error, sys.argv[1:]))
+    except OSError:  # the disk that is full for the run is full for this too
+        return
+
+
+def go_on(arguments: list[str]) -> None:
+    """Goes on with a run in its own folder.
+
+    Raises:
+        UserError: no such run, or one that cannot go on.
+        InterruptedRun: a signal ended it again.
+    """
+    run = run_to_go_on_with(arguments)
+    config = None if run.has_checkpoint else _begun_again(run.folder, run.changes)
+    with locked(run.folder):
+        tidy(run.folder)
+        log_to(run.folder, terminal=True)
+        try:
+            if config is None:
+                _resume(run.folder, run.changes, stop_after_tokens=run.stop_after_tokens)
+                return
+            clear(run.folder)
+            write_text(run.folder / "config.yaml", plain_yaml.dump(config))
+            say(f"{shown(run.folder)} has no checkpoint yet: it begins again")
+            _train(config, run.folder, stop_after_tokens=run.stop_after_tokens)
+        except Exception as error:
+            _write_failure(run.folder, str(read_summary(run.folder).get("name")), error, begun=True)
+            raise
+        except InterruptedRun as stop:
+            unchanged = f"nothing has changed. To go on: python -m lmlab.train run={shown(run.folder)}"
+            stop.message = stop.message or unchanged
+            raise
+
+
+def _begun_again(folder: Path, changes: dict[str, Any]) -> dict[str, Any]:
+    """The configuration of a run that has no checkpoint yet, with what was typed now."""
+    config = stored_configuration(folder)
+    for name, value in changes.items():
+        part, _, key = name.partition(".")
+        if name == "data.path":
+            if "path" not in config["data"]["source"]:
+                raise UserError(name, value, "this run reads no text of yours", "leave it out")
+            config["data"]["source"]["path"] = value
+        config[part][key] = value
+    check_training(stored.as_config(config))
+    return config

@@ -1,0 +1,105 @@
+"""What a command may do to a folder that holds something: nothing, but for going on with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import SMALL, made_up_text
+
+
+def train(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-m", "lmlab.train", *arguments]
+    return subprocess.run(words, cwd=cwd, capture_output=True, text=True, env=os.environ, check=False)
+
+
+def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
+
+
+def told(done: subprocess.CompletedProcess[str]) -> str:
+    """The one line of a refusal."""
+    assert done.returncode == 1, done.stdout + done.stderr
+    (line,) = done.stderr.splitlines()
+    return line
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("kept")
+    (folder / "text.txt").write_text(made_up_text(200))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LMLAB_CACHE", str(folder / "cache"))
+        assert train(*COMMAND, cwd=folder).returncode == 0
+    return folder
+
+
+COMMAND = ("data=text", "data.path=text.txt", *SMALL, "trainer.max_epochs=1", "hydra.run.dir=run")
+
+
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        ([], "error: run=run: is finished"),
+        (["optimizer.lr=0.5"], "holds a run with other settings (optimizer.lr was 0.003 and is 0.5)"),
+        (["model=lstmm"], "error: model=lstmm: no such option"),
+        (["data.path=missing.txt"], "error: data.path="),
+    ],
+)
+def test_a_finished_run_is_not_written_over(place: Path, more: list[str], problem: str) -> None:
+    before = contents(place / "run")
+    assert problem in told(train(*COMMAND, *more, cwd=place))
+    assert contents(place / "run") == before
+
+
+def test_jobs_that_are_given_one_folder_do_not_write_over_each_other(place: Path) -> None:
+    words = [*COMMAND[:-1], "seed=0,1", "-m", "hydra.sweep.dir=sweep", "hydra.sweep.subdir=0"]
+    line = told(train(*words, cwd=place))
+    assert "1 jobs failed" in line
+    assert json.loads((place / "sweep" / "0" / "summary.json").read_text())["status"] == "finished"
+    assert "seed: 0" in (place / "sweep" / "0" / "config.yaml").read_text()
+
+
+ATTACK = ["+hydra.callbacks.x._target_=torch.hub.load", "+hydra.callbacks.x.repo_or_dir=.", "hydra.sweep.dir=/tmp/x"]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"arguments": ["seed=0,1", *ATTACK], "directory": ".", "swept": {"seed": 2}},
+        {"arguments": ["seed=0,1", "--config-dir=evil"], "directory": ".", "swept": {}},
+        {"arguments": ["data=../../../evil"], "directory": ".", "swept": {}},
+        {"arguments": "seed=0", "directory": ".", "swept": {}},
+        {},
+    ],
+)
+def test_a_strangers_sweep_is_refused_and_stays(tmp_path: Path, record: dict[str, Any]) -> None:
+    folder = tmp_path / "sweep"
+    folder.mkdir()
+    ran = tmp_path / "ran"
+    for name in ("hubconf.py", "evil.yaml"):
+        (tmp_path / name).write_text(f"open({str(ran)!r}, 'w')\n")
+    (folder / "sweep.json").write_text(json.dumps(record))
+    before = contents(folder)
+    assert told(train(f"run={folder}", cwd=tmp_path)).startswith("error: ")
+    assert contents(folder) == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["evil.yaml", "hubconf.py", "sweep"]
+
+
+def test_a_strangers_configuration_runs_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    made = tmp_path / "made"
+    (folder / "config.yaml").write_text(f"name: ${{lmlab_run_folder:{made}}}\nseed: ${{oc.env:HOME}}\n")
+    before = contents(folder)
+    line = told(train(f"run={folder}", cwd=tmp_path))
+    assert "config.yaml" in line
+    assert os.environ.get("HOME", "/root") not in line.replace(str(tmp_path), "")
+    assert not made.exists()
+    assert contents(folder) == before
