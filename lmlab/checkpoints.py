@@ -97,6 +97,8 @@ def save_checkpoint(checkpoint: dict[str, Any], path: Path, *, keep_previous: Pa
 
 def _keep(path: Path, previous: Path) -> None:
     """Gives a file a second name, so that there is never a moment without it."""
+    if previous.exists() and previous.samefile(path):  # its replacement failed after this, once before
+        return
     beside = previous.with_name(f".{previous.name}.{os.getpid()}.part")
     beside.unlink(missing_ok=True)
     try:
@@ -126,6 +128,35 @@ def read_checkpoint(path: Path, *, map_location: Any = "cpu") -> dict[str, Any]:
     if found >= 3 and not sealed:
         raise _damaged(path)
     return dict(loaded)
+
+
+def load_weights(module: torch.nn.Module, weights: Any, path: Path, *, prefix: str = "") -> None:
+    """Puts a checkpoint's weights into a module that they were made for.
+
+    Args:
+        module: to be filled.
+        weights: tensors by name.
+        path: where they are from, for the error.
+        prefix: of the names that are meant; the others are left out.
+
+    Raises:
+        UserError: naming the first weight that is missing, too many, or of another shape or type.
+    """
+    named = weights.items() if isinstance(weights, dict) else ()
+    found = {name.removeprefix(prefix): value for name, value in named if str(name).startswith(prefix)}
+    expected = module.state_dict()
+    for name in [*expected, *(name for name in found if name not in expected)]:
+        ours, theirs = expected.get(name), found.get(name)
+        if _kind(theirs) != _kind(ours):
+            problem = f"its weight {prefix}{name} is {_kind(theirs)}, where its configuration makes {_kind(ours)}"
+            raise UserError("run", path, problem, "restore it from a copy, or train again")
+    module.load_state_dict(found)
+
+
+def _kind(weight: Any) -> str:
+    if not isinstance(weight, torch.Tensor):
+        return "none" if weight is None else "no tensor"
+    return f"{tuple(weight.shape)} {str(weight.dtype).removeprefix('torch.')}"
 
 
 def has_digest(path: Path) -> bool:

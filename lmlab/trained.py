@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from lmlab.checkpoints import read_checkpoint
+from lmlab.checkpoints import load_weights, read_checkpoint
 from lmlab.configuration import stored
 from lmlab.data import saved_tokenizers
 from lmlab.data.corpus import joined
@@ -258,11 +258,12 @@ def load(
     path = checkpoint_path(folder, checkpoint)
     saved = read_checkpoint(path)
     ours = saved["lmlab"]
+    if not {"tokenizer", "config"} <= set(ours):
+        raise UserError("run", path, "has parts missing", "restore it from a copy, or train again")
     tokenizer = saved_tokenizers.from_dict(ours["tokenizer"])
     config = stored.checked(ours["config"], where=path)
     shape = (len(tokenizer.vocabulary), config["embedding"]["dim"])
     model = build_model(config, torch.zeros(shape))
-    weights = {k.removeprefix("model."): v for k, v in saved["state_dict"].items() if k.startswith("model.")}
-    model.load_state_dict(weights)
+    load_weights(model, saved.get("state_dict"), path, prefix="model.")
     model.to(choose_device(device)).eval()
     return TrainedModel(model=model, tokenizer=tokenizer, config=config, folder=folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,23 @@ def test_the_one_before_stays(path: Path) -> None:
     save_checkpoint(SAVED | {"rows": []}, path, keep_previous=previous)
     assert previous.read_bytes() == before
     assert read_checkpoint(path)["rows"] == []
+    assert sorted(file.name for file in path.parent.iterdir()) == ["last.ckpt", "previous.ckpt"]
+
+
+def test_a_replacement_that_failed_leaves_nothing_the_next_time(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    previous = path.with_name("previous.ckpt")
+    replace = os.replace
+
+    def fail(source: Any, target: Any) -> None:
+        if Path(target) == path:
+            raise OSError(28, "No space left on device")
+        replace(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.replace", fail)
+        with pytest.raises(OSError, match="No space left"):
+            save_checkpoint(SAVED, path, keep_previous=previous)
+    save_checkpoint(SAVED, path, keep_previous=previous)
     assert sorted(file.name for file in path.parent.iterdir()) == ["last.ckpt", "previous.ckpt"]
 
 

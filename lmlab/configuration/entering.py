@@ -46,7 +46,8 @@ def what_is_left(folder: Path, config: dict[str, Any]) -> Task:
     summary = read_summary(folder)
     finished = summary.get("status") == "finished"
     can_go_on = any((folder / "checkpoints" / name).is_file() for name in _CHECKPOINTS)
-    if not finished and not can_go_on and not (folder / "checkpoints" / "best.ckpt").is_file():
+    has_weights = (folder / "checkpoints" / "best.ckpt").is_file()
+    if not finished and not can_go_on and not has_weights:
         return Task.NEW
     path = folder / "config.yaml"
     differing = _differing(stored.checked(plain_yaml.read(path), where=path), config)
@@ -57,9 +58,8 @@ def what_is_left(folder: Path, config: dict[str, Any]) -> Task:
     if finished:
         _check_texts(folder, config, summary)
         return Task.DONE
-    if not can_go_on:
-        _refuse(folder, "holds a run without a last.ckpt to go on from")
-    return Task.RESUME
+    # A run that was killed before its first last.ckpt may have a best.ckpt, and will have it again.
+    return Task.RESUME if can_go_on else Task.NEW
 
 
 def clear(folder: Path) -> None:

@@ -11,7 +11,7 @@ from lmlab.configuration.replay import replayed
 from lmlab.configuration.sweeping import read_record
 from lmlab.errors import UserError
 from lmlab.files import shown
-from lmlab.reporting.runs import find_run, has_checkpoint
+from lmlab.reporting.runs import find_run
 from lmlab.reporting.sweeps import read_summary
 
 # What may be changed without making the run another one: limits, and where its text lies now.
@@ -86,10 +86,7 @@ def run_to_go_on_with(arguments: list[str]) -> RunToGoOnWith:
     path = Path(typed_folder).expanduser()
     _check_diverged(path.absolute())
     if (path / "config.yaml").is_file() and not _can_go_on(path):
-        folder = path.absolute()
-        if has_checkpoint(folder):
-            problem = "has no last.ckpt to go on from"
-            raise UserError("run", typed_folder, problem, "restore checkpoints/last.ckpt, or start a new run")
+        folder = path.absolute()  # perhaps with a best.ckpt, which it will have again
     else:
         folder = find_run(typed_folder, output_dir=output_dir).absolute()
     for key, value in given.items():

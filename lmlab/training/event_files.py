@@ -35,6 +35,19 @@ class RunLogger(TensorBoardLogger):
             restarted = Event(session_log=SessionLog(status=SessionLog.START))
             self._experiment._get_file_writer().add_event(restarted, step=purge_from)
 
+    def log_metrics(self, metrics: Any, step: int | None = None) -> None:
+        """Writes figures.
+
+        Raises:
+            OSError: the disk is full; Lightning would call it a figure of an unsupported kind.
+        """
+        try:
+            super().log_metrics(metrics, step)
+        except ValueError as error:
+            if isinstance(error.__cause__, OSError):
+                raise error.__cause__ from None
+            raise
+
     def save(self) -> None:
         """Writes no hparams.yaml: config.yaml has the settings."""
 

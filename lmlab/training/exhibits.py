@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lmlab.checkpoints import read_checkpoint
+from lmlab.checkpoints import load_weights, read_checkpoint
 from lmlab.data.batching import IGNORE_INDEX, Streams
 from lmlab.data.datamodule import LanguageModelData
 from lmlab.data.generated import Generated, make_grammar
@@ -152,9 +152,9 @@ def _spread(names: list[str]) -> list[str]:
 
 
 def _prediction(model: RecurrentLM, tokenizer: Tokenizer, folder: Path, checkpoint: str, prompt: str) -> dict[str, Any]:
-    saved = read_checkpoint(folder / "checkpoints" / f"{checkpoint}.ckpt")
-    weights = {k.removeprefix("model."): v for k, v in saved["state_dict"].items() if k.startswith("model.")}
-    model.load_state_dict(weights)
+    path = folder / "checkpoints" / f"{checkpoint}.ckpt"
+    saved = read_checkpoint(path)
+    load_weights(model, saved.get("state_dict"), path, prefix="model.")
     chances = next_token_probabilities(model, start_of_text(tokenizer, tokenizer.encode(prompt).tolist()))
     top = chances.topk(min(TOP, len(chances)))
     pairs = zip(top.indices.tolist(), top.values.tolist(), strict=True)

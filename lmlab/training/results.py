@@ -11,7 +11,7 @@ import torch
 from pytorch_lightning.callbacks.early_stopping import EarlyStopping, EarlyStoppingReason
 
 from lmlab.build import instantiate
-from lmlab.checkpoints import read_checkpoint
+from lmlab.checkpoints import load_weights, read_checkpoint
 from lmlab.data.datamodule import LanguageModelData, fingerprint
 from lmlab.data.generated import Generated, make_grammar
 from lmlab.errors import UserError
@@ -119,7 +119,7 @@ def _figures_of_the_best(
     if best["global_step"] != step:
         problem = f"is of step {best['global_step']}, but the best evaluation was at step {step}"
         raise UserError("run", path, problem, "train the run again")
-    task.load_state_dict(best["state_dict"])
+    load_weights(task, best.get("state_dict"), path)
     task.model.to(device)
     wanted = config["evaluation"]
     found: dict[str, Any] = {}

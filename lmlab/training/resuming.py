@@ -96,8 +96,9 @@ def resume_from(folder: Path, changes: Mapping[str, Any], *, read: ReadConfig, c
     """
     saved = _last_checkpoint(folder)
     ours = saved["lmlab"]
-    if not {"tokenizer", "config"} <= set(ours) or not {"lmlab_task", "loops", "callbacks"} <= set(saved):
-        raise UserError("run", folder / "checkpoints" / "last.ckpt", "has parts missing", "train the run again")
+    if not _is_whole(saved):
+        problem = "has parts missing, or of another kind"
+        raise UserError("run", folder / "checkpoints" / "last.ckpt", problem, "train the run again")
     config = check(ours["config"], where=folder / "checkpoints" / "last.ckpt")
     config = _agreeing(folder, ours, config, read=read, check=check)
     _check_tokenizer(folder, ours["tokenizer"])
@@ -113,6 +114,28 @@ def resume_from(folder: Path, changes: Mapping[str, Any], *, read: ReadConfig, c
     _check_best(folder, saved)
     known = ours.get("text_fingerprints") or {"train": ours["train_fingerprint"]}
     return Resumption(changed, from_dict(ours["tokenizer"]), saved, position, dict(known))
+
+
+def _is_whole(saved: Mapping[str, Any]) -> bool:
+    """Whether all that a run goes on from is there, and of its kind."""
+    ours = saved["lmlab"]
+    kinds: dict[str, type] = {
+        "lmlab_task": dict, "loops": dict, "callbacks": dict, "state_dict": dict, "random_states": dict,
+        "optimizer_states": list, "lr_schedulers": list, "global_step": int,
+    }  # fmt: skip
+    own: dict[str, type] = {"tokenizer": dict, "config": dict, "train_fingerprint": str}
+    if ours["format"] == FORMAT:
+        own |= {"position": dict, "should_stop": bool, "event_files": dict, "text_fingerprints": dict}
+    if not all(isinstance(saved.get(name), kind) for name, kind in kinds.items()):
+        return False
+    if not all(isinstance(ours.get(name), kind) for name, kind in own.items()):
+        return False
+    position, files = ours.get("position", {}), ours.get("event_files", {})
+    return (
+        position.keys() <= {"epoch", "batch", "step"}
+        and all(type(value) is int for value in [*position.values(), *files.values()])
+        and all(size >= 0 for size in files.values())
+    )
 
 
 def _last_checkpoint(folder: Path) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import torch
 
 from lmlab import plain_yaml, signals
 from lmlab.build import check_target, instantiate
+from lmlab.checkpoints import load_weights
 from lmlab.data.datamodule import LanguageModelData
 from lmlab.data.saved_tokenizers import to_json
 from lmlab.device import choose_device, precision_warnings
@@ -129,6 +130,8 @@ def _assemble(
     steps = total_steps(config, data)
     task = build_task(config, model, total_steps=steps, steps_per_epoch=steps_per_epoch(config, data))
     task.vector_coverage = vectors.coverage
+    if resumption:  # Lightning loads them again, and would tell of others in many lines
+        load_weights(task, resumption.checkpoint.get("state_dict"), folder / "checkpoints" / "last.ckpt")
     clock = Clock()
     recorder = _recorder(config, folder, data, clock)
     notes = [*data.warnings, *vector_warnings(vectors), *precision_warnings(config["trainer"]["precision"], device)]
@@ -201,6 +204,14 @@ class _Run:
         with signals.deferred():
             self.trainer.fit(self.task, datamodule=self.data, ckpt_path="last.ckpt" if resumption else None)
         signals.check()
+        if (
+            resumption is not None
+            and resumption.position.batch
+            and resumption.position.step == self.trainer.global_step
+        ):
+            # It had ended within an epoch, which Lightning then counts as done; there was no step left to do so.
+            self.trainer.fit_loop.epoch_progress.increment_processed()
+            self.trainer.fit_loop.epoch_progress.increment_completed()
         if self.trainer.global_step < self.steps and not self.trainer.should_stop:
             problem = f"ended after step {self.trainer.global_step} of {self.steps} without reaching a limit"
             raise UserError("training", None, problem, f"go on: {resume_command(self.folder)}")

@@ -114,7 +114,8 @@ def test_one_that_diverged_would_do_so_again(tmp_path: Path, config: dict[str, A
 @pytest.mark.parametrize("name", ["last.ckpt", "previous.ckpt"])
 def test_either_checkpoint_is_enough_to_go_on(tmp_path: Path, config: dict[str, Any], name: str) -> None:
     folder = left_by_a_run(tmp_path / "0_a", config, status="interrupted", last=False)
-    assert "without a last.ckpt" in refused(config, folder)
+    assert what_is_left(folder, config) is Task.NEW  # it will have its best.ckpt again
+    assert "seed was 0 and is 7" in refused({**config, "seed": 7}, folder)
     (folder / "checkpoints" / name).touch()
     assert what_is_left(folder, config) is Task.RESUME
 

@@ -85,3 +85,7 @@ def test_a_full_disk_is_an_error_that_names_the_file(takes: int, tmp_path: Path)
         writer.add_event(event_files.Event(step=1))
     assert caught.value.errno == errno.ENOSPC
     assert caught.value.filename == _Full.name
+    logger = RunLogger(tmp_path)
+    logger.experiment._get_file_writer().event_writer = writer
+    with pytest.raises(OSError, match="No space left"):
+        logger.log_metrics({"loss": 1.0}, 1)

@@ -285,3 +285,25 @@ def test_divergence_is_an_error_of_its_own(text_file: Path, tmp_path: Path) -> N
     overrides = ["optimizer=sgd", "optimizer.lr=1e30", "trainer.gradient_clip_val=null", "model=rnn"]
     with pytest.raises(Diverged):
         trained(compose_config(text_file, *overrides), tmp_path / "run")
+
+
+@pytest.mark.parametrize("part", ["lmlab_task", "callbacks", "random_states", "optimizer_states", "position", "config"])
+def test_a_checkpoint_with_parts_missing_is_told(run: Path, part: str) -> None:
+    path = run / "checkpoints" / "last.ckpt"
+    saved = read_checkpoint(path)
+    del (saved if part in saved else saved["lmlab"])[part]
+    save_checkpoint(saved, path)
+    assert "has parts missing" in refused(run)
+
+
+def test_weights_of_another_shape_are_told_by_name(run: Path) -> None:
+    import lmlab
+
+    for name in ("last", "best"):
+        path = run / "checkpoints" / f"{name}.ckpt"
+        saved = read_checkpoint(path)
+        saved["state_dict"]["model.decoder.bias"] = torch.zeros(3)
+        save_checkpoint(saved, path)
+    assert "its weight model.decoder.bias is (3,) float32, where its configuration makes (25,) float32" in refused(run)
+    with pytest.raises(UserError, match=r"its weight model\.decoder\.bias is \(3,\)"):
+        lmlab.load(run)
