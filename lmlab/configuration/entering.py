@@ -166,5 +166,7 @@ def remove_if_unused(folder: Path) -> None:
     for empty in (folder / ".hydra", folder, folder.parent):
         try:
             os.rmdir(empty)
+        except FileNotFoundError:  # refused before there was a record
+            continue
         except OSError:
             return

@@ -101,6 +101,8 @@ def tell_sweep(folder: Path, *, interrupted: bool) -> None:
     say(f"compare     tensorboard --logdir {shown(folder)} (page HPARAMS)")
     if interrupted:
         return
+    if any(job.status == "interrupted" for job in jobs):
+        say(f"paused; to go on  {again}")
     failed = sum(job.status == "failed" or job.folder in _failed for job in jobs)
     if failed:
         problem = f"{failed} of {len(jobs)} jobs failed, for the reasons above"

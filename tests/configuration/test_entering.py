@@ -224,6 +224,9 @@ def test_only_a_folder_without_results_is_removed(tmp_path: Path) -> None:
         for name in (".hydra/config.yaml", "train.log", "config.yaml", ".lmlab.lock"):
             (folder / name).touch()
     (used / "metrics.csv").touch()
+    (tmp_path / "c" / "new").mkdir(parents=True)
+    remove_if_unused(tmp_path / "c" / "new")
+    assert not (tmp_path / "c").exists()
     remove_if_unused(empty)
     remove_if_unused(used)
     assert not empty.parent.exists()
