@@ -78,7 +78,7 @@ def shown(path: Path) -> str:
     """A path as it is shown and typed: relative where that is shorter."""
     try:
         return str(path.relative_to(Path.cwd()))
-    except ValueError:
+    except (ValueError, FileNotFoundError):  # elsewhere, or the current folder is gone
         return str(path)
 
 

@@ -30,6 +30,9 @@ def lock(folder: Path, field: str, remedy: str) -> FileLock:
         taken.acquire()
     except Timeout:
         raise Refused(field, shown(folder), "another process is working on it at the moment", remedy) from None
+    except OSError as error:
+        problem = f"its {NAME} cannot be written: {error.strerror or error}"
+        raise Refused(field, shown(folder), problem, "see that you may write to the folder, or use a copy") from None
     return taken
 
 

@@ -31,6 +31,8 @@ def report(config: DictConfig) -> None:
 
     records = find_records(config.runs, output_dir=config.output_dir)
     folder = _folder(config, records)
+    if folder.is_symlink() and config.output is None:
+        raise UserError("output", folder, "is a link out of the run's folder", "name a folder: output=...")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError:

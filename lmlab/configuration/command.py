@@ -173,6 +173,8 @@ def describe(error: BaseException, arguments: list[str]) -> str:
     room = _no_room(error)
     if room is not None:
         return str(room)
+    if isinstance(error, FileNotFoundError) and not error.filename:
+        return str(UserError("folder", None, "the current one is gone", "change to one that is there (cd)"))
     if isinstance(error, OSError) and error.filename:
         remedy = "check the path and its permissions"
         if error.filename == terminal.OUTPUT:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
@@ -31,6 +32,25 @@ class Task(Enum):
     DONE = "done"
 
 
+def check_own(folder: Path) -> None:
+    """Refuses a run's folder that leads elsewhere: what is written there would be written to another place.
+
+    Args:
+        folder: the run's; may not be there yet.
+
+    Raises:
+        Refused: it is a link, or has a link or anything else that is no file and no folder in it.
+    """
+    if folder.is_symlink():
+        raise Refused("run", shown(folder), "is a link", "give the folder that it leads to")
+    for place in (folder, folder / "checkpoints", folder / ".hydra"):
+        for path in place.iterdir() if place.is_dir() else ():
+            mode = path.lstat().st_mode
+            if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+                kind = "a link" if stat.S_ISLNK(mode) else "no file"
+                raise Refused("run", shown(path), f"is {kind}, and a run writes into its own folder only", "remove it")
+
+
 def what_is_left(folder: Path, config: dict[str, Any]) -> Task:
     """What is left to do in a folder that a run of this configuration is to have.
 
@@ -43,6 +63,7 @@ def what_is_left(folder: Path, config: dict[str, Any]) -> Task:
     Raises:
         Refused: the folder holds a run of another configuration or text, or one that diverged.
     """
+    check_own(folder)
     summary = read_summary(folder)
     finished = summary.get("status") == "finished"
     can_go_on = any((folder / "checkpoints" / name).is_file() for name in _CHECKPOINTS)

@@ -83,12 +83,12 @@ def run_to_go_on_with(arguments: list[str]) -> RunToGoOnWith:
     given = dict(word.partition("=")[::2] for word in arguments)
     typed_folder = given.pop("run")
     output_dir = given.pop("output_dir", "outputs")
-    path = Path(typed_folder).expanduser()
+    path = Path(typed_folder).expanduser().resolve()
     _check_diverged(path.absolute())
     if (path / "config.yaml").is_file() and not _can_go_on(path):
         folder = path.absolute()  # perhaps with a best.ckpt, which it will have again
     else:
-        folder = find_run(typed_folder, output_dir=output_dir).absolute()
+        folder = find_run(typed_folder, output_dir=output_dir).resolve()
     for key, value in given.items():
         if key not in CHANGEABLE:
             remedy = f"only {', '.join(CHANGEABLE)} may; start a new run for anything else"
@@ -124,9 +124,12 @@ def _value(arguments: list[str], key: str) -> str:
 
 def _whole_number(key: str, value: str) -> int:
     try:
-        return int(value)
+        number = int(value) if len(value) < 30 else 2**63
     except ValueError:
         raise UserError(key, value, "is not a whole number", f"for example {key}=20") from None
+    if abs(number) >= 2**63:
+        raise UserError(key, stored.printable(value), "is too large a number", f"for example {key}=20")
+    return number
 
 
 def _check_diverged(folder: Path) -> None:

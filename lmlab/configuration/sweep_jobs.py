@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 
 from lmlab.configuration import sweeping
 from lmlab.configuration.command import describe
-from lmlab.configuration.entering import Task, what_is_left
+from lmlab.configuration.entering import Task, check_own, what_is_left
 from lmlab.configuration.folders import log_to, write_record
 from lmlab.configuration.working import checked, taken_pause, work
 from lmlab.errors import InterruptedRun, Refused, UserError
@@ -53,6 +53,7 @@ def sweep_job(config: DictConfig, folder: Path, number: int, overrides: list[str
 def _do_job(config: DictConfig, folder: Path, hparams: dict[str, str], label: str) -> str:
     """Does what is left of a job; returns what is to be said of it besides its figures."""
     record = copy.deepcopy(config)
+    check_own(folder)
     if not (folder / ".hydra").exists():
         write_record(folder, record)  # also of a job that is refused: its settings stand in the sweep's table
     plain = checked(config)

@@ -91,6 +91,8 @@ def _sweep_folder(parent: str, fresh: bool, parameters: Any) -> str:
     """The folder of the sweep on the command line: the one it was begun in before, or a new one."""
     current = current_sweep()
     if current is not None:
+        if _locks:  # not in a worker of a launcher, which has no command line
+            _check_swept(current, _swept(parameters))
         return str(current)
     ignored = ("fresh=", "stop_after_tokens=", "-m", "--multirun")
     record = {"arguments": [a for a in sys.argv[1:] if not a.startswith(ignored)], "directory": os.getcwd()}
@@ -103,6 +105,18 @@ def _sweep_folder(parent: str, fresh: bool, parameters: Any) -> str:
     enter_sweep(folder)
     announce(folder, begun_before=before is not None)
     return str(folder)
+
+
+def _check_swept(folder: Path, swept: dict[str, int]) -> None:
+    """Refuses a record whose grid is not that of its words: jobs would be numbered and named by another.
+
+    Raises:
+        UserError: it is not.
+    """
+    record = read_record(folder)
+    if record is None or record.get("swept") != swept:
+        problem = "its list of what is swept does not follow from its arguments"
+        raise UserError("run", folder / RECORD, problem, "restore it, or start the sweep again")
 
 
 def announce(folder: Path, *, begun_before: bool) -> None:

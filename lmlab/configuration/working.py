@@ -12,7 +12,7 @@ from lmlab import plain_yaml
 from lmlab.configuration import stored
 from lmlab.configuration.checks import check_training
 from lmlab.configuration.command import describe
-from lmlab.configuration.entering import Task, clear, tidy
+from lmlab.configuration.entering import Task, check_own, clear, tidy
 from lmlab.configuration.folders import log_to, store_absolute_paths, write_record
 from lmlab.configuration.glove import obtain_vectors
 from lmlab.configuration.resume import run_to_go_on_with, stored_configuration
@@ -117,6 +117,7 @@ def go_on(arguments: list[str]) -> None:
         InterruptedRun: a signal ended it again.
     """
     run = run_to_go_on_with(arguments)
+    check_own(run.folder)
     config = None if run.has_checkpoint else _begun_again(run.folder, run.changes)
     with locked(run.folder):
         tidy(run.folder)

@@ -185,7 +185,8 @@ def _number(cell: object) -> float | None:
 def _read_text(path: Path) -> str:
     """A file's text with marks for bytes that are no UTF-8; empty where it cannot be read."""
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        # A pipe would be waited for, without end.
+        return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     except OSError:
         return ""
 

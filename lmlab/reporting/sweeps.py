@@ -112,8 +112,11 @@ def _read_job(folder: Path) -> Job:
 
 def read_summary(folder: Path) -> dict[str, Any]:
     """A run's summary; empty where there is none that can be read."""
+    path = folder / "summary.json"
     try:
-        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        if not path.is_file():  # a pipe would be waited for, without end
+            return {}
+        summary = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
     return summary if isinstance(summary, dict) else {}

@@ -24,6 +24,7 @@ ReadConfig = Callable[[Path], Any]
 
 # Limits of a run may be raised on the way where the schedule of the learning rate does not depend on them.
 LIMITS = ("trainer.max_epochs", "trainer.max_steps", "trainer.max_tokens")
+PAUSE = "stop_after_tokens"
 LENGTH_DEPENDENT = ("lmlab.training.schedulers.Cosine", "lmlab.training.schedulers.OneCycle")
 
 
@@ -33,6 +34,7 @@ class Resumption:
 
     Args:
         config: plain and resolved, with what was typed now.
+        config_before: without.
         tokenizer: fitted when the run began.
         checkpoint: last.ckpt, verified.
         position: where it stands.
@@ -41,6 +43,7 @@ class Resumption:
     """
 
     config: Config
+    config_before: Config
     tokenizer: Tokenizer
     checkpoint: dict[str, Any]
     position: Position
@@ -67,6 +70,13 @@ class Resumption:
                 problem = f"its {split} text has changed"
                 remedy = "restore it (data.path=... says where a text was moved to), or start a new run"
                 raise UserError("run", shown(folder), problem, remedy)
+
+    def keep_changes(self, folder: Path) -> None:
+        """Writes what was typed now into last.ckpt, once all is checked: a refused command changes nothing."""
+        if self.config != self.config_before:
+            # First the checkpoint, which counts, with what the file beside it says until that is written too.
+            self.checkpoint["lmlab"] |= {"config": self.config, "config_before": self.config_before}
+            save_checkpoint(self.checkpoint, folder / "checkpoints" / "last.ckpt")
 
     def check_position(self, *, num_batches: int, folder: Path) -> None:
         """Refuses a checkpoint whose place in the text and number of steps do not belong together.
@@ -103,17 +113,15 @@ def resume_from(folder: Path, changes: Mapping[str, Any], *, read: ReadConfig, c
     config = _agreeing(folder, ours, config, read=read, check=check)
     _check_tokenizer(folder, ours["tokenizer"])
     changed = _changed(config, changes, saved)
-    if changed != config:
-        # First the checkpoint, which counts, with what the file beside it says until that is written too.
-        ours |= {"config": changed, "config_before": config}
-        save_checkpoint(saved, folder / "checkpoints" / "last.ckpt")
+    # As the run would be read the next time.
+    check(changed, where=folder / "checkpoints" / "last.ckpt")
     if ours["format"] < FORMAT:
         position = Position.from_loops(saved["loops"], saved["global_step"])
     else:
         position = Position(**ours["position"])
-    _check_best(folder, saved)
+    _check_best(folder, saved, config)
     known = ours.get("text_fingerprints") or {"train": ours["train_fingerprint"]}
-    return Resumption(changed, from_dict(ours["tokenizer"]), saved, position, dict(known))
+    return Resumption(changed, config, from_dict(ours["tokenizer"]), saved, position, dict(known))
 
 
 def _is_whole(saved: Mapping[str, Any]) -> bool:
@@ -131,11 +139,21 @@ def _is_whole(saved: Mapping[str, Any]) -> bool:
     if not all(isinstance(ours.get(name), kind) for name, kind in own.items()):
         return False
     position, files = ours.get("position", {}), ours.get("event_files", {})
+    recorder = saved["callbacks"].get("Recorder")
+    rows = recorder.get("rows") if isinstance(recorder, dict) else None
     return (
-        position.keys() <= {"epoch", "batch", "step"}
+        isinstance(rows, list)
+        and all(isinstance(row, dict) and _is_row(row) for row in rows)
+        and len(saved["optimizer_states"]) == len(saved["lr_schedulers"]) == 1
+        and position.keys() in ({"epoch", "batch", "step"}, set())
+        and position.get("step", saved["global_step"]) == saved["global_step"]
         and all(type(value) is int for value in [*position.values(), *files.values()])
         and all(size >= 0 for size in files.values())
     )
+
+
+def _is_row(row: Mapping[str, Any]) -> bool:
+    return all(isinstance(row.get(name), int | float) for name in ("step", "val/nats_per_token"))
 
 
 def _last_checkpoint(folder: Path) -> dict[str, Any]:
@@ -216,7 +234,9 @@ def _check_raised(name: str, value: int, stored: int, config: Config, saved: Map
     if config["scheduler"]["_target_"] in LENGTH_DEPENDENT:
         problem = "the learning rate follows the run's length, so another length would make it jump"
         raise UserError(name, value, problem, "start a new run of that length (stop_after_tokens=... pauses one)")
-    if value != -1 and (stored == -1 or value < stored):
+    if stored == -1:
+        raise UserError(name, value, "this run has no such limit to be raised", "raise the one that it has")
+    if value != -1 and value < stored:
         problem = f"would lower the limit of a run that goes on ({stored}; -1 is none)"
         raise UserError(name, value, problem, "raise it, or start a new run")
     if saved["lmlab"].get("should_stop"):
@@ -224,9 +244,9 @@ def _check_raised(name: str, value: int, stored: int, config: Config, saved: Map
         raise UserError(name, value, problem, "start a new run with a larger callbacks.early_stopping.patience")
 
 
-def _check_best(folder: Path, saved: Mapping[str, Any]) -> None:
+def _check_best(folder: Path, saved: Mapping[str, Any], config: Config) -> None:
     """Refuses to train on where the best weights so far are lost, for no summary could be made of them."""
-    rows = saved["callbacks"].get("Recorder", {}).get("rows", [])
+    rows = saved["callbacks"]["Recorder"]["rows"]
     if not rows:
         return
     best = min(rows, key=lambda row: row["val/nats_per_token"])
@@ -237,7 +257,13 @@ def _check_best(folder: Path, saved: Mapping[str, Any]) -> None:
     before_end = path.with_name(BEST_BEFORE_END)
     if before_end.is_file() and read_checkpoint(before_end)["global_step"] == best["step"]:
         save_checkpoint(read_checkpoint(before_end), path)
-    step = read_checkpoint(path)["global_step"]
+    found = read_checkpoint(path)
+    step = found["global_step"]
+    for name, old, new in differences(found["lmlab"]["config"], config):
+        # These may have been changed on the way.
+        if name not in (*LIMITS, "data.path", "data.source.path", PAUSE):
+            problem = f"is of another run: its {name} is {_typed(old)}, this run's {_typed(new)}"
+            raise UserError("run", shown(path), problem, remedy)
     # One of a later step was saved after last.ckpt, and will be again; so will that of the end itself.
     if step < best["step"] or (step != best["step"] and step < saved["global_step"]):
         problem = f"is of step {step}, but the best evaluation was at step {best['step']:g}"

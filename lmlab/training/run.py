@@ -117,6 +117,7 @@ def _assemble(
     if resumption:
         resumption.check_texts(fingerprints, folder)
         resumption.check_position(num_batches=len(data.train_loader), folder=folder)
+        resumption.keep_changes(folder)
         log.info(f"going on with {folder} after step {resumption.position.step:,}")
     pl.seed_everything(config["seed"], verbose=False)
     vectors = _vectors_to_be_loaded(config, data, resumption) if resumption else build_vectors(config, data.tokenizer)

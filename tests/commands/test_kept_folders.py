@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -90,6 +91,27 @@ def test_a_strangers_sweep_is_refused_and_stays(tmp_path: Path, record: dict[str
     assert told(train(f"run={folder}", cwd=tmp_path)).startswith("error: ")
     assert contents(folder) == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["evil.yaml", "hubconf.py", "sweep"]
+
+
+@pytest.mark.parametrize("inside", ["checkpoints", "train.log", "events.out.tfevents.1.x", "report", "pipe"])
+def test_a_run_that_leads_elsewhere_is_refused(place: Path, tmp_path: Path, inside: str) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(place / "run", run)
+    victim = tmp_path / "victim"
+    if inside in ("checkpoints", "report"):
+        shutil.rmtree(run / inside, ignore_errors=True)
+        victim.mkdir()
+        (run / inside).symlink_to(victim)
+    elif inside == "pipe":
+        os.mkfifo(run / inside)
+    else:
+        victim.write_text("precious")
+        (run / inside).unlink(missing_ok=True)
+        (run / inside).symlink_to(victim)
+    before = {path: path.lstat().st_mtime_ns for path in tmp_path.rglob("*")}
+    line = told(train(f"run={run}", "trainer.max_epochs=2", cwd=tmp_path))
+    assert inside in line
+    assert {path: path.lstat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
 def test_a_strangers_configuration_runs_nothing(tmp_path: Path) -> None:

@@ -213,7 +213,8 @@ def test_a_raised_limit_survives_a_kill_before_its_first_step(run: Path) -> None
     from lmlab.configuration import stored
     from lmlab.training.resuming import resume_from
 
-    resume_from(run, {"trainer.max_epochs": 4}, read=plain_yaml.read, check=stored.checked)
+    resumption = resume_from(run, {"trainer.max_epochs": 4}, read=plain_yaml.read, check=stored.checked)
+    resumption.keep_changes(run)
     assert plain_yaml.read(run / "config.yaml")["trainer"]["max_epochs"] == 3
     go_on(run)
     assert plain_yaml.read(run / "config.yaml")["trainer"]["max_epochs"] == 4
@@ -307,3 +308,18 @@ def test_weights_of_another_shape_are_told_by_name(run: Path) -> None:
     assert "its weight model.decoder.bias is (3,) float32, where its configuration makes (25,) float32" in refused(run)
     with pytest.raises(UserError, match=r"its weight model\.decoder\.bias is \(3,\)"):
         lmlab.load(run)
+
+
+def test_best_weights_of_another_run_are_told(run: Path) -> None:
+    path = run / "checkpoints" / "best.ckpt"
+    saved = read_checkpoint(path)
+    saved["lmlab"]["config"]["seed"] = 5
+    save_checkpoint(saved, path)
+    assert "is of another run: its seed is 5, this run's 0" in refused(run)
+
+
+def test_what_is_typed_beside_a_refusal_is_forgotten(run: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.txt"
+    other.write_text("Another text altogether. " * 900)
+    assert "text has changed" in refused(run, **{"data.path": str(other)})
+    go_on(run)
