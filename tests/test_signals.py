@@ -91,7 +91,9 @@ def test_the_handlers_are_given_back_when_an_exception_passes() -> None:
 def test_a_second_run_in_a_notebook_does_not_end_with_the_first_ones_signal() -> None:
     with signals.deferred():
         signal.raise_signal(signal.SIGINT)
+    assert signals.received() == signal.SIGINT
     with signals.deferred():
+        assert signals.received() is None
         signals.check()
 
 

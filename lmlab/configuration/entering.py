@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from lmlab import plain_yaml
 from lmlab.build import instantiate
+from lmlab.changes import PAUSE, differences
 from lmlab.configuration import stored
 from lmlab.errors import Refused
 from lmlab.files import remove_parts, shown
@@ -119,19 +119,11 @@ def _differing(found: dict[str, Any], config: dict[str, Any]) -> str | None:
     An embedding's size that was read from its file does not, nor do `fresh` and where a run pauses.
     """
     expected = {**config, "fresh": found["fresh"], "embedding": {**config["embedding"]}}
-    expected["stop_after_tokens"] = found["stop_after_tokens"]
+    expected[PAUSE] = found[PAUSE]
     if expected["embedding"]["dim"] is None:
         expected["embedding"]["dim"] = found["embedding"]["dim"]
-    first = next(_differences(found, expected), None)
+    first = next(differences(found, expected), None)
     return None if first is None else f"{first[0]} was {first[1]!r} and is {first[2]!r}"
-
-
-def _differences(first: Any, second: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
-    if isinstance(first, dict) and isinstance(second, dict):
-        for key in [*first, *(key for key in second if key not in first)]:
-            yield from _differences(first.get(key), second.get(key), f"{name}.{key}" if name else str(key))
-    elif first != second:
-        yield name, first, second
 
 
 def _check_texts(folder: Path, config: dict[str, Any], summary: dict[str, Any]) -> None:

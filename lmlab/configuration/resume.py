@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lmlab import plain_yaml
+from lmlab.changes import CHANGEABLE, LIMITS, PAUSE, TEXT
 from lmlab.configuration import stored
 from lmlab.configuration.replay import replayed
 from lmlab.configuration.sweeping import read_record
@@ -13,11 +14,6 @@ from lmlab.errors import UserError
 from lmlab.files import shown
 from lmlab.reporting.runs import find_run
 from lmlab.reporting.sweeps import read_summary
-
-# What may be changed without making the run another one: limits, and where its text lies now.
-LIMITS = ("trainer.max_epochs", "trainer.max_steps", "trainer.max_tokens")
-PAUSE = "stop_after_tokens"
-CHANGEABLE = (*LIMITS, "data.path", PAUSE)
 
 
 def asks_to_resume(arguments: list[str]) -> bool:
@@ -99,8 +95,8 @@ def run_to_go_on_with(arguments: list[str]) -> RunToGoOnWith:
     pause = None if given.get(PAUSE) in (None, "null") else _whole_number(PAUSE, given[PAUSE])
     if pause is not None and pause < 1:
         raise UserError(PAUSE, pause, "is less than 1", "leave it out to train to the end")
-    if "data.path" in given:
-        changes["data.path"] = str(Path(given["data.path"].strip("'\"")).expanduser().absolute())
+    if TEXT in given:
+        changes[TEXT] = str(Path(given[TEXT].strip("'\"")).expanduser().absolute())
     return RunToGoOnWith(folder, changes, pause, _can_go_on(folder))
 
 

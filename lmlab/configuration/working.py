@@ -9,6 +9,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from lmlab import plain_yaml
+from lmlab.changes import PAUSE, TEXT
 from lmlab.configuration import stored
 from lmlab.configuration.checks import check_training
 from lmlab.configuration.command import describe
@@ -41,8 +42,8 @@ def checked(config: DictConfig) -> dict[str, Any]:
 
 def taken_pause(config: dict[str, Any]) -> int | None:
     """Where the run pauses, which is no part of what it is and so not stored."""
-    pause: int | None = config["stop_after_tokens"]
-    config["stop_after_tokens"] = None
+    pause: int | None = config[PAUSE]
+    config[PAUSE] = None
     return pause
 
 
@@ -144,7 +145,7 @@ def _begun_again(folder: Path, changes: dict[str, Any]) -> dict[str, Any]:
     config = stored_configuration(folder)
     for name, value in changes.items():
         part, _, key = name.partition(".")
-        if name == "data.path":
+        if name == TEXT:
             if "path" not in config["data"]["source"]:
                 raise UserError(name, value, "this run reads no text of yours", "leave it out")
             config["data"]["source"]["path"] = value

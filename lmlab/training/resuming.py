@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lmlab.changes import CHANGEABLE, LIMITS, TEXT, differences
 from lmlab.checkpoints import BEST_BEFORE_END, FORMAT, read_checkpoint, save_checkpoint
 from lmlab.data.saved_tokenizers import from_dict
 from lmlab.data.tokenizers import Tokenizer
@@ -22,9 +23,7 @@ Config = dict[str, Any]
 CheckConfig = Callable[..., Config]
 ReadConfig = Callable[[Path], Any]
 
-# Limits of a run may be raised on the way where the schedule of the learning rate does not depend on them.
-LIMITS = ("trainer.max_epochs", "trainer.max_steps", "trainer.max_tokens")
-PAUSE = "stop_after_tokens"
+# Schedules that follow the run's length: a limit raised on the way would make their rates jump.
 LENGTH_DEPENDENT = ("lmlab.training.schedulers.Cosine", "lmlab.training.schedulers.OneCycle")
 
 
@@ -217,7 +216,7 @@ def _changed(config: Config, changes: Mapping[str, Any], saved: Mapping[str, Any
     changed: Config = json.loads(json.dumps(config))
     for name, value in changes.items():
         part, _, key = name.partition(".")
-        if name == "data.path":
+        if name == TEXT:
             if "path" not in changed["data"]["source"]:
                 raise UserError(name, value, "this run reads no text of yours", "leave it out")
             changed["data"]["path"] = changed["data"]["source"]["path"] = value
@@ -261,23 +260,13 @@ def _check_best(folder: Path, saved: Mapping[str, Any], config: Config) -> None:
     step = found["global_step"]
     for name, old, new in differences(found["lmlab"]["config"], config):
         # These may have been changed on the way.
-        if name not in (*LIMITS, "data.path", "data.source.path", PAUSE):
+        if name not in (*CHANGEABLE, "data.source.path"):
             problem = f"is of another run: its {name} is {_typed(old)}, this run's {_typed(new)}"
             raise UserError("run", shown(path), problem, remedy)
     # One of a later step was saved after last.ckpt, and will be again; so will that of the end itself.
     if step < best["step"] or (step != best["step"] and step < saved["global_step"]):
         problem = f"is of step {step}, but the best evaluation was at step {best['step']:g}"
         raise UserError("run", shown(path), problem, remedy)
-
-
-def differences(first: Config, second: Config, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Settings whose values differ, by dotted name, with both values; None for what one of them lacks."""
-    for key in [*first, *(key for key in second if key not in first)]:
-        one, other = first.get(key), second.get(key)
-        if isinstance(one, dict) and isinstance(other, dict):
-            yield from differences(one, other, f"{prefix}{key}.")
-        elif one != other or type(one) is not type(other):
-            yield f"{prefix}{key}", one, other
 
 
 def _typed(value: Any) -> str:
