@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import torch
 
+from lmlab import plain_yaml
+from lmlab.changes import CHANGEABLE, differences
 from lmlab.checkpoints import load_weights, read_checkpoint
 from lmlab.configuration import stored
 from lmlab.data import saved_tokenizers
@@ -262,8 +264,26 @@ def load(
         raise UserError("run", path, "has parts missing", "restore it from a copy, or train again")
     tokenizer = saved_tokenizers.from_dict(ours["tokenizer"])
     config = stored.checked(ours["config"], where=path)
+    _check_beside(folder, config, path)
     shape = (len(tokenizer.vocabulary), config["embedding"]["dim"])
     model = build_model(config, torch.zeros(shape))
     load_weights(model, saved.get("state_dict"), path, prefix="model.")
     model.to(choose_device(device)).eval()
     return TrainedModel(model=model, tokenizer=tokenizer, config=config, folder=folder)
+
+
+def _check_beside(folder: Path, config: dict[str, Any], path: Path) -> None:
+    """Refuses a checkpoint of another run than the config.yaml beside it: its figures would be told as this run's.
+
+    Raises:
+        UserError: naming the first setting that differs.
+    """
+    beside = folder / "config.yaml"
+    if not beside.is_file():
+        return
+    found = stored.checked(plain_yaml.read(beside), where=beside)
+    for name, said, true in differences(found, config):
+        # These may have been changed on the way.
+        if name not in (*CHANGEABLE, "data.source.path"):
+            problem = f"its {name} is {true!r}, but config.yaml says {said!r}: one of them is of another run"
+            raise UserError("run", path, problem, "restore it, or delete config.yaml: the checkpoint has its own copy")

@@ -13,6 +13,7 @@ import pytest
 import torch
 from conftest import compose_config, go_on
 
+import lmlab
 from lmlab import plain_yaml
 from lmlab.checkpoints import read_checkpoint, save_checkpoint
 from lmlab.errors import Diverged, UserError
@@ -298,8 +299,6 @@ def test_a_checkpoint_with_parts_missing_is_told(run: Path, part: str) -> None:
 
 
 def test_weights_of_another_shape_are_told_by_name(run: Path) -> None:
-    import lmlab
-
     for name in ("last", "best"):
         path = run / "checkpoints" / f"{name}.ckpt"
         saved = read_checkpoint(path)
@@ -316,6 +315,8 @@ def test_best_weights_of_another_run_are_told(run: Path) -> None:
     saved["lmlab"]["config"]["seed"] = 5
     save_checkpoint(saved, path)
     assert "is of another run: its seed is 5, this run's 0" in refused(run)
+    with pytest.raises(UserError, match=r"its seed is 5, but config\.yaml says 0"):
+        lmlab.load(run)
 
 
 def test_what_is_typed_beside_a_refusal_is_forgotten(run: Path, tmp_path: Path) -> None:
