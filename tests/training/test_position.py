@@ -66,7 +66,7 @@ class _Module(pl.LightningModule):
 
 @pytest.mark.parametrize("limits", [{"max_epochs": 3}, {"max_steps": 13, "max_epochs": 9}])
 @pytest.mark.parametrize("every", [{}, {"val_check_interval": 3, "check_val_every_n_epoch": None}])
-@pytest.mark.parametrize("done", (0, 1, 3, 4, 5, 6, 9, 10, 12))
+@pytest.mark.parametrize("done", [0, 1, 3, 4, 5, 6, 9, 10, 12])
 def test_lightning_goes_on_with_the_next_batch_and_evaluation(
     done: int, limits: dict[str, Any], every: dict[str, Any], tmp_path: Any
 ) -> None:
