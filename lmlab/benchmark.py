@@ -9,8 +9,8 @@ signals.own(__name__)
 
 from omegaconf import DictConfig
 
-from lmlab.configuration.checks import check_benchmark
-from lmlab.configuration.command import composed_command
+from lmlab.config.checks import check_benchmark
+from lmlab.config.command import composed_command
 
 
 def benchmark(config: DictConfig) -> None:

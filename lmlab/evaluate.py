@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from lmlab.configuration.checks import check_evaluation
-from lmlab.configuration.command import composed_command
+from lmlab.config.checks import check_evaluation
+from lmlab.config.command import composed_command
 from lmlab.errors import UserError
 from lmlab.reporting.runs import find_run
 

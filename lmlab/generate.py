@@ -11,8 +11,8 @@ import sys
 
 from omegaconf import DictConfig
 
-from lmlab.configuration.checks import check_sampling
-from lmlab.configuration.command import composed_command
+from lmlab.config.checks import check_sampling
+from lmlab.config.command import composed_command
 from lmlab.reporting.runs import find_run
 
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from lmlab.configuration import schema
-from lmlab.configuration.command import compose, run_command
-from lmlab.configuration.folders import configuration_folder
-from lmlab.configuration.folding import group_options
+from lmlab.config import schema
+from lmlab.config.command import compose, run_command
+from lmlab.config.error_messages import group_options
+from lmlab.config.folders import configuration_folder
 from lmlab.data.cache import cache_folder
 from lmlab.data.catalogue import GLOVE, TEXTS
 from lmlab.data.download import RemoteFile, texts_folder

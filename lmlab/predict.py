@@ -11,8 +11,8 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from lmlab.configuration.checks import check_prediction
-from lmlab.configuration.command import composed_command
+from lmlab.config.checks import check_prediction
+from lmlab.config.command import composed_command
 from lmlab.reporting.runs import checkpoint_names, find_run
 from lmlab.reporting.tables import aligned
 

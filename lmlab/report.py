@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
-from lmlab.configuration.checks import check_report
-from lmlab.configuration.command import composed_command
+from lmlab.config.checks import check_report
+from lmlab.config.command import composed_command
 from lmlab.errors import InterruptedRun, UserError
 from lmlab.files import shown
 

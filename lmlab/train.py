@@ -12,8 +12,8 @@ import sys
 
 def main() -> None:
     """The command."""
-    from lmlab.configuration.command import run_command
-    from lmlab.configuration.jobs import run
+    from lmlab.config.command import run_command
+    from lmlab.launch.jobs import run
 
     unsaved = "nothing was begun; the same command begins"
     sys.exit(run_command(run, sys.argv[1:], if_interrupted=unsaved, output_is_all=False))

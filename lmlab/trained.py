@@ -11,7 +11,7 @@ import torch
 from lmlab import plain_yaml
 from lmlab.changes import CHANGEABLE, differences
 from lmlab.checkpoints import load_weights, read_checkpoint
-from lmlab.configuration import stored
+from lmlab.config import stored
 from lmlab.data import saved_tokenizers
 from lmlab.data.corpus import joined
 from lmlab.data.reading import unix_line_ends

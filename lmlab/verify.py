@@ -39,8 +39,8 @@ def verify(config: DictConfig) -> None:
 
 def main() -> None:
     """The command."""
-    from lmlab.configuration.checks import check_verify
-    from lmlab.configuration.command import composed_command
+    from lmlab.config.checks import check_verify
+    from lmlab.config.command import composed_command
 
     composed_command("verify", check_verify, verify, if_interrupted="not all was checked; the same command begins anew")
 

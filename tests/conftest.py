@@ -57,9 +57,9 @@ def compose_config(text: Path, *overrides: str) -> dict[str, Any]:
     from hydra import compose, initialize_config_dir
     from omegaconf import OmegaConf
 
-    from lmlab.configuration import schema
-    from lmlab.configuration.checks import check_training
-    from lmlab.configuration.folders import configuration_folder
+    from lmlab.config import schema
+    from lmlab.config.checks import check_training
+    from lmlab.config.folders import configuration_folder
 
     schema.register()
     with initialize_config_dir(config_dir=str(configuration_folder()), version_base="1.3"):
@@ -73,7 +73,7 @@ def compose_config(text: Path, *overrides: str) -> dict[str, Any]:
 def go_on(folder: Path, **changes: Any) -> dict[str, Any]:
     """The summary of a run that goes on from its last checkpoint, with changed settings by dotted name."""
     from lmlab import plain_yaml
-    from lmlab.configuration import stored
+    from lmlab.config import stored
     from lmlab.training.resuming import resume_from
     from lmlab.training.run import train
 

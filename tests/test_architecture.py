@@ -89,7 +89,7 @@ def test_every_way_to_import_is_seen(source, expected):
 
 def test_the_package_is_read_whole():
     assert {"lmlab", "lmlab.data.batching", "lmlab.training.run", "lmlab.train"} <= set(MODULES)
-    assert "hydra" in IMPORTS["lmlab.configuration.jobs"]
+    assert "hydra" in IMPORTS["lmlab.launch.jobs"]
     assert "lmlab.data.batching" in IMPORTS["lmlab.models.decoder"]
 
 
@@ -115,7 +115,7 @@ def test_nobody_imports_a_command():
 
 def test_only_commands_and_configuration_import_hydra():
     for name, imported in IMPORTS.items():
-        if name not in COMMANDS and not is_within(name, "lmlab.configuration"):
+        if name not in COMMANDS and not is_within(name, "lmlab.config", "lmlab.launch"):
             assert not {m for m in imported if is_within(m, "hydra")}, name
 
 

@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 
 from lmlab import signals, terminal
-from lmlab.configuration.command import describe, run_command
+from lmlab.config.command import describe, run_command
 from lmlab.errors import InterruptedRun
 
 THREE = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 # A command that owns its signals, without one of ours: what it does is appended.
 COMMAND = "from lmlab import signals\nsignals.own('__main__')\nimport os, signal, sys, time\n"
-RUN = "from lmlab.configuration.command import run_command\nsys.exit(run_command(work, [], if_interrupted='LOST'{}))\n"
+RUN = "from lmlab.config.command import run_command\nsys.exit(run_command(work, [], if_interrupted='LOST'{}))\n"
 
 
 @pytest.fixture(autouse=True)

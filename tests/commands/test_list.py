@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lmlab.configuration.folders import configuration_folder
+from lmlab.config.folders import configuration_folder
 from lmlab.data.cache import cache_folder
 from lmlab.data.catalogue import GLOVE, TEXTS
 from lmlab.list import GROUPS, main

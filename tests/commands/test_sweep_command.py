@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from conftest import SMALL, made_up_text
 
-from lmlab.configuration.arguments import quote_free_text
+from lmlab.config.arguments import quote_free_text
 
 SWEPT = ("model.hidden_size=4,8,0", "seed=0,1")
 FINISHED = ["0_hidden-4_seed-0", "1_hidden-4_seed-1", "2_hidden-8_seed-0", "3_hidden-8_seed-1"]

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from lmlab.configuration.folders import configuration_folder
+from lmlab.config.folders import configuration_folder
 from lmlab.data import published
 from lmlab.data.catalogue import GLOVE, TEXTS
 from lmlab.data.corpus import Corpus

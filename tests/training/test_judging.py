@@ -17,9 +17,9 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 import lmlab
-from lmlab.configuration import schema
-from lmlab.configuration.checks import check_training
-from lmlab.configuration.folders import configuration_folder
+from lmlab.config import schema
+from lmlab.config.checks import check_training
+from lmlab.config.folders import configuration_folder
 from lmlab.data.generated import Generated, make_grammar
 from lmlab.data.token_store import build
 from lmlab.data.tokenizers import CharTokenizer

@@ -211,7 +211,7 @@ def test_what_the_checkpoint_has_too_is_written_again(run: Path, name: str) -> N
 
 
 def test_a_raised_limit_survives_a_kill_before_its_first_step(run: Path) -> None:
-    from lmlab.configuration import stored
+    from lmlab.config import stored
     from lmlab.training.resuming import resume_from
 
     resumption = resume_from(run, {"trainer.max_epochs": 4}, read=plain_yaml.read, check=stored.checked)

@@ -12,16 +12,17 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from lmlab.configuration import folders, schema, sweeping
-from lmlab.configuration.arguments import quote_free_text
-from lmlab.configuration.entering import Task, remove_if_unused, what_is_left
-from lmlab.configuration.folders import configuration_folder, log_to
-from lmlab.configuration.presets import asks_for_a_sweep
-from lmlab.configuration.resume import asks_to_resume, sweep_to_go_on_with
-from lmlab.configuration.sweep_jobs import sweep_job, tell_failures, tell_interrupted, tell_sweep
-from lmlab.configuration.working import checked, go_on, taken_pause, work
+from lmlab.config import folders, schema
+from lmlab.config.arguments import quote_free_text
+from lmlab.config.folders import configuration_folder, log_to
+from lmlab.config.presets import asks_for_a_sweep
 from lmlab.errors import InterruptedRun, Refused
 from lmlab.files import shown
+from lmlab.launch import sweeping
+from lmlab.launch.entering import Task, remove_if_unused, what_is_left
+from lmlab.launch.resume import asks_to_resume, sweep_to_go_on_with
+from lmlab.launch.sweep_jobs import sweep_job, tell_failures, tell_interrupted, tell_sweep
+from lmlab.launch.working import checked, go_on, taken_pause, work
 from lmlab.locks import locked
 
 schema.register()

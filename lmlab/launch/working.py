@@ -10,16 +10,16 @@ from omegaconf import DictConfig, OmegaConf
 
 from lmlab import plain_yaml
 from lmlab.changes import PAUSE, TEXT
-from lmlab.configuration import stored
-from lmlab.configuration.checks import check_training
-from lmlab.configuration.command import describe
-from lmlab.configuration.entering import Task, check_own, clear, tidy
-from lmlab.configuration.folders import log_to, store_absolute_paths, write_record
-from lmlab.configuration.glove import obtain_vectors
-from lmlab.configuration.resume import run_to_go_on_with, stored_configuration
-from lmlab.configuration.sweeping import write_failure
+from lmlab.config import stored
+from lmlab.config.checks import check_training
+from lmlab.config.command import describe
+from lmlab.config.folders import log_to, store_absolute_paths, write_record
+from lmlab.config.glove import obtain_vectors
 from lmlab.errors import InterruptedRun, UserError
 from lmlab.files import shown, write_text
+from lmlab.launch.entering import Task, check_own, clear, tidy
+from lmlab.launch.resume import run_to_go_on_with, stored_configuration
+from lmlab.launch.sweeping import write_failure
 from lmlab.locks import locked
 from lmlab.reporting.sweeps import read_summary
 from lmlab.terminal import say

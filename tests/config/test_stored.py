@@ -17,10 +17,10 @@ from omegaconf import OmegaConf
 
 from lmlab import plain_yaml
 from lmlab.build import TARGETS
-from lmlab.configuration import schema, stored
-from lmlab.configuration.checks import check_training
-from lmlab.configuration.folders import configuration_folder
-from lmlab.configuration.folding import group_options, known_settings
+from lmlab.config import schema, stored
+from lmlab.config.checks import check_training
+from lmlab.config.error_messages import group_options, known_settings
+from lmlab.config.folders import configuration_folder
 from lmlab.errors import UserError
 
 GROUPS = (

@@ -15,10 +15,10 @@ from hydra import compose, initialize_config_dir
 from local_server import LocalServer, local_server
 from omegaconf import DictConfig
 
-from lmlab.configuration import glove, schema
-from lmlab.configuration.checks import check_training
-from lmlab.configuration.folders import configuration_folder
-from lmlab.configuration.glove import obtain_vectors
+from lmlab.config import glove, schema
+from lmlab.config.checks import check_training
+from lmlab.config.folders import configuration_folder
+from lmlab.config.glove import obtain_vectors
 from lmlab.data.cache import cache_folder
 from lmlab.data.download import RemoteFile
 from lmlab.errors import UserError

@@ -17,7 +17,7 @@ from typing import Any, TypeGuard
 
 from omegaconf import DictConfig, OmegaConf
 
-from lmlab.configuration import schema
+from lmlab.config import schema
 from lmlab.data.catalogue import TEXTS
 from lmlab.errors import UserError
 

@@ -13,11 +13,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import OmegaConf
 
-from lmlab.configuration import schema
-from lmlab.configuration.arguments import quote_free_text
-from lmlab.configuration.folders import configuration_folder
-from lmlab.configuration.replay import replayed
+from lmlab.config import schema
+from lmlab.config.arguments import quote_free_text
+from lmlab.config.folders import configuration_folder
 from lmlab.errors import UserError
+from lmlab.launch.replay import replayed
 
 FOLDER = Path("/sweeps/one")
 

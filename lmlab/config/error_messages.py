@@ -10,7 +10,7 @@ from pathlib import Path
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
-from lmlab.configuration.folders import configuration_folder
+from lmlab.config.folders import configuration_folder
 from lmlab.errors import UserError
 
 _TYPES = {
@@ -189,7 +189,7 @@ def _settings(path: Path) -> list[str]:
 
 def known_settings(error: BaseException) -> list[str]:
     """Every setting of the command whose composition failed, with dots: `model.hidden_size`."""
-    from lmlab.configuration import schema
+    from lmlab.config import schema
 
     def walk(node: type, prefix: str) -> list[str]:
         names: list[str] = []

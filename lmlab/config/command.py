@@ -14,10 +14,10 @@ from typing import Any
 from omegaconf import DictConfig
 
 from lmlab import signals, terminal
-from lmlab.configuration import schema
-from lmlab.configuration.arguments import quote_free_text
-from lmlab.configuration.folders import configuration_folder
-from lmlab.configuration.folding import fold
+from lmlab.config import schema
+from lmlab.config.arguments import quote_free_text
+from lmlab.config.error_messages import fold
+from lmlab.config.folders import configuration_folder
 from lmlab.errors import InterruptedRun, UserError
 
 Work = Callable[[], Any]

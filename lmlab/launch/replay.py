@@ -20,9 +20,9 @@ from hydra.core.override_parser.types import (
     RangeSweep,
 )
 
-from lmlab.configuration.arguments import FREE_TEXT, quote_free_text
-from lmlab.configuration.folders import configuration_folder
-from lmlab.configuration.stored import num_backslashes, printable, settings
+from lmlab.config.arguments import FREE_TEXT, quote_free_text
+from lmlab.config.folders import configuration_folder
+from lmlab.config.stored import num_backslashes, printable, settings
 from lmlab.errors import UserError
 from lmlab.files import shown
 

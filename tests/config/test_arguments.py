@@ -6,7 +6,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from lmlab.configuration.arguments import quote_free_text
+from lmlab.config.arguments import quote_free_text
 
 NASTY = [
     "Ron couldn't", "Hello, world", "(b", "42", "naïve", "", " ", "null?", "a=b", "{x}", "[1,2", "${env}", "$", "\\",

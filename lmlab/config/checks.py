@@ -11,8 +11,8 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from lmlab.build import check_target, instantiate
-from lmlab.configuration.glove import GLOVE_DIMENSIONS
-from lmlab.configuration.optimization_checks import at_least, check_hardware, check_optimization
+from lmlab.config.glove import GLOVE_DIMENSIONS
+from lmlab.config.optimization_checks import at_least, check_hardware, check_optimization
 from lmlab.errors import UserError
 
 PARTS = (

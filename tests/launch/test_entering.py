@@ -14,9 +14,9 @@ import pytest
 from conftest import compose_config
 
 from lmlab import plain_yaml
-from lmlab.configuration.entering import Task, clear, remove_if_unused, tidy, what_is_left
 from lmlab.data.cache import text_sha256
 from lmlab.errors import Refused, UserError
+from lmlab.launch.entering import Task, clear, remove_if_unused, tidy, what_is_left
 
 LONG_AGO = (1_000_000_000, 1_000_000_000)
 

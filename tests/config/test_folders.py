@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lmlab.configuration.folders import configuration_folder, job_folder, new_run_folder
+from lmlab.config.folders import configuration_folder, job_folder, new_run_folder
 from lmlab.errors import UserError
 
 

@@ -10,13 +10,13 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from lmlab.configuration import sweeping
-from lmlab.configuration.command import describe
-from lmlab.configuration.entering import Task, check_own, what_is_left
-from lmlab.configuration.folders import log_to, write_record
-from lmlab.configuration.working import checked, taken_pause, work
+from lmlab.config.command import describe
+from lmlab.config.folders import log_to, write_record
 from lmlab.errors import InterruptedRun, Refused, UserError
 from lmlab.files import shown, write_text
+from lmlab.launch import sweeping
+from lmlab.launch.entering import Task, check_own, what_is_left
+from lmlab.launch.working import checked, taken_pause, work
 from lmlab.locks import locked
 from lmlab.reporting.sweeps import Job, overrides_as_settings, read_jobs, read_summary, results_csv
 from lmlab.reporting.tables import best_folder, job_line, sweep_table

@@ -15,8 +15,8 @@ from filelock import FileLock
 from omegaconf import ListConfig, OmegaConf
 
 from lmlab import locks
-from lmlab.configuration.folders import job_folder, new_run_folder
-from lmlab.configuration.stored import printable
+from lmlab.config.folders import job_folder, new_run_folder
+from lmlab.config.stored import printable
 from lmlab.errors import Diverged, UserError
 from lmlab.files import shown, write_text
 from lmlab.locks import lock

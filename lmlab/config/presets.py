@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from lmlab.configuration.folders import configuration_folder
+from lmlab.config.folders import configuration_folder
 
 GROUP = "experiment"
 # Hydra's options that show something instead of running anything.

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from lmlab.configuration.resume import asks_to_resume, sweep_to_go_on_with
-from lmlab.configuration.sweeping import RECORD
 from lmlab.errors import UserError
+from lmlab.launch.resume import asks_to_resume, sweep_to_go_on_with
+from lmlab.launch.sweeping import RECORD
 
 
 def a_sweep(folder: Path, directory: Path) -> Path:

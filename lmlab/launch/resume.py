@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 from lmlab import plain_yaml
 from lmlab.changes import CHANGEABLE, LIMITS, PAUSE, TEXT
-from lmlab.configuration import stored
-from lmlab.configuration.replay import replayed
-from lmlab.configuration.sweeping import read_record
+from lmlab.config import stored
 from lmlab.errors import UserError
 from lmlab.files import shown
+from lmlab.launch.replay import replayed
+from lmlab.launch.sweeping import read_record
 from lmlab.reporting.runs import find_run
 from lmlab.reporting.sweeps import read_summary
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from conftest import made_up_text
 
-from lmlab.configuration.folders import configuration_folder
-from lmlab.configuration.presets import asks_for_a_sweep
+from lmlab.config.folders import configuration_folder
+from lmlab.config.presets import asks_for_a_sweep
 
 FOLDER = configuration_folder() / "experiment"
 PRESETS = sorted(path.stem for path in FOLDER.glob("*.yaml"))
@@ -64,7 +64,8 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
 def composed(*overrides: str) -> Any:
     from hydra import compose, initialize_config_dir
 
-    from lmlab.configuration import folders, schema, sweeping
+    from lmlab.config import folders, schema
+    from lmlab.launch import sweeping
 
     schema.register()
     folders.register_resolvers()
@@ -88,7 +89,7 @@ def test_every_study_has_its_presets() -> None:
 def test_a_preset_trains(preset: str, texts: dict[str, list[str]], tmp_path: Path) -> None:
     from omegaconf import OmegaConf
 
-    from lmlab.configuration.checks import check_training
+    from lmlab.config.checks import check_training
     from lmlab.training.run import train
 
     vectors = tmp_path / "glove.8d.txt"

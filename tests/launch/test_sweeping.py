@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from lmlab.configuration import sweeping
-from lmlab.configuration.sweeping import (
+from lmlab.errors import Diverged, UserError
+from lmlab.launch import sweeping
+from lmlab.launch.sweeping import (
     RECORD,
     current_sweep,
     enter_sweep,
@@ -25,7 +26,6 @@ from lmlab.configuration.sweeping import (
     swept_settings,
     write_failure,
 )
-from lmlab.errors import Diverged, UserError
 from lmlab.reporting.sweeps import read_summary
 
 
@@ -76,7 +76,7 @@ def a_sweep(folder: Path, **record: Any) -> Path:
 ENTER = """
 import sys
 from pathlib import Path
-from lmlab.configuration.sweeping import enter_sweep
+from lmlab.launch.sweeping import enter_sweep
 from lmlab.errors import UserError
 try:
     enter_sweep(Path(sys.argv[1]))

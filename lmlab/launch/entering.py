@@ -12,7 +12,7 @@ from typing import Any
 from lmlab import plain_yaml
 from lmlab.build import instantiate
 from lmlab.changes import PAUSE, differences
-from lmlab.configuration import stored
+from lmlab.config import stored
 from lmlab.errors import Refused
 from lmlab.files import remove_parts, shown
 from lmlab.reporting.sweeps import read_summary
