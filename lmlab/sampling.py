@@ -12,7 +12,8 @@ from torch import Tensor
 from lmlab.data.token_store import START_ID, UNKNOWN_ID
 from lmlab.data.tokenizers import Tokenizer
 from lmlab.errors import Diverged
-from lmlab.models.language_model import RecurrentLM
+from lmlab.models.core import expand_state
+from lmlab.models.language_model import LanguageModel
 from lmlab.training.evaluation import evaluation_mode, exact_float32
 
 # One step of a small batch is too little work to share: with a second thread it can be many times slower.
@@ -128,7 +129,7 @@ def draw(chances: Tensor, uniform: Tensor) -> Tensor:
 
 
 def generate(
-    model: RecurrentLM,
+    model: LanguageModel,
     prompt: Sequence[int],
     options: SamplingOptions,
     *,
@@ -161,7 +162,7 @@ def generate(
     return [_sample(row, options.end_id) for row in drawn]
 
 
-def next_token_probabilities(model: RecurrentLM, prompt: Sequence[int]) -> Tensor:
+def next_token_probabilities(model: LanguageModel, prompt: Sequence[int]) -> Tensor:
     """The model's own probabilities of the token after a prompt: (V,) float64 on the CPU, at temperature 1.
 
     Args:
@@ -176,7 +177,7 @@ def next_token_probabilities(model: RecurrentLM, prompt: Sequence[int]) -> Tenso
 
 
 def _drawn(
-    model: RecurrentLM,
+    model: LanguageModel,
     prompt: Sequence[int],
     options: SamplingOptions,
     uniforms: Tensor,
@@ -187,7 +188,7 @@ def _drawn(
     state = model.init_state(1)
     if len(prompt) > 1:
         state = model(torch.tensor([prompt[:-1]], device=device), state).state
-    state = tuple(t.expand(-1, num_samples, -1).contiguous() for t in state)
+    state = expand_state(state, num_samples)
     step = model.core.stepper()
     token = torch.full((num_samples,), prompt[-1], device=device)
     ids: list[Tensor] = []

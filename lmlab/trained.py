@@ -20,7 +20,7 @@ from lmlab.data.token_store import UNKNOWN_ID, TokenStore, build
 from lmlab.data.tokenizers import Tokenizer
 from lmlab.device import choose_device
 from lmlab.errors import UserError
-from lmlab.models.language_model import RecurrentLM
+from lmlab.models.language_model import LanguageModel
 from lmlab.reporting.runs import checkpoint_path, find_run
 from lmlab.sampling import Sample, SamplingOptions, generate, never_drawn, next_token_probabilities, start_of_text
 from lmlab.training.assembly import build_model
@@ -74,7 +74,7 @@ class TrainedModel:
         folder: the run's.
     """
 
-    def __init__(self, *, model: RecurrentLM, tokenizer: Tokenizer, config: dict[str, Any], folder: Path) -> None:
+    def __init__(self, *, model: LanguageModel, tokenizer: Tokenizer, config: dict[str, Any], folder: Path) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.config = config

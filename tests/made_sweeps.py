@@ -132,7 +132,7 @@ def resolved(**changes: Any) -> dict[str, Any]:
     size, layers = given.get("model.hidden_size", 256), given.get("model.num_layers", 1)
     dropout, batch, length = given.get("model.dropout", 0.2), given.get("data.batch_size", 32), 100
     model = given.get("model.name", "lstm")
-    core = {"_target_": f"lmlab.models.cores.{model.upper()}", "hidden_size": size, "num_layers": layers}
+    core = {"_target_": f"lmlab.models.recurrent.{model.upper()}", "hidden_size": size, "num_layers": layers}
     config: dict[str, Any] = {
         "name": f"text-{model}",
         "seed": 0,
@@ -157,7 +157,7 @@ def resolved(**changes: Any) -> dict[str, Any]:
             "output_dropout": dropout,
             "core": {**core, "dropout": dropout},
         },
-        "embedding": {"_target_": "lmlab.models.embeddings.random_vectors", "dim": 128},
+        "embedding": {"_target_": "lmlab.models.embedding.RandomVectors", "dim": 128},
         "optimizer": {"_target_": "torch.optim.Adam", "lr": 3.0e-3, "weight_decay": 0.0},
         "scheduler": {"_target_": "lmlab.training.schedulers.Constant"},
         "averaging": {"_target_": None},

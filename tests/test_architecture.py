@@ -122,7 +122,7 @@ def test_only_commands_and_configuration_import_hydra():
 def test_lightning_stays_in_training_and_the_data_module():
     lightning = ("pytorch_lightning", "lightning")
     users = {name for name, found in IMPORTS.items() if any(is_within(m, *lightning) for m in found)}
-    assert "lmlab.training.task" in users
+    assert "lmlab.training.module" in users
     assert {name for name in users if not is_within(name, "lmlab.training")} <= {"lmlab.data.datamodule"}
 
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from lmlab.data.tokenizers import CharTokenizer
-from lmlab.models.cores import GRU, LSTM, RNN
-from lmlab.models.language_model import RecurrentLM
+from lmlab.models.language_model import LanguageModel
+from lmlab.models.recurrent import GRU, LSTM, RNN
 from lmlab.sampling import SamplingOptions, draw, generate, never_drawn, probabilities, start_of_text
 
 EVERYTHING = SamplingOptions(length=20, temperature=1.0, top_k=None, top_p=None, seed=0)
@@ -22,11 +22,11 @@ def random_logits(rows: int = 5, size: int = V, *, seed: int = 0) -> Tensor:
     return 2 * torch.randn(rows, size, generator=torch.Generator().manual_seed(seed))
 
 
-def make_model(kind: type = LSTM, *, dropout: float = 0.0, seed: int = 0) -> RecurrentLM:
+def make_model(kind: type = LSTM, *, dropout: float = 0.0, seed: int = 0) -> LanguageModel:
     """Two layers with weights large enough that every step depends on much of what came before."""
     torch.manual_seed(seed)
     core = kind(input_size=4, hidden_size=8, num_layers=2, dropout=dropout, locked_dropout=False)
-    model = RecurrentLM(
+    model = LanguageModel(
         vectors=2 * torch.randn(V, 4), core=core, input_dropout=dropout, output_dropout=dropout, locked_dropout=False,
         embedding_dropout=0.0, tie_weights=False,
         freeze_embedding=False,
@@ -37,10 +37,10 @@ def make_model(kind: type = LSTM, *, dropout: float = 0.0, seed: int = 0) -> Rec
     return model.eval()
 
 
-def make_unigram_model(chances: list[float]) -> RecurrentLM:
+def make_unigram_model(chances: list[float]) -> LanguageModel:
     """Predicts the same whatever came before."""
     core = RNN(input_size=2, hidden_size=2, num_layers=1, dropout=0.0, locked_dropout=False)
-    model = RecurrentLM(
+    model = LanguageModel(
         vectors=torch.zeros(len(chances), 2), core=core, input_dropout=0.0, output_dropout=0.0, locked_dropout=False,
         embedding_dropout=0.0, tie_weights=False,
         freeze_embedding=False,
@@ -194,7 +194,7 @@ def test_each_row_is_drawn_by_its_own_number():
 # Texts
 
 
-def drawn_ids(model: RecurrentLM, options: SamplingOptions, num_samples: int) -> list[int]:
+def drawn_ids(model: LanguageModel, options: SamplingOptions, num_samples: int) -> list[int]:
     return [i for sample in generate(model, [0], options, num_samples=num_samples) for i in sample.ids]
 
 

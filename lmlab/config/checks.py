@@ -254,7 +254,7 @@ def _check_model(config: DictConfig) -> None:
         value = model.get(name, 0.0)
         if not 0 <= value < 1:
             raise UserError(f"model.{name}", value, "is not a share of units", "give 0 or more and less than 1")
-    by_file = embedding._target_.endswith("glove_vectors")
+    by_file = embedding._target_.endswith("GloveVectors")
     if embedding.dim is not None:
         at_least(config, "embedding.dim", 1)
     elif not by_file:

@@ -21,7 +21,7 @@ def obtain_vectors(config: DictConfig) -> None:
         UserError: it is not there and may not, or cannot, be downloaded.
     """
     embedding = config.embedding
-    if embedding.path or not embedding._target_.endswith("glove_vectors"):
+    if embedding.path or not embedding._target_.endswith("GloveVectors"):
         return
     folder = cache_folder() / "vectors"
     if not (folder / GLOVE.name).is_file() and not _agreed(embedding.download):

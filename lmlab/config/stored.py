@@ -47,14 +47,14 @@ PARTS: dict[str, dict[str | None, type]] = {
         "lmlab.data.bpe.BPETokenizer": schema.BPETokenizerConfig,
     },
     "model": {
-        "lmlab.models.cores.RNN": schema.RecurrentConfig,
-        "lmlab.models.cores.GRU": schema.RecurrentConfig,
-        "lmlab.models.cores.LSTM": schema.RecurrentConfig,
+        "lmlab.models.recurrent.RNN": schema.RecurrentConfig,
+        "lmlab.models.recurrent.GRU": schema.RecurrentConfig,
+        "lmlab.models.recurrent.LSTM": schema.RecurrentConfig,
         "lmlab.models.feedforward.FeedForward": schema.FeedForwardConfig,
     },
     "embedding": {
-        "lmlab.models.embeddings.random_vectors": schema.EmbeddingConfig,
-        "lmlab.models.embeddings.glove_vectors": schema.EmbeddingConfig,
+        "lmlab.models.embedding.RandomVectors": schema.EmbeddingConfig,
+        "lmlab.models.embedding.GloveVectors": schema.EmbeddingConfig,
     },
     "optimizer": {
         "torch.optim.Adam": schema.AdamConfig,

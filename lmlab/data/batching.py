@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from typing import ClassVar, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -17,6 +18,8 @@ IGNORE_INDEX = -100
 
 # Evaluation's windows; the state is carried over their borders, so the numbers do not depend on it.
 EVALUATION_WINDOW = 256
+
+Order = TypeVar("Order")
 
 
 class Batch(NamedTuple):
@@ -129,50 +132,94 @@ class PlaceInEpoch:
         self._resumed = True
 
 
-class TrainLoader(Protocol):
-    """What every loader of training batches gives, besides being sized and iterable.
+class EpochOrder(Generic[Order]):
+    """What a loader draws for an epoch, drawn once an epoch.
 
     Args:
-        note: what its user should know; may be empty.
+        draw: called with the epoch.
     """
 
-    note: str
+    def __init__(self, draw: Callable[[int], Order]) -> None:
+        self._draw = draw
+        self._drawn: tuple[int, Order] | None = None
 
-    def __len__(self) -> int:
-        """Batches an epoch."""
-        ...
+    def __call__(self, epoch: int) -> Order:
+        """Returns what was drawn for an epoch."""
+        if self._drawn is None or self._drawn[0] != epoch:
+            self._drawn = epoch, self._draw(epoch)
+        return self._drawn[1]
 
-    def __iter__(self) -> Iterator[Batch]:
-        """The rest of the epoch; its order is a function of (seed, epoch)."""
-        ...
+
+class TrainLoader(ABC):
+    """Batches of the training split, in an order that is a function of (seed, epoch).
+
+    One of your own is a subclass whose constructor takes the keywords `store` (the training split) and `seed`, which
+    lmlab gives, and whatever stands in its YAML file; it calls this constructor and implements `batch`. The position
+    within an epoch, from which an interrupted run goes on, is kept here. `lmlab.testing.check_loader` checks that
+    `batch` gives the same every time, that `num_targets` counts right, and that a restored loader goes on exactly.
+
+    Args:
+        num_batches: of an epoch.
+
+    Attributes:
+        sentences: whether it reads data of sentences, instead of running text.
+        note: a warning for the user; empty for none.
+    """
+
+    sentences: ClassVar[bool] = False
+    note: str = ""
+
+    def __init__(self, *, num_batches: int) -> None:
+        self.place = PlaceInEpoch(num_batches)
+
+    @abstractmethod
+    def batch(self, epoch: int, index: int) -> Batch:
+        """Returns batch `index` of an epoch, a function of these two and the seed."""
 
     def num_targets(self, epoch: int) -> NDArray[np.int64]:
-        """Counted targets of each batch of an epoch; their sum is the same in every epoch."""
-        ...
+        """Returns the counted targets of each batch of an epoch; their sum is the same in every epoch.
+
+        The default makes every batch; give it where it can be computed.
+        """
+        counted = [int((self.batch(epoch, i).targets != IGNORE_INDEX).sum()) for i in range(len(self))]
+        return np.array(counted, dtype=np.int64)
+
+    def example(self) -> Batch:
+        """Returns a typical batch, for timing; default: the first."""
+        return self.batch(0, 0)
 
     @property
     def padded_tokens(self) -> float:
-        """Mean tokens of a batch, padding counted."""
-        ...
+        """Mean tokens of a batch, padding counted; default: those of the example."""
+        return float(self.example().inputs.numel())
+
+    @property
+    def passes(self) -> float:
+        """How many times an epoch reads each token of the text."""
+        return 1.0
 
     def describe(self) -> str:
-        """What a batch is, in words."""
-        ...
+        """Returns in words what a batch is, for the plan that a run begins with."""
+        rows, steps = self.example().inputs.shape
+        return f"{rows} rows x {steps} tokens"
 
-    def example(self) -> Batch:
-        """A typical batch, for timing."""
-        ...
+    def __len__(self) -> int:
+        return self.place.num_batches
+
+    def __iter__(self) -> Iterator[Batch]:
+        for epoch, index in self.place.steps():
+            yield self.batch(epoch, index)
 
     def state_dict(self) -> dict[str, int]:
-        """Epoch and position after the last batch that was handed out."""
-        ...
+        """Returns epoch and position after the last batch that was handed out."""
+        return self.place.state_dict()
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Goes on from a saved state at the next iteration."""
-        ...
+        self.place.load_state_dict(state)
 
 
-class StreamsLoader:
+class StreamsLoader(TrainLoader):
     """Contiguous streams for truncated back-propagation: the state is carried from batch to batch, reset each epoch.
 
     The order is a function of (seed, epoch); for streams it is the order of the text in every epoch. Its state is
@@ -199,16 +246,10 @@ class StreamsLoader:
                 f"trained with data.batch_size={self.batch_size} data.sequence_length={self.sequence_length}"
             )
         self.streams = Streams(store, self.batch_size)
-        self.place = PlaceInEpoch(self.streams.num_windows(self.sequence_length))
+        super().__init__(num_batches=self.streams.num_windows(self.sequence_length))
 
-    def __len__(self) -> int:
-        return self.place.num_batches
-
-    def __iter__(self) -> Iterator[Batch]:
-        for _, index in self.place.steps():
-            yield self._window(index)
-
-    def _window(self, index: int) -> Batch:
+    def batch(self, epoch: int, index: int) -> Batch:
+        """Returns the next window of every stream; all are reset at index 0."""
         start = index * self.sequence_length
         return self.streams.window(start, start + self.sequence_length)
 
@@ -224,18 +265,6 @@ class StreamsLoader:
     def describe(self) -> str:
         """What a batch is, in words."""
         return f"{self.batch_size} streams x {self.sequence_length} tokens, state carried"
-
-    def example(self) -> Batch:
-        """A batch, for timing."""
-        return self._window(0)
-
-    def state_dict(self) -> dict[str, int]:
-        """Epoch and position after the last batch that was handed out."""
-        return self.place.state_dict()
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Goes on from a saved state at the next iteration."""
-        self.place.load_state_dict(state)
 
 
 class EvaluationLoader:

@@ -6,14 +6,14 @@ import codecs
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tokenizers
 
 from lmlab.data.pieces import pieces
-from lmlab.data.tokenizers import FORMAT, UNKNOWN, Ids, Streamer, special_tokens
+from lmlab.data.tokenizers import UNKNOWN, Ids, Streamer, Tokenizer, special_tokens
 
 # A piece for the library's trainer, which takes 256 of them at once, and most stretches that one encoding remembers.
 _TRAINING_PIECE = 50_000
@@ -42,7 +42,7 @@ def _byte_symbols() -> dict[str, int]:
 _BYTES = _byte_symbols()
 
 
-class BPETokenizer:
+class BPETokenizer(Tokenizer):
     """Byte-level byte-pair encoding. Exact: ``decode(encode(text)) == text`` for every text.
 
     A lone surrogate, which no encoding of Unicode can hold, is read as U+FFFD. Words are split from each other by
@@ -58,12 +58,14 @@ class BPETokenizer:
     Source: Sennrich et al. 2016 (arXiv:1508.07909), algorithm 1; over bytes as in Radford et al. 2019 (GPT-2).
     """
 
+    type_name = "bpe"
+    unit = "piece"
+
     def __init__(self, *, end_token: str | None, vocabulary_size: int, min_frequency: int) -> None:
         self.end_token = end_token
         self.vocabulary_size = vocabulary_size
         self.min_frequency = min_frequency
         self._special = special_tokens(end_token)
-        self.end_id: int | None = None if end_token is None else 1
         self._set([])
 
     def _set(self, merges: Sequence[tuple[int, int]]) -> None:
@@ -129,26 +131,18 @@ class BPETokenizer:
         """Nothing: every text is made of bytes."""
         return []
 
-    def to_dict(self) -> dict[str, Any]:
-        """Options, vocabulary, and merges as pairs of ids."""
-        return {
-            "format": FORMAT,
-            "type": "bpe",
-            "end_token": self.end_token,
-            "vocabulary_size": self.vocabulary_size,
-            "min_frequency": self.min_frequency,
-            "vocabulary": list(self.vocabulary),
-            "merges": [list(pair) for pair in self._merges],
-        }
+    def learned(self) -> dict[str, Any]:
+        """Returns the vocabulary, and the merges as pairs of ids."""
+        return {**super().learned(), "merges": [list(pair) for pair in self._merges]}
 
-    def restore(self, *, vocabulary: Sequence[str], merges: Sequence[tuple[int, int]]) -> None:
-        """Takes what was learned before.
+    def restore(self, learned: Mapping[str, Any]) -> None:
+        """Takes what `learned` returned.
 
         Raises:
             ValueError: the vocabulary is not the one that the merges make.
         """
-        self._set(merges)
-        if self.vocabulary != vocabulary:
+        self._set(learned["merges"])
+        if self.vocabulary != learned["vocabulary"]:
             raise ValueError("vocabulary and merges do not belong together")
 
 

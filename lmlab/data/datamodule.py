@@ -109,12 +109,12 @@ class LanguageModelData(pl.LightningDataModule):
         """Whether validation text stands in the training text; strings of a formal language may and do repeat."""
         if self.corpus.source_nats:
             return None
-        by_character = self.tokenizer.to_dict()["type"] == "char"
+        by_character = self.tokenizer.unit == "character"
         train, held_out = (_first(self.corpus.texts(split), LEAK_SEARCHED) for split in ("train", "validation"))
         return leak_warning(overlap(train, held_out, by_character=by_character, sentences=self.corpus.sentences))
 
     def _unk_remedy(self) -> str:
-        if self.tokenizer.to_dict()["type"] == "char":
+        if self.tokenizer.unit == "character":
             return "the training split lacks characters that this one has; is it the same kind of text?"
         if getattr(self.tokenizer, "min_frequency", 2) == 1 and UNKNOWN in self.corpus.texts("train")[0][:100_000]:
             return "the text itself spells them so, as do the published figures for it"

@@ -9,6 +9,7 @@ from lmlab.data.grammars.brackets import Brackets
 from lmlab.data.grammars.grammar import Grammar
 from lmlab.data.grammars.ndfa import NDFA
 from lmlab.data.grammars.toy import Toy
+from lmlab.data.sources import Source
 from lmlab.errors import UserError
 
 GRAMMARS: dict[str, type[NDFA] | type[Brackets] | type[Toy]] = {"ndfa": NDFA, "brackets": Brackets, "toy": Toy}
@@ -19,7 +20,7 @@ def make_grammar(name: str) -> Grammar:
     return GRAMMARS[name]()
 
 
-class Generated:
+class Generated(Source):
     """Strings of a formal language; each split from a random stream of its own.
 
     The corpus carries the source's own nats on the held-out strings: no honest model is better on average.

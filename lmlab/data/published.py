@@ -12,14 +12,14 @@ from lmlab.data.catalogue import TEXTS
 from lmlab.data.corpus import SPLITS, Corpus, Document, split_documents
 from lmlab.data.download import RemoteFile, fetch, sha256_of, texts_folder
 from lmlab.data.reading import require_path
-from lmlab.data.sources import SPLIT_STEM, SPLIT_WORDS, TextFiles
+from lmlab.data.sources import SPLIT_STEM, SPLIT_WORDS, Source, TextFiles
 from lmlab.errors import UserError
 
 _TEXT_SUFFIXES = (".txt", ".tokens", ".raw")
 _ZIP_MARK = b"PK\x03\x04"
 
 
-class _Published:
+class _Published(Source):
     """What the three kinds share.
 
     Args:

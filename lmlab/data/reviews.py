@@ -16,7 +16,7 @@ from lmlab.data.corpus import Corpus, Document
 from lmlab.data.download import fetch, texts_folder
 from lmlab.data.reading import read_text_file, require_path
 from lmlab.data.sentence_sources import split_sentences
-from lmlab.data.sources import natural_order
+from lmlab.data.sources import Source, natural_order
 from lmlab.errors import UserError
 
 Item = TypeVar("Item")
@@ -27,7 +27,7 @@ _LABELLED = re.compile(r"(?:.*/)?(train|test)/(?:pos|neg)/(\d+)_\d+\.txt")
 _VALIDATION_EVERY = 10
 
 
-class MovieReviews:
+class MovieReviews(Source):
     """The Large Movie Review Dataset: 25,000 reviews to train on, one in ten of them for validation, 25,000 to test.
 
     Line breaks spelt `<br />` become line ends. The archive is read as it is, not unpacked.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,27 +13,38 @@ from lmlab.data.cache import CACHED_FROM, cache_folder, keep_text, kept_text, ke
 from lmlab.data.tokenizers import FORMAT, CharTokenizer, Tokenizer, WordTokenizer
 from lmlab.errors import UserError
 
-_TYPES: dict[str, type[CharTokenizer] | type[WordTokenizer] | type[BPETokenizer]] = {
-    "char": CharTokenizer,
-    "word": WordTokenizer,
-    "bpe": BPETokenizer,
-}
+_OWN = {tokenizer.type_name: tokenizer for tokenizer in (CharTokenizer, WordTokenizer, BPETokenizer)}
+# From a tokenizer's name in its file to its class; raises UserError where that may not be made.
+FindClass = Callable[[str], type[Tokenizer]]
 
 
-def from_dict(saved: dict[str, Any]) -> Tokenizer:
-    """The tokenizer that `to_dict` described.
+def from_dict(saved: dict[str, Any], *, find: FindClass | None = None) -> Tokenizer:
+    """Returns the tokenizer that `Tokenizer.to_dict` described.
+
+    Args:
+        saved: from `to_dict`.
+        find: the class of a tokenizer that is not lmlab's own; None: there is none.
 
     Raises:
-        UserError: not a description of this version's making.
+        UserError: written by another version, or a class that may not be made.
+        LookupError, TypeError, ValueError: damaged.
     """
     options = dict(saved)
     if options.pop("format", None) != FORMAT:
         raise UserError("tokenizer.json", None, "was written by another version of lmlab", "train the run again")
-    make = _TYPES[options.pop("type")]
-    learned = {name: options.pop(name) for name in ("vocabulary", "merges") if name in options}
-    made = make(**options)
-    made.restore(**learned)
+    name = options.pop("type")
+    make = _OWN[name] if name in _OWN or find is None else find(str(name))
+    taken = inspect.signature(make).parameters
+    made = make(**{key: value for key, value in options.items() if key in taken})
+    made.restore({key: value for key, value in options.items() if key not in taken})
+    if made.to_dict().keys() != saved.keys():
+        raise LookupError("entries that this tokenizer does not have")
     return made
+
+
+def is_own(tokenizer: Tokenizer) -> bool:
+    """Whether it is lmlab's; what another one makes is not cached, for its code may change under the same name."""
+    return type(tokenizer) in _OWN.values()
 
 
 def to_json(tokenizer: Tokenizer) -> str:
@@ -48,7 +60,7 @@ def fitted(tokenizer: Tokenizer, texts: Sequence[str], *, cached_from: int = CAC
         texts: the training documents.
         cached_from: number of characters from which the result is kept.
     """
-    if sum(map(len, texts)) < cached_from:
+    if sum(map(len, texts)) < cached_from or not is_own(tokenizer):
         tokenizer.fit(texts)
         return tokenizer
     path = cache_folder() / "tokenizers" / f"{key_of(texts, to_json(tokenizer))}.json"

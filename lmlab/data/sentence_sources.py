@@ -10,7 +10,7 @@ from lmlab.data.catalogue import TEXTS
 from lmlab.data.corpus import SPLITS, Corpus, Document
 from lmlab.data.download import fetch, texts_folder
 from lmlab.data.reading import read_text_file, require_path
-from lmlab.data.sources import SPLIT_STEM, SPLIT_WORDS
+from lmlab.data.sources import SPLIT_STEM, SPLIT_WORDS, Source
 from lmlab.errors import UserError
 
 _SUFFIXES = (".tsv", ".txt")
@@ -18,7 +18,7 @@ _SUFFIXES = (".tsv", ".txt")
 _LABEL = re.compile(r"[-+]?\d+(?:\.\d+)?")
 
 
-class SentenceFiles:
+class SentenceFiles(Source):
     """Sentences, one a line, of plain or tab-separated files.
 
     Empty lines hold no sentence and are left out, which is said. White space around a sentence is removed. In a
@@ -147,7 +147,7 @@ def split_sentences(sentences: Sequence[str], shares: Sequence[float], where: Pa
     return {name: list(sentences[a:b]) for name, a, b in zip(names, starts, ends, strict=True)}
 
 
-class PublishedSentences:
+class PublishedSentences(Source):
     """Published files of sentences: from the cache, or a copy elsewhere, read like one's own.
 
     Args:

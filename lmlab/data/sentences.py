@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lmlab.data.batching import IGNORE_INDEX, Batch, EvaluationLoader, PlaceInEpoch
+from lmlab.data.batching import IGNORE_INDEX, Batch, EpochOrder, EvaluationLoader, TrainLoader
 from lmlab.data.token_store import START_ID, TokenStore
 
 # Padded tokens a batch of an evaluation; changes memory, not numbers.
@@ -70,7 +70,7 @@ def cut(lengths: NDArray[np.int64], *, batch_size: int | None, tokens_per_batch:
     return [*ranges, (start, len(lengths))]
 
 
-class SentencesLoader:
+class SentencesLoader(TrainLoader):
     """Batches of sentences of nearly equal length, in an order that is a function of (seed, epoch).
 
     Sentences are sorted by length, equal ones at random, and cut into batches. The batches come in rounds: each takes
@@ -84,6 +84,8 @@ class SentencesLoader:
         seed: of the order.
     """
 
+    sentences = True
+
     def __init__(self, *, store: TokenStore, batch_size: int, tokens_per_batch: int | None, seed: int) -> None:
         self.store = store
         self.seed = seed
@@ -94,7 +96,8 @@ class SentencesLoader:
         # Sorted lengths are the same in every epoch, and so are the ranges: only who stands in them changes.
         self._ranges = cut(np.sort(self.lengths), batch_size=rows, tokens_per_batch=tokens_per_batch)
         self.note = self._note()
-        self.place = PlaceInEpoch(len(self._ranges))
+        super().__init__(num_batches=len(self._ranges))
+        self._order = EpochOrder(self._drawn)
 
     def _note(self) -> str:
         limit = self.tokens_per_batch
@@ -102,9 +105,6 @@ class SentencesLoader:
         if not longer:
             return ""
         return f"long sentences: {longer:,} are longer than data.tokens_per_batch={limit} and make a batch each"
-
-    def __len__(self) -> int:
-        return len(self._ranges)
 
     def num_targets(self, epoch: int) -> NDArray[np.int64]:
         """Counted targets of each batch of an epoch."""
@@ -129,7 +129,7 @@ class SentencesLoader:
         start, stop = self._ranges[len(self._ranges) // 2]
         return sentence_batch(self.store, np.argsort(self.lengths, kind="stable")[start:stop], self.lengths)
 
-    def _order(self, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _drawn(self, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Sentences by length, equal ones at random; and the order of the ranges."""
         generator = np.random.default_rng([self.seed, epoch])
         sentences = np.lexsort([generator.random(len(self.lengths)), self.lengths])
@@ -139,19 +139,11 @@ class SentencesLoader:
         rounds = np.concatenate([generator.permutation(num_rounds) for _ in parts])[: len(self)]
         return sentences, np.lexsort([generator.random(len(self)), rounds])
 
-    def __iter__(self) -> Iterator[Batch]:
-        sentences, ranges = self._order(self.place.epoch)
-        for _, index in self.place.steps():
-            start, stop = self._ranges[ranges[index]]
-            yield sentence_batch(self.store, sentences[start:stop], self.lengths)
-
-    def state_dict(self) -> dict[str, int]:
-        """Epoch and position after the last batch that was handed out."""
-        return self.place.state_dict()
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Goes on from a saved state at the next iteration."""
-        self.place.load_state_dict(state)
+    def batch(self, epoch: int, index: int) -> Batch:
+        """Returns the sentences of one of the ranges of lengths."""
+        sentences, ranges = self._order(epoch)
+        start, stop = self._ranges[ranges[index]]
+        return sentence_batch(self.store, sentences[start:stop], self.lengths)
 
 
 class SentenceEvaluationLoader:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +16,30 @@ SPLIT_WORDS = {"train": "train", "valid": "validation", "val": "validation", "de
 SPLIT_STEM = re.compile(r"(?:.*\.)?(train|valid|val|dev|test)", re.IGNORECASE)
 
 
-class PythonDocs:
+class Source(ABC):
+    """Where a text comes from.
+
+    One of your own is a subclass whose constructor takes what stands below `source` in the data set's YAML file.
+    `lmlab.testing.check_source` checks that loading gives the same every time, with a training and a validation split.
+    """
+
+    def check(self) -> None:  # noqa: B027  (most sources have nothing to check)
+        """Refuses, without reading the text, what cannot work; called before anything slow is done.
+
+        Raises:
+            UserError: a file is missing, or an option means nothing.
+        """
+
+    @abstractmethod
+    def load(self) -> Corpus:
+        """Reads the text.
+
+        Raises:
+            UserError: it cannot be used.
+        """
+
+
+class PythonDocs(Source):
     """The Python language reference, as the interpreter carries it for `help()`.
 
     Args:
@@ -24,9 +48,6 @@ class PythonDocs:
 
     def __init__(self, *, split: Sequence[float]) -> None:
         self.split = split
-
-    def check(self) -> None:
-        """Nothing can be missing that is known before loading."""
 
     def load(self) -> Corpus:
         """The topics in alphabetical order, split by document.
@@ -47,7 +68,7 @@ class PythonDocs:
         return Corpus(split_documents(documents, self.split), provenance=(where,))
 
 
-class TextFiles:
+class TextFiles(Source):
     """A file, or a folder of .txt files.
 
     A folder that holds `train.txt` and `valid.txt` (or `val`, `dev`; also `ptb.train.txt` and the like) or `test.txt`

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmlab.data.cache import CACHED_FROM, cache_folder, keep, kept_size, key_of, text_sha256
-from lmlab.data.saved_tokenizers import to_json
+from lmlab.data.saved_tokenizers import is_own, to_json
 from lmlab.data.tokenizers import Ids, Tokenizer
 
 # The places of special tokens in every vocabulary; the start token's in those for sentences.
@@ -62,7 +62,7 @@ def build(texts: Sequence[str], tokenizer: Tokenizer, *, cached_from: int = CACH
         cached_from: number of characters from which the ids are kept in the cache and memory-mapped.
     """
     num_characters = sum(map(len, texts))
-    if num_characters < cached_from:
+    if num_characters < cached_from or not is_own(tokenizer):
         ids = _encode(texts, tokenizer)
     else:
         key = key_of(texts, to_json(tokenizer))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import re
+from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, repeat
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,56 +42,91 @@ class Streamer(Protocol):
         ...
 
 
-class Tokenizer(Protocol):
-    """What the rest of lmlab asks of a tokenizer."""
+class Tokenizer(ABC):
+    """Text to ids and back.
 
-    @property
-    def vocabulary(self) -> Sequence[str]:
-        """The entries by id; `<unk>` is 0."""
-        ...
+    One of your own is a subclass whose constructor takes keywords, keeps each of them as an attribute of the same name,
+    and has `end_token` among them. `lmlab.testing.check_tokenizer` checks what lmlab relies on:
+
+    - `vocabulary` begins with the special tokens (`special_tokens(end_token)`): `<unk>` is 0, the end token 1.
+    - `fit` depends on its texts alone; `encode` gives ids below the length of the vocabulary.
+    - `decode(encode(text))` is the text, up to what the tokenizer says it drops.
+    - A new object with the same keywords, after `restore(learned())`, gives the same ids.
+
+    Attributes:
+        type_name: in tokenizer.json; the class's full name unless it is lmlab's own.
+        unit: what an id stands for, ``character``, ``word`` or ``piece`` (of a word). It chooses the order of the
+            n-gram baseline, and how long a stretch of text is shown.
+        end_token: where end tokens stand: ``line``, ``document``, ``sentence``, or None.
+        vocabulary: the entries by id.
+    """
+
+    type_name: ClassVar[str] = ""
+    unit: ClassVar[str] = "piece"
+    end_token: str | None
+    vocabulary: Sequence[str]
 
     @property
     def end_id(self) -> int | None:
-        """The end token's id, or None where the tokenizer has none."""
-        ...
+        """The end token's id; None without end tokens."""
+        return None if self.end_token is None else 1
 
-    @property
-    def end_token(self) -> str | None:
-        """Where end tokens stand: ``line``, ``document``, ``sentence`` or None."""
-        ...
-
+    @abstractmethod
     def fit(self, texts: Sequence[str]) -> None:
-        """Makes the vocabulary from training documents."""
-        ...
+        """Makes the vocabulary from the training documents."""
 
+    @abstractmethod
     def encode(self, text: str) -> Ids:
-        """The ids of a text; unknown characters or words become 0. Adds no end token of a document."""
-        ...
+        """Returns the ids of a text, (N,) int32; what is not in the vocabulary becomes 0.
+
+        Adds no end token of a document or sentence; with ``end_token=line`` each line end is one.
+        """
+
+    @abstractmethod
+    def streamer(self) -> Streamer:
+        """Returns a decoder that takes one id after the other."""
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of ids."""
-        ...
-
-    def streamer(self) -> Streamer:
-        """A fresh streaming decoder."""
-        ...
+        """Returns the text of ids."""
+        streamer = self.streamer()
+        return "".join(streamer.push(i) for i in ids)
 
     def unknown(self, text: str) -> list[str]:
-        """The distinct characters or words of a text that are not in the vocabulary, in order of appearance."""
-        ...
+        """Returns the distinct parts of a text that are not in the vocabulary, in order of appearance."""
+        return []
+
+    def options(self) -> dict[str, Any]:
+        """Returns the constructor's keywords with their values."""
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+
+    def learned(self) -> dict[str, Any]:
+        """Returns what `fit` learned, as lists, dictionaries, text and numbers; the vocabulary must be in it."""
+        return {"vocabulary": list(self.vocabulary)}
+
+    @abstractmethod
+    def restore(self, learned: Mapping[str, Any]) -> None:
+        """Takes what `learned` returned.
+
+        Raises:
+            ValueError, LookupError, TypeError: it cannot be from `learned`.
+        """
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything needed to make it again, as plain containers."""
-        ...
+        """Returns all that makes the tokenizer again, for tokenizer.json and checkpoints."""
+        name = self.type_name or f"{type(self).__module__}.{type(self).__qualname__}"
+        return {"format": FORMAT, "type": name, **self.options(), **self.learned()}
 
 
-class CharTokenizer:
+class CharTokenizer(Tokenizer):
     """One id a character. Exact: ``decode(encode(text)) == text`` for every text of known characters.
 
     Args:
         end_token: ``document`` puts an end token behind each document, ``sentence`` behind each sentence, which also
             begins with a start token; None has neither.
     """
+
+    type_name = "char"
+    unit = "character"
 
     def __init__(self, *, end_token: str | None) -> None:
         self.end_token = end_token
@@ -98,7 +135,6 @@ class CharTokenizer:
     def _set(self, characters: Sequence[str]) -> None:
         special = special_tokens(self.end_token)
         self.vocabulary: list[str] = [*special, *characters]
-        self.end_id: int | None = None if self.end_token is None else 1
         codes = np.array([ord(c) for c in characters], dtype=np.int64)
         # A table over code points: a megabyte of text is encoded in about a millisecond.
         self._table = np.zeros(int(codes.max(initial=0)) + 2, dtype=np.int32)
@@ -118,11 +154,6 @@ class CharTokenizer:
             start += len(piece)
         return ids
 
-    def decode(self, ids: Iterable[int]) -> str:
-        """The text of ids; an end token adds nothing."""
-        streamer = self.streamer()
-        return "".join(streamer.push(i) for i in ids)
-
     def streamer(self) -> Streamer:
         """A fresh streaming decoder."""
         return _CharStreamer(self.vocabulary)
@@ -132,13 +163,9 @@ class CharTokenizer:
         known = set(self.vocabulary)
         return [c for c in dict.fromkeys(text) if c not in known]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Options and vocabulary."""
-        return {"format": FORMAT, "type": "char", "end_token": self.end_token, "vocabulary": list(self.vocabulary)}
-
-    def restore(self, *, vocabulary: Sequence[str]) -> None:
-        """Takes what was learned before."""
-        self._set(vocabulary[len(special_tokens(self.end_token)) :])
+    def restore(self, learned: Mapping[str, Any]) -> None:
+        """Takes what `learned` returned."""
+        self._set(learned["vocabulary"][len(special_tokens(self.end_token)) :])
 
 
 class _CharStreamer:
@@ -156,7 +183,7 @@ _WORD = re.compile(r"<unk>|<eos>|[^\W_](?:[\w\u0300-\u036f](?<!_))*(?:['’][^\W
 _WORD_OR_LINE = re.compile(_WORD.pattern + r"|\n")
 
 
-class WordTokenizer:
+class WordTokenizer(Tokenizer):
     """One id a word.
 
     Args:
@@ -167,6 +194,9 @@ class WordTokenizer:
         min_frequency: rarer words become `<unk>`.
         max_size: most entries of the vocabulary, special tokens included; None for no limit.
     """
+
+    type_name = "word"
+    unit = "word"
 
     def __init__(
         self, *, end_token: str | None, lower: bool, split: str, min_frequency: int, max_size: int | None
@@ -181,7 +211,6 @@ class WordTokenizer:
     def _set(self, words: Sequence[str]) -> None:
         special = special_tokens(self.end_token)
         self.vocabulary: list[str] = [*special, *words]
-        self.end_id: int | None = None if self.end_token is None else 1
         # A text may spell out the unknown and the end token; a start token is never read from it.
         self._ids = {word: i for i, word in enumerate(self.vocabulary) if word != START}
 
@@ -223,13 +252,8 @@ class WordTokenizer:
             parts.append(np.fromiter(map(get, words, repeat(0)), dtype=np.int32, count=len(words)))
         return np.concatenate(parts)
 
-    def decode(self, ids: Iterable[int]) -> str:
-        """The text of ids, spaced as print is where punctuation was split off; line ends where end tokens stood."""
-        streamer = self.streamer()
-        return "".join(streamer.push(i) for i in ids)
-
     def streamer(self) -> Streamer:
-        """A fresh streaming decoder."""
+        """Returns a decoder that spaces as print does if punctuation was split off; line ends for end tokens."""
         return _WordStreamer(self)
 
     def unknown(self, text: str) -> list[str]:
@@ -237,22 +261,9 @@ class WordTokenizer:
         distinct = dict.fromkeys(chain.from_iterable(self._words_by_piece(text)))
         return [word for word in distinct if word not in self._ids]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Options and vocabulary."""
-        return {
-            "format": FORMAT,
-            "type": "word",
-            "end_token": self.end_token,
-            "lower": self.lower,
-            "split": self.split,
-            "min_frequency": self.min_frequency,
-            "max_size": self.max_size,
-            "vocabulary": list(self.vocabulary),
-        }
-
-    def restore(self, *, vocabulary: Sequence[str]) -> None:
-        """Takes what was learned before."""
-        self._set(vocabulary[len(special_tokens(self.end_token)) :])
+    def restore(self, learned: Mapping[str, Any]) -> None:
+        """Takes what `learned` returned."""
+        self._set(learned["vocabulary"][len(special_tokens(self.end_token)) :])
 
 
 class _WordStreamer:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lmlab.data.batching import Batch, PlaceInEpoch
+from lmlab.data.batching import Batch, EpochOrder, TrainLoader
 from lmlab.data.token_store import TokenStore
 
 
@@ -33,7 +31,7 @@ def _fitting(sequence_length: int, store: TokenStore) -> tuple[int, str]:
     return length, f"the training text has {len(store):,} tokens only; trained with data.sequence_length={length}"
 
 
-class WindowsLoader:
+class WindowsLoader(TrainLoader):
     """Overlapping or adjoining windows of the text in random order, each from a fresh state.
 
     Window k begins at token k * stride. Where a last stretch is left over, one more window ends with the text, so that
@@ -56,16 +54,16 @@ class WindowsLoader:
         last = len(store) - 1 - self.sequence_length
         starts = np.arange(0, last + 1, stride, dtype=np.int64)
         self.starts = starts if starts[-1] == last else np.append(starts, last)
-        self.place = PlaceInEpoch(-(-len(self.starts) // batch_size))
+        super().__init__(num_batches=-(-len(self.starts) // batch_size))
+        self._order = EpochOrder(self._permutation)
 
-    def __len__(self) -> int:
-        return self.place.num_batches
+    def _permutation(self, epoch: int) -> NDArray[np.int64]:
+        return np.random.default_rng([self.seed, epoch]).permutation(len(self.starts))
 
-    def __iter__(self) -> Iterator[Batch]:
-        order = np.random.default_rng([self.seed, self.place.epoch]).permutation(len(self.starts))
-        for _, index in self.place.steps():
-            chosen = order[index * self.batch_size : (index + 1) * self.batch_size]
-            yield _batch(self.store, self.starts[chosen], self.sequence_length)
+    def batch(self, epoch: int, index: int) -> Batch:
+        """Returns windows `index * batch_size` and on of the epoch's order."""
+        chosen = self._order(epoch)[index * self.batch_size : (index + 1) * self.batch_size]
+        return _batch(self.store, self.starts[chosen], self.sequence_length)
 
     def num_targets(self, epoch: int) -> NDArray[np.int64]:
         """Targets of each batch of an epoch."""
@@ -78,8 +76,13 @@ class WindowsLoader:
         """Tokens of a batch."""
         return float(len(self.starts) * self.sequence_length) / len(self)
 
+    @property
+    def passes(self) -> float:
+        """Windows that overlap read each token several times an epoch."""
+        return max(1.0, self.sequence_length / self.stride)
+
     def describe(self) -> str:
-        """What a batch is, in words."""
+        """Returns in words what a batch is."""
         passes = len(self.starts) * self.sequence_length / len(self.store)
         return (
             f"{self.batch_size} windows x {self.sequence_length} tokens in random order, each from a fresh state; "
@@ -90,16 +93,8 @@ class WindowsLoader:
         """A batch, for timing."""
         return _batch(self.store, self.starts[: self.batch_size], self.sequence_length)
 
-    def state_dict(self) -> dict[str, int]:
-        """Epoch and position after the last batch that was handed out."""
-        return self.place.state_dict()
 
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Goes on from a saved state at the next iteration."""
-        self.place.load_state_dict(state)
-
-
-class ChunksLoader:
+class ChunksLoader(TrainLoader):
     """Chunks from random places, each from a fresh state; drawn with replacement, a function of (seed, epoch).
 
     An epoch is as many batches as hold the text's tokens once, though chance leaves some out and takes others twice.
@@ -116,16 +111,16 @@ class ChunksLoader:
         self.seed = seed
         self.batch_size = batch_size
         self.sequence_length, self.note = _fitting(sequence_length, store)
-        self.place = PlaceInEpoch(-(-(len(store) - 1) // (batch_size * self.sequence_length)))
+        super().__init__(num_batches=-(-(len(store) - 1) // (batch_size * self.sequence_length)))
+        self._starts = EpochOrder(self._places)
 
-    def __len__(self) -> int:
-        return self.place.num_batches
+    def _places(self, epoch: int) -> NDArray[np.int64]:
+        generator = np.random.default_rng([self.seed, epoch])
+        return generator.integers(0, len(self.store) - self.sequence_length, (len(self), self.batch_size))
 
-    def __iter__(self) -> Iterator[Batch]:
-        generator = np.random.default_rng([self.seed, self.place.epoch])
-        starts = generator.integers(0, len(self.store) - self.sequence_length, (len(self), self.batch_size))
-        for _, index in self.place.steps():
-            yield _batch(self.store, starts[index], self.sequence_length)
+    def batch(self, epoch: int, index: int) -> Batch:
+        """Returns chunks from places drawn for this epoch."""
+        return _batch(self.store, self._starts(epoch)[index], self.sequence_length)
 
     def num_targets(self, epoch: int) -> NDArray[np.int64]:
         """Targets of each batch of an epoch."""
@@ -143,11 +138,3 @@ class ChunksLoader:
     def example(self) -> Batch:
         """A batch, for timing."""
         return _batch(self.store, np.zeros(self.batch_size, dtype=np.int64), self.sequence_length)
-
-    def state_dict(self) -> dict[str, int]:
-        """Epoch and position after the last batch that was handed out."""
-        return self.place.state_dict()
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Goes on from a saved state at the next iteration."""
-        self.place.load_state_dict(state)

@@ -6,10 +6,10 @@ from typing import Any
 
 from torch import nn
 
-from lmlab.models.language_model import RecurrentLM
+from lmlab.models.language_model import LanguageModel
 
 
-def architecture(model: RecurrentLM) -> list[dict[str, Any]]:
+def architecture(model: LanguageModel) -> list[dict[str, Any]]:
     """The parts from input to output.
 
     Returns:
@@ -18,13 +18,18 @@ def architecture(model: RecurrentLM) -> list[dict[str, Any]]:
         `trained`.
     """
     vocabulary, dim = model.embedding.weight.shape
-    # The decoder holds its weights itself: what has layers is the core.
-    layers = [module for module in model.modules() if isinstance(module, nn.RNNBase | nn.Linear)]
     parts = [_part("embedding", model.embedding, vocabulary, dim)]
+    layers = list(model.core.named_layers().values())
+    inputs = dim
     for number, layer in enumerate(layers, 1):
-        inputs = layer.input_size if isinstance(layer, nn.RNNBase) else layer.in_features
+        inputs = getattr(layer, "input_size", getattr(layer, "in_features", inputs))
         name = f"{type(layer).__name__} layer" + (f" {number}" if len(layers) > 1 else "")
         parts.append(_part(name, layer, inputs, model.core.output_size))
+        inputs = model.core.output_size
+    in_layers = {id(weight) for layer in layers for weight in layer.parameters()}
+    outside = sum(weight.numel() for weight in model.core.parameters() if id(weight) not in in_layers)
+    if outside:
+        parts.append(_row("core, outside of its layers", dim, model.core.output_size, outside, trained=True))
     rest = model.num_parameters - sum(part["parameters"] for part in parts)
     return [*parts, _row("decoder", model.core.output_size, vocabulary, rest, trained=True)]
 

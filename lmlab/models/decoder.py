@@ -1,7 +1,9 @@
-"""From hidden states to the loss: softmax cross-entropy over the vocabulary, in chunks."""
+"""From hidden states to probabilities of the next token, and to the loss."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import torch
@@ -28,8 +30,103 @@ class TokenLoss(NamedTuple):
     num_tokens: Tensor
 
 
-class Decoder(nn.Module):
-    """A linear layer to the vocabulary and its cross-entropy.
+class TokenStatistics(NamedTuple):
+    """What a model gives each target; made on request, for metrics.
+
+    Args:
+        nats: (N,) float32, negative log probability of the target; 0 where it is not counted.
+        mask: (N,) bool, whether the target is counted.
+        wrong: (N,) bool, whether it was not the most probable token; None unless asked for.
+        rank: (N,) int64, number of tokens that are more probable than the target; None unless asked for.
+        top_probability: (N,) float32, of the most probable token; None unless asked for.
+    """
+
+    nats: Tensor
+    mask: Tensor
+    wrong: Tensor | None = None
+    rank: Tensor | None = None
+    top_probability: Tensor | None = None
+
+
+class Decoder(nn.Module, ABC):
+    """From hidden states to probabilities of the next token.
+
+    A decoder of one's own implements `log_probs` and calls this constructor. Its own constructor takes the keywords
+    `hidden_size` (H), `vocabulary_size` (V) and `tied_to`, an embedding matrix (V, H) to share or None. `loss` and
+    `token_statistics` have defaults made of `log_probs`, which never hold the log probabilities of a whole batch when
+    no gradient is asked for; a decoder may have faster ones.
+
+    Args:
+        vocabulary_size: V.
+
+    Attributes:
+        vocabulary_size: V.
+    """
+
+    def __init__(self, *, vocabulary_size: int) -> None:
+        super().__init__()
+        self.vocabulary_size = vocabulary_size
+
+    @abstractmethod
+    def log_probs(self, hidden: Tensor) -> Tensor:
+        """Returns log probabilities (..., V) of hidden states (..., H); float32, each row's probabilities sum to 1."""
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Returns log probabilities (..., V) up to a constant for each row, for sampling."""
+        return self.log_probs(hidden)
+
+    def loss(self, hidden: Tensor, targets: Tensor) -> TokenLoss:
+        """Sums over a batch.
+
+        Args:
+            hidden: (B, T, H).
+            targets: (B, T), `IGNORE_INDEX` where nothing is counted.
+        """
+        flat, labels = hidden.flatten(0, -2), targets.flatten()
+        if not torch.is_grad_enabled():
+            return self._loss_without_gradient(flat, labels)
+        log_probs = self.log_probs(flat)
+        nll_sum = nn.functional.nll_loss(log_probs, labels, ignore_index=IGNORE_INDEX, reduction="sum")
+        counted = labels != IGNORE_INDEX
+        wrong = (log_probs.argmax(dim=1) != labels) & counted
+        return TokenLoss(nll_sum, wrong.sum(), counted.sum())
+
+    def _loss_without_gradient(self, hidden: Tensor, targets: Tensor) -> TokenLoss:
+        found = self.token_statistics(hidden, targets, fields=("wrong",))
+        assert found.wrong is not None
+        return TokenLoss(found.nats.sum(dtype=torch.float64), found.wrong.sum(), found.mask.sum())
+
+    @torch.no_grad()
+    def token_statistics(self, hidden: Tensor, targets: Tensor, *, fields: Collection[str] = ()) -> TokenStatistics:
+        """Returns what the model gives each target, made chunk by chunk, without gradients.
+
+        Args:
+            hidden: (N, H).
+            targets: (N,), `IGNORE_INDEX` where nothing is counted.
+            fields: of ``wrong``, ``rank`` and ``top_probability``, those that are wanted.
+        """
+        mask = targets != IGNORE_INDEX
+        nats = hidden.new_zeros(targets.shape, dtype=torch.float32)
+        wrong = torch.zeros_like(mask) if "wrong" in fields else None
+        rank = torch.zeros_like(targets) if "rank" in fields else None
+        top = torch.zeros_like(nats) if "top_probability" in fields else None
+        for start, stop in _chunks(len(targets), self.vocabulary_size):
+            part = slice(start, stop)
+            labels = targets[part]
+            logits = self.logits(hidden[part]).float()
+            nats[part] = nn.functional.cross_entropy(logits, labels, ignore_index=IGNORE_INDEX, reduction="none")
+            if wrong is not None:
+                wrong[part] = (logits.argmax(dim=1) != labels) & mask[part]
+            if rank is not None:
+                own = logits.gather(1, labels.clamp(min=0)[:, None])
+                rank[part] = torch.where(mask[part], (logits > own).sum(dim=1), 0)
+            if top is not None:
+                top[part] = torch.where(mask[part], (logits.amax(dim=1) - logits.logsumexp(dim=1)).exp(), 0.0)
+        return TokenStatistics(nats, mask, wrong, rank, top)
+
+
+class LinearDecoder(Decoder):
+    """A linear layer to the vocabulary, and softmax.
 
     Args:
         hidden_size: H.
@@ -37,15 +134,19 @@ class Decoder(nn.Module):
         tied_to: an embedding matrix (V, H) to share; None for a matrix of its own.
     """
 
-    def __init__(self, *, hidden_size: int, vocabulary_size: int, tied_to: Tensor | None) -> None:
-        super().__init__()
+    def __init__(self, *, hidden_size: int, vocabulary_size: int, tied_to: Tensor | None = None) -> None:
+        super().__init__(vocabulary_size=vocabulary_size)
         own = nn.Linear(hidden_size, vocabulary_size)
         self.weight: Tensor = own.weight if tied_to is None else tied_to
         self.bias: Tensor = own.bias
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """Unnormalised log probabilities (..., V) of hidden (..., H); for sampling."""
+        """Returns the linear layer's output (..., V) for hidden states (..., H)."""
         return nn.functional.linear(hidden, self.weight, self.bias)
+
+    def log_probs(self, hidden: Tensor) -> Tensor:
+        """Returns log probabilities (..., V) of hidden states (..., H)."""
+        return self.logits(hidden).float().log_softmax(dim=-1)
 
     def loss(self, hidden: Tensor, targets: Tensor) -> TokenLoss:
         """Sums over a batch, without ever holding the logits of all of it.
@@ -56,7 +157,7 @@ class Decoder(nn.Module):
         """
         flat, labels = hidden.flatten(0, -2), targets.flatten()
         if not torch.is_grad_enabled():
-            return _summed(self.token_nats(flat, labels), labels)
+            return self._loss_without_gradient(flat, labels)
         weight: Tensor = self.weight
         bias: Tensor = self.bias
         if torch.is_autocast_enabled(flat.device.type):
@@ -64,31 +165,6 @@ class Decoder(nn.Module):
             flat, weight, bias = flat.to(dtype), weight.to(dtype), bias.to(dtype)
         nll_sum, num_errors, num_tokens = _ChunkedCrossEntropy.apply(flat, weight, bias, labels)  # type: ignore[no-untyped-call]
         return TokenLoss(nll_sum, num_errors, num_tokens)
-
-    @torch.no_grad()
-    def token_nats(self, hidden: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Nats of each target and whether it was predicted wrong, without gradients.
-
-        Args:
-            hidden: (N, H).
-            targets: (N,); ignored ones get 0 nats and count as right.
-
-        Returns:
-            float32 (N,) and bool (N,).
-        """
-        nats = hidden.new_zeros(targets.shape, dtype=torch.float32)
-        wrong = torch.zeros_like(targets, dtype=torch.bool)
-        for start, stop in _chunks(len(targets), self.weight.shape[0]):
-            labels = targets[start:stop]
-            logits = self.logits(hidden[start:stop]).float()
-            nats[start:stop] = nn.functional.cross_entropy(logits, labels, ignore_index=IGNORE_INDEX, reduction="none")
-            wrong[start:stop] = (logits.argmax(dim=1) != labels) & (labels != IGNORE_INDEX)
-        return nats, wrong
-
-
-def _summed(per_token: tuple[Tensor, Tensor], labels: Tensor) -> TokenLoss:
-    nats, wrong = per_token
-    return TokenLoss(nats.sum(dtype=torch.float64), wrong.sum(), (labels != IGNORE_INDEX).sum())
 
 
 def _chunks(rows: int, vocabulary_size: int) -> list[tuple[int, int]]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
-from lmlab.models.cores import State, Stepper
-from lmlab.models.regularizers import make_dropout
+from lmlab.models.core import Core, State, Stepper
+from lmlab.models.dropout import make_dropout
 
 
-class FeedForward(nn.Module):
+class FeedForward(Core):
     """The fixed-window neural language model as a core: a hidden layer over the last tokens' embeddings.
 
     h_t = tanh(W [x_(t-n+2), ..., x_t] + b) for an n-gram model, which predicts from n - 1 tokens. The state is those
@@ -45,7 +47,7 @@ class FeedForward(nn.Module):
         self.dropout = make_dropout(dropout, locked=locked_dropout)
 
     def init_state(self, batch_size: int) -> State:
-        """No tokens yet: zeros."""
+        """Returns zeros, which stand for tokens before the first."""
         return (next(self.parameters()).new_zeros(self.context, batch_size, self.input_size),)
 
     def forward(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
@@ -69,8 +71,12 @@ class FeedForward(nn.Module):
             output = layer(self.dropout(output) if i > 0 else output).tanh()
         return output
 
+    def named_layers(self) -> Mapping[str, nn.Module]:
+        """Returns `core.0`, `core.1`, ..., from input to output."""
+        return {f"core.{i}": layer for i, layer in enumerate(self.layers)}
+
     def stepper(self) -> Stepper:
-        """One step without dropout."""
+        """Returns a function that runs one step without dropout."""
 
         def step(inputs: Tensor, state: State) -> tuple[Tensor, State]:
             seen = torch.cat([state[0][1:], inputs[None]])

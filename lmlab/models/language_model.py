@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from lmlab.models.cores import Core, State
-from lmlab.models.decoder import Decoder
-from lmlab.models.regularizers import WordDropout, make_dropout
+from lmlab.models.core import Core, State
+from lmlab.models.core import initial_state as initial_state_of
+from lmlab.models.decoder import Decoder, LinearDecoder
+from lmlab.models.dropout import WordDropout, make_dropout
 
 
 class LMOutput(NamedTuple):
@@ -26,7 +28,7 @@ class LMOutput(NamedTuple):
     penalty: Tensor
 
 
-class RecurrentLM(nn.Module):
+class LanguageModel(nn.Module):
     """Embedding, dropouts, core, dropout; the decoder gives loss or logits.
 
     Args:
@@ -38,6 +40,7 @@ class RecurrentLM(nn.Module):
         embedding_dropout: share of the vocabulary whose vectors are zeroed for a batch.
         tie_weights: the decoder uses the embedding's matrix; needs E equal to the core's output size.
         freeze_embedding: the embedding is not trained.
+        make_decoder: called with `hidden_size`, `vocabulary_size` and `tied_to`.
 
     Raises:
         ValueError: sizes that cannot be tied.
@@ -54,6 +57,7 @@ class RecurrentLM(nn.Module):
         embedding_dropout: float,
         tie_weights: bool,
         freeze_embedding: bool,
+        make_decoder: Callable[..., Decoder] = LinearDecoder,
     ) -> None:
         super().__init__()
         vocabulary_size, dim = vectors.shape
@@ -65,11 +69,20 @@ class RecurrentLM(nn.Module):
         self.core = core
         self.output_dropout = make_dropout(output_dropout, locked=locked_dropout)
         tied_to = self.embedding.weight if tie_weights else None
-        self.decoder = Decoder(hidden_size=core.output_size, vocabulary_size=vocabulary_size, tied_to=tied_to)
+        self.decoder = make_decoder(hidden_size=core.output_size, vocabulary_size=vocabulary_size, tied_to=tied_to)
 
     def init_state(self, batch_size: int) -> State:
-        """A fresh state for so many rows."""
+        """Returns the core's state before the first token, for `batch_size` rows."""
         return self.core.init_state(batch_size)
+
+    def initial_state(self, state: State | None, reset: Tensor) -> State:
+        """Returns the state that a batch starts from: carried over, and fresh in the rows that are reset.
+
+        Args:
+            state: after the batch before; None for the first.
+            reset: (B,) bool.
+        """
+        return initial_state_of(self.init_state, state, reset)
 
     def forward(self, inputs: Tensor, state: State) -> LMOutput:
         """Runs T steps.
@@ -86,27 +99,3 @@ class RecurrentLM(nn.Module):
     def num_parameters(self) -> int:
         """All parameters, a tied matrix counted once."""
         return sum(p.numel() for p in self.parameters())
-
-
-def starting_state(model: RecurrentLM, state: State | None, reset: Tensor) -> State:
-    """The state a batch starts from: carried on, fresh in the rows that are reset.
-
-    Args:
-        model: for a fresh state.
-        state: after the batch before; None for the first. One of another batch size belongs to other rows.
-        reset: (B,) bool.
-    """
-    if state is None or state[0].shape[1] != len(reset):
-        return model.init_state(len(reset))
-    return reset_rows(state, reset)
-
-
-def reset_rows(state: State, reset: Tensor) -> State:
-    """Zeroes the state of rows that start afresh.
-
-    Args:
-        state: tensors with the batch on dim 1.
-        reset: (B,) bool.
-    """
-    keep = ~reset[None, :, None]
-    return tuple(torch.where(keep, tensor, 0.0) for tensor in state)

@@ -14,10 +14,10 @@ from lmlab.data.datamodule import LanguageModelData
 from lmlab.data.token_store import TokenStore
 from lmlab.data.tokenizers import Tokenizer, special_tokens
 from lmlab.errors import UserError
-from lmlab.models.embeddings import Vectors
-from lmlab.models.language_model import RecurrentLM
+from lmlab.models.embedding import EmbeddingVectors, Vectors
+from lmlab.models.language_model import LanguageModel
 from lmlab.training.averaging import WeightAverage
-from lmlab.training.task import LanguageModelTask
+from lmlab.training.module import LanguageModelModule
 
 Config = dict[str, Any]
 
@@ -46,13 +46,14 @@ def build_vectors(config: Config, tokenizer: Tokenizer) -> Vectors:
     """The embedding's first values."""
     num_special = len(special_tokens(tokenizer.end_token))
     tied = config["model"]["tie_weights"]
-    settings = {key: value for key, value in config["embedding"].items() if key not in ("freeze", "download")}
-    vectors = instantiate(settings, vocabulary=tokenizer.vocabulary, num_special=num_special, tied=tied)
-    assert isinstance(vectors, Vectors)
-    return vectors
+    ours = ("freeze", "download", "path") if config["embedding"]["path"] is None else ("freeze", "download")
+    settings = {key: value for key, value in config["embedding"].items() if key not in ours}
+    source = instantiate(settings)
+    assert isinstance(source, EmbeddingVectors)
+    return source.vectors(vocabulary=tokenizer.vocabulary, num_special=num_special, tied=tied)
 
 
-def build_model(config: Config, weight: torch.Tensor) -> RecurrentLM:
+def build_model(config: Config, weight: torch.Tensor) -> LanguageModel:
     """The model around an embedding's first values (V, E).
 
     Raises:
@@ -62,7 +63,7 @@ def build_model(config: Config, weight: torch.Tensor) -> RecurrentLM:
     if model["tie_weights"] and dim != model["hidden_size"]:
         problem = f"needs embedding.dim ({dim}) equal to model.hidden_size ({model['hidden_size']})"
         raise UserError("model.tie_weights", "true", problem, "set one of them")
-    return RecurrentLM(
+    return LanguageModel(
         vectors=weight,
         core=instantiate(model["core"], input_size=dim),
         input_dropout=model["input_dropout"],
@@ -74,7 +75,7 @@ def build_model(config: Config, weight: torch.Tensor) -> RecurrentLM:
     )
 
 
-def build_task(config: Config, model: RecurrentLM, *, total_steps: int, steps_per_epoch: int) -> LanguageModelTask:
+def build_task(config: Config, model: LanguageModel, *, total_steps: int, steps_per_epoch: int) -> LanguageModelModule:
     """The model with its optimizer, learning rates and average.
 
     Args:
@@ -92,9 +93,9 @@ def build_task(config: Config, model: RecurrentLM, *, total_steps: int, steps_pe
         assert isinstance(optimizer, Optimizer)
         return optimizer
 
-    rate_factor = instantiate(config["scheduler"], total_steps=total_steps, steps_per_epoch=steps_per_epoch)
+    lr_lambda = instantiate(config["scheduler"], total_steps=total_steps, steps_per_epoch=steps_per_epoch)
     averaging = WeightAverage(instantiate(config["averaging"])) if config["averaging"]["_target_"] else None
-    return LanguageModelTask(model=model, make_optimizer=make_optimizer, rate_factor=rate_factor, averaging=averaging)
+    return LanguageModelModule(model=model, make_optimizer=make_optimizer, lr_lambda=lr_lambda, averaging=averaging)
 
 
 def decay_groups(parameters: list[Parameter], weight_decay: float) -> list[dict[str, Any]]:

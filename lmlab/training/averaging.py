@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import Parameter
 
 
-class AveragingRule(Protocol):
+class AveragingRule(ABC):
     """When averaging begins, and how much of the average the newest weights make up."""
 
+    @abstractmethod
     def begins(self, nats_per_token: float | None) -> bool:
-        """Whether averaging begins: asked with None before the first step, then with each evaluation's result."""
-        ...
+        """Returns whether averaging begins.
 
+        Args:
+            nats_per_token: None before the first step, then the result of each evaluation.
+        """
+
+    @abstractmethod
     def share(self, count: int) -> float:
-        """The share of the newest weights where `count` were averaged before; 1 for the first."""
-        ...
+        """Returns the share of the newest weights where `count` were averaged before; 1 for the first."""
 
     def state_dict(self) -> dict[str, Any]:
-        """What an interrupted run needs to go on."""
-        ...
+        """Returns what an interrupted run needs to go on."""
+        return {}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes it back."""
-        ...
+    def load_state_dict(self, state: dict[str, Any]) -> None:  # noqa: B027
+        """Restores the state."""
 
 
-class ExponentialMovingAverage:
+class ExponentialMovingAverage(AveragingRule):
     """From the first step on: average = d average + (1 - d) weights, with d = min(decay, (1 + n) / (10 + n)).
 
     The smaller d of the first steps n keeps the random start from lingering.
@@ -52,15 +56,8 @@ class ExponentialMovingAverage:
         """1 - d."""
         return 1.0 if count == 0 else 1 - min(self.decay, (1 + count) / (10 + count))
 
-    def state_dict(self) -> dict[str, Any]:
-        """Nothing changes."""
-        return {}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Nothing to take."""
-
-
-class TriggeredAverage:
+class TriggeredAverage(AveragingRule):
     """The plain mean of the weights of all steps after validation has stalled.
 
     It begins at the first evaluation that is worse than the best of all but the last `patience` before it.
@@ -92,7 +89,7 @@ class TriggeredAverage:
         return {"history": list(self.history)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes them back."""
+        """Restores the evaluations."""
         self.history = list(state["history"])
 
 
@@ -109,7 +106,7 @@ class WeightAverage:
         self.begun = rule.begins(None)
         self.from_step: int | None = 0 if self.begun else None
         self._average: list[Tensor] = []
-        self._set_aside: list[Tensor] = []
+        self._trained: list[Tensor] = []
 
     @torch.no_grad()
     def update(self, parameters: Iterable[Parameter]) -> None:
@@ -131,21 +128,21 @@ class WeightAverage:
     @torch.no_grad()
     def swap_in(self, parameters: Iterable[Parameter]) -> None:
         """Puts the average in the parameters' place, where there is one."""
-        if self.count == 0 or self._set_aside:
+        if self.count == 0 or self._trained:
             return
         listed = list(parameters)
-        self._set_aside = [p.detach().clone() for p in listed]
+        self._trained = [p.detach().clone() for p in listed]
         for parameter, average in zip(listed, self._average, strict=True):
             parameter.copy_(average)
 
     @torch.no_grad()
     def swap_out(self, parameters: Iterable[Parameter]) -> None:
         """Puts the weights being trained back."""
-        if not self._set_aside:
+        if not self._trained:
             return
-        for parameter, weight in zip(parameters, self._set_aside, strict=True):
+        for parameter, weight in zip(parameters, self._trained, strict=True):
             parameter.copy_(weight)
-        self._set_aside = []
+        self._trained = []
 
     def state_dict(self) -> dict[str, Any]:
         """What an interrupted run needs to go on."""
@@ -158,7 +155,7 @@ class WeightAverage:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes it back."""
+        """Restores the average."""
         self.count, self.begun, self.from_step = state["count"], state["begun"], state["from_step"]
         self._average = list(state["average"])
         self.rule.load_state_dict(state["rule"])

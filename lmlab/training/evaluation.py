@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lmlab.data.batching import IGNORE_INDEX, Batch
-from lmlab.models.cores import State
+from lmlab.data.batching import Batch
+from lmlab.models.core import State
 from lmlab.models.decoder import TokenLoss
-from lmlab.models.language_model import RecurrentLM, starting_state
+from lmlab.models.language_model import LanguageModel
 from lmlab.training.metrics import TokenTotals, Totals
 
 
@@ -33,7 +33,7 @@ def exact_float32(device: torch.device) -> Iterator[None]:
             switch.fp32_precision = precision
 
 
-def evaluation_step(model: RecurrentLM, batch: Batch, state: State | None) -> tuple[TokenLoss, State]:
+def evaluation_step(model: LanguageModel, batch: Batch, state: State | None) -> tuple[TokenLoss, State]:
     """One batch under the protocol; the model must be in evaluation mode.
 
     Args:
@@ -42,7 +42,7 @@ def evaluation_step(model: RecurrentLM, batch: Batch, state: State | None) -> tu
         state: after the batch before; None at the beginning.
     """
     with exact_float32(batch.inputs.device):
-        output = model(batch.inputs, starting_state(model, state, batch.reset))
+        output = model(batch.inputs, model.initial_state(state, batch.reset))
         return model.decoder.loss(output.hidden, batch.targets), output.state
 
 
@@ -57,7 +57,7 @@ def evaluation_mode(model: torch.nn.Module) -> Iterator[None]:
         model.train(was_training)
 
 
-def evaluate(model: RecurrentLM, batches: Iterable[Batch]) -> Totals:
+def evaluate(model: LanguageModel, batches: Iterable[Batch]) -> Totals:
     """Evaluates a split outside of a Trainer, on the model's device."""
     device = next(model.parameters()).device
     totals = TokenTotals().to(device)
@@ -70,17 +70,17 @@ def evaluate(model: RecurrentLM, batches: Iterable[Batch]) -> Totals:
     return totals.compute()
 
 
-def nats_by_token(model: RecurrentLM, batches: Iterable[Batch]) -> Tensor:
+def nats_by_token(model: LanguageModel, batches: Iterable[Batch]) -> Tensor:
     """Nats of every counted target, batch by batch and row by row: (number of counted targets,) float32 on the CPU."""
     return _by_token(model, batches)[0]
 
 
-def errors_by_token(model: RecurrentLM, batches: Iterable[Batch]) -> Tensor:
+def errors_by_token(model: LanguageModel, batches: Iterable[Batch]) -> Tensor:
     """Whether each counted target was not the most probable token: (number of counted targets,) bool on the CPU."""
     return _by_token(model, batches)[1]
 
 
-def _by_token(model: RecurrentLM, batches: Iterable[Batch]) -> tuple[Tensor, Tensor]:
+def _by_token(model: LanguageModel, batches: Iterable[Batch]) -> tuple[Tensor, Tensor]:
     device = next(model.parameters()).device
     found: list[tuple[Tensor, Tensor]] = []
     state: State | None = None
@@ -88,9 +88,9 @@ def _by_token(model: RecurrentLM, batches: Iterable[Batch]) -> tuple[Tensor, Ten
         for batch in batches:
             inputs, targets, reset = (tensor.to(device) for tensor in batch)
             with exact_float32(device):
-                output = model(inputs, starting_state(model, state, reset))
+                output = model(inputs, model.initial_state(state, reset))
                 state = output.state
-                nats, wrong = model.decoder.token_nats(output.hidden.flatten(0, 1), targets.flatten())
-            counted = targets.flatten() != IGNORE_INDEX
-            found.append((nats[counted].cpu(), wrong[counted].cpu()))
+                made = model.decoder.token_statistics(output.hidden.flatten(0, 1), targets.flatten(), fields=("wrong",))
+            assert made.wrong is not None
+            found.append((made.nats[made.mask].cpu(), made.wrong[made.mask].cpu()))
     return torch.cat([nats for nats, _ in found]), torch.cat([wrong for _, wrong in found])

@@ -15,7 +15,7 @@ from lmlab.data.generated import Generated, make_grammar
 from lmlab.data.sentences import in_order
 from lmlab.data.token_store import TokenStore
 from lmlab.data.tokenizers import Tokenizer
-from lmlab.models.language_model import RecurrentLM
+from lmlab.models.language_model import LanguageModel
 from lmlab.quality.language import language_quality
 from lmlab.quality.samples import sample_quality
 from lmlab.reporting.runs import checkpoint_names
@@ -23,7 +23,7 @@ from lmlab.sampling import SamplingOptions, generate, never_drawn, next_token_pr
 from lmlab.training.evaluation import nats_by_token
 
 # Tokens of the passage whose surprise is shown: about a paragraph or two.
-PASSAGE_TOKENS = {"char": 600, "word": 150, "bpe": 200}
+PASSAGE_TOKENS = {"character": 600, "word": 150, "piece": 200}
 # Least and most occurrences in the training text of the tokens of a band.
 BANDS: tuple[tuple[int, int | None], ...] = ((0, 0), (1, 9), (10, 99), (100, 999), (1_000, None))
 # Samples at each temperature, and kept checkpoints that are asked for what comes next.
@@ -33,7 +33,7 @@ TOP = 5
 
 
 def exhibits(
-    model: RecurrentLM,
+    model: LanguageModel,
     data: LanguageModelData,
     source: Any,
     folder: Path,
@@ -55,7 +55,7 @@ def exhibits(
         num_samples: at each temperature, at most `MOST_SAMPLES` (of formal languages all: they are judged by shares).
         length: most tokens of a sample.
     """
-    kind = data.tokenizer.to_dict()["type"]
+    kind = {"character": "char", "word": "word", "piece": "bpe"}[data.tokenizer.unit]
     found: dict[str, Any] = {"passage": passage(model, data.stores["validation"], data.tokenizer)}
     if kind != "char":
         found["frequency_bands"] = frequency_bands(model, data)
@@ -74,9 +74,9 @@ def exhibits(
     return found
 
 
-def passage(model: RecurrentLM, store: TokenStore, tokenizer: Tokenizer) -> dict[str, Any]:
+def passage(model: LanguageModel, store: TokenStore, tokenizer: Tokenizer) -> dict[str, Any]:
     """The first tokens of the validation text with the nats of each, read from a fresh state."""
-    wanted = PASSAGE_TOKENS[tokenizer.to_dict()["type"]]
+    wanted = PASSAGE_TOKENS[tokenizer.unit]
     if store.sentences is None:
         nats = nats_by_token(model, [Streams(store, 1).window(0, wanted)])
     else:
@@ -94,7 +94,7 @@ def _texts(ids: list[int], nats: list[float], tokenizer: Tokenizer) -> list[list
     return [[text, round(of_token, 4)] for text, of_token in zip(texts, nats, strict=True)]
 
 
-def frequency_bands(model: RecurrentLM, data: LanguageModelData) -> list[dict[str, Any]]:
+def frequency_bands(model: LanguageModel, data: LanguageModelData) -> list[dict[str, Any]]:
     """Validation nats a token by how often the token occurs in the training text; bands without tokens left out."""
     loader = data.evaluation_loader("validation")
     nats = nats_by_token(model, loader).double().numpy()
@@ -110,7 +110,7 @@ def frequency_bands(model: RecurrentLM, data: LanguageModelData) -> list[dict[st
 
 
 def _at_temperature(
-    model: RecurrentLM,
+    model: LanguageModel,
     data: LanguageModelData,
     source: Any,
     prompt: str,
@@ -139,7 +139,7 @@ def _at_temperature(
         quality = language_quality(strings, reasons, make_grammar(source.name), data.corpus.texts("train"))
         return found | {name: quality[name] for name in ("valid", "novel", "distinct")}
     triples = [(text, sample.ids, reason) for text, sample, reason in zip(texts, drawn, reasons, strict=True)]
-    by_character = tokenizer.to_dict()["type"] == "char"
+    by_character = tokenizer.unit == "character"
     quality = sample_quality(triples, data.corpus.texts("train"), by_character=by_character)
     return found | {name: None if value != value else value for name, value in quality.items()}
 
@@ -151,7 +151,9 @@ def _spread(names: list[str]) -> list[str]:
     return [names[round(i * (len(names) - 1) / (MOST_CHECKPOINTS - 1))] for i in range(MOST_CHECKPOINTS)]
 
 
-def _prediction(model: RecurrentLM, tokenizer: Tokenizer, folder: Path, checkpoint: str, prompt: str) -> dict[str, Any]:
+def _prediction(
+    model: LanguageModel, tokenizer: Tokenizer, folder: Path, checkpoint: str, prompt: str
+) -> dict[str, Any]:
     path = folder / "checkpoints" / f"{checkpoint}.ckpt"
     saved = read_checkpoint(path)
     load_weights(model, saved.get("state_dict"), path, prefix="model.")

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from lmlab.data.batching import Batch
 from lmlab.errors import Diverged
-from lmlab.models.cores import State
-from lmlab.models.language_model import RecurrentLM
+from lmlab.models.core import State
+from lmlab.models.language_model import LanguageModel
 
 
 class FiniteLoss(nn.Module):
@@ -36,7 +36,7 @@ class FiniteLoss(nn.Module):
         self.step.copy_(torch.where(bad, step, self.step))
 
 
-def non_finite(model: RecurrentLM, batch: Batch, state: State, step: int) -> Diverged:
+def non_finite(model: LanguageModel, batch: Batch, state: State, step: int) -> Diverged:
     """The error that says what happened.
 
     Args:
@@ -51,14 +51,12 @@ def non_finite(model: RecurrentLM, batch: Batch, state: State, step: int) -> Div
 
 
 @torch.no_grad()
-def first_bad_layer(model: RecurrentLM, batch: Batch, state: State) -> str:
-    """The first of embedding, core.0, core.1, ..., decoder that gives something else than finite numbers.
+def first_bad_layer(model: LanguageModel, batch: Batch, state: State) -> str:
+    """Returns the name of the first of embedding, the core's layers and decoder whose output is not finite.
 
     `loss` where all of them are finite and only their cross-entropy is not.
     """
-    layers: list[tuple[str, nn.Module]] = [("embedding", model.embedding)]
-    stack: Any = model.core
-    layers += [(f"core.{i}", layer) for i, layer in enumerate(stack.layers)]
+    layers = [("embedding", model.embedding), *model.core.named_layers().items()]
     bad: list[str] = []
 
     def watch(name: str) -> Any:

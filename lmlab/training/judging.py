@@ -18,12 +18,12 @@ from lmlab.data.tokenizers import Tokenizer
 MOST_TOKENS = 20_000_000
 # Below this, counting again is quicker than it is worth to keep a file.
 _KEPT_FROM = 200_000
-_ORDERS = {"char": 5, "word": 3, "bpe": 3}
+_ORDERS = {"character": 5, "word": 3, "piece": 3}
 
 
 def default_order(tokenizer: Tokenizer) -> int:
     """The n of the n-gram model: 5 by character, 3 by word or piece of a word."""
-    return _ORDERS[tokenizer.to_dict()["type"]]
+    return _ORDERS[tokenizer.unit]
 
 
 def baseline_figures(

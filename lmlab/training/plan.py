@@ -15,8 +15,8 @@ import torch
 from lmlab.data.batching import Batch
 from lmlab.data.datamodule import LanguageModelData
 from lmlab.files import shown
-from lmlab.models.embeddings import COVERAGE_ALARM, Vectors
-from lmlab.models.language_model import RecurrentLM
+from lmlab.models.embedding import COVERAGE_ALARM, Vectors
+from lmlab.models.language_model import LanguageModel
 from lmlab.training.judging import describe_baselines
 from lmlab.training.random_states import random_states, restore_random_states
 from lmlab.training.sample_figures import describe_samples
@@ -58,7 +58,7 @@ def steps_for_tokens(config: dict[str, Any], data: LanguageModelData, num_tokens
     return epochs * len(by_step) + within
 
 
-def seconds_per_batch(model: RecurrentLM, data: LanguageModelData, device: torch.device, precision: str) -> float:
+def seconds_per_batch(model: LanguageModel, data: LanguageModelData, device: torch.device, precision: str) -> float:
     """Measured on a copy of the model with the first batch, leaving weights and random generators as they were."""
     before = random_states()
     trial = copy.deepcopy(model).to(device).train()
@@ -90,14 +90,14 @@ def estimated_seconds(config: dict[str, Any], data: LanguageModelData, batch_sec
 def describe_plan(
     config: dict[str, Any],
     data: LanguageModelData,
-    model: RecurrentLM,
+    model: LanguageModel,
     vectors: Vectors,
     device: torch.device,
     seconds: float,
 ) -> str:
     """Data, sizes, parameters, device and time, a line each."""
     loader, trainer = data.train_loader, config["trainer"]
-    unit = {"char": "characters", "word": "words", "bpe": "pieces of words"}[data.tokenizer.to_dict()["type"]]
+    unit = {"character": "characters", "word": "words", "piece": "pieces of words"}[data.tokenizer.unit]
     sizes = ", ".join(f"{name} {len(store):,}" for name, store in data.stores.items())
     steps = total_steps(config, data)
     lines = [
@@ -123,7 +123,7 @@ def _describe_extras(config: dict[str, Any]) -> str:
     return (f"{averaging} of the weights, " if averaging else "") + stopping
 
 
-def describe_model(config: dict[str, Any], model: RecurrentLM) -> str:
+def describe_model(config: dict[str, Any], model: LanguageModel) -> str:
     """Sizes and parameters, by part."""
     settings = config["model"]
     embedding = model.embedding.weight.numel()

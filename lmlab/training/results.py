@@ -17,7 +17,7 @@ from lmlab.data.generated import Generated, make_grammar
 from lmlab.errors import UserError
 from lmlab.files import write_text
 from lmlab.models.architecture import architecture
-from lmlab.models.language_model import RecurrentLM
+from lmlab.models.language_model import LanguageModel
 from lmlab.training.assembly import Config
 from lmlab.training.callbacks.recorder import Recorder, source_figures
 from lmlab.training.callbacks.samples import fallback_prompts
@@ -25,17 +25,17 @@ from lmlab.training.clock import Clock
 from lmlab.training.evaluation import evaluate
 from lmlab.training.exhibits import exhibits
 from lmlab.training.judging import baseline_figures
+from lmlab.training.module import LanguageModelModule
 from lmlab.training.sample_figures import sample_figures
 from lmlab.training.schedulers import Plateau
 from lmlab.training.source_comparison import excess_by_length
 from lmlab.training.summary import best_figures, device_name, part_settings, split_figures, versions
-from lmlab.training.task import LanguageModelTask
 
 
 def summarize(
     config: Config,
     data: LanguageModelData,
-    task: LanguageModelTask,
+    task: LanguageModelModule,
     recorder: Recorder,
     clock: Clock,
     device: torch.device,
@@ -89,12 +89,12 @@ def _baselines(config: Config, data: LanguageModelData, splits: list[str]) -> di
     }
 
 
-def training_settings(config: Config, task: LanguageModelTask, callbacks: list[pl.Callback]) -> dict[str, Any]:
+def training_settings(config: Config, task: LanguageModelModule, callbacks: list[pl.Callback]) -> dict[str, Any]:
     """How it was trained, and what the parts that react to validation did."""
     scheduler = part_settings(config["scheduler"])
     assert scheduler is not None
-    if isinstance(task.rate_factor, Plateau):
-        scheduler["num_reductions"] = task.rate_factor.num_reductions
+    if isinstance(task.lr_lambda, Plateau):
+        scheduler["num_reductions"] = task.lr_lambda.num_reductions
     averaging = part_settings(config["averaging"])
     if averaging is not None and task.averaging is not None:
         averaging["from_step"] = task.averaging.from_step
@@ -107,7 +107,7 @@ def training_settings(config: Config, task: LanguageModelTask, callbacks: list[p
 
 
 def _figures_of_the_best(
-    config: Config, task: LanguageModelTask, data: LanguageModelData, device: torch.device, folder: Path, *, step: int
+    config: Config, task: LanguageModelModule, data: LanguageModelData, device: torch.device, folder: Path, *, step: int
 ) -> dict[str, Any]:
     """The best checkpoint on the test split, what it writes, and what it is judged by.
 
@@ -138,7 +138,7 @@ def _figures_of_the_best(
     return found
 
 
-def write_exhibits(config: Config, data: LanguageModelData, model: RecurrentLM, folder: Path) -> None:
+def write_exhibits(config: Config, data: LanguageModelData, model: LanguageModel, folder: Path) -> None:
     """exhibits.json of a finished run: what a report shows besides figures.
 
     Args:
@@ -148,7 +148,7 @@ def write_exhibits(config: Config, data: LanguageModelData, model: RecurrentLM, 
         folder: the run's.
     """
     wanted = config["evaluation"]
-    by_character = data.tokenizer.to_dict()["type"] == "char"
+    by_character = data.tokenizer.unit == "character"
     beginning = fallback_prompts(data.corpus.texts("validation")[0], by_character=by_character)
     prompts = [*config["data"]["prompts"], *beginning]
     found = exhibits(
@@ -164,7 +164,7 @@ def write_exhibits(config: Config, data: LanguageModelData, model: RecurrentLM, 
     write_text(folder / "exhibits.json", json.dumps(found, ensure_ascii=False, indent=1) + "\n")
 
 
-def _test_figures(task: LanguageModelTask, data: LanguageModelData) -> dict[str, Any]:
+def _test_figures(task: LanguageModelModule, data: LanguageModelData) -> dict[str, Any]:
     store = data.stores["test"]
     totals = evaluate(task.model, data.evaluation_loader("test"))
     figures = split_figures("test", totals, num_characters=store.num_characters, unk_rate=store.unk_rate)

@@ -21,7 +21,7 @@ from lmlab.data.saved_tokenizers import to_json
 from lmlab.device import choose_device, precision_warnings
 from lmlab.errors import InterruptedRun, UserError
 from lmlab.files import shown, write_text
-from lmlab.models.embeddings import Vectors
+from lmlab.models.embedding import Vectors
 from lmlab.training import event_files
 from lmlab.training.assembly import Config, build_data, build_model, build_task, build_vectors
 from lmlab.training.callbacks.alarms import Alarms
@@ -32,6 +32,7 @@ from lmlab.training.callbacks.recorder import Recorder
 from lmlab.training.callbacks.samples import SampleText, fallback_prompts
 from lmlab.training.clock import Clock
 from lmlab.training.judging import baseline_warning
+from lmlab.training.module import LanguageModelModule
 from lmlab.training.plan import (
     describe_plan,
     describe_result,
@@ -46,7 +47,6 @@ from lmlab.training.position import Position
 from lmlab.training.results import summarize, training_settings, write_exhibits
 from lmlab.training.resuming import Resumption
 from lmlab.training.summary import mark_unfinished, peak_memory_bytes, reset_peak_memory, write_summary
-from lmlab.training.task import LanguageModelTask
 
 log = logging.getLogger(__name__)
 
@@ -182,7 +182,7 @@ class _Run:
     folder: Path
     device: torch.device
     data: LanguageModelData
-    task: LanguageModelTask
+    task: LanguageModelModule
     clock: Clock
     trainer: pl.Trainer
     callbacks: list[pl.Callback]
@@ -337,7 +337,7 @@ def _callbacks(
         folder=folder,
         clock=clock,
         fallback_prompts=fallback_prompts(
-            data.corpus.texts("validation")[0], by_character=data.tokenizer.to_dict()["type"] == "char"
+            data.corpus.texts("validation")[0], by_character=data.tokenizer.unit == "character"
         ),
     )
     gradients = instantiate(

@@ -11,7 +11,7 @@ from lmlab.data.generated import Generated, make_grammar
 from lmlab.data.grammars.brackets import Brackets
 from lmlab.data.sentences import in_order
 from lmlab.data.token_store import build
-from lmlab.models.language_model import RecurrentLM
+from lmlab.models.language_model import LanguageModel
 from lmlab.quality.language import closing_accuracy, language_quality, trained_depth
 from lmlab.quality.samples import sample_quality
 from lmlab.sampling import Sample, SamplingOptions, generate, never_drawn, start_of_text
@@ -22,7 +22,7 @@ _CLOSING_STRINGS = 1_000
 
 
 def sample_figures(
-    model: RecurrentLM, data: LanguageModelData, source: Any, *, num_samples: int, length: int
+    model: LanguageModel, data: LanguageModelData, source: Any, *, num_samples: int, length: int
 ) -> dict[str, Any]:
     """Figures of samples from an empty prompt, plain containers.
 
@@ -48,13 +48,13 @@ def sample_figures(
     found: dict[str, Any] = {"num_samples": num_samples, "temperature": 1.0, "most_tokens": length}
     if isinstance(source, Generated):
         return found | _of_language(model, data, source, texts, drawn)
-    by_character = tokenizer.to_dict()["type"] == "char"
+    by_character = tokenizer.unit == "character"
     triples = [(text, sample.ids, sample.stop_reason) for text, sample in zip(texts, drawn, strict=True)]
     return found | _finite(sample_quality(triples, data.corpus.texts("train"), by_character=by_character))
 
 
 def _of_language(
-    model: RecurrentLM, data: LanguageModelData, source: Generated, texts: list[str], drawn: list[Sample]
+    model: LanguageModel, data: LanguageModelData, source: Generated, texts: list[str], drawn: list[Sample]
 ) -> dict[str, Any]:
     grammar = make_grammar(source.name)
     training = data.corpus.texts("train")

@@ -7,11 +7,44 @@ steps: epoch e begins at step e * steps_per_epoch.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 
-class Constant:
+class Scheduler(ABC):
+    """The learning rate over a run, as a factor of the optimizer's own.
+
+    One of your own is a subclass whose constructor takes the keywords `total_steps` and `steps_per_epoch`, in optimizer
+    steps, which lmlab gives, and whatever stands in its YAML file. A scheduler that remembers evaluations says so in
+    `state_dict`. `lmlab.testing.check_scheduler` checks its factors and that it can be restored.
+
+    Attributes:
+        depends_on_length: whether the factors follow the length of the run, so that a run cannot be made longer.
+    """
+
+    depends_on_length: ClassVar[bool] = False
+
+    @abstractmethod
+    def __call__(self, step: int) -> float:
+        """Returns the factor of the next step, 0 or more.
+
+        Args:
+            step: optimizer steps done.
+        """
+
+    def observe(self, nats_per_token: float) -> None:  # noqa: B027  (most schedulers look at no evaluation)
+        """Takes the result of an evaluation; the next call may give another factor for the same step."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns what an interrupted run needs to go on: plain numbers, text and lists of them."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:  # noqa: B027
+        """Restores the state."""
+
+
+class Constant(Scheduler):
     """The factor 1.
 
     Args:
@@ -27,7 +60,7 @@ class Constant:
         return 1.0
 
 
-class Cosine:
+class Cosine(Scheduler):
     """Linear warm-up, then half a cosine.
 
     With w warm-up steps of N: (t + 1) / w for t < w, then f + (1 - f) (1 + cos(pi (t - w) / (N - w))) / 2.
@@ -40,6 +73,8 @@ class Cosine:
 
     Source: Loshchilov & Hutter 2017, SGDR, equation 5 without restarts.
     """
+
+    depends_on_length = True
 
     def __init__(self, *, total_steps: int, steps_per_epoch: int, warmup_steps: int, final_fraction: float) -> None:
         self.total_steps = total_steps
@@ -54,7 +89,7 @@ class Cosine:
         return _half_cosine(1.0, self.final_fraction, share)
 
 
-class OneCycle:
+class OneCycle(Scheduler):
     """Up from a small rate to the optimizer's, then down to nearly nothing, each along half a cosine.
 
     With N steps and a peak at p = rise N - 1: from 1 / d at step 0 to 1 at step p, then to 1 / (d e) at step N - 1.
@@ -69,6 +104,8 @@ class OneCycle:
 
     Source: Smith & Topin 2018, Super-Convergence; the curve of `torch.optim.lr_scheduler.OneCycleLR`.
     """
+
+    depends_on_length = True
 
     def __init__(
         self,
@@ -94,7 +131,7 @@ class OneCycle:
         return _half_cosine(1.0, self.final, min(1.0, (step - self.peak) / (self.last - self.peak)))
 
 
-class Exponential:
+class Exponential(Scheduler):
     """Multiplied by gamma at the end of each epoch: gamma ** max(0, epochs done - start_epoch).
 
     Args:
@@ -117,7 +154,7 @@ class Exponential:
         return float(self.gamma ** max(0, step // self.steps_per_epoch - self.start_epoch))
 
 
-class Step:
+class Step(Scheduler):
     """Multiplied by gamma at given epochs: gamma ** (number of them that are done).
 
     Args:
@@ -136,7 +173,7 @@ class Step:
         return float(self.gamma ** sum(step >= at for at in self.steps))
 
 
-class Plateau:
+class Plateau(Scheduler):
     """Multiplied by gamma whenever validation has not improved for more than `patience` evaluations.
 
     An evaluation improves when it is below the best before it by more than `min_improvement`. After a reduction the
@@ -192,7 +229,7 @@ class Plateau:
         return {name: getattr(self, name) for name in ("factor", "best", "waited", "num_reductions")}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes it back."""
+        """Restores the state."""
         for name, value in state.items():
             setattr(self, name, value)
 

@@ -7,7 +7,7 @@ import numpy as np
 from lmlab.data.grammars.grammar import Grammar
 from lmlab.data.sentences import SentenceEvaluationLoader
 from lmlab.data.token_store import TokenStore
-from lmlab.models.language_model import RecurrentLM
+from lmlab.models.language_model import LanguageModel
 from lmlab.training.evaluation import nats_by_token
 
 # Strings of at most so many characters; long strings are rare and the hardest.
@@ -15,7 +15,7 @@ LIMITS = (16, 64, 256)
 
 
 def excess_by_length(
-    model: RecurrentLM, store: TokenStore, strings: list[str], grammar: Grammar
+    model: LanguageModel, store: TokenStore, strings: list[str], grammar: Grammar
 ) -> dict[str, dict[str, float]]:
     """How far the model is above its source on strings up to a length.
 

@@ -173,7 +173,7 @@ def _loader(case: Case, steps: int) -> StreamsLoader | SentencesLoader:
 
 
 def _config(case: Case) -> dict[str, Any]:
-    core = {"_target_": f"lmlab.models.cores.{case.model.upper()}", "dropout": 0.0, "locked_dropout": False}
+    core = {"_target_": f"lmlab.models.recurrent.{case.model.upper()}", "dropout": 0.0, "locked_dropout": False}
     sizes = {"hidden_size": case.hidden_size, "num_layers": case.num_layers}
     dropouts = {"input_dropout": 0.0, "output_dropout": 0.0, "locked_dropout": False, "embedding_dropout": 0.0}
     return {

@@ -128,7 +128,7 @@ def test_the_wheel_carries_the_configuration(tmp_path: Path) -> None:
         [sys.executable, "-c", code], cwd=elsewhere, capture_output=True, text=True, env=environment, check=True
     )
     assert done.stdout.startswith(str(tmp_path / "unpacked"))
-    assert "_target_: lmlab.models.cores.LSTM" in done.stdout
+    assert "_target_: lmlab.models.recurrent.LSTM" in done.stdout
 
 
 @pytest.mark.parametrize("name", ["verify", "generate", "evaluate", "benchmark", "train"])

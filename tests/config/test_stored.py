@@ -196,7 +196,7 @@ def test_an_unknown_setting_is_refused_by_name(config: dict[str, Any], name: str
         ("data.source", "lmlab.training.callbacks.samples.SampleText"),
         ("data.source", "os.system"),
         ("data.batching", "lmlab.data.sources.TextFiles"),
-        ("tokenizer", "lmlab.models.cores.LSTM"),
+        ("tokenizer", "lmlab.models.recurrent.LSTM"),
         ("optimizer", "pytorch_lightning.Trainer"),
         ("optimizer", None),
         ("optimizer", ["torch.optim.SGD"]),

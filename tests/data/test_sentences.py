@@ -19,9 +19,9 @@ from lmlab.data.sentences import (
 )
 from lmlab.data.token_store import START_ID, TokenStore, build
 from lmlab.data.tokenizers import CharTokenizer, WordTokenizer
-from lmlab.models.cores import LSTM
 from lmlab.models.feedforward import FeedForward
-from lmlab.models.language_model import RecurrentLM
+from lmlab.models.language_model import LanguageModel
+from lmlab.models.recurrent import LSTM
 from lmlab.training.evaluation import evaluate, nats_by_token
 
 
@@ -154,13 +154,13 @@ def test_cut_of_no_limit_is_one_range() -> None:
     assert cut(np.array([3, 5, 2]), batch_size=None, tokens_per_batch=None) == [(0, 3)]
 
 
-def make_model(vocabulary: int, kind: str = "lstm") -> RecurrentLM:
+def make_model(vocabulary: int, kind: str = "lstm") -> LanguageModel:
     torch.manual_seed(0)
     if kind == "lstm":
         core = LSTM(input_size=6, hidden_size=8, num_layers=2, dropout=0.0, locked_dropout=False)
     else:
         core = FeedForward(input_size=6, hidden_size=8, num_layers=1, dropout=0.0, locked_dropout=False, context=3)
-    return RecurrentLM(
+    return LanguageModel(
         vectors=torch.randn(vocabulary, 6), core=core, input_dropout=0.0, output_dropout=0.0, locked_dropout=False,
         embedding_dropout=0.0, tie_weights=False, freeze_embedding=False,
     )  # fmt: skip

@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from lmlab.data.batching import IGNORE_INDEX
 from lmlab.models import decoder as decoder_module
-from lmlab.models.decoder import Decoder
+from lmlab.models.decoder import LinearDecoder
 from lmlab.training.metrics import TokenTotals
 
 H, V = 6, 13
@@ -24,9 +24,9 @@ def chunk_elements(request, monkeypatch):
     return request.param
 
 
-def make_decoder(*, tied_to: nn.Parameter | None = None) -> Decoder:
+def make_decoder(*, tied_to: nn.Parameter | None = None) -> LinearDecoder:
     torch.manual_seed(0)
-    return Decoder(hidden_size=H, vocabulary_size=V, tied_to=tied_to)
+    return LinearDecoder(hidden_size=H, vocabulary_size=V, tied_to=tied_to)
 
 
 def make_batch(*, ignored: float = 0.3) -> tuple[Tensor, Tensor]:
@@ -43,18 +43,18 @@ def reference_loss(hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor
     return nn.functional.cross_entropy(logits, targets.flatten(), ignore_index=IGNORE_INDEX, reduction="sum")
 
 
-def reference_nats(decoder: Decoder, hidden: Tensor, targets: Tensor) -> float:
+def reference_nats(decoder: LinearDecoder, hidden: Tensor, targets: Tensor) -> float:
     with torch.no_grad():
         return reference_loss(hidden.double(), decoder.weight.double(), decoder.bias.double(), targets).item()
 
 
-def reference_gradients(decoder: Decoder, hidden: Tensor, targets: Tensor) -> list[Tensor]:
+def reference_gradients(decoder: LinearDecoder, hidden: Tensor, targets: Tensor) -> list[Tensor]:
     """Of the summed loss, in float64: hidden, weight, bias."""
     leaves = [t.detach().double().requires_grad_() for t in (hidden, decoder.weight, decoder.bias)]
     return list(torch.autograd.grad(reference_loss(*leaves, targets), leaves))
 
 
-def gradients(decoder: Decoder, hidden: Tensor, targets: Tensor, *, factor: float = 1.0) -> list[Tensor]:
+def gradients(decoder: LinearDecoder, hidden: Tensor, targets: Tensor, *, factor: float = 1.0) -> list[Tensor]:
     leaf = hidden.detach().requires_grad_()
     (decoder.loss(leaf, targets).nll_sum * factor).backward()
     return [leaf.grad, decoder.weight.grad, decoder.bias.grad]
@@ -234,7 +234,7 @@ class _Largest(TorchDispatchMode):
 def test_logits_are_never_held_all_at_once(monkeypatch, training):
     rows, size = 64, 500
     monkeypatch.setattr(decoder_module, "CHUNK_ELEMENTS", 4 * size)
-    decoder = Decoder(hidden_size=2, vocabulary_size=size, tied_to=None)
+    decoder = LinearDecoder(hidden_size=2, vocabulary_size=size, tied_to=None)
     hidden = torch.randn(4, rows // 4, 2, requires_grad=training)
     with _Largest() as largest, torch.set_grad_enabled(training):
         loss = decoder.loss(hidden, torch.zeros(4, rows // 4, dtype=torch.int64))
@@ -247,7 +247,8 @@ def test_nats_of_each_token_are_its_cross_entropy(chunk_elements):
     decoder = make_decoder()
     hidden, targets = make_batch()
     flat, labels = hidden.flatten(0, 1), targets.flatten()
-    nats, wrong = decoder.token_nats(flat, labels)
+    found = decoder.token_statistics(flat, labels, fields=("wrong",))
+    nats, wrong = found.nats, found.wrong
     chances = (flat.double() @ decoder.weight.t().double() + decoder.bias.double()).softmax(dim=1).detach()
     for row, label in enumerate(labels.tolist()):
         if label == IGNORE_INDEX:
@@ -271,7 +272,7 @@ WORKED = torch.tensor([[0.1, 0.3, 0.2, 0.4, 0.7, 0.5], [0.2, 0.6, 0.1, 0.8, 0.9,
 @pytest.mark.parametrize("training", [True, False])
 def test_the_worked_example_costs_0_4_nats_a_token(training):
     """4 targets count in the first row, 6 in the second: 4.0 nats over 10, not the mean of two means (0.375)."""
-    decoder = Decoder(hidden_size=3, vocabulary_size=3, tied_to=None)
+    decoder = LinearDecoder(hidden_size=3, vocabulary_size=3, tied_to=None)
     with torch.no_grad():
         decoder.weight.copy_(torch.eye(3))
         decoder.bias.zero_()

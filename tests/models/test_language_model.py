@@ -11,8 +11,9 @@ from torch import Tensor
 
 from lmlab.data.batching import Streams
 from lmlab.data.token_store import TokenStore
-from lmlab.models.cores import GRU, LSTM, RNN, RecurrentCore
-from lmlab.models.language_model import RecurrentLM, reset_rows
+from lmlab.models.core import reset_rows
+from lmlab.models.language_model import LanguageModel
+from lmlab.models.recurrent import GRU, LSTM, RNN, RecurrentCore
 
 EACH_CORE = pytest.mark.parametrize("kind", [RNN, GRU, LSTM], ids=lambda kind: kind.__name__)
 VOCABULARY_SIZE, DIM = 11, 6
@@ -21,11 +22,11 @@ VOCABULARY_SIZE, DIM = 11, 6
 DROPOUTS = {"locked_dropout": False, "embedding_dropout": 0.0}
 
 
-def make_model(kind: type[RecurrentCore] = LSTM, *, hidden_size: int = DIM, **options) -> RecurrentLM:
+def make_model(kind: type[RecurrentCore] = LSTM, *, hidden_size: int = DIM, **options) -> LanguageModel:
     torch.manual_seed(0)
     defaults = {"input_dropout": 0.0, "output_dropout": 0.0, "tie_weights": False, "freeze_embedding": False} | DROPOUTS
     core = kind(input_size=DIM, hidden_size=hidden_size, num_layers=2, dropout=0.0, locked_dropout=False)
-    return RecurrentLM(vectors=torch.randn(VOCABULARY_SIZE, DIM), core=core, **(defaults | options))
+    return LanguageModel(vectors=torch.randn(VOCABULARY_SIZE, DIM), core=core, **(defaults | options))
 
 
 def random_ids(*shape: int) -> Tensor:
@@ -36,7 +37,7 @@ def random_ids(*shape: int) -> Tensor:
 def test_parameters_of_the_known_sizes(kind, expected):
     core = kind(input_size=256, hidden_size=1024, num_layers=1, dropout=0.0, locked_dropout=False)
     options = {"input_dropout": 0.0, "output_dropout": 0.0, "tie_weights": False, "freeze_embedding": False} | DROPOUTS
-    assert RecurrentLM(vectors=torch.zeros(67, 256), core=core, **options).num_parameters == expected
+    assert LanguageModel(vectors=torch.zeros(67, 256), core=core, **options).num_parameters == expected
 
 
 def test_a_tied_matrix_is_one_and_counted_once():
@@ -95,7 +96,7 @@ def test_the_vectors_given_are_the_first_embedding():
     vectors = torch.randn(VOCABULARY_SIZE, DIM)
     core = RNN(input_size=DIM, hidden_size=4, num_layers=1, dropout=0.0, locked_dropout=False)
     options = {"input_dropout": 0.0, "output_dropout": 0.0, "tie_weights": False, "freeze_embedding": False} | DROPOUTS
-    model = RecurrentLM(vectors=vectors, core=core, **options)
+    model = LanguageModel(vectors=vectors, core=core, **options)
     assert torch.equal(model.embedding.weight, vectors)
 
 
@@ -159,7 +160,7 @@ def test_windows_with_carried_state_equal_one_long_window(kind, cuts):
         state, nats = model.init_state(3), []
         for start, stop in pairwise(edges):
             batch = streams.window(start, stop)
-            output = model(batch.inputs, reset_rows(state, batch.reset))
+            output = model(batch.inputs, model.initial_state(state, batch.reset))
             state = output.state
             nats.append(model.decoder.loss(output.hidden, batch.targets).nll_sum.item())
         return nats, list(state)
@@ -176,15 +177,16 @@ def test_only_flagged_rows_are_reset():
     generator = torch.Generator().manual_seed(0)
     state = tuple(torch.randn(1, 5, 3, generator=generator) for _ in range(4))
     reset = torch.tensor([True, False, False, True, False])
-    for old, new in zip(state, reset_rows(state, reset), strict=True):
+    fresh = tuple(torch.full_like(tensor, i) for i, tensor in enumerate(state))
+    for i, (old, new) in enumerate(zip(state, reset_rows(state, fresh, reset), strict=True)):
         assert new.shape == old.shape
-        assert not bool(new[:, [0, 3]].any())
+        assert bool((new[:, [0, 3]] == i).all())
         assert torch.equal(new[:, [1, 2, 4]], old[:, [1, 2, 4]])
 
 
 def test_resetting_cures_a_state_that_is_not_finite():
     state = (torch.tensor([[[torch.nan, torch.inf], [1.0, 2.0]]]),)
-    (new,) = reset_rows(state, torch.tensor([True, False]))
+    (new,) = reset_rows(state, (torch.zeros(1, 2, 2),), torch.tensor([True, False]))
     assert new.tolist() == [[[0.0, 0.0], [1.0, 2.0]]]
 
 
@@ -193,7 +195,7 @@ def test_a_reset_row_runs_as_if_it_were_fresh(kind):
     model = make_model(kind)
     ids = random_ids(2, 5)
     state = model(random_ids(2, 7), model.init_state(2)).state
-    output = model(ids, reset_rows(state, torch.tensor([True, False]))).hidden
+    output = model(ids, model.initial_state(state, torch.tensor([True, False]))).hidden
     fresh = model(ids, model.init_state(2)).hidden
     torch.testing.assert_close(output[0], fresh[0])
     assert not torch.allclose(output[1], fresh[1])

@@ -6,15 +6,15 @@ import pytest
 import torch
 
 from lmlab.models.architecture import architecture
-from lmlab.models.cores import GRU, LSTM
 from lmlab.models.feedforward import FeedForward
-from lmlab.models.language_model import RecurrentLM
+from lmlab.models.language_model import LanguageModel
+from lmlab.models.recurrent import GRU, LSTM
 
 SIZES = {"num_layers": 2, "dropout": 0.0, "locked_dropout": False}
 
 
-def made(core, dim: int, *, tie_weights: bool = False, frozen: bool = False) -> RecurrentLM:
-    return RecurrentLM(
+def made(core, dim: int, *, tie_weights: bool = False, frozen: bool = False) -> LanguageModel:
+    return LanguageModel(
         vectors=torch.zeros(11, dim), core=core, input_dropout=0.0, output_dropout=0.0, locked_dropout=False,
         embedding_dropout=0.0, tie_weights=tie_weights, freeze_embedding=frozen,
     )  # fmt: skip

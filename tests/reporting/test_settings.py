@@ -230,7 +230,7 @@ def test_without_a_record_of_choices_names_and_classes_tell_the_options(tmp_path
         "tokenizer___target_": "lmlab.data.bpe.BPETokenizer",
         "optimizer___target_": "torch.optim.AdamW",
         "scheduler___target_": "lmlab.training.schedulers.OneCycle",
-        "embedding___target_": "lmlab.models.embeddings.glove_vectors",
+        "embedding___target_": "lmlab.models.embedding.GloveVectors",
         "data__batching___target_": "lmlab.data.sentences.SentencesLoader",
     }
     config = resolved(model__name="gru", **classes)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from lmlab.data.batching import IGNORE_INDEX, Batch, EvaluationLoader
 from lmlab.data.token_store import TokenStore
-from lmlab.models.cores import GRU, LSTM, RNN, RecurrentCore
-from lmlab.models.language_model import RecurrentLM
+from lmlab.models.language_model import LanguageModel
+from lmlab.models.recurrent import GRU, LSTM, RNN, RecurrentCore
 from lmlab.training.evaluation import evaluate, evaluation_step, exact_float32, nats_by_token
 from lmlab.training.metrics import TokenTotals
 
@@ -24,11 +24,11 @@ Array = NDArray[np.float64]
 EACH_CORE = pytest.mark.parametrize("kind", [RNN, GRU, LSTM], ids=lambda kind: kind.__name__)
 
 
-def make_model(kind: type[RecurrentCore], *, num_layers: int = 2, dropout: float = 0.0) -> RecurrentLM:
+def make_model(kind: type[RecurrentCore], *, num_layers: int = 2, dropout: float = 0.0) -> LanguageModel:
     """Weights large enough that what was read matters."""
     torch.manual_seed(0)
     core = kind(input_size=DIM, hidden_size=HIDDEN, num_layers=num_layers, dropout=dropout, locked_dropout=False)
-    model = RecurrentLM(
+    model = LanguageModel(
         vectors=torch.randn(V, DIM), core=core, input_dropout=dropout, output_dropout=dropout, locked_dropout=False,
         embedding_dropout=0.0, tie_weights=False,
         freeze_embedding=False,
@@ -79,7 +79,7 @@ STEPS: dict[type, tuple[Callable, int]] = {RNN: (rnn_step, 1), GRU: (gru_step, 1
 class Reference:
     """The model in float64, a token at a time."""
 
-    def __init__(self, model: RecurrentLM) -> None:
+    def __init__(self, model: LanguageModel) -> None:
         def array(tensor: torch.Tensor) -> Array:
             return tensor.detach().double().numpy()
 
@@ -105,7 +105,7 @@ class Reference:
         return nats, num_errors
 
 
-def read_streams(model: RecurrentLM, store: TokenStore, num_streams: int) -> tuple[list[list[float]], int]:
+def read_streams(model: LanguageModel, store: TokenStore, num_streams: int) -> tuple[list[list[float]], int]:
     """Streams of ceil(N / S) tokens, each from a zero state, its first input the token before it."""
     reference, ids = Reference(model), store.ids.tolist()
     length = math.ceil(len(ids) / num_streams)
@@ -124,7 +124,7 @@ def read_streams(model: RecurrentLM, store: TokenStore, num_streams: int) -> tup
     return nats, num_errors
 
 
-def assert_equals_reference(model: RecurrentLM, store: TokenStore, num_streams: int | None, expected: int) -> None:
+def assert_equals_reference(model: LanguageModel, store: TokenStore, num_streams: int | None, expected: int) -> None:
     nats, num_errors = read_streams(model, store, expected)
     found = evaluate(model, EvaluationLoader(store, num_streams=num_streams))
     assert found.num_tokens == store.num_targets == sum(map(len, nats))

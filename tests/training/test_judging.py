@@ -185,9 +185,9 @@ def test_the_first_layer_that_gives_no_numbers_is_named(layer: str, text_file: P
 
 
 def test_a_loss_that_is_no_number_ends_the_run_with_its_step(text_file: Path, tmp_path: Path, monkeypatch) -> None:
-    from lmlab.training.task import LanguageModelTask
+    from lmlab.training.module import LanguageModelModule
 
-    step = LanguageModelTask.training_step
+    step = LanguageModelModule.training_step
 
     def broken(self, batch, batch_idx):
         if self.global_step == 7:
@@ -195,6 +195,6 @@ def test_a_loss_that_is_no_number_ends_the_run_with_its_step(text_file: Path, tm
                 self.model.core.layers[0].weight_hh_l0.fill_(math.nan)
         return step(self, batch, batch_idx)
 
-    monkeypatch.setattr(LanguageModelTask, "training_step", broken)
+    monkeypatch.setattr(LanguageModelModule, "training_step", broken)
     with pytest.raises(UserError, match=r"the loss of step 8 is not finite, first in core\.0"):
         train(compose_config(text_file), tmp_path)

@@ -9,15 +9,15 @@ import torch
 from lmlab.data.generated import make_grammar
 from lmlab.data.token_store import build
 from lmlab.data.tokenizers import CharTokenizer
-from lmlab.models.cores import GRU
-from lmlab.models.language_model import RecurrentLM
+from lmlab.models.language_model import LanguageModel
+from lmlab.models.recurrent import GRU
 from lmlab.training.source_comparison import describe_excess, excess_by_length
 
 
-def small_model(vocabulary_size: int) -> RecurrentLM:
+def small_model(vocabulary_size: int) -> LanguageModel:
     torch.manual_seed(0)
     core = GRU(input_size=5, hidden_size=7, num_layers=1, dropout=0.0, locked_dropout=False)
-    return RecurrentLM(
+    return LanguageModel(
         vectors=torch.randn(vocabulary_size, 5),
         core=core,
         input_dropout=0.3,  # must be off

@@ -15,10 +15,10 @@ from lmlab.checkpoints import BEST_BEFORE_END, FORMAT, read_checkpoint, save_che
 from lmlab.training import event_files
 from lmlab.training.callbacks.recorder import Recorder, task_of
 from lmlab.training.clock import Clock
+from lmlab.training.module import LanguageModelModule
 from lmlab.training.position import Position
 from lmlab.training.random_states import random_states, restore_random_states
 from lmlab.training.summary import mark_unfinished
-from lmlab.training.task import LanguageModelTask
 
 
 class PausedRun(Exception):
@@ -135,7 +135,7 @@ class Checkpoints(pl.Callback):
                 self._save_weights(task, path, step)
 
     def _save_weights(
-        self, task: LanguageModelTask, path: Path, step: int, *, keep_previous: Path | None = None
+        self, task: LanguageModelModule, path: Path, step: int, *, keep_previous: Path | None = None
     ) -> None:
         """Weights, tokenizer and configuration: enough to be used, not to go on from."""
         state = {name: value.detach().cpu() for name, value in task.state_dict().items()}

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.utils import get_total_norm
 
 from lmlab.files import write_text
-from lmlab.models.language_model import RecurrentLM
+from lmlab.models.language_model import LanguageModel
 from lmlab.training.callbacks.recorder import task_of
 
 
@@ -44,7 +44,7 @@ class Gradients(pl.Callback):
             task_of(pl_module).watch_gradient = self._add
             self.write()
 
-    def _add(self, model: RecurrentLM) -> None:
+    def _add(self, model: LanguageModel) -> None:
         for name, norm in layer_norms(model).items():
             self._sums[name] = self._sums.get(name, torch.zeros_like(norm)) + norm
         self._count += 1
@@ -89,13 +89,13 @@ class Gradients(pl.Callback):
         self._written_at = state_dict.get("written_at", 0)  # not in checkpoints of format 2
 
 
-def layer_norms(model: RecurrentLM) -> dict[str, Tensor]:
+def layer_norms(model: LanguageModel) -> dict[str, Tensor]:
     """L2 norms of the gradients of a model's layers, those without gradient left out."""
+    layer_of = {id(p): name for name, layer in model.core.named_layers().items() for p in layer.parameters()}
     by_layer: dict[str, list[Tensor]] = {}
     for name, parameter in model.named_parameters():
         if parameter.grad is not None:
-            parts = name.split(".")
-            layer = f"core.{parts[2]}" if parts[0] == "core" else parts[0]
+            layer = layer_of.get(id(parameter), name.partition(".")[0])
             by_layer.setdefault(layer, []).append(parameter.grad)
     return {name: get_total_norm(gradients) for name, gradients in by_layer.items()}
 

@@ -13,7 +13,7 @@ import pytorch_lightning as pl
 from lmlab.files import write_text
 from lmlab.training.clock import Clock
 from lmlab.training.metrics import Totals
-from lmlab.training.task import LanguageModelTask
+from lmlab.training.module import LanguageModelModule
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ class Recorder(pl.Callback):
         if step % self.log_every_n_steps == 0 and step > self._last_logged[0]:
             self._serve_loggers(trainer, task_of(pl_module), step)
 
-    def _serve_loggers(self, trainer: pl.Trainer, task: LanguageModelTask, step: int) -> None:
+    def _serve_loggers(self, trainer: pl.Trainer, task: LanguageModelModule, step: int) -> None:
         totals = task.recent.totals
         task.recent.reset()
         seconds = self.clock.training_seconds
@@ -129,7 +129,7 @@ class Recorder(pl.Callback):
             )
         self.clock.resume()
 
-    def _row(self, trainer: pl.Trainer, task: LanguageModelTask, result: Totals) -> Row:
+    def _row(self, trainer: pl.Trainer, task: LanguageModelModule, result: Totals) -> Row:
         trained = task.since_evaluation.totals
         task.since_evaluation.reset()
         task.tokens_seen += trained.num_tokens
@@ -197,9 +197,9 @@ def source_figures(prefix: str, totals: Totals, source_nats: float | None) -> di
     }
 
 
-def task_of(module: pl.LightningModule) -> LanguageModelTask:
+def task_of(module: pl.LightningModule) -> LanguageModelModule:
     """The module as the task it is."""
-    assert isinstance(module, LanguageModelTask)
+    assert isinstance(module, LanguageModelModule)
     return module
 
 

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lmlab.models.cores import GRU, LSTM, RNN, RecurrentCore, State
-from lmlab.models.regularizers import Dropout
+from lmlab.models.core import State
+from lmlab.models.dropout import Dropout
+from lmlab.models.recurrent import GRU, LSTM, RNN, RecurrentCore
 
 CORES = {RNN: nn.RNN, GRU: nn.GRU, LSTM: nn.LSTM}
 EACH_CORE = pytest.mark.parametrize("kind", list(CORES), ids=lambda kind: kind.__name__)

@@ -2,48 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from lmlab.models.regularizers import Dropout, make_dropout
-
-State = tuple[Tensor, ...]
-# One token further: (inputs (B, I), state) -> (output (B, H), state).
-Stepper = Callable[[Tensor, State], tuple[Tensor, State]]
+from lmlab.models.core import Core, State, Stepper
+from lmlab.models.dropout import Dropout, make_dropout
 
 
-class Core(Protocol):
-    """What the language model asks of its middle part.
-
-    A state is a flat tuple of tensors with the batch on dim 1.
-
-    Args:
-        output_size: H.
-    """
-
-    output_size: int
-
-    def init_state(self, batch_size: int) -> State:
-        """A fresh state."""
-        ...
-
-    def __call__(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
-        """Runs T steps: (B, T, I) to (B, T, H) and the state after the last."""
-        ...
-
-    def stepper(self) -> Stepper:
-        """A function that runs one step without dropout."""
-        ...
-
-    def parameters(self) -> Iterator[nn.Parameter]:
-        """Its weights, as it is a `torch.nn.Module`."""
-        ...
-
-
-class RecurrentCore(nn.Module):
+class RecurrentCore(Core):
     """A stack of recurrent layers.
 
     One-layer modules, so that dropout between them draws from torch's own generator (a resumed run is then exact on
@@ -85,7 +55,7 @@ class RecurrentCore(nn.Module):
         self.weight_dropout = Dropout(weight_dropout)
 
     def init_state(self, batch_size: int) -> State:
-        """A fresh state: zeros."""
+        """Returns zeros."""
         weight = next(self.parameters())
         shape = (1, batch_size, self.output_size)
         return tuple(weight.new_zeros(shape) for _ in range(len(self.layers) * self.tensors_per_layer))
@@ -116,12 +86,16 @@ class RecurrentCore(nn.Module):
     def _call(self, layer: nn.Module, inputs: Tensor, hidden: object) -> Any:
         if self.weight_dropout.rate == 0 or not self.training:
             return layer(inputs, hidden)
-        # The module runs with the thinned matrix in place of its own, so that the fast kernels stay in use.
-        thinned = self.weight_dropout(layer.get_parameter("weight_hh_l0"))
-        return torch.func.functional_call(layer, {"weight_hh_l0": thinned}, (inputs, hidden))
+        # The module runs with the dropped matrix in place of its own, so that the fast kernels stay in use.
+        dropped = self.weight_dropout(layer.get_parameter("weight_hh_l0"))
+        return torch.func.functional_call(layer, {"weight_hh_l0": dropped}, (inputs, hidden))
+
+    def named_layers(self) -> Mapping[str, nn.Module]:
+        """Returns `core.0`, `core.1`, ..., from input to output."""
+        return {f"core.{i}": layer for i, layer in enumerate(self.layers)}
 
     def stepper(self) -> Stepper:
-        """A function that runs one step without dropout, for generating: a matrix product or two a layer.
+        """Returns a function that runs one step without dropout: a matrix product or two a layer.
 
         Calling the layer's own module for one token costs many times its arithmetic on a CPU. The weights are
         prepared once, so the function is good until they change.
@@ -148,8 +122,9 @@ class RecurrentCore(nn.Module):
         return both.t().contiguous(), bias
 
     @staticmethod
+    @abstractmethod
     def _step(weights: tuple[Tensor, ...], inputs: Tensor, state: list[Tensor]) -> list[Tensor]:
-        raise TypeError("RecurrentCore is abstract: use RNN, GRU or LSTM")
+        """Returns the new state of a layer, its output first: each (B, H) from inputs (B, I) and the old state."""
 
 
 class RNN(RecurrentCore):

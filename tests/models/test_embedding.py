@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from lmlab.errors import UserError
-from lmlab.models.embeddings import Vectors, glove_vectors, random_vectors
+from lmlab.models.embedding import GloveVectors, RandomVectors, Vectors
 
 LINES = {
     "the": [0.1, -0.2, 0.3],
@@ -40,7 +40,7 @@ def glove(tmp_path):
 
 
 def load(path: Path, vocabulary: list[str], *, dim: int | None = None, num_special: int = 0) -> Vectors:
-    return glove_vectors(vocabulary=vocabulary, num_special=num_special, dim=dim, path=str(path), tied=False)
+    return GloveVectors(path=str(path), dim=dim).vectors(vocabulary=vocabulary, num_special=num_special, tied=False)
 
 
 def zipped(path: Path, **members: str) -> Path:
@@ -59,7 +59,7 @@ def assert_rows(vectors: Vectors, *rows: list[float]) -> None:
 
 def drawn(size: int, *, dim: int, tied: bool = False) -> Vectors:
     vocabulary = [str(i) for i in range(size)]
-    return random_vectors(vocabulary=vocabulary, num_special=1, tied=tied, dim=dim, path=None)
+    return RandomVectors(dim=dim).vectors(vocabulary=vocabulary, num_special=1, tied=tied)
 
 
 @pytest.mark.parametrize("dim", [1, 4, 300])

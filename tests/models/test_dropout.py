@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from lmlab.models.cores import GRU
-from lmlab.models.language_model import RecurrentLM
-from lmlab.models.regularizers import Dropout, LockedDropout, WordDropout, make_dropout
+from lmlab.models.dropout import Dropout, LockedDropout, WordDropout, make_dropout
+from lmlab.models.language_model import LanguageModel
+from lmlab.models.recurrent import GRU
 
 RATE = 0.3
 
@@ -69,10 +69,10 @@ def test_gradients_flow_through_what_is_kept_only() -> None:
     assert torch.equal(inputs.grad, out.detach())
 
 
-def make_model(*, locked: bool, embedding_dropout: float = 0.0) -> RecurrentLM:
+def make_model(*, locked: bool, embedding_dropout: float = 0.0) -> LanguageModel:
     torch.manual_seed(0)
     core = GRU(input_size=6, hidden_size=8, num_layers=3, dropout=0.5, locked_dropout=locked)
-    return RecurrentLM(
+    return LanguageModel(
         vectors=torch.randn(11, 6), core=core, input_dropout=0.4, output_dropout=0.6, locked_dropout=locked,
         embedding_dropout=embedding_dropout, tie_weights=False, freeze_embedding=False,
     )  # fmt: skip

@@ -6,6 +6,7 @@ import io
 import math
 import zipfile
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,67 +37,97 @@ class Vectors:
     found: tuple[bool, ...] | None = None
 
 
-def random_vectors(
-    *, vocabulary: Sequence[str], num_special: int, tied: bool, dim: int | None, path: str | None
-) -> Vectors:
+class EmbeddingVectors(ABC):
+    """Where the first values of an embedding come from.
+
+    One of your own is a subclass whose constructor takes what stands in its YAML file; of `dim`, `path` and `download`
+    only those that it names. `freeze` is lmlab's.
+    """
+
+    @abstractmethod
+    def vectors(self, *, vocabulary: Sequence[str], num_special: int, tied: bool) -> Vectors:
+        """Returns a vector for each entry of the vocabulary, in its order.
+
+        Args:
+            vocabulary: V entries.
+            num_special: entries at its beginning that are no text.
+            tied: the decoder uses the vectors too.
+
+        Raises:
+            UserError: there are none for this vocabulary.
+        """
+
+
+class RandomVectors(EmbeddingVectors):
     """Vectors from a normal distribution, by torch's global generator.
 
     Args:
-        vocabulary: V entries.
-        num_special: entries at its beginning that are no text.
-        tied: the decoder uses them too: then of length 1, else of standard deviation 1.
         dim: size of a vector.
-        path: has no meaning here.
     """
-    assert dim is not None, "checked with the configuration"
-    weight = torch.randn(len(vocabulary), dim)
-    # Inputs of unit variance train faster (measured on the default run: 0.08 nats ahead after 4 epochs), but as a
-    # decoder they would begin with logits far from uniform.
-    return Vectors(weight / math.sqrt(dim) if tied else weight)
+
+    def __init__(self, *, dim: int) -> None:
+        self.dim = dim
+
+    def vectors(self, *, vocabulary: Sequence[str], num_special: int, tied: bool) -> Vectors:
+        """Returns vectors of standard deviation 1; where they are tied to the decoder, of length 1 on average.
+
+        Args:
+            vocabulary: V entries.
+            num_special: entries at its beginning that are no text.
+            tied: the decoder uses the vectors too.
+        """
+        weight = torch.randn(len(vocabulary), self.dim)
+        # Inputs of unit variance train faster (measured on the default run: 0.08 nats ahead after 4 epochs), but as a
+        # decoder they would begin with logits far from uniform.
+        return Vectors(weight / math.sqrt(self.dim) if tied else weight)
 
 
-def glove_vectors(
-    *, vocabulary: Sequence[str], num_special: int, tied: bool, dim: int | None, path: str | None
-) -> Vectors:
+class GloveVectors(EmbeddingVectors):
     """Vectors from a GloVe file, streamed: only those of the vocabulary are kept.
 
     A word missing in its written case is looked up lower-cased. Entries without a vector are drawn from a normal
     distribution with the mean and standard deviation, dimension by dimension, of those found.
 
     Args:
-        vocabulary: V entries.
-        num_special: entries at its beginning that are no text.
-        tied: pretrained vectors are taken as they are in either case.
-        dim: None for what the file has; chooses among the files of a zip.
         path: text or zip file.
-
-    Raises:
-        UserError: not a GloVe file, another dimension than asked, or none of the words in it.
+        dim: None for what the file has; chooses among the files of a zip.
     """
-    assert path is not None, "checked with the configuration"
-    file_path = Path(path).expanduser()
-    words = vocabulary[num_special:]
-    wanted = {form for word in words for form in (word, word.lower())}
-    with _opened(file_path, dim) as lines:
-        file_dim, vectors = _read_vectors(lines, {w.encode() for w in wanted}, file_path)
-    if dim is not None and dim != file_dim:
-        raise UserError(
-            "embedding.dim",
-            dim,
-            f"{file_path} has {file_dim} dimensions",
-            f"set embedding.dim={file_dim} or leave it out",
-        )
-    rows = [vectors.get(w.encode(), vectors.get(w.lower().encode())) for w in words]
-    known = [row for row in rows if row is not None]
-    if not known:
-        problem = f"none of the {len(words):,} entries of the vocabulary is in it"
-        raise UserError("embedding.path", path, problem, "is it GloVe of the text's language? Or use embedding=random")
-    found = torch.tensor(known, dtype=torch.float32)
-    scale = found.std(dim=0) if len(known) > 1 else torch.ones(file_dim)
-    weight = found.mean(dim=0) + scale * torch.randn(len(vocabulary), file_dim)
-    has_vector = [False] * num_special + [row is not None for row in rows]
-    weight[torch.tensor(has_vector)] = found
-    return Vectors(weight, len(known) / max(1, len(words)), tuple(has_vector))
+
+    def __init__(self, *, path: str, dim: int | None) -> None:
+        self.path = path
+        self.dim = dim
+
+    def vectors(self, *, vocabulary: Sequence[str], num_special: int, tied: bool) -> Vectors:
+        """Returns the file's vectors, whether they are tied or not.
+
+        Args:
+            vocabulary: V entries.
+            num_special: entries at its beginning that are no text.
+            tied: the decoder uses the vectors too.
+
+        Raises:
+            UserError: not a GloVe file, another dimension than asked, or none of the words in it.
+        """
+        path, dim = Path(self.path).expanduser(), self.dim
+        words = vocabulary[num_special:]
+        wanted = {form for word in words for form in (word, word.lower())}
+        with _opened(path, dim) as lines:
+            file_dim, vectors = _read_vectors(lines, {w.encode() for w in wanted}, path)
+        if dim is not None and dim != file_dim:
+            remedy = f"set embedding.dim={file_dim} or leave it out"
+            raise UserError("embedding.dim", dim, f"{path} has {file_dim} dimensions", remedy)
+        rows = [vectors.get(w.encode(), vectors.get(w.lower().encode())) for w in words]
+        known = [row for row in rows if row is not None]
+        if not known:
+            problem = f"none of the {len(words):,} entries of the vocabulary is in it"
+            remedy = "is it GloVe of the text's language? Or use embedding=random"
+            raise UserError("embedding.path", self.path, problem, remedy)
+        found = torch.tensor(known, dtype=torch.float32)
+        scale = found.std(dim=0) if len(known) > 1 else torch.ones(file_dim)
+        weight = found.mean(dim=0) + scale * torch.randn(len(vocabulary), file_dim)
+        has_vector = [False] * num_special + [row is not None for row in rows]
+        weight[torch.tensor(has_vector)] = found
+        return Vectors(weight, len(known) / max(1, len(words)), tuple(has_vector))
 
 
 @contextmanager

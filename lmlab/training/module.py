@@ -17,13 +17,13 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from lmlab.data.batching import Batch
 from lmlab.errors import Diverged
-from lmlab.models.cores import State
-from lmlab.models.language_model import RecurrentLM, starting_state
+from lmlab.models.core import State
+from lmlab.models.language_model import LanguageModel
 from lmlab.training.averaging import WeightAverage
 from lmlab.training.evaluation import evaluation_step
 from lmlab.training.health import FiniteLoss, non_finite
 from lmlab.training.metrics import TokenTotals, Totals
-from lmlab.training.schedulers import Plateau
+from lmlab.training.schedulers import Scheduler
 
 # Batches between two looks at the loss on a GPU.
 LOOK_EVERY = 50
@@ -31,7 +31,7 @@ LOOK_EVERY = 50
 MakeOptimizer = Callable[[Iterable[Parameter]], Optimizer]
 
 
-class LanguageModelTask(pl.LightningModule):
+class LanguageModelModule(pl.LightningModule):
     """Trains a model on whatever batches come: each says which rows start afresh, the rest carry their state.
 
     Totals are kept on the device and read by callbacks when something is to be shown, for each read waits for it.
@@ -39,22 +39,22 @@ class LanguageModelTask(pl.LightningModule):
     Args:
         model: to be trained.
         make_optimizer: called with the trainable parameters.
-        rate_factor: by optimizer step, what the optimizer's learning rate is multiplied with.
+        lr_lambda: by optimizer step, what the optimizer's learning rate is multiplied with.
         averaging: an average of the weights for validation, samples and best.ckpt; None uses the weights themselves.
     """
 
     def __init__(
         self,
         *,
-        model: RecurrentLM,
+        model: LanguageModel,
         make_optimizer: MakeOptimizer,
-        rate_factor: Callable[[int], float],
+        lr_lambda: Scheduler,
         averaging: WeightAverage | None = None,
     ) -> None:
         super().__init__()
         self.model = model
         self.make_optimizer = make_optimizer
-        self.rate_factor = rate_factor
+        self.lr_lambda = lr_lambda
         self.averaging = averaging
         # Since the loggers were last served, and since the last evaluation.
         self.recent = TokenTotals()
@@ -67,13 +67,13 @@ class LanguageModelTask(pl.LightningModule):
         self.gradients = GradientTotals()
         self.finite = FiniteLoss()
         # Called with the gradient of each step before it is clipped; set by the callback that wants to see it.
-        self.watch_gradient: Callable[[RecurrentLM], None] | None = None
+        self.watch_gradient: Callable[[LanguageModel], None] | None = None
         self._train_state: State | None = None
         self._validation_state: State | None = None
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Mean nats of the batch's counted tokens plus the model's penalty."""
-        state = starting_state(self.model, self._train_state, batch.reset)
+        state = self.model.initial_state(self._train_state, batch.reset)
         with _cached_casts(batch.inputs.device.type):
             output = self.model(batch.inputs, state)
         # Detached here: truncated back-propagation, and the step's graph is not kept alive until the next.
@@ -165,9 +165,8 @@ class LanguageModelTask(pl.LightningModule):
         self.log("val/nats_per_token", result.nats_per_token, logger=False)
         if self.averaging is not None:
             self.averaging.observe(result.nats_per_token, self.global_step)
-        if isinstance(self.rate_factor, Plateau):
-            self.rate_factor.observe(result.nats_per_token)
-            self._set_rates()
+        self.lr_lambda.observe(result.nats_per_token)
+        self._set_rates()
 
     def on_validation_end(self) -> None:
         """Goes back to the weights being trained; callbacks, which come first, have saved the average."""
@@ -177,7 +176,7 @@ class LanguageModelTask(pl.LightningModule):
     def _set_rates(self) -> None:
         """A reduction counts from the very next step, not from the one after it."""
         for scheduler in self.trainer.lr_scheduler_configs:
-            factor = self.rate_factor(self.global_step)
+            factor = self.lr_lambda(self.global_step)
             for group in scheduler.scheduler.optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * factor
 
@@ -185,7 +184,7 @@ class LanguageModelTask(pl.LightningModule):
         """The optimizer over all trainable parameters, its rate set anew at each step."""
         optimizer = self.make_optimizer(self._trained())
         # A function is not saved with the scheduler's state: a run that goes on for more steps follows its new length.
-        scheduler = LambdaLR(optimizer, lambda step: self.rate_factor(step))
+        scheduler = LambdaLR(optimizer, lambda step: self.lr_lambda(step))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -195,7 +194,7 @@ class LanguageModelTask(pl.LightningModule):
             "tokens_seen": self.tokens_seen,
             "totals": {name: _state_of(getattr(self, name)) for name in ("recent", "since_evaluation", "gradients")},
             "averaging": None if self.averaging is None else self.averaging.state_dict(),
-            "rates": self.rate_factor.state_dict() if isinstance(self.rate_factor, Plateau) else None,
+            "rates": self.lr_lambda.state_dict() or None,
             "vector_coverage": self.vector_coverage,
         }
 
@@ -210,8 +209,8 @@ class LanguageModelTask(pl.LightningModule):
                 getattr(getattr(self, name), key).copy_(value)
         if self.averaging is not None and saved["averaging"] is not None:
             self.averaging.load_state_dict(saved["averaging"])
-        if isinstance(self.rate_factor, Plateau) and saved["rates"] is not None:
-            self.rate_factor.load_state_dict(saved["rates"])
+        if saved["rates"] is not None:
+            self.lr_lambda.load_state_dict(saved["rates"])
 
 
 def _cached_casts(device_type: str) -> AbstractContextManager[object]:
