@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def report(config: DictConfig) -> None:
     """Writes the report, says what it found and where it lies; with `watch` again whenever a run has changed."""
-    from lmlab.reporting.finding import LATEST, find_records
+    from lmlab.reporting.discovery import LATEST, find_records
 
     records = find_records(config.runs, output_dir=config.output_dir)
     folder = _folder(config, records)

@@ -11,7 +11,7 @@ from told import pair, run, said
 
 from lmlab.reporting.cautions import cautions
 from lmlab.reporting.comparison import compare
-from lmlab.reporting.finding import find_records
+from lmlab.reporting.discovery import find_records
 
 
 def test_different_texts(tmp_path: Path) -> None:

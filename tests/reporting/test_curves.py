@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from made_sweeps import evaluations, made_job, write_history
 
+from lmlab.models import embedding
 from lmlab.quality import overlap
 from lmlab.reporting import curves, run_cautions
 from lmlab.reporting.curves import clip_fraction, first_non_finite, nats_below_source, turn

@@ -13,8 +13,8 @@ import pytest
 from made_sweeps import FINISHED, evaluations, made_job, made_run, resolved
 
 from lmlab.reporting.comparison import Comparison, compare
+from lmlab.reporting.discovery import find_records
 from lmlab.reporting.exports import experiment_logs, history, results
-from lmlab.reporting.finding import find_records
 from lmlab.reporting.spreadsheets import cell, csv_text
 
 Rows = list[dict[str, str]]

@@ -9,7 +9,7 @@ import pytest
 from made_sweeps import made_job
 
 from lmlab.reporting.comparison import Comparison, compare
-from lmlab.reporting.finding import find_records
+from lmlab.reporting.discovery import find_records
 from lmlab.reporting.language_tables import language_tables
 
 

@@ -13,7 +13,7 @@ from made_sweeps import evaluations, made_job, made_run, resolved, write_history
 
 from lmlab.reporting.cautions import cautions
 from lmlab.reporting.comparison import compare
-from lmlab.reporting.finding import find_records
+from lmlab.reporting.discovery import find_records
 from lmlab.reporting.markdown import MOST_ROWS, Linked, escaped, fenced, markdown_report, markdown_table
 from lmlab.reporting.report_tables import Table
 from lmlab.reporting.verdict import verdict

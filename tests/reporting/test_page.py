@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from made_sweeps import evaluations, made_run, resolved
 
-from lmlab.reporting.finding import find_records
+from lmlab.reporting.discovery import find_records
 from lmlab.reporting.page import SURPRISE, _surprise
 from lmlab.reporting.pictures import FIGURES
 from lmlab.reporting.report import TABLES, write_report

@@ -10,7 +10,7 @@ from typing import Any
 from made_sweeps import evaluations, made_job, made_run, write_history
 
 from lmlab.reporting.comparison import Comparison, compare
-from lmlab.reporting.finding import find_records
+from lmlab.reporting.discovery import find_records
 from lmlab.reporting.records import read_record
 from lmlab.reporting.report_tables import (
     Table,

@@ -10,7 +10,7 @@ import pytest
 from made_sweeps import evaluations, made_job, made_run, resolved, write_history
 
 from lmlab.reporting.comparison import Comparison, by_text, compare
-from lmlab.reporting.finding import find_records
+from lmlab.reporting.discovery import find_records
 from lmlab.reporting.sweeps import BITS, NATS
 
 

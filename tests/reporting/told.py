@@ -10,7 +10,7 @@ from made_sweeps import made_job, made_run, resolved
 from lmlab.reporting.caution import Caution
 from lmlab.reporting.cautions import cautions
 from lmlab.reporting.comparison import compare
-from lmlab.reporting.finding import find_records
+from lmlab.reporting.discovery import find_records
 
 
 def said(folder: Path) -> dict[str, Caution]:
