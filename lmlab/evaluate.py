@@ -59,7 +59,7 @@ def _baselines(lm: TrainedModel, store: TokenStore) -> dict[str, float]:
     """Simple models fitted on the run's training text, on the same tokens; nothing where that text is gone."""
     from lmlab.build import instantiate
     from lmlab.data.token_store import build
-    from lmlab.training.judging import baseline_figures
+    from lmlab.training.baseline_figures import baseline_figures
 
     try:
         train = instantiate(lm.config["data"]["source"]).load().texts("train")

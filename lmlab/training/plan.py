@@ -17,7 +17,7 @@ from lmlab.data.datamodule import LanguageModelData
 from lmlab.files import shown
 from lmlab.models.embedding import COVERAGE_ALARM, Vectors
 from lmlab.models.language_model import LanguageModel
-from lmlab.training.judging import describe_baselines
+from lmlab.training.baseline_figures import describe_baselines
 from lmlab.training.random_states import random_states, restore_random_states
 from lmlab.training.sample_figures import describe_samples
 from lmlab.training.source_comparison import describe_excess

@@ -19,12 +19,12 @@ from lmlab.files import write_text
 from lmlab.models.architecture import architecture
 from lmlab.models.language_model import LanguageModel
 from lmlab.training.assembly import Config
+from lmlab.training.baseline_figures import baseline_figures
 from lmlab.training.callbacks.recorder import Recorder, source_figures
 from lmlab.training.callbacks.samples import fallback_prompts
 from lmlab.training.clock import Clock
 from lmlab.training.evaluation import evaluate
 from lmlab.training.exhibits import exhibits
-from lmlab.training.judging import baseline_figures
 from lmlab.training.module import LanguageModelModule
 from lmlab.training.sample_figures import sample_figures
 from lmlab.training.schedulers import Plateau

@@ -24,6 +24,7 @@ from lmlab.files import shown, write_text
 from lmlab.models.embedding import Vectors
 from lmlab.training import event_files
 from lmlab.training.assembly import Config, build_data, build_model, build_task, build_vectors
+from lmlab.training.baseline_figures import baseline_warning
 from lmlab.training.callbacks.alarms import Alarms
 from lmlab.training.callbacks.checkpoints import Checkpoints, PausedRun, SealedCheckpointIO
 from lmlab.training.callbacks.gradients import Gradients
@@ -31,7 +32,6 @@ from lmlab.training.callbacks.hparams import HParams, single_run_settings, typed
 from lmlab.training.callbacks.recorder import Recorder
 from lmlab.training.callbacks.samples import SampleText, fallback_prompts
 from lmlab.training.clock import Clock
-from lmlab.training.judging import baseline_warning
 from lmlab.training.module import LanguageModelModule
 from lmlab.training.plan import (
     describe_plan,

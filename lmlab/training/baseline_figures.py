@@ -1,4 +1,4 @@
-"""What a model's figure is judged by: simple models on the very same tokens."""
+"""Baseline losses to compare a model with: simple models evaluated on exactly the same tokens."""
 
 from __future__ import annotations
 
