@@ -64,7 +64,7 @@ def made_run(
     choices: Mapping[str, str] | None = None,
     history: Sequence[Mapping[str, float]] = (),
     samples: Sequence[Mapping[str, Any]] = (),
-    exhibits: Mapping[str, Any] | None = None,
+    analysis: Mapping[str, Any] | None = None,
     **summary: Any,
 ) -> Path:
     """A run's folder; what is not given is not there, but for Hydra's record and the summary.
@@ -76,7 +76,7 @@ def made_run(
         choices: options by their groups, as in Hydra's record.
         history: rows of metrics.csv.
         samples: lines of samples.jsonl.
-        exhibits: of exhibits.json.
+        analysis: of exhibits.json.
         **summary: as for `made_job`.
     """
     (folder / ".hydra").mkdir(parents=True)
@@ -91,8 +91,8 @@ def made_run(
     if samples:
         lines = (json.dumps(dict(sample), ensure_ascii=False) for sample in samples)
         (folder / "samples.jsonl").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    if exhibits is not None:
-        (folder / "exhibits.json").write_text(json.dumps(dict(exhibits)), encoding="utf-8")
+    if analysis is not None:
+        (folder / "exhibits.json").write_text(json.dumps(dict(analysis)), encoding="utf-8")
     _write_summary(folder, summary)
     return folder
 

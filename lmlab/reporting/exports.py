@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from lmlab.reporting.analysis import SAMPLE_FIGURES, Temperature, temperatures
 from lmlab.reporting.comparison import Comparison
-from lmlab.reporting.exhibits import SAMPLE_FIGURES, Temperature, temperatures
 from lmlab.reporting.naming import RUN
 from lmlab.reporting.records import RunRecord, finite, setting
 from lmlab.reporting.spreadsheets import csv_text

@@ -7,10 +7,10 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from lmlab.reporting.analysis import ending, last_samples, one_a_prompt, passage
 from lmlab.reporting.caution import Caution
 from lmlab.reporting.comparison import Comparison
 from lmlab.reporting.evaluation_table import evaluation_table
-from lmlab.reporting.exhibits import ending, last_samples, one_a_prompt, passage
 from lmlab.reporting.language_tables import language_tables
 from lmlab.reporting.records import RunRecord
 from lmlab.reporting.report_tables import (

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from lmlab.reporting.analysis import ending, last_samples, one_a_prompt, passage, temperatures
 from lmlab.reporting.caution import Caution
 from lmlab.reporting.comparison import Comparison
 from lmlab.reporting.evaluation_table import evaluation_table
-from lmlab.reporting.exhibits import ending, last_samples, one_a_prompt, passage, temperatures
 from lmlab.reporting.language_tables import language_tables
 from lmlab.reporting.pictures import MOST_SIDE_BY_SIDE, Shown
 from lmlab.reporting.records import RunRecord

@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from lmlab.reporting.analysis import comparable_bands, temperatures
 from lmlab.reporting.comparison import Cell, Comparison
 from lmlab.reporting.curve_cautions import baseline_words
 from lmlab.reporting.curves import TRAIN, turn_of
-from lmlab.reporting.exhibits import comparable_bands, temperatures
 from lmlab.reporting.figures.bands import Band, BandLosses, frequency_bands
 from lmlab.reporting.figures.data import TRAINING, VALIDATION, Curve, Picture, Reference, Result
 from lmlab.reporting.figures.gap import Gap, generalisation_gap

@@ -118,8 +118,8 @@ class RunRecord:
         return [sample for sample in samples if isinstance(sample.get("step"), int | float | None)]
 
     @cached_property
-    def exhibits(self) -> dict[str, Any]:
-        """What the run put aside to be shown: a passage, temperatures, predictions; see `lmlab.reporting.exhibits`."""
+    def analysis(self) -> dict[str, Any]:
+        """What the run put aside to be shown: a passage, temperatures, predictions; see `lmlab.reporting.analysis`."""
         found = _json(_read_text(self.folder / "exhibits.json"))
         return found if isinstance(found, dict) else {}
 

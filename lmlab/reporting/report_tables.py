@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lmlab.reporting.analysis import SAMPLE_FIGURES, comparable_bands, predictions, temperatures
 from lmlab.reporting.comparison import Cell, Comparison
 from lmlab.reporting.curve_cautions import baseline_words
 from lmlab.reporting.curves import TRAIN, turn_of
-from lmlab.reporting.exhibits import SAMPLE_FIGURES, comparable_bands, predictions, temperatures
 from lmlab.reporting.intervals import Estimate
 from lmlab.reporting.records import RunRecord, finite
 from lmlab.reporting.sweeps import BITS, EXCESS, NATS

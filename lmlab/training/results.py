@@ -18,13 +18,13 @@ from lmlab.errors import UserError
 from lmlab.files import write_text
 from lmlab.models.architecture import architecture
 from lmlab.models.language_model import LanguageModel
+from lmlab.training.analysis import analyse
 from lmlab.training.assembly import Config
 from lmlab.training.baseline_figures import baseline_figures
 from lmlab.training.callbacks.recorder import Recorder, source_figures
 from lmlab.training.callbacks.samples import fallback_prompts
 from lmlab.training.clock import Clock
 from lmlab.training.evaluation import evaluate
-from lmlab.training.exhibits import exhibits
 from lmlab.training.module import LanguageModelModule
 from lmlab.training.sample_figures import sample_figures
 from lmlab.training.schedulers import Plateau
@@ -138,7 +138,7 @@ def _figures_of_the_best(
     return found
 
 
-def write_exhibits(config: Config, data: LanguageModelData, model: LanguageModel, folder: Path) -> None:
+def write_analysis(config: Config, data: LanguageModelData, model: LanguageModel, folder: Path) -> None:
     """exhibits.json of a finished run: what a report shows besides figures.
 
     Args:
@@ -151,7 +151,7 @@ def write_exhibits(config: Config, data: LanguageModelData, model: LanguageModel
     by_character = data.tokenizer.unit == "character"
     beginning = fallback_prompts(data.corpus.texts("validation")[0], by_character=by_character)
     prompts = [*config["data"]["prompts"], *beginning]
-    found = exhibits(
+    found = analyse(
         model,
         data,
         instantiate(config["data"]["source"]),

@@ -44,7 +44,7 @@ from lmlab.training.plan import (
     vector_warnings,
 )
 from lmlab.training.position import Position
-from lmlab.training.results import summarize, training_settings, write_exhibits
+from lmlab.training.results import summarize, training_settings, write_analysis
 from lmlab.training.resuming import Resumption
 from lmlab.training.summary import mark_unfinished, peak_memory_bytes, reset_peak_memory, write_summary
 
@@ -218,7 +218,7 @@ class _Run:
             raise UserError("training", None, problem, f"go on: {resume_command(self.folder)}")
 
     def finish(self) -> dict[str, Any]:
-        """The last sample and evaluation, test figures, exhibits and summary.
+        """The last sample and evaluation, test figures, analysis and summary.
 
         All of it is made from what last.ckpt holds, so that it can be made again after an interruption.
         """
@@ -237,7 +237,7 @@ class _Run:
             self.trainer.validate(self.task, datamodule=self.data, verbose=False)
         summary = self._summary(finished=True)
         if recorder.rows:
-            write_exhibits(self.config, self.data, self.task.model, self.folder)
+            write_analysis(self.config, self.data, self.task.model, self.folder)
         write_summary(self.folder, summary)
         if "val/nats_per_token" in summary:
             log.info(describe_result(self.config, summary, self.folder))

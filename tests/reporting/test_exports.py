@@ -107,7 +107,7 @@ def test_logs_have_a_row_for_each_run_and_temperature_with_units(tmp_path: Path)
     ]
     summary = {"val__nats_per_token": 1.75, "wall_seconds": 12.5, "num_train_tokens": 600_000}
     config = resolved(model__hidden_size=128, model__num_layers=2, optimizer__lr=0.005, seed=3, trainer__max_epochs=2)
-    lstm(tmp_path, "2026-01-01", config=config, exhibits={"temperatures": listed}, **summary)
+    lstm(tmp_path, "2026-01-01", config=config, analysis={"temperatures": listed}, **summary)
     lstm(tmp_path, "2026-01-02")
     first, second, without = rows(experiment_logs(compared(tmp_path)))
     expected = {
@@ -132,7 +132,7 @@ def test_logs_of_a_job_that_failed_at_once_have_what_was_typed(tmp_path: Path) -
 def test_samples_survive_and_are_no_formulas(tmp_path: Path) -> None:
     texts = ['=HYPERLINK("x")', 'a,"b"\nc', "+1", "“naïve”; ü\x00", "-x", "\ud800"]
     listed = [{"temperature": i, "prompt": text, "text": text} for i, text in enumerate(texts)]
-    lstm(tmp_path, "2026-01-01", exhibits={"temperatures": listed})
+    lstm(tmp_path, "2026-01-01", analysis={"temperatures": listed})
     text = experiment_logs(compared(tmp_path))
     text.encode("utf-8")
     found = [row["sample"] for row in rows(text)]

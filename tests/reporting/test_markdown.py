@@ -181,14 +181,14 @@ def test_runs_that_have_not_finished_show_their_samples(tmp_path: Path) -> None:
 
 
 def test_a_run_with_predictions_alone_shows_them(tmp_path: Path) -> None:
-    exhibits = {"predictions": {"prompt": "peo", "checkpoints": [{"name": "best", "step": 7, "next": [["p", 0.5]]}]}}
-    made_run(tmp_path / "2026-01-01", config=resolved(), exhibits=exhibits)
+    analysis = {"predictions": {"prompt": "peo", "checkpoints": [{"name": "best", "step": 7, "next": [["p", 0.5]]}]}}
+    made_run(tmp_path / "2026-01-01", config=resolved(), analysis=analysis)
     assert "## What comes after “peo”\n\n| checkpoint | step | 1st |" in report(tmp_path)
 
 
 def test_a_passage_stands_with_what_was_least_expected(tmp_path: Path) -> None:
-    exhibits = {"passage": {"tokens": [["The ", 0.5], ["# ", 3.0], ["end", 1.0]]}}
-    made_run(tmp_path / "2026-01-01", config=resolved(), exhibits=exhibits)
+    analysis = {"passage": {"tokens": [["The ", 0.5], ["# ", 3.0], ["end", 1.0]]}}
+    made_run(tmp_path / "2026-01-01", config=resolved(), analysis=analysis)
     text = report(tmp_path)
     assert "## Surprise in a validation passage\n\n" in text
     assert "Least expected, with the probability it had: “# ” (5.0%)." in text
@@ -196,8 +196,8 @@ def test_a_passage_stands_with_what_was_least_expected(tmp_path: Path) -> None:
 
 
 def test_the_loss_by_frequency_is_a_table(tmp_path: Path) -> None:
-    exhibits = {"frequency_bands": [{"from": 0, "to": 0, "tokens": 5, "nats_per_token": 1.5}]}
-    made_run(tmp_path / "2026-01-01", config=resolved(), exhibits=exhibits)
+    analysis = {"frequency_bands": [{"from": 0, "to": 0, "tokens": 5, "nats_per_token": 1.5}]}
+    made_run(tmp_path / "2026-01-01", config=resolved(), analysis=analysis)
     heading = "## Loss by how often a word occurs (nats per token)"
     assert f"{heading}\n\n| occurrences in the training text | never |" in report(tmp_path)
 

@@ -59,7 +59,7 @@ def sweep(tmp_path: Path) -> Path:
     folder = tmp_path / "text-lstm" / "2026-01-01"
     for number, (size, nats) in enumerate([(8, 2.25), (16, 1.75), (32, 2.0)]):
         sample = {"step": 30, "epoch": 3, "prompt": "<b>The", "text": f"{EVIL} {size}", "temperature": 0.8}
-        exhibits = {
+        analysis = {
             "passage": {"tokens": [["<i>", 0.1], [EVIL, 9.0], ["\n", 2.0]]},
             "temperatures": [{"temperature": t, "prompt": "", "text": EVIL, "distinct_2": 0.5 + t} for t in (0, 1)],
             "predictions": {
@@ -73,7 +73,7 @@ def sweep(tmp_path: Path) -> Path:
             config=resolved(model__hidden_size=size),
             history=history(nats),
             samples=[sample],
-            exhibits=exhibits,
+            analysis=analysis,
             val__nats_per_token=nats,
             val__perplexity=math.exp(nats),
             num_parameters=1000 * size,

@@ -24,7 +24,7 @@ def test_a_whole_run_is_read(tmp_path: Path) -> None:
         choices={"model": "gru", "data": "text"},
         history=rows,
         samples=[sample, {**sample, "step": 20}],
-        exhibits={"passage": {"tokens": [["a", 1.0]]}},
+        analysis={"passage": {"tokens": [["a", 1.0]]}},
         warnings=["leak: x"],
     )
     record = read_record(folder, label="mine")
@@ -36,7 +36,7 @@ def test_a_whole_run_is_read(tmp_path: Path) -> None:
     assert record.history == rows
     assert record.best_row == rows[1]
     assert record.samples == [sample, {**sample, "step": 20}]
-    assert record.exhibits == {"passage": {"tokens": [["a", 1.0]]}}
+    assert record.analysis == {"passage": {"tokens": [["a", 1.0]]}}
     assert record.seed == "7"
     assert record.warnings == ["leak: x"]
     assert record.origin == tmp_path
@@ -53,7 +53,7 @@ def test_a_run_of_its_own_has_no_number_and_is_its_own_origin(tmp_path: Path) ->
 def test_an_empty_folder_is_a_missing_run(tmp_path: Path) -> None:
     record = read_record(tmp_path)
     assert record.status == "missing"
-    assert (record.history, record.samples, record.exhibits, record.config, record.choices) == ([], [], {}, {}, {})
+    assert (record.history, record.samples, record.analysis, record.config, record.choices) == ([], [], {}, {}, {})
     assert (record.best_row, record.seed, record.warnings) == (None, "", [])
 
 
@@ -67,7 +67,7 @@ def test_half_written_json_counts_as_absent(tmp_path: Path, damaged: str) -> Non
     for name in ("summary.json", "exhibits.json", "samples.jsonl"):
         (tmp_path / name).write_text(damaged)
     record = read_record(tmp_path)
-    assert (record.summary, record.exhibits, record.samples) == ({}, {}, [])
+    assert (record.summary, record.analysis, record.samples) == ({}, {}, [])
     assert record.status == "missing"
 
 
@@ -82,8 +82,8 @@ def test_bytes_that_are_no_utf8_become_signs(tmp_path: Path) -> None:
     (tmp_path / "exhibits.json").write_bytes(b'{"passage": {"tokens": [["\xff", 1.0], ["\\udfff", 2.0]]}}')
     record = read_record(tmp_path)
     assert [sample["text"] for sample in record.samples] == ["caf\ufffd", "\ufffdx"]
-    assert record.exhibits["passage"]["tokens"] == [["\ufffd", 1.0], ["\ufffd", 2.0]]
-    json.dumps(record.exhibits, ensure_ascii=False).encode("utf-8")
+    assert record.analysis["passage"]["tokens"] == [["\ufffd", 1.0], ["\ufffd", 2.0]]
+    json.dumps(record.analysis, ensure_ascii=False).encode("utf-8")
 
 
 @pytest.mark.parametrize("text", ["", "step,epoch\n", "\x00\x00", "step"])

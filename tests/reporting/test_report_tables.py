@@ -156,9 +156,9 @@ def test_bands_are_those_of_the_best_setting(tmp_path: Path) -> None:
     other["frequency_bands"][1]["tokens"] = 6  # of other tokens: another vocabulary
     given = {"a=1": (2.0, listed(5.0, 4.0, 3.0)), "a=2": (1.0, listed(3.0, 2.0, 1.0)), "a=3": (3.0, listed(9.0))}
     given["a=4"] = (1.5, other)
-    for number, (setting, (nats, exhibits)) in enumerate(given.items()):
+    for number, (setting, (nats, analysis)) in enumerate(given.items()):
         folder = made_job(tmp_path, number, [setting], val__nats_per_token=nats)
-        (folder / "exhibits.json").write_text(json.dumps(exhibits))
+        (folder / "exhibits.json").write_text(json.dumps(analysis))
     table = band_table(compared(tmp_path))
     assert table.header == ("occurrences in the training text", "never", "1 to 9", "10 or more")
     assert table.rows == (("a 2", "3.0000", "2.0000", "1.0000"), ("a 1", "5.0000", "4.0000", "3.0000"))
@@ -209,7 +209,7 @@ def test_temperatures_have_the_columns_that_are_known(tmp_path: Path) -> None:
         {"temperature": 0.5, "prompt": " ", "text": "a\nb" + "c" * 100, "distinct_2": 0.5, "valid": None},
         {"temperature": 2, "prompt": "x", "longest_copy_characters": 31},
     ]
-    first, second = cells(temperature_table(read_record(made_run(tmp_path / "r", exhibits={"temperatures": listed}))))
+    first, second = cells(temperature_table(read_record(made_run(tmp_path / "r", analysis={"temperatures": listed}))))
     assert first == {
         "prompt": "␣", "sample begins": f"a⏎b{'c' * 77}…", "temperature": "0.5",
         "distinct pairs of tokens (share)": "50.0%", "longest copy from the training text (characters)": "–",
@@ -223,8 +223,8 @@ def test_checkpoints_have_as_many_columns_as_tokens(tmp_path: Path) -> None:
         {"name": "step-000500", "step": 1500, "next": [[c, 0.1] for c in "abcdefg"]},
         {"name": "best", "next": [[" ", 0.975]]},
     ]
-    exhibits = {"predictions": {"prompt": "peo", "checkpoints": listed}}
-    table = checkpoint_table(read_record(made_run(tmp_path / "r", exhibits=exhibits)))
+    analysis = {"predictions": {"prompt": "peo", "checkpoints": listed}}
+    table = checkpoint_table(read_record(made_run(tmp_path / "r", analysis=analysis)))
     assert table.title == "What comes after “peo”"
     assert table.header == ("checkpoint", "step", "1st", "2nd", "3rd", "4th", "5th")
     assert table.rows == (

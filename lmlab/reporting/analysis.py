@@ -87,7 +87,7 @@ def temperatures(record: RunRecord) -> list[Temperature]:
     Not both: the latter have other prompts and lengths.
     The figures at temperature 1 in the summary are there as well, with such a text where there is one.
     """
-    listed = record.exhibits.get("temperatures")
+    listed = record.analysis.get("temperatures")
     found = [row for entry in _mappings(listed) if (row := _temperature(entry)) is not None]
     known = {row.temperature for row in found}
     measured = _of_summary(record)
@@ -103,7 +103,7 @@ def temperatures(record: RunRecord) -> list[Temperature]:
 
 def predictions(record: RunRecord) -> tuple[str, list[Prediction]]:
     """The prompt, and what each checkpoint expects after it, by step; no checkpoints where nothing was put aside."""
-    given = record.exhibits.get("predictions")
+    given = record.analysis.get("predictions")
     if not isinstance(given, dict):
         return "", []
     found = []
@@ -117,7 +117,7 @@ def predictions(record: RunRecord) -> tuple[str, list[Prediction]]:
 
 def passage(record: RunRecord) -> list[tuple[str, float]]:
     """A stretch of the validation text, token by token with its nats; empty where none was put aside."""
-    given = record.exhibits.get("passage")
+    given = record.analysis.get("passage")
     pairs = _pairs(given.get("tokens")) if isinstance(given, dict) else ()
     return [(token, nats) for token, nats in pairs if nats >= 0]
 
@@ -125,7 +125,7 @@ def passage(record: RunRecord) -> list[tuple[str, float]]:
 def bands(record: RunRecord) -> list[Band]:
     """The loss by how often a token occurs in the training text, the rarest first; bands without tokens left out."""
     found = []
-    for entry in _mappings(record.exhibits.get("frequency_bands")):
+    for entry in _mappings(record.analysis.get("frequency_bands")):
         least, most = finite(entry.get("from")), finite(entry.get("to"))
         count, nats = finite(entry.get("tokens")), finite(entry.get("nats_per_token"))
         if least is not None and nats is not None and count:

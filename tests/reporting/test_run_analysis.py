@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from made_sweeps import FINISHED, made_run
 
-from lmlab.reporting.exhibits import (
+from lmlab.reporting.analysis import (
     Band,
     Prediction,
     bands,
@@ -42,7 +42,7 @@ def test_temperatures_put_aside_are_shown_by_rising_temperature(tmp_path: Path) 
         {"temperature": 2.0, "prompt": "The ", "num_samples": 20, "text": "hot", "distinct_2": 0.9, "valid": None},
         {"temperature": 0, "prompt": "The ", "num_samples": 1, "text": "cold", "repetition": 0.25, "foreign": 1.0},
     ]
-    cold, hot = temperatures(run(tmp_path, exhibits={"temperatures": listed}))
+    cold, hot = temperatures(run(tmp_path, analysis={"temperatures": listed}))
     assert (cold.temperature, cold.text, cold.num_samples, cold.figures) == (0.0, "cold", 1, {"repetition": 0.25})
     assert (hot.temperature, hot.prompt, hot.figures) == (2.0, "The ", {"distinct_2": 0.9})
 
@@ -62,7 +62,7 @@ def test_samples_of_training_stand_in_without_any_figures(tmp_path: Path) -> Non
 def test_what_was_put_aside_counts_before_the_rest(tmp_path: Path) -> None:
     listed = [{"temperature": 1.0, "text": "aside"}, {"temperature": 0.5, "text": "aside too"}]
     samples = [sample(10, 1.0, "trained"), sample(10, 0.8, "only here")]
-    found = temperatures(run(tmp_path, QUALITY, samples=samples, exhibits={"temperatures": listed}))
+    found = temperatures(run(tmp_path, QUALITY, samples=samples, analysis={"temperatures": listed}))
     # Samples of training have other prompts and lengths: they do not stand beside those put aside.
     assert [(row.temperature, row.text) for row in found] == [(0.5, "aside too"), (1.0, "aside")]
 
@@ -77,9 +77,9 @@ def test_the_summary_alone_has_figures_without_a_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "damaged", [None, 3, "x", {}, [None, 3, {}, {"temperature": "hot"}, {"temperature": None}, [1]]]
 )
-def test_damaged_exhibits_are_none(tmp_path: Path, damaged: Any) -> None:
+def test_a_damaged_analysis_is_none(tmp_path: Path, damaged: Any) -> None:
     names = ("temperatures", "predictions", "passage", "frequency_bands")
-    record = run(tmp_path, exhibits=dict.fromkeys(names, damaged))
+    record = run(tmp_path, analysis=dict.fromkeys(names, damaged))
     assert temperatures(record) == []
     assert predictions(record) == ("", [])
     assert passage(record) == []
@@ -88,7 +88,7 @@ def test_damaged_exhibits_are_none(tmp_path: Path, damaged: Any) -> None:
 
 def test_texts_and_prompts_that_are_none_are_empty(tmp_path: Path) -> None:
     listed = [{"temperature": 1, "text": None, "prompt": 3, "num_samples": "x"}]
-    (row,) = temperatures(run(tmp_path, exhibits={"temperatures": listed}))
+    (row,) = temperatures(run(tmp_path, analysis={"temperatures": listed}))
     assert (row.text, row.prompt, row.num_samples) == ("", "", None)
 
 
@@ -98,7 +98,7 @@ def test_predictions_of_checkpoints(tmp_path: Path) -> None:
         {"name": "best", "next": [["q", 1]]},
         {"name": "empty", "step": 1, "next": []},
     ]
-    prompt, found = predictions(run(tmp_path, exhibits={"predictions": {"prompt": "peo", "checkpoints": listed}}))
+    prompt, found = predictions(run(tmp_path, analysis={"predictions": {"prompt": "peo", "checkpoints": listed}}))
     assert prompt == "peo"
     assert found == [
         Prediction("step-000500", 500, (("p", 0.61), ("\n", 0.1))),
@@ -108,7 +108,7 @@ def test_predictions_of_checkpoints(tmp_path: Path) -> None:
 
 def test_a_passage_is_read_in_order(tmp_path: Path) -> None:
     tokens = [["Th", 3.21], ["e", 0.02], ["e", 0], ["x", float("nan")], 3, None, "ab"]
-    assert passage(run(tmp_path, exhibits={"passage": {"tokens": tokens}})) == [("Th", 3.21), ("e", 0.02), ("e", 0.0)]
+    assert passage(run(tmp_path, analysis={"passage": {"tokens": tokens}})) == [("Th", 3.21), ("e", 0.02), ("e", 0.0)]
 
 
 def test_bands_from_the_rarest_without_empty_ones(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_bands_from_the_rarest_without_empty_ones(tmp_path: Path) -> None:
         {"from": 10, "to": 99, "tokens": 0, "nats_per_token": 2.0},
         {"tokens": 3, "nats_per_token": 2.0},
     ]
-    found = bands(run(tmp_path, exhibits={"frequency_bands": listed}))
+    found = bands(run(tmp_path, analysis={"frequency_bands": listed}))
     assert found == [Band(0, 0, 120, 9.1), Band(1000, None, 50, 1.5)]
 
 

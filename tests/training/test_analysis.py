@@ -12,14 +12,14 @@ from conftest import compose_config
 
 import lmlab
 from lmlab.build import instantiate
-from lmlab.training.exhibits import MOST_CHECKPOINTS, _spread
+from lmlab.training.analysis import MOST_CHECKPOINTS, _spread
 from lmlab.training.run import train
 
 SAMPLED = ("evaluation.num_samples=3", "evaluation.sample_length=20", "evaluation.temperatures=[0,1.5]")
 
 
 def run_of(text: Path, folder: Path, *overrides: str) -> tuple[dict[str, Any], dict[str, Any], Any]:
-    """Summary, exhibits and the texts of a small run."""
+    """Summary, analysis and the texts of a small run."""
     config = compose_config(text, *overrides)
     summary = train(config, folder)
     found = json.loads((folder / "exhibits.json").read_text(encoding="utf-8"))

@@ -32,7 +32,7 @@ MOST_SAMPLES, MOST_CHECKPOINTS = 20, 12
 TOP = 5
 
 
-def exhibits(
+def analyse(
     model: LanguageModel,
     data: LanguageModelData,
     source: Any,
