@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from lmlab.reporting.formatting import occurrences
 from lmlab.reporting.records import RunRecord, finite
-from lmlab.reporting.wording import occurrences
 
 # Figures of samples: names in files, and in tables with their units.
 SAMPLE_FIGURES = {

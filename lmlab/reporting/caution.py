@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from lmlab.reporting.comparison import Comparison
+from lmlab.reporting.formatting import listing, plural
 from lmlab.reporting.records import RunRecord
-from lmlab.reporting.wording import listing, plural
 
 T = TypeVar("T")
 Level = Literal["alarm", "warning", "note"]

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from lmlab.reporting.caution import Caution, Level, labels, who
 from lmlab.reporting.comparison import Comparison
-from lmlab.reporting.limits import MUCH_LARGER, edges, fewest_seeds, spread
+from lmlab.reporting.formatting import count, listing, percent, plural
+from lmlab.reporting.limitations import MUCH_LARGER, edges, fewest_seeds, spread
 from lmlab.reporting.records import RunRecord
 from lmlab.reporting.sweeps import BITS, NATS, jobs_left, planned_jobs
 from lmlab.reporting.tables import ENOUGH_SEEDS, UNK_SEEN, compact
-from lmlab.reporting.wording import count, listing, percent, plural
 
 _VERSIONS = ("lmlab", "torch")
 

@@ -20,9 +20,9 @@ from lmlab.reporting.curves import (
     nats_below_source,
     turn_of,
 )
+from lmlab.reporting.formatting import number, percent
 from lmlab.reporting.records import RunRecord, finite
 from lmlab.reporting.sweeps import NATS
-from lmlab.reporting.wording import number, percent
 
 
 def curve_cautions(comparison: Comparison) -> list[Caution]:

@@ -6,10 +6,10 @@ import math
 
 from lmlab.reporting.comparison import Comparison
 from lmlab.reporting.curves import TRAIN
+from lmlab.reporting.formatting import count, number, percent
 from lmlab.reporting.records import Row
 from lmlab.reporting.report_tables import NOTHING, Table
 from lmlab.reporting.sweeps import BITS, EXCESS, NATS
-from lmlab.reporting.wording import count, number, percent
 
 # Evaluations shown; history.csv has all.
 MOST_EVALUATIONS = 30

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from lmlab.reporting.comparison import Comparison
+from lmlab.reporting.formatting import count, percent
 from lmlab.reporting.records import finite
 from lmlab.reporting.report_tables import NOTHING, Table
-from lmlab.reporting.wording import count, percent
 
 
 def language_tables(comparison: Comparison) -> list[Table]:

@@ -78,7 +78,7 @@ def markdown_report(
     """
     parts = [f"# {escaped(title)}", f"**{escaped(verdict.headline)}**"]
     parts += _bullets("What it shows", verdict.shows)
-    parts += _bullets("What it does not show", verdict.not_shown)
+    parts += _bullets("What it does not show", verdict.limitations)
     parts += _cautions(cautions)
     parts += _tables(comparison)
     parts += [part for figure in figures for part in _figure(figure)]

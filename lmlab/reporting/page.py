@@ -13,6 +13,7 @@ from lmlab.reporting.analysis import ending, last_samples, one_a_prompt, passage
 from lmlab.reporting.caution import Caution
 from lmlab.reporting.comparison import Comparison
 from lmlab.reporting.evaluation_table import evaluation_table
+from lmlab.reporting.formatting import percent
 from lmlab.reporting.language_tables import language_tables
 from lmlab.reporting.pictures import MOST_SIDE_BY_SIDE, Shown
 from lmlab.reporting.records import RunRecord
@@ -26,7 +27,6 @@ from lmlab.reporting.report_tables import (
 )
 from lmlab.reporting.setup_tables import architecture_table, setup_table
 from lmlab.reporting.verdict import Verdict
-from lmlab.reporting.wording import percent
 
 # Classes of surprise by the probability that the model gave the token, at least; darker the smaller.
 SURPRISE = (

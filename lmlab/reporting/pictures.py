@@ -22,10 +22,10 @@ from lmlab.reporting.figures.ranking import ranked_settings
 from lmlab.reporting.figures.scales import Along
 from lmlab.reporting.figures.sweep_curves import sweep_curves
 from lmlab.reporting.figures.temperatures import Quality, temperature_panels
+from lmlab.reporting.formatting import unit
 from lmlab.reporting.intervals import estimate
 from lmlab.reporting.records import Row, RunRecord, setting
 from lmlab.reporting.sweeps import BITS, NATS
-from lmlab.reporting.wording import unit
 
 # Names of all figures that a report may have.
 FIGURES = (

@@ -10,11 +10,11 @@ from lmlab.reporting.analysis import SAMPLE_FIGURES, comparable_bands, predictio
 from lmlab.reporting.comparison import Cell, Comparison
 from lmlab.reporting.curve_cautions import baseline_words
 from lmlab.reporting.curves import TRAIN, turn_of
+from lmlab.reporting.formatting import count, interval, number, percent
 from lmlab.reporting.intervals import Estimate
 from lmlab.reporting.records import RunRecord, finite
 from lmlab.reporting.sweeps import BITS, EXCESS, NATS
 from lmlab.reporting.tables import compact, exp
-from lmlab.reporting.wording import count, interval, number, percent
 
 # What has no value.
 NOTHING = "–"

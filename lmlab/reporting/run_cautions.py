@@ -6,8 +6,8 @@ import re
 
 from lmlab.reporting.caution import Caution, concerned, first_number, largest, made, own_warning, runs_of, told_of, who
 from lmlab.reporting.comparison import Comparison
+from lmlab.reporting.formatting import percent
 from lmlab.reporting.records import RunRecord, setting
-from lmlab.reporting.wording import percent
 
 # As in training, which cannot be imported without PyTorch; a test holds them equal.
 UNK_ALARM = 0.05

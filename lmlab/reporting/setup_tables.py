@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from lmlab.reporting.comparison import Comparison
+from lmlab.reporting.formatting import count, percent
 from lmlab.reporting.records import RunRecord, finite, setting
 from lmlab.reporting.report_tables import NOTHING, Table
 from lmlab.reporting.tables import compact
-from lmlab.reporting.wording import count, percent
 
 # Settings that a reader needs to train the same again, by the words of the field. Those that a run does not have, or
 # that are off, are left out.

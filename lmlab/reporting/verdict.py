@@ -11,10 +11,10 @@ from typing import Any
 from lmlab.reporting.comparison import Cell, Comparison, by_text
 from lmlab.reporting.curve_cautions import baseline_words
 from lmlab.reporting.curves import Kind, first_non_finite, turn_of
-from lmlab.reporting.limits import not_shown
+from lmlab.reporting.formatting import count, interval, listing, measured, number, percent, perplexity, plural, unit
+from lmlab.reporting.limitations import limitations
 from lmlab.reporting.records import RunRecord, finite, setting
 from lmlab.reporting.sweeps import BITS, NATS
-from lmlab.reporting.wording import count, interval, listing, measured, number, percent, perplexity, plural, unit
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,12 @@ class Verdict:
     Args:
         headline: what is best, or why nothing is.
         shows: what the figures show, a sentence or two each: by how much, whether it is real, what went wrong.
-        not_shown: what must not be concluded from them.
+        limitations: what must not be concluded from them.
     """
 
     headline: str
     shows: tuple[str, ...]
-    not_shown: tuple[str, ...]
+    limitations: tuple[str, ...]
 
 
 def verdict(comparison: Comparison) -> Verdict:
@@ -48,7 +48,7 @@ def verdict(comparison: Comparison) -> Verdict:
         return Verdict(headline, tuple(_curves(comparison)), ())
     name = "It" if len(comparison.cells) == 1 else "The best"
     shows = [*_lead(comparison), *_test(best, name), *_judged(best, name), *_curves(comparison)]
-    return Verdict(_headline(comparison, best), tuple(shows), tuple(not_shown(comparison)))
+    return Verdict(_headline(comparison, best), tuple(shows), tuple(limitations(comparison)))
 
 
 def _headline(comparison: Comparison, best: Cell) -> str:
@@ -91,7 +91,7 @@ def _unranked(comparison: Comparison) -> Verdict:
         of = f"Of {plural(len(part.cells), 'setting')} evaluated on {listing(names)}"
         shows.append(f"{of}, {quoted(best)} is best, with {measured(best.mean(part.figure or NATS), part.figure)}.")
         shows += _lead(part)[:2]
-    return Verdict(headline, (*shows, *_curves(comparison)), tuple(not_shown(comparison)))
+    return Verdict(headline, (*shows, *_curves(comparison)), tuple(limitations(comparison)))
 
 
 def text_name(record: RunRecord) -> str:

@@ -18,7 +18,7 @@ from lmlab.reporting.verdict import Verdict, text_name, verdict
 
 def judged(folder: Path) -> Verdict:
     found = verdict(compare(find_records(str(folder), output_dir=str(folder))))
-    for sentence in (found.headline, *found.shows, *found.not_shown):
+    for sentence in (found.headline, *found.shows, *found.limitations):
         assert sentence.endswith("."), sentence
     return found
 
@@ -69,7 +69,7 @@ def test_with_one_seed_nothing_is_concluded(tmp_path: Path) -> None:
     found = sweep(tmp_path, {"lstm": [1.1], "gru": [1.0]})
     assert found.headline.startswith("Best of 2 settings: “gru”, with 1.0000 nats per token (perplexity 2.718)")
     assert "nothing can be concluded about small differences" in found.shows[1]
-    assert "not every setting was run with three seeds or more" in found.not_shown[0]
+    assert "not every setting was run with three seeds or more" in found.limitations[0]
 
 
 def test_where_one_of_the_two_has_one_seed_it_says_so(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_bits_where_vocabularies_differ(tmp_path: Path) -> None:
         "Best of 2 settings: “tokenizer word”, with 1.5000 bits per character on the validation text."
     )
     assert found.shows[0] == "The next, “tokenizer char”, is 0.5000 bits per character (33.3%) behind."
-    assert "perplexities do not compare" in found.not_shown[0]
+    assert "perplexities do not compare" in found.limitations[0]
 
 
 def test_which_models_overfitted_and_which_failed_to_optimise(tmp_path: Path) -> None:
@@ -155,8 +155,8 @@ def test_what_must_not_be_concluded(tmp_path: Path) -> None:
     for number in range(5):
         nats = {"val__nats_per_token": 2.0 - number / 10, "num_parameters": 1000 * (number + 1)}
         made_job(tmp_path, number, [f"optimizer.lr={number + 1}"], num_train_tokens=10 + number, **nats)
-    limits = judged(tmp_path).not_shown
-    assert limits == (
+    limitations = judged(tmp_path).limitations
+    assert limitations == (
         "What small differences mean: not every setting was run with three seeds or more.",
         "Which kind of model is better at equal size: they have 1k to 5k parameters.",
         "Which is better after equal training: they read 10 to 14 tokens.",
@@ -168,7 +168,7 @@ def test_what_must_not_be_concluded(tmp_path: Path) -> None:
 
 
 def test_a_clear_comparison_has_the_general_limit_only(tmp_path: Path) -> None:
-    assert len(sweep(tmp_path, CLEAR).not_shown) == 1
+    assert len(sweep(tmp_path, CLEAR).limitations) == 1
 
 
 def test_different_texts_have_a_best_each(tmp_path: Path) -> None:
@@ -224,8 +224,8 @@ def test_one_run(tmp_path: Path) -> None:
         "chance; it is 0.2500 above that.",
         "No sign of overfitting: no validation loss rose again after its best.",
     )
-    assert found.not_shown[0].startswith("How much another seed would change the figure")
-    assert found.not_shown[-1].endswith("there the figure may be another.")
+    assert found.limitations[0].startswith("How much another seed would change the figure")
+    assert found.limitations[-1].endswith("there the figure may be another.")
 
 
 def test_seeds_of_one_setting(tmp_path: Path) -> None:
@@ -234,7 +234,7 @@ def test_seeds_of_one_setting(tmp_path: Path) -> None:
         "“text-lstm” has 1.1000 ± 0.2484 nats per token (perplexity 3.004), 2.9000 bits per character on the "
         "validation text, the mean of 3 seeds."
     )
-    assert len(found.not_shown) == 1
+    assert len(found.limitations) == 1
 
 
 @pytest.mark.parametrize(

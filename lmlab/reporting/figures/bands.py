@@ -14,7 +14,7 @@ from lmlab.reporting.figures.page import Page, Row, below, empty_picture, left_m
 from lmlab.reporting.figures.scales import count, finite, number, results_view, tick_texts, ticks_between
 from lmlab.reporting.figures.style import MUTED, WIDTH, Stroke, strokes, styled
 from lmlab.reporting.figures.text import brief, widest, wrapped
-from lmlab.reporting.wording import occurrences
+from lmlab.reporting.formatting import occurrences
 
 _PLOT = 3.5  # inches
 _REACH = 10.0  # of the view, times what the better half of the losses takes: rare tokens are far from frequent ones

@@ -6,9 +6,9 @@ import math
 
 import pytest
 
+from lmlab.reporting.formatting import count, interval, listing, measured, number, percent, perplexity, plural, unit
 from lmlab.reporting.intervals import Difference, Estimate
 from lmlab.reporting.sweeps import BITS, NATS
-from lmlab.reporting.wording import count, interval, listing, measured, number, percent, perplexity, plural, unit
 
 
 @pytest.mark.parametrize(

@@ -56,8 +56,8 @@ def unit(figure: str | None) -> str:
 def measured(value: Estimate, figure: str | None) -> str:
     """`1.8730 ± 0.0147 nats per token (perplexity 6.508)`; bits per character have no perplexity."""
     width = "" if value.half_width is None else f" ± {number(value.half_width)}"
-    behind = "" if figure == BITS else f" (perplexity {perplexity(value.mean)})"
-    return f"{number(value.mean)}{width} {unit(figure)}{behind}"
+    suffix = "" if figure == BITS else f" (perplexity {perplexity(value.mean)})"
+    return f"{number(value.mean)}{width} {unit(figure)}{suffix}"
 
 
 def interval(value: Difference) -> str:

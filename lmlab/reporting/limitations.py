@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from lmlab.reporting.comparison import Comparison
+from lmlab.reporting.formatting import listing
 from lmlab.reporting.settings import is_number
 from lmlab.reporting.sweeps import BITS
 from lmlab.reporting.tables import ENOUGH_SEEDS, compact
-from lmlab.reporting.wording import listing
 
 # Larger ratios of parameters or tokens are told.
 _UNEQUAL = 1.01
@@ -57,7 +57,7 @@ def spread(comparison: Comparison, figure: str) -> tuple[float, float] | None:
     return min(values), max(values)
 
 
-def not_shown(comparison: Comparison) -> list[str]:
+def limitations(comparison: Comparison) -> list[str]:
     """What must not be concluded, a sentence each.
 
     Args:
