@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from lmlab.reporting.analysis import ending, last_samples, one_a_prompt, passage
-from lmlab.reporting.caution import Caution
 from lmlab.reporting.comparison import Comparison
+from lmlab.reporting.diagnostic import Diagnostic
 from lmlab.reporting.evaluation_table import evaluation_table
 from lmlab.reporting.language_tables import language_tables
 from lmlab.reporting.records import RunRecord
@@ -62,7 +62,7 @@ def markdown_report(
     *,
     title: str,
     verdict: Verdict,
-    cautions: Sequence[Caution],
+    diagnostics: Sequence[Diagnostic],
     figures: Sequence[Linked] = (),
     files: Sequence[str] = (),
 ) -> str:
@@ -72,14 +72,14 @@ def markdown_report(
         comparison: of at least one run.
         title: of the page.
         verdict: on the comparison.
-        cautions: that apply.
+        diagnostics: that apply.
         figures: in the order in which they are to stand.
         files: other files of the report that are linked, relative to it.
     """
     parts = [f"# {escaped(title)}", f"**{escaped(verdict.headline)}**"]
     parts += _bullets("What it shows", verdict.shows)
     parts += _bullets("What it does not show", verdict.limitations)
-    parts += _cautions(cautions)
+    parts += _diagnostics(diagnostics)
     parts += _tables(comparison)
     parts += [part for figure in figures for part in _figure(figure)]
     parts += markdown_table(band_table(comparison))
@@ -157,10 +157,12 @@ def _bullets(heading: str, sentences: Sequence[str]) -> list[str]:
     return [f"## {heading}", "\n".join(f"- {escaped(sentence)}" for sentence in sentences)]
 
 
-def _cautions(cautions: Sequence[Caution]) -> list[str]:
-    if not cautions:
+def _diagnostics(diagnostics: Sequence[Diagnostic]) -> list[str]:
+    if not diagnostics:
         return []
-    lines = [f"- **{_LEVELS[c.level]}: {escaped(c.title)}.** {escaped(c.text)} *{escaped(c.remedy)}*" for c in cautions]
+    lines = [
+        f"- **{_LEVELS[c.level]}: {escaped(c.title)}.** {escaped(c.text)} *{escaped(c.remedy)}*" for c in diagnostics
+    ]
     return ["## Before you believe it", "\n".join(lines)]
 
 

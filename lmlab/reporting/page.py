@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from lmlab.reporting.analysis import ending, last_samples, one_a_prompt, passage, temperatures
-from lmlab.reporting.caution import Caution
 from lmlab.reporting.comparison import Comparison
+from lmlab.reporting.diagnostic import Diagnostic
 from lmlab.reporting.evaluation_table import evaluation_table
 from lmlab.reporting.formatting import percent
 from lmlab.reporting.language_tables import language_tables
@@ -61,7 +61,7 @@ def page(
     title: str,
     made: str,
     verdict: Verdict,
-    cautions: Sequence[Caution],
+    diagnostics: Sequence[Diagnostic],
     figures: Sequence[Drawn],
     watching: bool = False,
 ) -> str:
@@ -72,7 +72,7 @@ def page(
         title: of the page.
         made: when, in words.
         verdict: on the comparison.
-        cautions: that apply.
+        diagnostics: that apply.
         figures: in the order in which they are to stand.
         watching: the report is written again as jobs end.
     """
@@ -88,7 +88,7 @@ def page(
         "made": made,
         "watching": watching,
         "verdict": verdict,
-        "cautions": cautions,
+        "diagnostics": diagnostics,
         "results": results,
         "best": 0 if not single and comparison.best is not None else -1,
         "note": comparison.note,
@@ -104,7 +104,7 @@ def page(
     }
     sections = [
         ("result", "Result", True),
-        ("cautions", "Cautions", bool(cautions)),
+        ("cautions", "Cautions", bool(diagnostics)),
         ("table", "Tables", bool(results.rows or unfinished.rows or evaluations.rows)),
         ("figures", "Figures", bool(figures)),
         ("texts", "Texts", _has_texts(values)),

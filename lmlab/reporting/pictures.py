@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from lmlab.reporting.analysis import comparable_bands, temperatures
 from lmlab.reporting.comparison import Cell, Comparison
-from lmlab.reporting.curve_cautions import baseline_words
+from lmlab.reporting.curve_diagnostics import baseline_words
 from lmlab.reporting.curves import TRAIN, turn_of
 from lmlab.reporting.figures.bands import Band, BandLosses, frequency_bands
 from lmlab.reporting.figures.data import TRAINING, VALIDATION, Curve, Picture, Reference, Result

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from lmlab.files import write_text
 from lmlab.reporting import exports
-from lmlab.reporting.cautions import cautions
 from lmlab.reporting.comparison import Comparison, compare
+from lmlab.reporting.diagnostics import diagnostics
 from lmlab.reporting.figures.saving import save
 from lmlab.reporting.figures.scales import Along
 from lmlab.reporting.markdown import Linked, markdown_report
@@ -35,16 +35,16 @@ def write_report(records: Sequence[RunRecord], folder: Path, *, along: Along, wa
     """
     folder.mkdir(parents=True, exist_ok=True)
     comparison = compare(records)
-    said, warned = verdict(comparison), cautions(comparison)
+    said, warned = verdict(comparison), diagnostics(comparison)
     title = report_title(comparison)
     shown = pictures(comparison, along=along)
     drawn = [_saved(one, folder / "figures") for one in shown]
     _remove_others(folder / "figures", {one.name for one in shown})
     made = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
-    html = page(comparison, title=title, made=made, verdict=said, cautions=warned, figures=drawn, watching=watching)
+    html = page(comparison, title=title, made=made, verdict=said, diagnostics=warned, figures=drawn, watching=watching)
     linked = [Linked(f"figures/{one.name}.png", one.title, f"{one.says} {one.picture.alt}") for one in shown]
     text = markdown_report(
-        comparison, title=title, verdict=said, cautions=warned, figures=linked, files=("index.html", *TABLES)
+        comparison, title=title, verdict=said, diagnostics=warned, figures=linked, files=("index.html", *TABLES)
     )
     contents = (exports.results(comparison), exports.experiment_logs(comparison), exports.history(comparison))
     for name, content in zip(TABLES, contents, strict=True):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from lmlab.reporting.analysis import SAMPLE_FIGURES, comparable_bands, predictions, temperatures
 from lmlab.reporting.comparison import Cell, Comparison
-from lmlab.reporting.curve_cautions import baseline_words
+from lmlab.reporting.curve_diagnostics import baseline_words
 from lmlab.reporting.curves import TRAIN, turn_of
 from lmlab.reporting.formatting import count, interval, number, percent
 from lmlab.reporting.intervals import Estimate

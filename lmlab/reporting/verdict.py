@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lmlab.reporting.comparison import Cell, Comparison, by_text
-from lmlab.reporting.curve_cautions import baseline_words
+from lmlab.reporting.curve_diagnostics import baseline_words
 from lmlab.reporting.curves import Kind, first_non_finite, turn_of
 from lmlab.reporting.formatting import count, interval, listing, measured, number, percent, perplexity, plural, unit
 from lmlab.reporting.limitations import limitations

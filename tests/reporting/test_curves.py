@@ -11,7 +11,7 @@ from made_sweeps import evaluations, made_job, write_history
 
 from lmlab.models import embedding
 from lmlab.quality import overlap
-from lmlab.reporting import curves, run_cautions
+from lmlab.reporting import curves, run_diagnostics
 from lmlab.reporting.curves import clip_fraction, first_non_finite, nats_below_source, turn
 from lmlab.reporting.records import read_record
 from lmlab.training.callbacks import alarms
@@ -65,10 +65,10 @@ def test_training_and_report_agree_on_every_curve() -> None:
 def test_limits_are_those_of_training() -> None:
     assert (curves.NOTICEABLE, curves.CLIPPED_ALARM) == (alarms.NOTICEABLE, alarms.CLIPPED_ALARM)
     assert curves.IMPOSSIBLE_NATS == alarms.IMPOSSIBLE_NATS
-    assert run_cautions.COVERAGE_ALARM == embedding.COVERAGE_ALARM
+    assert run_diagnostics.COVERAGE_ALARM == embedding.COVERAGE_ALARM
     from lmlab.data import datamodule
 
-    assert run_cautions.UNK_ALARM == datamodule.UNK_ALARM
+    assert run_diagnostics.UNK_ALARM == datamodule.UNK_ALARM
     assert overlap.ALARM  # leaks are found while training; the report repeats what was said
 
 

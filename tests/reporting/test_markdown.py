@@ -11,8 +11,8 @@ import markdown
 import pytest
 from made_sweeps import evaluations, made_job, made_run, resolved, write_history
 
-from lmlab.reporting.cautions import cautions
 from lmlab.reporting.comparison import compare
+from lmlab.reporting.diagnostics import diagnostics
 from lmlab.reporting.discovery import find_records
 from lmlab.reporting.markdown import MOST_ROWS, Linked, escaped, fenced, markdown_report, markdown_table
 from lmlab.reporting.report_tables import Table
@@ -22,7 +22,7 @@ from lmlab.reporting.verdict import verdict
 def report(folder: Path, **more: Any) -> str:
     comparison = compare(find_records(str(folder), output_dir=str(folder)))
     found = markdown_report(
-        comparison, title="Runs", verdict=verdict(comparison), cautions=cautions(comparison), **more
+        comparison, title="Runs", verdict=verdict(comparison), diagnostics=diagnostics(comparison), **more
     )
     assert found.endswith("\n")
     return found
@@ -94,7 +94,7 @@ def test_control_characters_become_signs() -> None:
     assert escaped("a\x1bb") == "a�b"
 
 
-def test_a_comparison_has_verdict_cautions_table_and_samples(tmp_path: Path) -> None:
+def test_a_comparison_has_verdict_diagnostics_table_and_samples(tmp_path: Path) -> None:
     sample = {"step": 20, "epoch": 2, "prompt": "The ", "text": "```\n<b>", "temperature": 0.8, "seed": 1}
     for number, (model, seed) in enumerate((m, s) for m in ("lstm", "gru") for s in range(3)):
         folder = tmp_path / f"{number}_x"

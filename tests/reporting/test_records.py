@@ -179,7 +179,7 @@ def test_warnings_that_are_no_list_are_none(tmp_path: Path) -> None:
 
 def test_a_report_never_imports_torch() -> None:
     code = (
-        "import sys; from lmlab.reporting import markdown, exports, cautions, verdict, discovery; "
+        "import sys; from lmlab.reporting import markdown, exports, diagnostics, verdict, discovery; "
         "print([name for name in sys.modules if name in {'torch', 'hydra', 'pandas', 'matplotlib'}])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

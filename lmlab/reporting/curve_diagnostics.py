@@ -1,11 +1,10 @@
-"""Cautions from the curves of single runs: each kind once, however many runs it is about."""
+"""Diagnostics of the learning curves of single runs: each kind once, however many runs have it."""
 
 from __future__ import annotations
 
 import math
 import re
 
-from lmlab.reporting.caution import Caution, Level, concerned, first_number, largest, made, own_warning, told_of
 from lmlab.reporting.comparison import Comparison
 from lmlab.reporting.curves import (
     CLIPPED_ALARM,
@@ -20,44 +19,56 @@ from lmlab.reporting.curves import (
     nats_below_source,
     turn_of,
 )
+from lmlab.reporting.diagnostic import (
+    Diagnostic,
+    Level,
+    find_affected,
+    first_number,
+    format_affected,
+    largest,
+    make_diagnostic,
+    own_warning,
+)
 from lmlab.reporting.formatting import number, percent
 from lmlab.reporting.records import RunRecord, finite
 from lmlab.reporting.sweeps import NATS
 
 
-def curve_cautions(comparison: Comparison) -> list[Caution]:
-    """Overfitting and failed optimisation told apart, and what else the evaluations show, in no order."""
+def curve_diagnostics(comparison: Comparison) -> list[Diagnostic]:
+    """Returns overfitting, failed optimisation and other problems that the evaluations show, in no particular order."""
     checks = (_below_source, _non_finite, _still_falling, _baseline, _clipping)
     found = (check(comparison) for check in checks)
-    return [*_turns(comparison), *(caution for caution in found if caution is not None)]
+    return [*_turns(comparison), *(diagnostic for diagnostic in found if diagnostic is not None)]
 
 
-def _below_source(comparison: Comparison) -> Caution | None:
-    found = concerned(comparison, lambda r: nats_below_source(r) or first_number_of(own_warning(r, "below the source")))
+def _below_source(comparison: Comparison) -> Diagnostic | None:
+    found = find_affected(
+        comparison, lambda r: nats_below_source(r) or first_number_of(own_warning(r, "below the source"))
+    )
     if not found:
         return None
     record, nats = max(found, key=lambda item: item[1])
-    where, example = told_of(comparison, found, record)
+    where, example = format_affected(comparison, found, record)
     text = (
         f"In {where} the model is {nats:,.1f} nats better on the validation strings than the grammar that wrote "
         f"them{example}. No honest model can be that: validation strings have leaked into the "
         "training text, or a number is wrong."
     )
     words = ("Better than possible", text, "Do not use these figures before the reason is found.")
-    return made(comparison, found, "below-source", "alarm", words)
+    return make_diagnostic(comparison, found, "below-source", "alarm", words)
 
 
 def first_number_of(text: str | None) -> float | None:
-    """The first number of a text."""
+    """Returns the first number in a text; None if there is none."""
     match = re.search(r"\d+(?:\.\d+)?", text or "")
     return float(match[0]) if match else None
 
 
-def _non_finite(comparison: Comparison) -> Caution | None:
+def _non_finite(comparison: Comparison) -> Diagnostic | None:
     def seen(record: RunRecord) -> str | None:
         if record.status == "failed":
-            told = re.search(r"diverged|not finite|non-finite|\bnan\b", record.reason)
-            return record.reason if told else None
+            matched = re.search(r"diverged|not finite|non-finite|\bnan\b", record.reason)
+            return record.reason if matched else None
         last = diverged(record)
         if last is not None:
             guessing = math.log(record.figure("vocabulary_size") or 1)
@@ -68,15 +79,15 @@ def _non_finite(comparison: Comparison) -> Caution | None:
         absent = record.status == "finished" and record.figure(NATS) is None
         return "its summary has no validation loss" if absent else None
 
-    found = concerned(comparison, seen)
+    found = find_affected(comparison, seen)
     if not found:
         return None
     record, what = found[0]
-    where, example = told_of(comparison, found, record)
+    where, example = format_affected(comparison, found, record)
     text = f"In {where} the loss became huge, infinite or no number at all: {what}{example}. Such a run "
     text += "learned nothing from there on and cannot be ranked."
     remedy = "Lower optimizer.lr or set a smaller trainer.gradient_clip_val."
-    return made(comparison, found, "non-finite", "alarm", ("Diverged", text, remedy))
+    return make_diagnostic(comparison, found, "non-finite", "alarm", ("Diverged", text, remedy))
 
 
 def _turned(comparison: Comparison, kind: Kind) -> list[tuple[RunRecord, Turn | str]]:
@@ -84,10 +95,10 @@ def _turned(comparison: Comparison, kind: Kind) -> list[tuple[RunRecord, Turn | 
         found = turn_of(record)
         if found is not None:
             return found if found.kind == kind else None
-        # Without its evaluations a run's own word counts.
+        # Without evaluations the warning that the run itself recorded counts.
         return None if record.history else own_warning(record, kind)
 
-    return concerned(comparison, seen)
+    return find_affected(comparison, seen)
 
 
 def _rise(item: tuple[RunRecord, Turn | str]) -> float:
@@ -107,17 +118,17 @@ def _example(found: Turn | str) -> str:
     return f"{seen} while the training loss {verb} from {number(best[TRAIN])} to {number(last[TRAIN])}"
 
 
-def _turns(comparison: Comparison) -> list[Caution]:
-    """Validation that rose again after its best: each kind with what it means and what to do."""
-    cautions = []
+def _turns(comparison: Comparison) -> list[Diagnostic]:
+    """Validation losses that rose again after their best: for each kind what it means and what to do."""
+    diagnostics = []
     for kind, (level, title, meaning, remedy) in _TURNS.items():
         found = _turned(comparison, kind)
         if found:
             record, worst = max(found, key=_rise)
-            where, example = told_of(comparison, found, record)
+            where, example = format_affected(comparison, found, record)
             words = (title, f"In {where} {_example(worst)}{example}{meaning}", remedy)
-            cautions.append(made(comparison, found, kind.replace(" ", "-"), level, words))
-    return cautions
+            diagnostics.append(make_diagnostic(comparison, found, kind.replace(" ", "-"), level, words))
+    return diagnostics
 
 
 _TURNS: dict[Kind, tuple[Level, str, str, str]] = {
@@ -150,7 +161,7 @@ _TURNS: dict[Kind, tuple[Level, str, str, str]] = {
 }
 
 
-def _still_falling(comparison: Comparison) -> Caution | None:
+def _still_falling(comparison: Comparison) -> Diagnostic | None:
     def seen(record: RunRecord) -> float | None:
         rows = [row for row in record.history if math.isfinite(row.get(NATS, math.nan))]
         if record.status != "finished" or len(rows) < 2:
@@ -158,7 +169,7 @@ def _still_falling(comparison: Comparison) -> Caution | None:
         fall = rows[-2][NATS] - rows[-1][NATS]
         return fall if fall >= STILL_FALLING and rows[-1] is record.best_row else None
 
-    found = concerned(comparison, seen)
+    found = find_affected(comparison, seen)
     if not found:
         return None
     most, up_to, where, example = largest(comparison, found)
@@ -166,10 +177,12 @@ def _still_falling(comparison: Comparison) -> Caution | None:
     text += f"before{example}: longer training would go on. "
     text += "Who learns fastest need not be best in the end." if len(comparison.cells) > 1 else ""
     remedy = "Raise trainer.max_epochs (and trainer.max_steps, where it is set)."
-    return made(comparison, found, "still-falling", "note", ("Still falling at the end", text.strip(), remedy))
+    return make_diagnostic(
+        comparison, found, "still-falling", "note", ("Still falling at the end", text.strip(), remedy)
+    )
 
 
-def _baseline(comparison: Comparison) -> Caution | None:
+def _baseline(comparison: Comparison) -> Diagnostic | None:
     def seen(record: RunRecord) -> tuple[float, float, str] | None:
         figures, nats = record.summary.get("val/baselines"), record.figure(NATS)
         if not isinstance(figures, dict) or nats is None:
@@ -178,35 +191,35 @@ def _baseline(comparison: Comparison) -> Caution | None:
         name = min(known, key=lambda name: known[name], default=None)
         return (known[name], nats, str(name)) if name is not None and nats > known[name] else None
 
-    found = concerned(comparison, seen)
+    found = find_affected(comparison, seen)
     if not found:
         return None
     record, (best, nats, name) = max(found, key=lambda item: item[1][1] - item[1][0])
-    where, example = told_of(comparison, found, record)
+    where, example = format_affected(comparison, found, record)
     text = f"In {where} the network does worse than {baseline_words(name)}, which only counts: {number(nats)} "
     text += f"against {number(best)} nats per token on the same tokens{example}."
     remedy = "Train longer, or change optimizer.lr or the model's size."
-    return made(comparison, found, "baseline", "warning", ("Worse than counting", text, remedy))
+    return make_diagnostic(comparison, found, "baseline", "warning", ("Worse than counting", text, remedy))
 
 
 def baseline_words(name: str) -> str:
-    """`kneser_ney_5` in words."""
+    """Returns a baseline's name in words: `a 5-gram model (Kneser-Ney)` for `kneser_ney_5`."""
     if name.startswith("kneser_ney_"):
         return f"a {name.rpartition('_')[2]}-gram model (Kneser-Ney)"
     return f"a {name} model"
 
 
-def _clipping(comparison: Comparison) -> Caution | None:
+def _clipping(comparison: Comparison) -> Diagnostic | None:
     def seen(record: RunRecord) -> float | None:
         share = clip_fraction(record.history)
         share = share if share is not None else first_number(own_warning(record, "clipping") or "")
         return share if share is not None and share > CLIPPED_ALARM else None
 
-    found = concerned(comparison, seen)
+    found = find_affected(comparison, seen)
     if not found:
         return None
     most, up_to, where, example = largest(comparison, found)
     text = f"In {where} the gradient was clipped on {up_to}{percent(most)} of the steps{example}, so "
     text += "the clip and not optimizer.lr sets the size of a step."
     remedy = "Raise trainer.gradient_clip_val or lower optimizer.lr."
-    return made(comparison, found, "clipping", "warning", ("Clipped on most steps", text, remedy))
+    return make_diagnostic(comparison, found, "clipping", "warning", ("Clipped on most steps", text, remedy))

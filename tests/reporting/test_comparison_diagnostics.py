@@ -1,4 +1,4 @@
-"""What is said aloud of several runs together, and of runs that did not finish."""
+"""The diagnostics of several runs together, and of runs that did not finish."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+from diagnosed_runs import diagnosed, pair, run
 from made_sweeps import evaluations, made_job, made_run, resolved, write_history
-from told import pair, run, said
 
-from lmlab.reporting.cautions import cautions
 from lmlab.reporting.comparison import compare
+from lmlab.reporting.diagnostics import diagnostics
 from lmlab.reporting.discovery import find_records
 
 
@@ -69,7 +69,7 @@ def test_fewer_than_three_seeds(tmp_path: Path, seeds: tuple[int, int], words: s
         for seed in range(size):
             made_job(tmp_path, number, [f"model={model}", f"seed={seed}"])
             number += 1
-    found = said(tmp_path).get("seeds")
+    found = diagnosed(tmp_path).get("seeds")
     assert (found is None) is (words is None)
     if found is not None and words is not None:
         assert words in found.text
@@ -77,10 +77,10 @@ def test_fewer_than_three_seeds(tmp_path: Path, seeds: tuple[int, int], words: s
 
 def test_a_single_setting_needs_no_seeds(tmp_path: Path) -> None:
     run(tmp_path)
-    assert said(tmp_path) == {}
+    assert diagnosed(tmp_path) == {}
 
 
-def test_the_best_at_the_edge_of_the_grid_of_each_setting_in_one_caution(tmp_path: Path) -> None:
+def test_the_best_at_the_edge_of_the_grid_of_each_setting_in_one_diagnostic(tmp_path: Path) -> None:
     number = 0
     for lr in ("1e-4", "1e-3", "1e-2"):
         for size in ("64", "128", "256"):
@@ -89,7 +89,7 @@ def test_the_best_at_the_edge_of_the_grid_of_each_setting_in_one_caution(tmp_pat
                 words = [f"optimizer.lr={lr}", f"model.hidden_size={size}", f"model.num_layers={layers}"]
                 made_job(tmp_path, number, words, val__nats_per_token=nats)
                 number += 1
-    found = said(tmp_path)["edge"]
+    found = diagnosed(tmp_path)["edge"]
     assert "optimizer.lr 1e-2 is the largest of 3 values and model.hidden_size 256 is the largest" in found.text
     assert "num_layers" not in found.text  # nothing lies below one layer
 
@@ -110,7 +110,7 @@ def test_the_best_at_the_edge_of_the_grid_of_each_setting_in_one_caution(tmp_pat
 def test_what_counts_as_an_edge(tmp_path: Path, name: str, values: list[str], best: str, word: str | None) -> None:
     for number, value in enumerate(values):
         made_job(tmp_path, number, [f"{name}={value}"], val__nats_per_token=1.0 if value == best else 2.0)
-    found = said(tmp_path).get("edge")
+    found = diagnosed(tmp_path).get("edge")
     assert (found is None) is (word is None)
     if found is not None:
         assert f"{name} {best} is the {word} of 3 values" in found.text
@@ -120,7 +120,7 @@ def test_failures_by_reason(tmp_path: Path) -> None:
     made_job(tmp_path, 0, ["a=1"])
     for number, reason in enumerate(["x=1: no; y", "x=1: no; y", "z"], 1):
         made_job(tmp_path, number, [f"a={number + 1}"], status="failed", error=reason)
-    found = said(tmp_path)["failed"]
+    found = diagnosed(tmp_path)["failed"]
     assert found.level == "alarm"
     assert found.text == ("3 runs failed and have no result. 2 of the 4 runs (“a 2” and “a 3”): x=1: no; y; “a 4”: z.")
     assert found.runs == ("a 2", "a 3", "a 4")
@@ -130,78 +130,78 @@ def test_failures_by_reason(tmp_path: Path) -> None:
 def test_many_reasons_are_cut_short(tmp_path: Path, reasons: int, last: str) -> None:
     for number in range(reasons):
         made_job(tmp_path, number, [f"a={number}"], status="failed", error=f"r{number}")
-    found = said(tmp_path)
+    found = diagnosed(tmp_path)
     assert set(found) == {"failed"}
     assert found["failed"].text.endswith(last)
 
 
 def test_a_failure_without_a_reason(tmp_path: Path) -> None:
     made_job(tmp_path, 0, [], status="failed")
-    assert said(tmp_path)["failed"].text == "1 run failed and has no result. This run: no reason is recorded."
+    assert diagnosed(tmp_path)["failed"].text == "1 run failed and has no result. This run: no reason is recorded."
 
 
 def test_what_has_not_finished(tmp_path: Path) -> None:
     made_job(tmp_path, 0, ["a=1"])
     made_job(tmp_path, 1, ["a=2"], status="interrupted")
     made_job(tmp_path, 2, ["a=3"], status="missing")
-    assert set(said(tmp_path)) == {"unfinished"}
-    found = said(tmp_path)["unfinished"]
+    assert set(diagnosed(tmp_path)) == {"unfinished"}
+    found = diagnosed(tmp_path)["unfinished"]
     assert found.text == "2 of the 3 runs (“a 2” and “a 3”) have not finished, and what is not finished is not ranked."
     (tmp_path / "sweep.json").write_text(json.dumps({"swept": {"a": 3, "seed": 2}}))
-    assert "and 3 of 6 jobs of the sweep have not begun, and" in said(tmp_path)["unfinished"].text
+    assert "and 3 of 6 jobs of the sweep have not begun, and" in diagnosed(tmp_path)["unfinished"].text
 
 
 def test_of_a_part_of_a_sweep_nothing_is_said_of_the_other_jobs(tmp_path: Path) -> None:
     for number in range(4):
         made_job(tmp_path, number, [f"a={number}"])
     (tmp_path / "sweep.json").write_text(json.dumps({"swept": {"a": 5}}))
-    assert "1 of 5 jobs of the sweep has not begun" in said(tmp_path)["unfinished"].text.lower()
+    assert "1 of 5 jobs of the sweep has not begun" in diagnosed(tmp_path)["unfinished"].text.lower()
     for chosen in (["1_job"], ["1_job", "2_job"]):
         records = find_records([str(tmp_path / name) for name in chosen], output_dir=str(tmp_path))
-        assert "unfinished" not in {caution.kind for caution in cautions(compare(records))}
+        assert "unfinished" not in {diagnostic.kind for diagnostic in diagnostics(compare(records))}
 
 
 @pytest.mark.parametrize("swept", ['{"swept": {"a": 1}}', '{"swept": {"a": 0}}', '{"swept": 3}', "{", "[]"])
 def test_a_sweep_of_all_jobs_or_of_an_unknown_number_is_not_unfinished(tmp_path: Path, swept: str) -> None:
     made_job(tmp_path, 0, ["a=1"])
     (tmp_path / "sweep.json").write_text(swept)
-    assert said(tmp_path) == {}
+    assert diagnosed(tmp_path) == {}
 
 
 def test_an_interrupted_run_by_itself(tmp_path: Path) -> None:
     run(tmp_path, status="interrupted")
-    text = said(tmp_path)["unfinished"].text
+    text = diagnosed(tmp_path)["unfinished"].text
     assert text == "This run has not finished: its figures are those of the best epoch so far."
 
 
 def test_runs_that_are_no_repetitions(tmp_path: Path) -> None:
     for date, seed in (("2026-01-01", 0), ("2026-01-02", 0), ("2026-01-03", 1)):
         made_run(tmp_path / date, config=resolved(seed=seed))
-    found = said(tmp_path)["repeated"]
+    found = diagnosed(tmp_path)["repeated"]
     assert found.text.startswith("1 run has the settings and the seed of a later run")
 
 
 def test_machines_and_versions(tmp_path: Path) -> None:
     first = {"device": "CPU (1 threads)", "versions": {"torch": "2.11", "lmlab": "1", "numpy": "1"}}
     found = pair(tmp_path, first, {"device": "NVIDIA H200", "versions": {"torch": "2.13", "lmlab": "1", "numpy": "2"}})
-    assert {kind: caution.level for kind, caution in found.items()} == {"machines": "note", "versions": "note"}
+    assert {kind: diagnostic.level for kind, diagnostic in found.items()} == {"machines": "note", "versions": "note"}
     assert "CPU (1 threads) and NVIDIA H200" in found["machines"].text
     assert "torch 2.11 and 2.13" in found["versions"].text
     assert "numpy" not in found["versions"].text
     assert "lmlab" not in found["versions"].text
 
 
-@pytest.mark.parametrize(("steps", "tokens", "told"), [(100, 8000, True), (191, 8000, False), (100, 4000, False)])
-def test_equal_tokens_in_unequal_steps(tmp_path: Path, steps: int, tokens: int, told: bool) -> None:
+@pytest.mark.parametrize(("steps", "tokens", "expected"), [(100, 8000, True), (191, 8000, False), (100, 4000, False)])
+def test_equal_tokens_in_unequal_steps(tmp_path: Path, steps: int, tokens: int, expected: bool) -> None:
     for number, (last, read) in enumerate([(210, 8000), (steps, tokens)]):
         folder = made_job(tmp_path, number, [f"data.sequence_length={number + 1}"], num_train_tokens=read)
         rows = evaluations([2.0, 1.5])
         rows[-1]["step"] = last
         write_history(folder, rows)
-    found = said(tmp_path)
-    assert ("steps" in found) is told
-    if told:
+    found = diagnosed(tmp_path)
+    assert ("steps" in found) is expected
+    if expected:
         other = made_job(tmp_path, 2, ["data.sequence_length=3"], num_train_tokens=8000, fingerprint="of other tokens")
-        assert "steps" not in said(tmp_path)
+        assert "steps" not in diagnosed(tmp_path)
         (other / "summary.json").unlink()
         assert "equally many tokens, in 100 to 210 steps" in found["steps"].text
