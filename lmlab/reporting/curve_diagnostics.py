@@ -11,13 +11,13 @@ from lmlab.reporting.curves import (
     NOTICEABLE,
     STILL_FALLING,
     TRAIN,
+    CurveDiagnosis,
     Kind,
-    Turn,
     clip_fraction,
+    diagnose_curve,
     diverged,
     first_non_finite,
     nats_below_source,
-    turn_of,
 )
 from lmlab.reporting.diagnostic import (
     Diagnostic,
@@ -38,7 +38,7 @@ def curve_diagnostics(comparison: Comparison) -> list[Diagnostic]:
     """Returns overfitting, failed optimisation and other problems that the evaluations show, in no particular order."""
     checks = (_below_source, _non_finite, _still_falling, _baseline, _clipping)
     found = (check(comparison) for check in checks)
-    return [*_turns(comparison), *(diagnostic for diagnostic in found if diagnostic is not None)]
+    return [*_rising_validation(comparison), *(diagnostic for diagnostic in found if diagnostic is not None)]
 
 
 def _below_source(comparison: Comparison) -> Diagnostic | None:
@@ -90,9 +90,9 @@ def _non_finite(comparison: Comparison) -> Diagnostic | None:
     return make_diagnostic(comparison, found, "non-finite", "alarm", ("Diverged", text, remedy))
 
 
-def _turned(comparison: Comparison, kind: Kind) -> list[tuple[RunRecord, Turn | str]]:
-    def seen(record: RunRecord) -> Turn | str | None:
-        found = turn_of(record)
+def _diagnosed(comparison: Comparison, kind: Kind) -> list[tuple[RunRecord, CurveDiagnosis | str]]:
+    def seen(record: RunRecord) -> CurveDiagnosis | str | None:
+        found = diagnose_curve(record)
         if found is not None:
             return found if found.kind == kind else None
         # Without evaluations the warning that the run itself recorded counts.
@@ -101,11 +101,11 @@ def _turned(comparison: Comparison, kind: Kind) -> list[tuple[RunRecord, Turn | 
     return find_affected(comparison, seen)
 
 
-def _rise(item: tuple[RunRecord, Turn | str]) -> float:
-    return item[1].rise if isinstance(item[1], Turn) else -1.0
+def _rise(item: tuple[RunRecord, CurveDiagnosis | str]) -> float:
+    return item[1].rise if isinstance(item[1], CurveDiagnosis) else -1.0
 
 
-def _example(found: Turn | str) -> str:
+def _example(found: CurveDiagnosis | str) -> str:
     if isinstance(found, str):
         return found.partition(";")[0]
     best, last = found.best, found.last
@@ -118,11 +118,11 @@ def _example(found: Turn | str) -> str:
     return f"{seen} while the training loss {verb} from {number(best[TRAIN])} to {number(last[TRAIN])}"
 
 
-def _turns(comparison: Comparison) -> list[Diagnostic]:
+def _rising_validation(comparison: Comparison) -> list[Diagnostic]:
     """Validation losses that rose again after their best: for each kind what it means and what to do."""
     diagnostics = []
-    for kind, (level, title, meaning, remedy) in _TURNS.items():
-        found = _turned(comparison, kind)
+    for kind, (level, title, meaning, remedy) in _RISING_VALIDATION.items():
+        found = _diagnosed(comparison, kind)
         if found:
             record, worst = max(found, key=_rise)
             where, example = format_affected(comparison, found, record)
@@ -131,7 +131,7 @@ def _turns(comparison: Comparison) -> list[Diagnostic]:
     return diagnostics
 
 
-_TURNS: dict[Kind, tuple[Level, str, str, str]] = {
+_RISING_VALIDATION: dict[Kind, tuple[Level, str, str, str]] = {
     "overfitting": (
         "warning",
         "Overfitting",

@@ -1,4 +1,4 @@
-"""What a run's evaluations say: overfitting, failed optimisation, clipping, numbers that are none."""
+"""Diagnoses of a run's learning curve: overfitting, failed optimisation, clipping, values that are not finite."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from lmlab.reporting.records import Row, RunRecord, setting
 from lmlab.reporting.sweeps import NATS
 
 TRAIN = "train/nats_per_token"
-# As in the alarms of training, which cannot be imported without PyTorch; a test holds them equal.
+# The same values as in training/callbacks/alarms.py, which needs PyTorch; a test checks that they are equal.
 NOTICEABLE = 0.01
 CLIPPED_ALARM = 0.5
 IMPOSSIBLE_NATS = 20.0
 DIVERGED_NATS = 1.0
-# Nats a token that the last evaluation may be better than the one before, in a run that is trained to its end.
+# Nats a token. A run whose last evaluation is better than the one before by this much or more was still improving.
 STILL_FALLING = 0.02
-# Nats a token; a last evaluation that is worse by less than this is as good as the best.
+# Nats a token. A last evaluation that is worse than the best by less than this counts as equally good.
 SLIGHT = 0.001
 
 Kind = Literal["overfitting", "failed optimisation", "unsteady", "last worse"]
 
 
 @dataclass(frozen=True)
-class Turn:
-    """A validation loss that rose again after its best.
+class CurveDiagnosis:
+    """A validation loss that rose again after its best value.
 
     Args:
-        kind: ``overfitting`` where the training loss went on falling, ``unsteady`` where it did so before the text had
-            been read through once, ``failed optimisation`` where it stood or rose; ``last worse`` where the rise is
-            small or the training loss is not known.
+        kind: ``overfitting`` if the training loss kept falling, ``unsteady`` if it kept falling but the text had not
+            been read once to the end yet, ``failed optimisation`` if it stagnated or rose, ``last worse`` if the rise
+            is small or the training loss is unknown.
         best: the evaluation with the fewest validation nats.
         last: the last evaluation.
     """
@@ -42,19 +42,19 @@ class Turn:
 
     @property
     def rise(self) -> float:
-        """Validation nats a token from the best to the last evaluation."""
+        """Increase of the validation loss from the best to the last evaluation, in nats a token."""
         return self.last[NATS] - self.best[NATS]
 
 
-def turn_of(record: RunRecord) -> Turn | None:
-    """Whether and how a run's validation loss turned; one that diverged has not turned."""
+def diagnose_curve(record: RunRecord) -> CurveDiagnosis | None:
+    """Diagnoses a run's validation loss; None if it did not rise again, or if the run diverged."""
     if diverged(record) is not None:
         return None
-    return turn(record.history, passes_per_epoch=passes_per_epoch(record))
+    return diagnose_history(record.history, passes_per_epoch=passes_per_epoch(record))
 
 
 def diverged(record: RunRecord) -> Row | None:
-    """The last evaluation of a run that knows less than nothing, on the text it learns from too; None for others."""
+    """Returns the last evaluation if both its losses are clearly worse than guessing uniformly; otherwise None."""
     size = record.figure("vocabulary_size")
     if not record.history or size is None or size < 1:
         return None
@@ -64,7 +64,7 @@ def diverged(record: RunRecord) -> Row | None:
 
 
 def passes_per_epoch(record: RunRecord) -> float:
-    """How often an epoch reads the training text: more than once where windows overlap."""
+    """Returns how often an epoch reads the training text: more than once if windows overlap."""
     length, stride = (setting(record.config, f"data.batching.{name}") for name in ("sequence_length", "stride"))
     try:
         return max(1.0, float(length) / float(stride))
@@ -72,8 +72,8 @@ def passes_per_epoch(record: RunRecord) -> float:
         return 1.0
 
 
-def turn(history: Sequence[Row], *, passes_per_epoch: float = 1.0) -> Turn | None:
-    """Whether and how the validation loss turned; None where the last evaluation is as good as the best.
+def diagnose_history(history: Sequence[Row], *, passes_per_epoch: float = 1.0) -> CurveDiagnosis | None:
+    """Diagnoses the validation loss of some evaluations; None if the last is as good as the best.
 
     Args:
         history: the evaluations in order; those without a finite validation loss are passed over.
@@ -88,16 +88,16 @@ def turn(history: Sequence[Row], *, passes_per_epoch: float = 1.0) -> Turn | Non
         return None
     fall = best.get(TRAIN, math.nan) - last.get(TRAIN, math.nan)
     if rise < NOTICEABLE or math.isnan(fall):
-        return Turn("last worse", best, last)
+        return CurveDiagnosis("last worse", best, last)
     if fall <= NOTICEABLE:
-        return Turn("failed optimisation", best, last)
-    # Nothing that was read once can have been learnt by heart.
+        return CurveDiagnosis("failed optimisation", best, last)
+    # Text that was read once at most cannot have been memorised.
     once = last.get("epoch", math.inf) * passes_per_epoch <= 1
-    return Turn("unsteady" if once else "overfitting", best, last)
+    return CurveDiagnosis("unsteady" if once else "overfitting", best, last)
 
 
 def clip_fraction(history: Sequence[Row]) -> float | None:
-    """The share of all steps on which the gradient was clipped; None where that was not recorded."""
+    """Returns the share of all steps on which the gradient was clipped; None if it was not recorded."""
     clipped, steps, before = 0.0, 0.0, 0.0
     for row in history:
         if "clip_fraction" in row and "step" in row:
@@ -108,9 +108,9 @@ def clip_fraction(history: Sequence[Row]) -> float | None:
 
 
 def nats_below_source(record: RunRecord) -> float | None:
-    """By how many nats in all a model was better than the source of the validation strings; None where by too few.
+    """Returns by how many nats in total a model was better than the source of the validation strings.
 
-    Fewer than `IMPOSSIBLE_NATS` may be chance.
+    None if it was not better, or by less than `IMPOSSIBLE_NATS`, which may be chance.
     """
     found = []
     for row in [*record.history, record.summary]:
@@ -122,7 +122,7 @@ def nats_below_source(record: RunRecord) -> float | None:
 
 
 def first_non_finite(history: Sequence[Row]) -> Row | None:
-    """The first evaluation whose validation or training loss is infinite or no number; None for none."""
+    """Returns the first evaluation whose validation or training loss is infinite or NaN; None if there is none."""
     for row in history:
         if any(not math.isfinite(row[name]) for name in (NATS, TRAIN) if name in row):
             return row

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from lmlab.reporting.analysis import comparable_bands, temperatures
 from lmlab.reporting.comparison import Cell, Comparison
 from lmlab.reporting.curve_diagnostics import baseline_words
-from lmlab.reporting.curves import TRAIN, turn_of
+from lmlab.reporting.curves import TRAIN, diagnose_curve
 from lmlab.reporting.figures.bands import Band, BandLosses, frequency_bands
 from lmlab.reporting.figures.data import TRAINING, VALIDATION, Curve, Picture, Reference, Result
 from lmlab.reporting.figures.gap import Gap, generalisation_gap
@@ -260,7 +260,7 @@ def _gaps(comparison: Comparison) -> list[Gap]:
         rows = [row for row in record.history if math.isfinite(row.get(NATS, math.nan))]
         if not rows or record.best_row is None:
             continue
-        best, last, turned = record.best_row, rows[-1], turn_of(record)
-        kind = turned.kind if turned is not None and turned.kind != "last worse" else ""
+        best, last, diagnosis = record.best_row, rows[-1], diagnose_curve(record)
+        kind = diagnosis.kind if diagnosis is not None and diagnosis.kind != "last worse" else ""
         found.append(Gap(cell.label, best.get(TRAIN), best[NATS], last.get(TRAIN), last[NATS], kind))
     return found

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from lmlab.reporting.analysis import SAMPLE_FIGURES, comparable_bands, predictions, temperatures
 from lmlab.reporting.comparison import Cell, Comparison
 from lmlab.reporting.curve_diagnostics import baseline_words
-from lmlab.reporting.curves import TRAIN, turn_of
+from lmlab.reporting.curves import TRAIN, diagnose_curve
 from lmlab.reporting.formatting import count, interval, number, percent
 from lmlab.reporting.intervals import Estimate
 from lmlab.reporting.records import RunRecord, finite
@@ -247,7 +247,7 @@ def _behind(cell: Cell) -> Sequence[str]:
 
 def _curve(cell: Cell) -> str:
     """How the runs' validation curves ended, counted where there are several runs."""
-    kinds = [_CURVES[found.kind] for record in cell.runs if (found := turn_of(record)) is not None]
+    kinds = [_CURVES[found.kind] for record in cell.runs if (found := diagnose_curve(record)) is not None]
     several = len(cell.runs) > 1
     told = [(kind, f" ({kinds.count(kind)} of {len(cell.runs)})" if several else "") for kind in _CURVES.values()]
     return ", ".join(f"{kind}{counted}" for kind, counted in told if kind in kinds) or NOTHING

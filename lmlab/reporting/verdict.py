@@ -10,7 +10,7 @@ from typing import Any
 
 from lmlab.reporting.comparison import Cell, Comparison, by_text
 from lmlab.reporting.curve_diagnostics import baseline_words
-from lmlab.reporting.curves import Kind, first_non_finite, turn_of
+from lmlab.reporting.curves import Kind, diagnose_curve, first_non_finite
 from lmlab.reporting.formatting import count, interval, listing, measured, number, percent, perplexity, plural, unit
 from lmlab.reporting.limitations import limitations
 from lmlab.reporting.records import RunRecord, finite, setting
@@ -205,7 +205,7 @@ def _validity(best: Cell, name: str) -> list[str]:
 
 def _curves(comparison: Comparison) -> list[str]:
     """Which runs overfitted, which failed to optimise, and which were unsteady."""
-    turns = {record: found.kind for record in comparison.records if (found := turn_of(record)) is not None}
+    diagnoses = {record: found.kind for record in comparison.records if (found := diagnose_curve(record)) is not None}
     words: list[tuple[Kind, str]] = [
         ("overfitting", "Overfitted (validation rose while the training loss fell)"),
         ("failed optimisation", "Failed to optimise (validation rose, the training loss stood or rose too)"),
@@ -213,11 +213,11 @@ def _curves(comparison: Comparison) -> list[str]:
     ]
     told = []
     for kind, said in words:
-        runs = [record for record, seen in turns.items() if seen == kind]
+        runs = [record for record, seen in diagnoses.items() if seen == kind]
         if runs:
             told.append(f"{said}: {_listed(comparison, runs)}.")
     ended = all(record.status == "finished" and len(record.history) > 1 for record in comparison.records)
-    if not turns and ended and not any(first_non_finite(record.history) for record in comparison.records):
+    if not diagnoses and ended and not any(first_non_finite(record.history) for record in comparison.records):
         told.append("No sign of overfitting: no validation loss rose again after its best.")
     return told
 

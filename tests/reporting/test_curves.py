@@ -12,7 +12,7 @@ from made_sweeps import evaluations, made_job, write_history
 from lmlab.models import embedding
 from lmlab.quality import overlap
 from lmlab.reporting import curves, run_diagnostics
-from lmlab.reporting.curves import clip_fraction, first_non_finite, nats_below_source, turn
+from lmlab.reporting.curves import clip_fraction, diagnose_history, first_non_finite, nats_below_source
 from lmlab.reporting.records import read_record
 from lmlab.training.callbacks import alarms
 
@@ -35,12 +35,12 @@ from lmlab.training.callbacks import alarms
     ],
 )
 def test_the_kinds_of_turn(validation: list[float], training: list[float], kind: str | None) -> None:
-    found = turn(evaluations(validation, training))
+    found = diagnose_history(evaluations(validation, training))
     assert (found.kind if found else None) == kind
 
 
 def test_a_turn_has_the_best_the_last_and_what_lies_between() -> None:
-    found = turn(evaluations([2.0, 1.5, 1.7, 1.625], [2.0, 1.5, 1.4, 1.0]))
+    found = diagnose_history(evaluations([2.0, 1.5, 1.7, 1.625], [2.0, 1.5, 1.4, 1.0]))
     assert found is not None
     assert (found.best["epoch"], found.last["epoch"]) == (2, 4)
     assert found.rise == pytest.approx(0.125)
@@ -55,7 +55,7 @@ def test_training_and_report_agree_on_every_curve() -> None:
         training = [round(generator.uniform(1, 1.05), 3) for _ in range(size)]
         rows = evaluations(validation, training)
         said = [warning.partition(":")[0] for warning in alarms.curve_warnings(rows)]
-        found = turn(rows)
+        found = diagnose_history(rows)
         kinds = [found.kind] if found is not None and found.kind != "last worse" else []
         assert kinds == said
         seen |= set(said)
