@@ -1,4 +1,4 @@
-"""Runs side by side: what differs between them, which setting is best, and whether that may be said."""
+"""A comparison of runs: the settings in which they differ, which condition is best, and whether that is significant."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from lmlab.reporting.intervals import Difference, Estimate, difference
 from lmlab.reporting.naming import RUN, setting_labels
 from lmlab.reporting.records import RunRecord
 from lmlab.reporting.settings import Values, varied_settings
-from lmlab.reporting.sweeps import BITS, NATS, SEED, Job, Setting, rank
+from lmlab.reporting.sweeps import BITS, NATS, SEED, Job, SweepCondition, rank
 from lmlab.reporting.tables import exp, short_names
 
 
 @dataclass(frozen=True)
-class Cell:
-    """A setting: finished runs that differ in nothing but the seed.
+class Condition:
+    """An experimental condition: finished runs that differ only in the seed.
 
     Args:
-        place: 1 for the best; None where settings cannot be ranked.
-        label: short, unlike that of any other cell.
-        settings: full names and values of what differs between cells.
+        place: 1 for the best; None if the conditions cannot be ranked.
+        label: short and unique among the conditions.
+        settings: full names and values of the settings in which the conditions differ.
         runs: one for each seed.
-        behind: how much worse than the best it is, in the figure that ranks; None for the best, without a ranking,
-            or where a figure is no number.
+        gap_to_best: how much worse than the best condition this one is, in the figure by which they are ranked; None
+            for the best itself, without a ranking, or if a figure is not finite.
     """
 
     place: int | None
     label: str
     settings: Values
     runs: tuple[RunRecord, ...]
-    behind: Difference | None
+    gap_to_best: Difference | None
 
     def mean(self, figure: str) -> Estimate:
-        """A figure of the summary over the seeds; infinite where one of them is no number."""
-        return _setting(self).mean(figure)
+        """Returns the mean of a figure of the summary over the seeds; infinite if it is not finite for one of them."""
+        return _as_sweep_condition(self).mean(figure)
 
     @property
     def nats(self) -> Estimate:
@@ -51,7 +51,7 @@ class Cell:
 
     @property
     def perplexity(self) -> float:
-        """exp of the mean nats; infinite beyond all numbers."""
+        """exp of the mean nats; infinite if that overflows."""
         return exp(self.nats.mean)
 
 
@@ -60,20 +60,21 @@ class Comparison:
     """All runs of a report.
 
     Args:
-        records: as they were found.
-        settings: of each record, what differs between them, and `seed`.
-        cells: the finished runs by setting, the best first.
-        figure: the one that ranks, ``val/nats_per_token`` or ``val/bits_per_char``; None where none may.
-        note: why it is not the nats; empty where it is.
-        set_aside: finished runs that repeat settings and seed of a later one, which counts.
+        records: in the order in which they were found.
+        settings: for each record, its values of the settings in which the records differ, and of `seed`.
+        conditions: the finished runs by condition, the best first.
+        figure: by which the conditions are ranked, ``val/nats_per_token`` or ``val/bits_per_char``; None if they cannot
+            be ranked.
+        note: why they are not ranked by nats; empty if they are.
+        duplicates: finished runs with the same settings and seed as a later run, which counts instead.
     """
 
     records: tuple[RunRecord, ...]
     settings: tuple[Values, ...]
-    cells: tuple[Cell, ...]
+    conditions: tuple[Condition, ...]
     figure: str | None
     note: str
-    set_aside: tuple[RunRecord, ...]
+    duplicates: tuple[RunRecord, ...]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -82,38 +83,38 @@ class Comparison:
 
     @cached_property
     def short(self) -> dict[str, str]:
-        """Their last words, where these are unambiguous."""
+        """The short name of each setting in `names`: its last part, unless that is ambiguous."""
         return short_names(self.names)
 
     @property
-    def best(self) -> Cell | None:
-        """The first of a ranking; None where there is none, or its figure is no number."""
-        cell = self.cells[0] if self.cells and self.figure is not None else None
-        return cell if cell is not None and math.isfinite(cell.mean(self.figure or NATS).mean) else None
+    def best(self) -> Condition | None:
+        """The best condition; None without a ranking, or if its figure is not finite."""
+        condition = self.conditions[0] if self.conditions and self.figure is not None else None
+        return condition if condition is not None and math.isfinite(condition.mean(self.figure or NATS).mean) else None
 
     @property
     def shown(self) -> RunRecord | None:
-        """The run whose curves and texts are shown: the best seed of the best setting, or the first with a curve."""
+        """The run whose curves and texts are shown: the best of the best condition, or else the first with a curve."""
         if self.best is not None:
             return min(self.best.runs, key=lambda record: record.figure(self.figure or NATS) or math.inf)
         return next((record for record in self.records if record.history), None)
 
     @property
     def finished(self) -> tuple[RunRecord, ...]:
-        """The runs in the cells."""
-        return tuple(record for cell in self.cells for record in cell.runs)
+        """The runs of all conditions."""
+        return tuple(record for condition in self.conditions for record in condition.runs)
 
     @property
     def unfinished(self) -> tuple[RunRecord, ...]:
-        """Failed, interrupted, still training, or not begun."""
+        """The runs that failed, were interrupted, are still training or have not begun."""
         return tuple(record for record in self.records if record.status != "finished")
 
     def settings_of(self, record: RunRecord) -> Values:
-        """What differs, with the record's own values, and its seed."""
+        """Returns a run's values of the settings in which the runs differ, and its seed."""
         return self._settings_by_folder[record.folder]
 
     def label(self, record: RunRecord) -> str:
-        """What a run is called beside the others: its settings, and its seed where there are several."""
+        """Returns the label of a run: the settings in which the runs differ, and the seed if there are several."""
         return self._labels[record.folder]
 
     @cached_property
@@ -136,46 +137,48 @@ class Comparison:
 
 
 def compare(records: Sequence[RunRecord]) -> Comparison:
-    """Groups runs by setting and ranks the finished ones.
+    """Groups runs by condition and ranks the finished ones.
 
-    By validation nats where all were evaluated on the same text, vocabulary and protocol; by bits per character where
-    only the text is the same; not at all otherwise. Of runs with the same settings and seed the latest counts, for
-    such runs are no independent repetitions; where each setting was repeated alike, the repetitions stand side by side.
+    They are ranked by validation nats if all were evaluated on the same text with the same vocabulary and protocol, by
+    bits per character if only the text is the same, and otherwise not at all. Of several runs with the same settings
+    and seed only the latest counts, because they are not independent. If whole sweeps were repeated with the same
+    seeds, the repetitions are conditions of their own.
 
     Args:
         records: of any runs.
     """
     settings = varied_settings(records)
-    kept, aside = _one_a_seed(records, settings)
+    kept, duplicates = _one_a_seed(records, settings)
     jobs = [Job(records[i].folder, i, settings[i], records[i].summary) for i in kept]
     ranking = rank(jobs)
     by_folder = {record.folder: record for record in records}
     names = [name for name in settings[0] if name != SEED] if settings else []
     labels = dict(zip((r.folder for r in records), setting_labels(settings, short_names(names)), strict=True))
     best: list[float] = []
-    cells = []
-    for place, found in enumerate(ranking.settings, 1):
+    conditions = []
+    for place, found in enumerate(ranking.conditions, 1):
         runs = tuple(by_folder[job.folder] for job in found.jobs)
         values = found.values(ranking.figure) if ranking.figure is not None else []
         best = values if place == 1 else best
-        behind = difference(best, values) if place > 1 and best and values else None
+        gap_to_best = difference(best, values) if place > 1 and best and values else None
         ranked = place if ranking.figure is not None else None
         label = labels[runs[0].folder] or _common_label(runs)
-        cells.append(Cell(ranked, label, found.settings, runs, behind))
+        conditions.append(Condition(ranked, label, found.settings, runs, gap_to_best))
     return Comparison(
         records=tuple(records),
         settings=tuple(settings),
-        cells=tuple(cells),
+        conditions=tuple(conditions),
         figure=ranking.figure,
         note=ranking.note,
-        set_aside=tuple(records[i] for i in aside),
+        duplicates=tuple(records[i] for i in duplicates),
     )
 
 
 def by_text(comparison: Comparison) -> list[Comparison]:
-    """The finished runs apart by what they were evaluated on, where they cannot be ranked together.
+    """Compares the finished runs separately for each text that they were evaluated on.
 
-    Of each such group with several settings, a comparison of its own; empty where all were ranked.
+    Returns:
+        A comparison for each text with several conditions; empty if the runs were ranked all together.
     """
     if comparison.figure is not None:
         return []
@@ -185,35 +188,39 @@ def by_text(comparison: Comparison) -> list[Comparison]:
         if isinstance(fingerprint, str):
             groups.setdefault(fingerprint, []).append(record)
     parts = [compare(group) for group in groups.values()]
-    return [part for part in parts if len(part.cells) > 1]
+    return [part for part in parts if len(part.conditions) > 1]
 
 
 def _one_a_seed(records: Sequence[RunRecord], settings: list[Values]) -> tuple[list[int], list[int]]:
-    """Indices of the runs that count, and of those set aside; tells repeated settings apart by their folder."""
-    cells: dict[tuple[str, ...], list[int]] = {}
+    """Returns the indices of the runs that count and those of duplicates.
+
+    Where all seeds of a condition were repeated alike, nothing is a duplicate: the name of the folder is added to
+    `settings` so that the repetitions become conditions of their own.
+    """
+    conditions: dict[tuple[str, ...], list[int]] = {}
     for i, record in enumerate(records):
         if record.status == "finished":
-            cells.setdefault(tuple(settings[i][name] for name in settings[i] if name != SEED), []).append(i)
-    aside: set[int] = set()
+            conditions.setdefault(tuple(settings[i][name] for name in settings[i] if name != SEED), []).append(i)
+    duplicates: set[int] = set()
     split: dict[int, str] = {}
-    for cell in cells.values():
-        seeds = [settings[i][SEED] for i in cell]
+    for members in conditions.values():
+        seeds = [settings[i][SEED] for i in members]
         if len(set(seeds)) == len(seeds):
             continue
         origins: dict[Path, list[int]] = {}
-        for i in cell:
+        for i in members:
             origins.setdefault(records[i].origin, []).append(i)
         repeated = [sorted(settings[i][SEED] for i in found) for found in origins.values()]
         if all(seeds == repeated[0] and len(set(seeds)) == len(seeds) for seeds in repeated):
-            split |= {i: _origin_label(records[i]) for i in cell}
+            split |= {i: _origin_label(records[i]) for i in members}
         else:
-            latest = {settings[i][SEED]: i for i in sorted(cell, key=lambda i: _age(records[i]))}
-            aside |= set(cell) - set(latest.values())
+            latest = {settings[i][SEED]: i for i in sorted(members, key=lambda i: _age(records[i]))}
+            duplicates |= set(members) - set(latest.values())
     if split:
         for i, values in enumerate(settings):
             seed = values.pop(SEED)
             values |= {RUN: split.get(i, ""), SEED: seed}
-    return [i for i in range(len(records)) if i not in aside], sorted(aside)
+    return [i for i in range(len(records)) if i not in duplicates], sorted(duplicates)
 
 
 def _common_label(runs: Sequence[RunRecord]) -> str:
@@ -221,7 +228,7 @@ def _common_label(runs: Sequence[RunRecord]) -> str:
 
 
 def _age(record: RunRecord) -> tuple[str, str]:
-    """Sorts runs by the dates in their folders' names."""
+    """Returns the key that sorts runs by the dates in their folders' names."""
     return record.origin.name, record.folder.name
 
 
@@ -229,5 +236,7 @@ def _origin_label(record: RunRecord) -> str:
     return record.label if record.number is None else record.origin.name
 
 
-def _setting(cell: Cell) -> Setting:
-    return Setting(cell.settings, tuple(Job(r.folder, i, cell.settings, r.summary) for i, r in enumerate(cell.runs)))
+def _as_sweep_condition(condition: Condition) -> SweepCondition:
+    return SweepCondition(
+        condition.settings, tuple(Job(r.folder, i, condition.settings, r.summary) for i, r in enumerate(condition.runs))
+    )

@@ -106,11 +106,12 @@ def _sentence(text: str) -> str:
 
 def _seeds(comparison: Comparison) -> Diagnostic | None:
     fewest = fewest_seeds(comparison)
-    if len(comparison.cells) < 2 or fewest >= ENOUGH_SEEDS:
+    if len(comparison.conditions) < 2 or fewest >= ENOUGH_SEEDS:
         return None
-    few = sum(len(cell.runs) < ENOUGH_SEEDS for cell in comparison.cells)
-    which = "Each setting" if few == len(comparison.cells) else f"{few} of the {len(comparison.cells)} settings"
-    alike = all(len(cell.runs) == fewest for cell in comparison.cells)
+    few = sum(len(condition.runs) < ENOUGH_SEEDS for condition in comparison.conditions)
+    total = len(comparison.conditions)
+    which = "Each setting" if few == total else f"{few} of the {total} settings"
+    alike = all(len(condition.runs) == fewest for condition in comparison.conditions)
     times = {1: "once"}.get(fewest, "twice") if alike else "fewer than three times"
     text = f"{which} was run {times}. The same setting "
     text += "with another seed ends a little better or worse, and from so few runs nobody can tell that from a real "
@@ -131,7 +132,7 @@ def _edge(comparison: Comparison) -> Diagnostic | None:
 
 def _parameters(comparison: Comparison) -> Diagnostic | None:
     sizes = spread(comparison, "num_parameters")
-    if len(comparison.cells) < 2 or sizes is None:
+    if len(comparison.conditions) < 2 or sizes is None:
         return None
     least, most = sizes
     level: Level = "warning" if most / least >= MUCH_LARGER else "note"
@@ -148,7 +149,7 @@ def _parameters(comparison: Comparison) -> Diagnostic | None:
 
 def _tokens(comparison: Comparison) -> Diagnostic | None:
     tokens = spread(comparison, "num_train_tokens")
-    if len(comparison.cells) < 2 or tokens is None:
+    if len(comparison.conditions) < 2 or tokens is None:
         return None
     least, most = tokens
     text = f"The runs were trained on between {compact(least)} and {compact(most)} tokens (repeats counted). One that "
@@ -160,7 +161,7 @@ def _tokens(comparison: Comparison) -> Diagnostic | None:
 def _steps(comparison: Comparison) -> Diagnostic | None:
     """Equal numbers of tokens in different numbers of steps, as in a sweep over sequence lengths or batch sizes."""
     last = [record.history[-1].get("step", 0.0) for record in comparison.finished if record.history]
-    if len(comparison.cells) < 2 or not last or min(last) <= 0 or max(last) < MUCH_LARGER * min(last):
+    if len(comparison.conditions) < 2 or not last or min(last) <= 0 or max(last) < MUCH_LARGER * min(last):
         return None
     known = all(record.figure("num_train_tokens") for record in comparison.finished)
     if comparison.figure != NATS or not known or spread(comparison, "num_train_tokens") is not None:
@@ -186,13 +187,14 @@ def _unknown_in_bits(comparison: Comparison) -> Diagnostic | None:
 
 
 def _repeated(comparison: Comparison) -> Diagnostic | None:
-    aside = comparison.set_aside
-    if not aside:
+    duplicates = comparison.duplicates
+    if not duplicates:
         return None
-    text = f"{plural(len(aside), 'run')} {'has' if len(aside) == 1 else 'have'} the settings and the seed of a later "
-    text += "run. That is no independent repetition, so only the latest counts in the ranking."
+    has = "has" if len(duplicates) == 1 else "have"
+    text = f"{plural(len(duplicates), 'run')} {has} the settings and the seed of a later run. That is no independent "
+    text += "repetition, so only the latest counts in the ranking."
     remedy = "For more repetitions take other seeds."
-    return Diagnostic("repeated", "note", "The same run again", text, remedy, labels(comparison, aside))
+    return Diagnostic("repeated", "note", "The same run again", text, remedy, labels(comparison, duplicates))
 
 
 def _machines(comparison: Comparison) -> Diagnostic | None:

@@ -175,7 +175,7 @@ def _still_falling(comparison: Comparison) -> Diagnostic | None:
     most, up_to, where, example = largest(comparison, found)
     text = f"In {where} the last evaluation is the best, and {up_to}{number(most)} nats per token better than the one "
     text += f"before{example}: longer training would go on. "
-    text += "Who learns fastest need not be best in the end." if len(comparison.cells) > 1 else ""
+    text += "Who learns fastest need not be best in the end." if len(comparison.conditions) > 1 else ""
     remedy = "Raise trainer.max_epochs (and trainer.max_steps, where it is set)."
     return make_diagnostic(
         comparison, found, "still-falling", "note", ("Still falling at the end", text.strip(), remedy)

@@ -59,8 +59,8 @@ def results(comparison: Comparison) -> str:
         Job(record.folder, i, comparison.settings_of(record), {**record.summary, "status": record.status})
         for i, record in enumerate(comparison.records)
     ]
-    aside = {record.folder for record in comparison.set_aside}
-    return results_csv(jobs, name_of=lambda job: labels[job.folder], aside=aside)
+    duplicates = {record.folder for record in comparison.duplicates}
+    return results_csv(jobs, name_of=lambda job: labels[job.folder], unranked=duplicates)
 
 
 def experiment_logs(comparison: Comparison) -> str:

@@ -1,4 +1,4 @@
-"""Means over random seeds and how far they may be trusted."""
+"""Means over random seeds with confidence intervals."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Estimate(NamedTuple):
 
     Args:
         mean: of the values.
-        half_width: of the 95% confidence interval of the mean; None for a single value, which has none.
+        half_width: of the 95% confidence interval of the mean; None for a single value.
         size: number of repetitions.
     """
 
@@ -30,25 +30,24 @@ class Estimate(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """How far the mean of one group of repetitions is above that of another.
+    """The difference between the means of two groups of repetitions.
 
     Args:
         mean: the difference of the means.
-        half_width: of its 95% confidence interval; None where a group has a single value, which says nothing of its
-            scatter.
+        half_width: of its 95% confidence interval; None if a group has a single value, so that its variance is unknown.
     """
 
     mean: float
     half_width: float | None
 
     @property
-    def decided(self) -> bool | None:
-        """Whether the interval leaves out zero, so that chance alone hardly made the difference; None: not known."""
+    def significant(self) -> bool | None:
+        """Whether the interval excludes zero, so that chance alone hardly explains the difference; None if unknown."""
         return None if self.half_width is None else abs(self.mean) > self.half_width
 
 
 def difference(first: Sequence[float], second: Sequence[float]) -> Difference:
-    """Mean of the second minus mean of the first, with its 95% interval by Welch's t, for groups of unequal scatter.
+    """Returns the second mean minus the first with its 95% interval by Welch's t, for groups of unequal variance.
 
     Source: Welch 1947, The generalization of Student's problem when several different population variances are
     involved; degrees of freedom by Satterthwaite 1946.
@@ -59,18 +58,18 @@ def difference(first: Sequence[float], second: Sequence[float]) -> Difference:
     a, b = estimate(first), estimate(second)
     if a.size == 1 or b.size == 1:
         return Difference(b.mean - a.mean, None)
-    # Of the means.
+    # Variances of the two means.
     variances = [_variance(values, of.mean) / of.size for values, of in ((first, a), (second, b))]
     total = sum(variances)
     if total == 0:
         return Difference(b.mean - a.mean, 0.0)
-    parts = (variance / total for variance in variances)  # no squares of small variances, which vanish
+    parts = (variance / total for variance in variances)  # squares of small variances would underflow
     freedom = 1 / sum(part**2 / (of.size - 1) for part, of in zip(parts, (a, b), strict=True))
     return Difference(b.mean - a.mean, _quantile(freedom) * math.sqrt(total))
 
 
 def estimate(values: Sequence[float]) -> Estimate:
-    """Mean and 95% interval by Student's t, for values that scatter normally.
+    """Returns the mean and its 95% interval by Student's t, for normally distributed values.
 
     Source: Student 1908, The Probable Error of a Mean.
 
@@ -92,10 +91,11 @@ def _variance(values: Sequence[float], mean: float) -> float:
 
 
 def _quantile(freedom: float) -> float:
-    """Of Student's t: tabulated, or above that the first terms of its expansion around the normal distribution's.
+    """Returns the two-sided 95% quantile of Student's t.
 
-    Between two whole degrees of freedom its logarithm is nearly straight in 1 / freedom, and the interval too wide by
-    2.7% at most below 2 and by 0.5% above.
+    Up to 30 degrees of freedom it is tabulated, above that it is the first terms of the expansion around the normal
+    distribution's quantile. Between two integers, the logarithm is interpolated linearly in 1 / freedom, which makes
+    the interval too wide by at most 2.7% below 2 degrees of freedom and by at most 0.5% above.
 
     Source: Abramowitz & Stegun 1964, 26.7.5; two terms are within 0.0001 above 30 degrees of freedom.
     """

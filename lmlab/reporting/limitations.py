@@ -1,4 +1,4 @@
-"""What a comparison leaves open."""
+"""The limitations of a comparison: what must not be concluded from it."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from lmlab.reporting.settings import is_number
 from lmlab.reporting.sweeps import BITS
 from lmlab.reporting.tables import ENOUGH_SEEDS, compact
 
-# Larger ratios of parameters or tokens are told.
+# Larger ratios of parameters or tokens are reported.
 _UNEQUAL = 1.01
-# And from here on a model may be better by its size alone.
+# From this ratio on, a model may be better because of its size alone.
 MUCH_LARGER = 1.1
-# From so many settings on, the best of them is better than it would be on another validation text.
+# From this number of conditions on, the best one is reported to look better than on another validation text.
 _MANY = 5
 _NOT_GENERAL = "Anything about other texts, sizes or lengths of training: there the {} may be another."
 
 
 def edges(comparison: Comparison) -> list[str]:
-    """Each setting whose best value is the largest or smallest of three or more numbers tried, in words.
+    """Returns in words each setting whose best value is the largest or smallest of three or more numbers tried.
 
-    Not where nothing lies beyond: 0 (no dropout) and one layer are the end.
+    A smallest value of 0 (no dropout), or of 1 layer, does not count: no smaller one is possible.
     """
     best = comparison.best
     if best is None:
         return []
     found = []
     for name in comparison.names:
-        values = [cell.settings.get(name, "") for cell in comparison.cells]
+        values = [condition.settings.get(name, "") for condition in comparison.conditions]
         if not all(is_number(value) for value in values):
             continue
         tried, value = sorted({float(v) for v in values}), float(best.settings[name])
@@ -40,14 +40,14 @@ def edges(comparison: Comparison) -> list[str]:
 
 
 def fewest_seeds(comparison: Comparison) -> int:
-    """Repetitions of the setting that has the fewest."""
-    return min((len(cell.runs) for cell in comparison.cells), default=0)
+    """Returns the number of repetitions of the condition that has the fewest."""
+    return min((len(condition.runs) for condition in comparison.conditions), default=0)
 
 
 def spread(comparison: Comparison, figure: str) -> tuple[float, float] | None:
-    """Smallest and largest value of a figure among the ranked settings; None where they are about equal.
+    """Returns the smallest and largest value of a figure among the finished runs; None if they are about equal.
 
-    Tokens are counted only where they are the same things.
+    Numbers of tokens are only compared if the tokens themselves are the same, that is, if the vocabulary is.
     """
     if figure == "num_train_tokens" and comparison.figure == BITS:
         return None
@@ -58,13 +58,13 @@ def spread(comparison: Comparison, figure: str) -> tuple[float, float] | None:
 
 
 def limitations(comparison: Comparison) -> list[str]:
-    """What must not be concluded, a sentence each.
+    """Returns a sentence for each conclusion that the comparison does not support.
 
     Args:
         comparison: with at least one finished run.
     """
     found: list[str] = []
-    several = len(comparison.cells) > 1
+    several = len(comparison.conditions) > 1
     if comparison.figure is None:
         return [_NOT_GENERAL.format("order")]
     if comparison.figure == BITS:
@@ -86,9 +86,9 @@ def limitations(comparison: Comparison) -> list[str]:
     at_edge = edges(comparison)
     if at_edge:
         found.append(f"What lies beyond the values tried: {listing(at_edge)}.")
-    if len(comparison.cells) >= _MANY:
+    if len(comparison.conditions) >= _MANY:
         found.append(
-            f"How good the best really is: it was picked from {len(comparison.cells)} by the same validation text, "
-            "which flatters it a little; its test figure was not used for picking."
+            f"How good the best really is: it was picked from {len(comparison.conditions)} by the same validation "
+            "text, which flatters it a little; its test figure was not used for picking."
         )
     return [*found, _NOT_GENERAL.format("order" if several else "figure")]

@@ -212,7 +212,7 @@ def _samples(comparison: Comparison) -> list[str]:
             before = [before[round(i * (len(before) - 1) / (TIMELINE - 1))] for i in range(TIMELINE)]
         parts += [part for sample in [*before, *last[:MOST_SAMPLES]] for part in _sample([], sample)]
     else:
-        records = [cell.runs[0] for cell in comparison.cells] or list(comparison.records)
+        records = [condition.runs[0] for condition in comparison.conditions] or list(comparison.records)
         with_samples = [record for record in records if record.samples]
         for record in with_samples[:MOST_RUNS]:
             for sample in one_a_prompt(last_samples(record))[:MOST_SAMPLES]:

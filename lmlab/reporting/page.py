@@ -191,7 +191,7 @@ def _sampled(samples: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
 
 def _side_by_side(comparison: Comparison) -> list[dict[str, Any]]:
     """The last samples of each setting, the best first."""
-    runs = [(cell.label, cell.runs[0]) for cell in comparison.cells]
+    runs = [(condition.label, condition.runs[0]) for condition in comparison.conditions]
     found = [
         {"label": label, "samples": _sampled(one_a_prompt(last_samples(record)))}
         for label, record in runs

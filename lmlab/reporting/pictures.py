@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from lmlab.reporting.analysis import comparable_bands, temperatures
-from lmlab.reporting.comparison import Cell, Comparison
+from lmlab.reporting.comparison import Comparison, Condition
 from lmlab.reporting.curve_diagnostics import baseline_words
 from lmlab.reporting.curves import TRAIN, diagnose_curve
 from lmlab.reporting.figures.bands import Band, BandLosses, frequency_bands
 from lmlab.reporting.figures.data import TRAINING, VALIDATION, Curve, Picture, Reference, Result
 from lmlab.reporting.figures.gap import Gap, generalisation_gap
 from lmlab.reporting.figures.gradients import gradient_norms
-from lmlab.reporting.figures.grid import Cell as GridCell
+from lmlab.reporting.figures.grid import Cell
 from lmlab.reporting.figures.heat_map import heat_map
 from lmlab.reporting.figures.learning import error_rates, learning_curves
 from lmlab.reporting.figures.parameter import parameter_plot
@@ -71,7 +71,7 @@ def pictures(comparison: Comparison, *, along: Along) -> list[Shown]:
         comparison: of at least one run.
         along: what learning curves go along.
     """
-    found = list(_of_all(comparison, along)) if len(comparison.cells) > 1 and comparison.figure else []
+    found = list(_of_all(comparison, along)) if len(comparison.conditions) > 1 and comparison.figure else []
     record = comparison.shown
     return [*found, *(_of_one(comparison, record, along) if record is not None else [])]
 
@@ -80,9 +80,11 @@ def _of_all(comparison: Comparison, along: Along) -> Iterator[Shown]:
     figure = comparison.figure or NATS
     words, short = f"validation loss, {unit(figure)}", comparison.short
     parameter = ", ".join(short[name] for name in comparison.names) or "run"
-    curves = [curve for cell in comparison.cells if (curve := _mean_curve(cell, figure, along)) is not None]
+    curves = [
+        curve for condition in comparison.conditions if (curve := _mean_curve(condition, figure, along)) is not None
+    ]
     if curves:
-        seeds = max(len(cell.runs) for cell in comparison.cells)
+        seeds = max(len(condition.runs) for condition in comparison.conditions)
         picture = sweep_curves(curves, parameter=parameter, along=along, unit=unit(figure), seeds=seeds)
         says = "Lower is better. Where a line turns up again, the cautions say whether it overfitted."
         yield Shown("curves", f"Validation loss along training, by {parameter}", says, picture)
@@ -91,12 +93,12 @@ def _of_all(comparison: Comparison, along: Along) -> Iterator[Shown]:
         picture = heat_map(_grid(comparison), row_name=short[names[0]], column_name=short[names[1]], what=words)
         yield Shown("heat_map", f"{short[names[0]]} against {short[names[1]]}", "Darker is better.", picture)
     if len(names) == 1:
-        results = [_result(cell, cell.settings[names[0]], figure) for cell in comparison.cells]
+        results = [_result(condition, condition.settings[names[0]], figure) for condition in comparison.conditions]
         picture = parameter_plot(results, parameter=short[names[0]], what=words, references=_references(comparison))
         says = "The best validation loss of each setting; the table says which differences are real."
         yield Shown("parameter", f"Best loss by {short[names[0]]}", says, picture)
     else:
-        results = [_result(cell, cell.label, figure) for cell in comparison.cells]
+        results = [_result(condition, condition.label, figure) for condition in comparison.conditions]
         says = "The best validation loss of each setting, the best at the top."
         yield Shown("ranking", "Settings in order", says, ranked_settings(results, what=words))
     gaps = _gaps(comparison) if figure == NATS else []
@@ -106,7 +108,7 @@ def _of_all(comparison: Comparison, along: Along) -> Iterator[Shown]:
             "training still falls is overfitting. Training loss is measured with dropout on, so it may lie above."
         )
         yield Shown("gap", "Which models overfitted", says, generalisation_gap(gaps))
-    yield from _bands(comparison, [cell.runs[0] for cell in comparison.cells[:MOST_SIDE_BY_SIDE]])
+    yield from _bands(comparison, [condition.runs[0] for condition in comparison.conditions[:MOST_SIDE_BY_SIDE]])
 
 
 def _of_one(comparison: Comparison, record: RunRecord, along: Along) -> Iterator[Shown]:
@@ -194,9 +196,9 @@ def _curve(label: str, rows: Sequence[Row], column: str, along: Along) -> Curve:
     return Curve(label, x, [row.get(column, math.nan) for row in rows])
 
 
-def _mean_curve(cell: Cell, figure: str, along: Along) -> Curve | None:
+def _mean_curve(condition: Condition, figure: str, along: Along) -> Curve | None:
     """The mean over the seeds with its interval, as far as all of them were evaluated at the same places."""
-    histories = [record.history for record in cell.runs if record.history]
+    histories = [record.history for record in condition.runs if record.history]
     if not histories:
         return None
     shortest = min(map(len, histories))
@@ -210,28 +212,28 @@ def _mean_curve(cell: Cell, figure: str, along: Along) -> Curve | None:
         low.append(y[-1] - half)
         high.append(y[-1] + half)
     several = len(histories) > 1
-    return Curve(cell.label, x, y, low if several else None, high if several else None)
+    return Curve(condition.label, x, y, low if several else None, high if several else None)
 
 
-def _result(cell: Cell, label: str, figure: str) -> Result:
-    mean = cell.mean(figure)
-    seeds = [value for record in cell.runs if (value := record.figure(figure)) is not None]
+def _result(condition: Condition, label: str, figure: str) -> Result:
+    mean = condition.mean(figure)
+    seeds = [value for record in condition.runs if (value := record.figure(figure)) is not None]
     value = mean.mean if math.isfinite(mean.mean) else None
     return Result(label, value, mean.half_width, tuple(seeds) if len(seeds) > 1 else ())
 
 
-def _grid(comparison: Comparison) -> list[GridCell]:
+def _grid(comparison: Comparison) -> list[Cell]:
     rows, columns = comparison.names
     figure = comparison.figure or NATS
     found = {}
     for record in comparison.unfinished:
         values = comparison.settings_of(record)
-        found[values[rows], values[columns]] = GridCell(values[rows], values[columns], None, None, record.status)
-    for cell in comparison.cells:
-        mean = cell.mean(figure)
+        found[values[rows], values[columns]] = Cell(values[rows], values[columns], None, None, record.status)
+    for condition in comparison.conditions:
+        mean = condition.mean(figure)
         value = mean.mean if math.isfinite(mean.mean) else None
-        place = cell.settings[rows], cell.settings[columns]
-        found[place] = GridCell(*place, value, mean.half_width, "" if value is not None else "no number")
+        place = condition.settings[rows], condition.settings[columns]
+        found[place] = Cell(*place, value, mean.half_width, "" if value is not None else "no number")
     return list(found.values())
 
 
@@ -255,12 +257,12 @@ def _references_of(record: RunRecord) -> list[Reference]:
 
 def _gaps(comparison: Comparison) -> list[Gap]:
     found = []
-    for cell in comparison.cells:
-        record = cell.runs[0]
+    for condition in comparison.conditions:
+        record = condition.runs[0]
         rows = [row for row in record.history if math.isfinite(row.get(NATS, math.nan))]
         if not rows or record.best_row is None:
             continue
         best, last, diagnosis = record.best_row, rows[-1], diagnose_curve(record)
         kind = diagnosis.kind if diagnosis is not None and diagnosis.kind != "last worse" else ""
-        found.append(Gap(cell.label, best.get(TRAIN), best[NATS], last.get(TRAIN), last[NATS], kind))
+        found.append(Gap(condition.label, best.get(TRAIN), best[NATS], last.get(TRAIN), last[NATS], kind))
     return found

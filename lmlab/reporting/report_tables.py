@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lmlab.reporting.analysis import SAMPLE_FIGURES, comparable_bands, predictions, temperatures
-from lmlab.reporting.comparison import Cell, Comparison
+from lmlab.reporting.comparison import Comparison, Condition
 from lmlab.reporting.curve_diagnostics import baseline_words
 from lmlab.reporting.curves import TRAIN, diagnose_curve
 from lmlab.reporting.formatting import count, interval, number, percent
@@ -53,14 +53,14 @@ def settings_table(comparison: Comparison) -> Table:
     """The settings with their results, the best first; in no order where they cannot be ranked."""
     ranked = comparison.figure is not None
     names = comparison.names
-    repeated = any(len(cell.runs) > 1 for cell in comparison.cells)
+    repeated = any(len(condition.runs) > 1 for condition in comparison.conditions)
     known = [name for name in _COLUMNS if _is_known(comparison, name)]
     # What decides stands first: on a narrow screen the rest is scrolled to.
     decisive = (BITS,) if comparison.figure == BITS else _FIRST
     first, rest = [name for name in known if name in decisive], [name for name in known if name not in decisive]
     if comparison.figure == BITS:  # of other tokens in each run
         rest = [name for name in rest if not name.endswith(("nats_per_token", "perplexity", "error_rate"))]
-    compared = ranked and len(comparison.cells) > 1
+    compared = ranked and len(comparison.conditions) > 1
     header = [*(["place"] if ranked else []), *(comparison.short[name] for name in names)]
     header = header if names else [*header, "runs"]
     words = len(header)
@@ -73,14 +73,14 @@ def settings_table(comparison: Comparison) -> Table:
     header += ["curve", *(["training loss then (nats per token)"] if trained else [])]
     header += [_COLUMNS[name] for name in rest]
     rows = []
-    for cell in comparison.cells:
-        row = [str(cell.place)] if ranked else []
-        row += [cell.settings.get(name, "") or NOTHING for name in names] if names else [cell.label]
-        row += [str(len(cell.runs))] if repeated else []
-        row += [_shown(name, _over_seeds(cell, name)) for name in first]
-        row += _behind(cell) if compared else []
-        cells = [_shown(name, _over_seeds(cell, name)) for name in rest]
-        rows.append((*row, _curve(cell), *([_training(cell)] if trained else []), *cells))
+    for condition in comparison.conditions:
+        row = [str(condition.place)] if ranked else []
+        row += [condition.settings.get(name, "") or NOTHING for name in names] if names else [condition.label]
+        row += [str(len(condition.runs))] if repeated else []
+        row += [_shown(name, _over_seeds(condition, name)) for name in first]
+        row += _gap_to_best(condition) if compared else []
+        cells = [_shown(name, _over_seeds(condition, name)) for name in rest]
+        rows.append((*row, _curve(condition), *([_training(condition)] if trained else []), *cells))
     title = "Settings, the best first" if ranked else "Settings, not ranked"
     return Table(title, tuple(header), tuple(rows), words)
 
@@ -142,7 +142,7 @@ def checkpoint_table(record: RunRecord) -> Table:
 
 def band_table(comparison: Comparison) -> Table:
     """The loss by how often a word occurs in the training text: of each setting's first seed, the best first."""
-    records = [cell.runs[0] for cell in comparison.cells] or list(comparison.records)
+    records = [condition.runs[0] for condition in comparison.conditions] or list(comparison.records)
     alike = comparable_bands(records if len(records) == 1 or comparison.figure is not None else [])
     rows = [
         (comparison.label(record) or record.label, *(number(band.nats_per_token) for band in found))
@@ -207,16 +207,16 @@ _FIRST = (NATS, "val/perplexity", EXCESS, "test/perplexity")
 
 def _is_known(comparison: Comparison, name: str) -> bool:
     """Whether a column has something to say: without unknown words there is none of them."""
-    known = [mean for cell in comparison.cells if math.isfinite(mean := cell.mean(name).mean)]
+    known = [mean for condition in comparison.conditions if math.isfinite(mean := condition.mean(name).mean)]
     return any(known) if name == "val/unk_rate" else bool(known)
 
 
-def _over_seeds(cell: Cell, name: str) -> Estimate:
+def _over_seeds(condition: Condition, name: str) -> Estimate:
     """The mean; the perplexity of several runs is exp of their mean nats, which is not the mean of perplexities."""
     split, _, word = name.partition("/")
     if word == "perplexity":
-        return Estimate(exp(cell.mean(f"{split}/nats_per_token").mean), None, len(cell.runs))
-    return cell.mean(name)
+        return Estimate(exp(condition.mean(f"{split}/nats_per_token").mean), None, len(condition.runs))
+    return condition.mean(name)
 
 
 def _shown(name: str, value: Estimate) -> str:
@@ -235,27 +235,27 @@ def _shown(name: str, value: Estimate) -> str:
     return f"{mean:.3g}" if word == "best_epoch" else compact(mean)
 
 
-def _behind(cell: Cell) -> Sequence[str]:
-    behind = cell.behind
-    if behind is None:
-        return ("the best" if cell.place == 1 else NOTHING), NOTHING
-    if behind.decided is None:
-        return number(behind.mean), "not known: one seed"
-    shown = f"{number(behind.mean)} ({interval(behind)})"
-    return shown, "yes" if behind.decided else "no: inside the interval"
+def _gap_to_best(condition: Condition) -> Sequence[str]:
+    gap_to_best = condition.gap_to_best
+    if gap_to_best is None:
+        return ("the best" if condition.place == 1 else NOTHING), NOTHING
+    if gap_to_best.significant is None:
+        return number(gap_to_best.mean), "not known: one seed"
+    shown = f"{number(gap_to_best.mean)} ({interval(gap_to_best)})"
+    return shown, "yes" if gap_to_best.significant else "no: inside the interval"
 
 
-def _curve(cell: Cell) -> str:
+def _curve(condition: Condition) -> str:
     """How the runs' validation curves ended, counted where there are several runs."""
-    kinds = [_CURVES[found.kind] for record in cell.runs if (found := diagnose_curve(record)) is not None]
-    several = len(cell.runs) > 1
-    told = [(kind, f" ({kinds.count(kind)} of {len(cell.runs)})" if several else "") for kind in _CURVES.values()]
+    kinds = [_CURVES[found.kind] for record in condition.runs if (found := diagnose_curve(record)) is not None]
+    several = len(condition.runs) > 1
+    told = [(kind, f" ({kinds.count(kind)} of {len(condition.runs)})" if several else "") for kind in _CURVES.values()]
     return ", ".join(f"{kind}{counted}" for kind, counted in told if kind in kinds) or NOTHING
 
 
-def _training(cell: Cell) -> str:
+def _training(condition: Condition) -> str:
     """The mean training loss where validation was best, which tells overfitting from a model that learnt little."""
-    rows = [record.best_row or {} for record in cell.runs]
+    rows = [record.best_row or {} for record in condition.runs]
     losses = [row[TRAIN] for row in rows if math.isfinite(row.get(TRAIN, math.nan))]
     return number(math.fsum(losses) / len(losses)) if len(losses) == len(rows) else NOTHING
 

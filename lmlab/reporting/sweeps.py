@@ -1,4 +1,4 @@
-"""A sweep's jobs, what differs between them, and their order."""
+"""The jobs of a sweep, the settings in which they differ, and their ranking."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from lmlab.errors import UserError
 from lmlab.reporting.intervals import Estimate, estimate
 from lmlab.reporting.spreadsheets import csv_text
 
-# The setting that repeats a job instead of changing it.
+# Jobs that differ only in this setting are repetitions of one condition.
 SEED = "seed"
 NATS, BITS = "val/nats_per_token", "val/bits_per_char"
-# Of formal languages: how far a model is above the source of its strings.
+# Formal languages only: how much worse a model is than the source of its strings.
 EXCESS = "val/excess_nats_per_token"
 _FIGURES = (
     NATS, "val/perplexity", BITS, "val/error_rate", "val/unk_rate", "val/num_tokens",
@@ -34,10 +34,10 @@ class Job:
     """One run of a sweep.
 
     Args:
-        folder: its own.
-        number: in the sweep.
-        settings: the overrides it was started with, as typed.
-        summary: what it left; empty where it left nothing yet.
+        folder: the job's.
+        number: of the job in the sweep.
+        settings: the overrides that the job was started with, as typed.
+        summary: of its summary.json; empty if there is none yet.
     """
 
     folder: Path
@@ -52,55 +52,55 @@ class Job:
 
     @property
     def nats(self) -> float:
-        """Best validation nats a token; infinity where that is no number."""
+        """Best validation nats a token; infinity if unknown or NaN."""
         return _number(self.summary.get(NATS))
 
     @property
     def reason(self) -> str:
-        """Why it failed, in one line; empty where it did not."""
+        """Why the job failed, in one line; empty if it did not fail."""
         return str(self.summary.get("error", ""))
 
 
 @dataclass(frozen=True)
-class Setting:
-    """Jobs that differ in nothing but the seed.
+class SweepCondition:
+    """An experimental condition: finished jobs that differ only in the seed.
 
     Args:
-        settings: what differs from the others.
-        jobs: one for each seed, finished.
+        settings: values of the settings in which the sweep's conditions differ.
+        jobs: one for each seed.
     """
 
     settings: dict[str, str]
     jobs: tuple[Job, ...]
 
     def mean(self, figure: str) -> Estimate:
-        """A figure over the seeds; infinite where one of them is no number."""
+        """Returns the mean of a figure over the seeds; infinite if it is not finite for one of them."""
         values = self.values(figure)
         return estimate(values) if values else Estimate(math.inf, None, len(self.jobs))
 
     def values(self, figure: str) -> list[float]:
-        """A figure of each seed; none where one of them is no number."""
+        """Returns the figure of each seed; empty if it is not finite for one of them."""
         values = [_number(job.summary.get(figure)) for job in self.jobs]
         return values if all(map(math.isfinite, values)) else []
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """The finished jobs of a sweep in order.
+    """The finished jobs of a sweep, ranked.
 
     Args:
-        settings: the best first.
-        figure: by which they are ordered; None where they cannot be compared at all.
-        note: why the order is another than by perplexity; empty where it is not.
+        conditions: the best first.
+        figure: by which they are ranked; None if they cannot be compared at all.
+        note: why they are not ranked by perplexity; empty if they are.
     """
 
-    settings: tuple[Setting, ...]
+    conditions: tuple[SweepCondition, ...]
     figure: str | None
     note: str
 
 
 def read_jobs(sweep: Path) -> list[Job]:
-    """The jobs of a sweep's folder, by number."""
+    """Reads the jobs in a sweep's folder, ordered by number."""
     jobs = [_read_job(folder) for folder in sweep.iterdir() if re.match(r"\d+(_|$)", folder.name) and folder.is_dir()]
     return sorted(jobs, key=lambda job: job.number)
 
@@ -111,10 +111,10 @@ def _read_job(folder: Path) -> Job:
 
 
 def read_summary(folder: Path) -> dict[str, Any]:
-    """A run's summary; empty where there is none that can be read."""
+    """Reads a run's summary; empty if it is missing or cannot be read."""
     path = folder / "summary.json"
     try:
-        if not path.is_file():  # a pipe would be waited for, without end
+        if not path.is_file():  # reading from a named pipe would block forever
             return {}
         summary = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -123,7 +123,7 @@ def read_summary(folder: Path) -> dict[str, Any]:
 
 
 def read_overrides(folder: Path) -> dict[str, str]:
-    """The overrides a job was started with, as Hydra keeps them."""
+    """Reads the overrides that a job was started with, from Hydra's record."""
     try:
         listed = plain_yaml.read(folder / ".hydra" / "overrides.yaml")
     except UserError:
@@ -132,7 +132,7 @@ def read_overrides(folder: Path) -> dict[str, str]:
 
 
 def overrides_as_settings(overrides: Sequence[object]) -> dict[str, str]:
-    """`key=value` words as a mapping; quotes around a value are Hydra's."""
+    """Returns `key=value` words as a mapping, without the quotes that Hydra puts around values."""
     pairs = (str(override).lstrip("+~").partition("=") for override in overrides)
     return {key: _unquoted(value) for key, _, value in pairs}
 
@@ -142,45 +142,49 @@ def _unquoted(value: str) -> str:
 
 
 def differing(jobs: Sequence[Job]) -> list[str]:
-    """The settings with more than one value among the jobs, in the order in which they were typed."""
+    """Returns the settings with more than one value among the jobs, in the order in which they were typed."""
     names = list(dict.fromkeys(name for job in jobs for name in job.settings))
     return [name for name in names if len({job.settings.get(name) for job in jobs}) > 1]
 
 
 def rank(jobs: Sequence[Job]) -> Ranking:
-    """Finished jobs, those of different seeds together, the best first.
+    """Ranks the finished jobs by condition, the best first.
 
-    By validation nats where all were evaluated on the same text, vocabulary and protocol; by bits per character
-    where only the text is the same; in the order of their numbers where not even that is.
+    They are ranked by validation nats if all were evaluated on the same text with the same vocabulary and protocol, by
+    bits per character if only the text is the same. Otherwise they stay in the order of their numbers.
     """
     finished = [job for job in jobs if job.status == "finished"]
     names = [name for name in differing(jobs) if name != SEED]
     groups: dict[tuple[str, ...], list[Job]] = {}
     for job in finished:
         groups.setdefault(tuple(job.settings.get(name, "") for name in names), []).append(job)
-    settings = [Setting(dict(zip(names, values, strict=True)), tuple(found)) for values, found in groups.items()]
+    conditions = [
+        SweepCondition(dict(zip(names, values, strict=True)), tuple(found)) for values, found in groups.items()
+    ]
     if _all_same(finished, "fingerprint"):
-        return Ranking(_ordered(settings, NATS), NATS, "")
+        return Ranking(_ordered(conditions, NATS), NATS, "")
     if _all_same(finished, "text_fingerprint"):
         note = "vocabulary or protocol differ, so perplexities do not compare: ranked by bits per character"
-        return Ranking(_ordered(settings, BITS), BITS, note)
+        return Ranking(_ordered(conditions, BITS), BITS, note)
     return Ranking(
-        tuple(settings), None, "the jobs were evaluated on different texts, so their numbers do not compare: not ranked"
+        tuple(conditions),
+        None,
+        "the jobs were evaluated on different texts, so their numbers do not compare: not ranked",
     )
 
 
-def _ordered(settings: Sequence[Setting], figure: str) -> tuple[Setting, ...]:
-    return tuple(sorted(settings, key=lambda setting: setting.mean(figure).mean))
+def _ordered(conditions: Sequence[SweepCondition], figure: str) -> tuple[SweepCondition, ...]:
+    return tuple(sorted(conditions, key=lambda condition: condition.mean(figure).mean))
 
 
 def _all_same(jobs: Sequence[Job], fingerprint: str) -> bool:
-    """Whether the fingerprints are known and equal; a single job always compares with itself."""
+    """Returns whether the fingerprints are known and equal, which is always true of a single job."""
     found = [job.summary.get(fingerprint) for job in jobs]
     return len(jobs) <= 1 or (isinstance(found[0], str) and all(value == found[0] for value in found))
 
 
 def _number(value: object) -> float:
-    """Infinity for what is no number, so that it comes last."""
+    """Returns the value as a number, or infinity if it is none, so that it is ranked last."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return math.inf
     try:
@@ -195,24 +199,24 @@ def _name_of_folder(job: Job) -> str:
 
 
 def results_csv(
-    jobs: Sequence[Job], *, name_of: Callable[[Job], str] = _name_of_folder, aside: Collection[Path] = ()
+    jobs: Sequence[Job], *, name_of: Callable[[Job], str] = _name_of_folder, unranked: Collection[Path] = ()
 ) -> str:
-    """A row for each job: the best first, then what is not finished or not ranked; settings under their full names.
+    """Returns a row for each job: the best first, then unfinished and unranked ones; settings have their full names.
 
-    The rank is that of a job's setting, as in the table: seeds of one setting share it. Where jobs cannot be compared
-    with each other, it is empty and the order is that of the numbers.
+    All seeds of a condition share its rank, as in the table. If the jobs cannot be compared with each other, the rank
+    is empty and they are ordered by number.
 
     Args:
-        jobs: of one sweep, or runs of any kind with the settings in which they differ.
-        name_of: what the column `job` says.
-        aside: folders of jobs that are not to be ranked.
+        jobs: of one sweep, or any runs with the settings in which they differ.
+        name_of: returns the content of the column `job`.
+        unranked: folders of jobs that must not be ranked.
     """
-    ranking = rank([job for job in jobs if job.folder not in aside])
+    ranking = rank([job for job in jobs if job.folder not in unranked])
     names = differing(jobs)
     places: list[tuple[int | None, Job]] = [
         (place, job)
-        for place, setting in enumerate(ranking.settings, 1)
-        for job in sorted(setting.jobs, key=lambda job: _number(job.summary.get(ranking.figure or "")))
+        for place, condition in enumerate(ranking.conditions, 1)
+        for job in sorted(condition.jobs, key=lambda job: _number(job.summary.get(ranking.figure or "")))
     ]
     if ranking.figure is None:
         places = sorted(((None, job) for _, job in places), key=lambda item: item[1].number)
@@ -229,25 +233,25 @@ def results_csv(
 
 
 def jobs_left(sweep: Path, folders: Collection[Path]) -> int:
-    """How many jobs of a sweep have not begun; 0 where only some of those that have were chosen.
+    """Counts the jobs of a sweep that have not been started; 0 if only some of the started ones were selected.
 
     Args:
         sweep: its folder.
-        folders: of runs that were chosen.
+        folders: of the runs that were selected for the report.
     """
     begun = job_folders(sweep)
     return max(0, (planned_jobs(sweep) or 0) - len(begun)) if begun <= set(folders) else 0
 
 
 def job_folders(sweep: Path) -> set[Path]:
-    """Those of the jobs of a sweep that have begun."""
+    """Returns the folders of the jobs that have been started."""
     return {path for path in sweep.iterdir() if re.match(r"\d+(_|$)", path.name) and path.is_dir()}
 
 
 def planned_jobs(sweep: Path) -> int | None:
-    """How many jobs a sweep is to have; None where that is not known."""
+    """Returns how many jobs a sweep will have; None if unknown."""
     try:
         counts = json.loads((sweep / "sweep.json").read_text(encoding="utf-8"))["swept"].values()
-        return math.prod(map(int, counts)) or None  # 0 where a sweeper decides on the way
+        return math.prod(map(int, counts)) or None  # 0 if the sweeper decides while it runs
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None

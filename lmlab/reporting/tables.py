@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lmlab.reporting.intervals import Estimate, difference
-from lmlab.reporting.sweeps import BITS, EXCESS, NATS, SEED, Job, Ranking, Setting, differing, rank
+from lmlab.reporting.sweeps import BITS, EXCESS, NATS, SEED, Job, Ranking, SweepCondition, differing, rank
 
 # Fewer repetitions make an interval that says little.
 ENOUGH_SEEDS = 3
@@ -58,7 +58,7 @@ def compact(number: float) -> str:
 def sweep_table(jobs: Sequence[Job]) -> list[str]:
     """The ranked table of a sweep with its notes and failures, a line each."""
     ranking = rank(jobs)
-    lines = _ranked(ranking) if ranking.settings else []
+    lines = _ranked(ranking) if ranking.conditions else []
     notes = [*([ranking.note] if ranking.note else []), *_notes(jobs, ranking)]
     lines += [f"note: {note}" for note in notes]
     return lines + _unfinished(jobs)
@@ -85,28 +85,28 @@ def _listed(settings: dict[str, str], names: Sequence[str], short: dict[str, str
 
 
 def _ranked(ranking: Ranking) -> list[str]:
-    names = list(ranking.settings[0].settings)
+    names = list(ranking.conditions[0].settings)
     short = short_names(names)
-    repeated = any(len(setting.jobs) > 1 for setting in ranking.settings)
+    repeated = any(len(condition.jobs) > 1 for condition in ranking.conditions)
     header = ["", *(short[name] for name in names)]
     left = len(header)
-    known = any(math.isfinite(setting.mean(EXCESS).mean) for setting in ranking.settings)
+    known = any(math.isfinite(condition.mean(EXCESS).mean) for condition in ranking.conditions)
     header += [*(["seeds"] if repeated else []), "nats/token", *(["above source"] if known else [])]
     header += ["perplexity", "bits/char", "parameters"]
     header += ["tokens/s", "memory", "best epoch"]
     rows = [header]
-    for place, setting in enumerate(ranking.settings[:MOST_ROWS], 1):
-        nats = setting.mean(NATS)
-        row = [f"{place}." if ranking.figure else "", *setting.settings.values()]
-        row += [str(len(setting.jobs))] if repeated else []
+    for place, condition in enumerate(ranking.conditions[:MOST_ROWS], 1):
+        nats = condition.mean(NATS)
+        row = [f"{place}." if ranking.figure else "", *condition.settings.values()]
+        row += [str(len(condition.jobs))] if repeated else []
         row += [with_interval(nats)]
-        row += [f"{setting.mean(EXCESS).mean:+.4f}"] if known else []
-        row += [f"{exp(nats.mean):,.3f}", f"{setting.mean(BITS).mean:.4f}"]
-        row += [compact(setting.mean("num_parameters").mean), compact(setting.mean("tokens_per_second").mean)]
-        row += [f"{compact(setting.mean('peak_memory_bytes').mean)}B", f"{setting.mean('best_epoch').mean:.3g}"]
+        row += [f"{condition.mean(EXCESS).mean:+.4f}"] if known else []
+        row += [f"{exp(nats.mean):,.3f}", f"{condition.mean(BITS).mean:.4f}"]
+        row += [compact(condition.mean("num_parameters").mean), compact(condition.mean("tokens_per_second").mean)]
+        row += [f"{compact(condition.mean('peak_memory_bytes').mean)}B", f"{condition.mean('best_epoch').mean:.3g}"]
         rows.append(row)
     lines = aligned(rows, left=left)
-    more = len(ranking.settings) - MOST_ROWS
+    more = len(ranking.conditions) - MOST_ROWS
     return [*lines, f"and {more} more in results.csv"] if more > 0 else lines
 
 
@@ -125,20 +125,20 @@ def exp(nats: float) -> float:
 
 def _notes(jobs: Sequence[Job], ranking: Ranking) -> list[str]:
     """What a reader of the ranks should know before believing them."""
-    if ranking.figure is None or not ranking.settings:
+    if ranking.figure is None or not ranking.conditions:
         return []
     notes = []
-    best = ranking.settings[0]
-    repeated = any(SEED in differing([*setting.jobs]) for setting in ranking.settings)
+    best = ranking.conditions[0]
+    repeated = any(SEED in differing([*condition.jobs]) for condition in ranking.conditions)
     if repeated:
         notes.append("nats/token is the mean over seeds ± the half width of its 95% interval; perplexity is exp(mean)")
-    unknown = max(_number_or_zero(job.summary.get("val/unk_rate")) for s in ranking.settings for job in s.jobs)
+    unknown = max(_number_or_zero(job.summary.get("val/unk_rate")) for s in ranking.conditions for job in s.jobs)
     if ranking.figure == BITS and unknown > UNK_SEEN:
         notes.append(f"up to {unknown:.1%} of a job's tokens are <unk>, which flatters its bits per character")
-    if len(ranking.settings) > 1:
+    if len(ranking.conditions) > 1:
         notes += _doubt(ranking, repeated=repeated)
     for name in best.settings:
-        edge = _edge(name, best, ranking.settings)
+        edge = _edge(name, best, ranking.conditions)
         if edge:
             notes.append(edge)
     warned = [job for job in jobs if job.status == "finished" and job.summary.get("warnings")]
@@ -157,20 +157,20 @@ def _kind(warning: str) -> str:
 
 def _doubt(ranking: Ranking, *, repeated: bool) -> list[str]:
     assert ranking.figure is not None
-    fewest = min(len(setting.jobs) for setting in ranking.settings)
+    fewest = min(len(condition.jobs) for condition in ranking.conditions)
     if fewest < ENOUGH_SEEDS:
         seeds = "one seed" if fewest == 1 else f"{fewest} seeds"
         return [f"{seeds} a setting: small differences may be chance; sweep seed=0,1,2 as well to see"]
-    first, second = (setting.values(ranking.figure) for setting in ranking.settings[:2])
-    if repeated and first and second and not difference(first, second).decided:
+    first, second = (condition.values(ranking.figure) for condition in ranking.conditions[:2])
+    if repeated and first and second and not difference(first, second).significant:
         return ["the first two differ by less than the 95% interval of their difference: their order may be chance"]
     return []
 
 
-def _edge(name: str, best: Setting, settings: Sequence[Setting]) -> str:
+def _edge(name: str, best: SweepCondition, settings: Sequence[SweepCondition]) -> str:
     """Says so where the best value of a number is the largest or smallest of several that were tried."""
     try:
-        tried = sorted({float(setting.settings[name]) for setting in settings})
+        tried = sorted({float(condition.settings[name]) for condition in settings})
         value = float(best.settings[name])
     except ValueError:
         return ""
@@ -206,7 +206,7 @@ def job_line(job: Job, *, total: int | None, names: Sequence[str], best: bool) -
 def best_folder(jobs: Sequence[Job]) -> Path | None:
     """The folder of the best seed of the best setting; None where none finished or they do not compare."""
     ranking = rank(jobs)
-    if ranking.figure is None or not ranking.settings:
+    if ranking.figure is None or not ranking.conditions:
         return None
     figure = ranking.figure
-    return min(ranking.settings[0].jobs, key=lambda job: float(job.summary.get(figure) or math.inf)).folder
+    return min(ranking.conditions[0].jobs, key=lambda job: float(job.summary.get(figure) or math.inf)).folder

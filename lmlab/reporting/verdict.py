@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lmlab.reporting.comparison import Cell, Comparison, by_text
+from lmlab.reporting.comparison import Comparison, Condition, by_text
 from lmlab.reporting.curve_diagnostics import baseline_words
 from lmlab.reporting.curves import Kind, diagnose_curve, first_non_finite
 from lmlab.reporting.formatting import count, interval, listing, measured, number, percent, perplexity, plural, unit
@@ -38,7 +38,7 @@ def verdict(comparison: Comparison) -> Verdict:
     Args:
         comparison: of at least one run.
     """
-    if not comparison.cells:
+    if not comparison.conditions:
         return Verdict(_nothing_finished(comparison), tuple(_curves(comparison)), ())
     if comparison.figure is None:
         return _unranked(comparison)
@@ -46,16 +46,17 @@ def verdict(comparison: Comparison) -> Verdict:
     if best is None:
         headline = "No run has a validation loss that is a number, so none is best."
         return Verdict(headline, tuple(_curves(comparison)), ())
-    name = "It" if len(comparison.cells) == 1 else "The best"
+    name = "It" if len(comparison.conditions) == 1 else "The best"
     shows = [*_lead(comparison), *_test(best, name), *_judged(best, name), *_curves(comparison)]
     return Verdict(_headline(comparison, best), tuple(shows), tuple(limitations(comparison)))
 
 
-def _headline(comparison: Comparison, best: Cell) -> str:
+def _headline(comparison: Comparison, best: Condition) -> str:
     value = measured(best.mean(comparison.figure or NATS), comparison.figure)
     seeds = f", the mean of {len(best.runs)} seeds" if len(best.runs) > 1 else ""
-    if len(comparison.cells) > 1:
-        return f"Best of {len(comparison.cells)} settings: {quoted(best)}, with {value} on the validation text{seeds}."
+    if len(comparison.conditions) > 1:
+        total = len(comparison.conditions)
+        return f"Best of {total} settings: {quoted(best)}, with {value} on the validation text{seeds}."
     bits = best.bits.mean
     bits_too = f", {number(bits)} bits per character" if math.isfinite(bits) and comparison.figure == NATS else ""
     epoch = best.mean("best_epoch").mean
@@ -88,7 +89,7 @@ def _unranked(comparison: Comparison) -> Verdict:
         if best is None:
             continue
         names = sorted({text_name(record) for record in part.records})
-        of = f"Of {plural(len(part.cells), 'setting')} evaluated on {listing(names)}"
+        of = f"Of {plural(len(part.conditions), 'setting')} evaluated on {listing(names)}"
         shows.append(f"{of}, {quoted(best)} is best, with {measured(best.mean(part.figure or NATS), part.figure)}.")
         shows += _lead(part)[:2]
     return Verdict(headline, (*shows, *_curves(comparison)), tuple(limitations(comparison)))
@@ -101,30 +102,32 @@ def text_name(record: RunRecord) -> str:
     return Path(path).name if own else name or "the same text"
 
 
-def quoted(cell: Cell) -> str:
+def quoted(condition: Condition) -> str:
     """Its label, told from the words around it."""
-    return f"“{cell.label}”"
+    return f"“{condition.label}”"
 
 
 def _lead(comparison: Comparison) -> list[str]:
     """By how much the best is ahead, and whether that is real."""
     best = comparison.best
-    if best is None or len(comparison.cells) < 2:
+    if best is None or len(comparison.conditions) < 2:
         return []
-    second = comparison.cells[1]
-    if second.behind is None:
+    second = comparison.conditions[1]
+    if second.gap_to_best is None:
         return [f"The next, {quoted(second)}, has no validation loss that is a number."]
     found = [f"The next, {quoted(second)}, is {_distance(comparison, best, second)} behind."]
     found.append(_reality(comparison, best))
-    last = next((cell for cell in reversed(comparison.cells[2:]) if cell.behind is not None), None)
+    last = next(
+        (condition for condition in reversed(comparison.conditions[2:]) if condition.gap_to_best is not None), None
+    )
     if last is not None:
         found.append(f"The last, {quoted(last)}, is {_distance(comparison, best, last)} behind.")
     return found
 
 
-def _distance(comparison: Comparison, best: Cell, other: Cell) -> str:
-    assert other.behind is not None
-    mean = other.behind.mean
+def _distance(comparison: Comparison, best: Condition, other: Condition) -> str:
+    assert other.gap_to_best is not None
+    mean = other.gap_to_best.mean
     amount = f"{number(mean)} {unit(comparison.figure)}"
     if comparison.figure == BITS:
         return f"{amount} ({percent(mean / best.bits.mean)})" if best.bits.mean else amount
@@ -132,39 +135,49 @@ def _distance(comparison: Comparison, best: Cell, other: Cell) -> str:
     return f"{amount} (perplexity {perplexity(other.nats.mean)} against {perplexity(best.nats.mean)}, {more})"
 
 
-def _reality(comparison: Comparison, best: Cell) -> str:
+def _reality(comparison: Comparison, best: Condition) -> str:
     """Whether the others are worse by more than chance makes them."""
-    others = [cell for cell in comparison.cells[1:] if cell.behind is not None]
-    within = [cell for cell in others if cell.behind is not None and cell.behind.decided is False]
-    unknown = [cell for cell in others if cell.behind is not None and cell.behind.decided is None]
+    others = [condition for condition in comparison.conditions[1:] if condition.gap_to_best is not None]
+    within = [
+        condition
+        for condition in others
+        if condition.gap_to_best is not None and condition.gap_to_best.significant is False
+    ]
+    unknown = [
+        condition
+        for condition in others
+        if condition.gap_to_best is not None and condition.gap_to_best.significant is None
+    ]
     if len(unknown) == len(others):
         return (
             "Whether these differences are real is not known: without several seeds of a setting nothing can be "
             "concluded about small differences, for another seed may turn the order round."
         )
     second = others[0]
-    assert second.behind is not None
-    if second.behind.decided:
-        said = f"That difference is real as far as the seeds can tell: its 95% interval, {interval(second.behind)} "
+    assert second.gap_to_best is not None
+    if second.gap_to_best.significant:
+        said = (
+            f"That difference is real as far as the seeds can tell: its 95% interval, {interval(second.gap_to_best)} "
+        )
         said += f"{unit(comparison.figure)}, leaves out zero."
-    elif second.behind.decided is False:
-        said = f"That difference is inside its 95% interval, {interval(second.behind)} {unit(comparison.figure)}: "
+    elif second.gap_to_best.significant is False:
+        said = f"That difference is inside its 95% interval, {interval(second.gap_to_best)} {unit(comparison.figure)}: "
         said += "chance may have made it, so neither of the two can be called better."
     else:
         said = f"Whether that is real is not known: {quoted(best)} or {quoted(second)} was run with one seed only."
-    rest = [cell for cell in within if cell is not second]
+    rest = [condition for condition in within if condition is not second]
     if rest:
         words = "Inside the interval, too" if second in within else "Not told apart from the best, though worse"
-        said += f" {words}: {listing([quoted(cell) for cell in rest])}."
+        said += f" {words}: {listing([quoted(condition) for condition in rest])}."
     return said
 
 
-def _test(best: Cell, name: str) -> list[str]:
+def _test(best: Condition, name: str) -> list[str]:
     nats = best.mean("test/nats_per_token")
     return [f"{name} has {measured(nats, NATS)} on the test text."] if math.isfinite(nats.mean) else []
 
 
-def _judged(best: Cell, name: str) -> list[str]:
+def _judged(best: Condition, name: str) -> list[str]:
     """The best against counting, and against the source of its strings; the share of its samples in the language."""
     found = []
     figures = [record.summary.get("val/baselines") for record in best.runs]
@@ -187,7 +200,7 @@ def _judged(best: Cell, name: str) -> list[str]:
     return found + _validity(best, name)
 
 
-def _validity(best: Cell, name: str) -> list[str]:
+def _validity(best: Condition, name: str) -> list[str]:
     """The share of samples in the language, at the temperature that the model learnt."""
     counts = []
     for record in best.runs:
@@ -226,11 +239,11 @@ def _listed(comparison: Comparison, runs: Sequence[RunRecord]) -> str:
     """Settings of which all runs are concerned by their name, the others run by run."""
     names: list[str] = []
     left = list(runs)
-    for cell in comparison.cells:
-        if all(record in left for record in cell.runs):
-            several = f" (all {len(cell.runs)} seeds)" if len(cell.runs) > 1 else ""
-            names.append(f"{quoted(cell)}{several}")
-            left = [record for record in left if record not in cell.runs]
+    for condition in comparison.conditions:
+        if all(record in left for record in condition.runs):
+            several = f" (all {len(condition.runs)} seeds)" if len(condition.runs) > 1 else ""
+            names.append(f"{quoted(condition)}{several}")
+            left = [record for record in left if record not in condition.runs]
     if len(comparison.records) == 1:
         return "this run"
     return listing([*names, *(f"“{comparison.label(record)}”" for record in left)], most=6)

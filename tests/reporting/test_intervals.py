@@ -110,16 +110,16 @@ def test_a_true_difference_of_zero_is_seldom_called_real(sizes: tuple[int, int],
     called = 0
     for _ in range(3_000):
         first, second = (drawn.normal(2.0, s, n).tolist() for n, s in zip(sizes, scatter, strict=True))
-        called += difference(first, second).decided is True
+        called += difference(first, second).significant is True
     assert 0.01 < called / 3_000 < 0.065
 
 
 def test_a_single_value_decides_nothing() -> None:
     assert difference([1.0], [2.0, 2.1, 2.2]) == Difference(pytest.approx(1.1), None)
-    assert difference([1.0, 1.1], [2.0]).decided is None
+    assert difference([1.0, 1.1], [2.0]).significant is None
 
 
 def test_values_without_scatter_decide_any_difference_but_none() -> None:
     assert difference([1.0, 1.0], [1.5, 1.5]) == Difference(0.5, 0.0)
-    assert difference([1.0, 1.0], [1.5, 1.5]).decided is True
-    assert difference([1.0, 1.0], [1.0, 1.0]).decided is False
+    assert difference([1.0, 1.0], [1.5, 1.5]).significant is True
+    assert difference([1.0, 1.0], [1.0, 1.0]).significant is False

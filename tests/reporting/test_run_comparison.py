@@ -32,7 +32,7 @@ def test_seeds_become_a_mean_with_its_interval(tmp_path: Path) -> None:
     comparison = sweep(tmp_path, {"lstm": [2.0, 2.1, 2.3], "gru": [1.0, 1.1, 1.3]})
     assert comparison.names == ("model",)
     assert comparison.figure == NATS
-    gru, lstm = comparison.cells
+    gru, lstm = comparison.conditions
     assert (gru.place, gru.label, gru.settings) == (1, "gru", {"model": "gru"})
     assert [record.number for record in gru.runs] == [3, 4, 5]
     mean = (1.0 + 1.1 + 1.3) / 3
@@ -41,48 +41,48 @@ def test_seeds_become_a_mean_with_its_interval(tmp_path: Path) -> None:
         4.3027 * math.sqrt(sum((v - mean) ** 2 for v in (1.0, 1.1, 1.3)) / 2 / 3)
     )
     assert gru.perplexity == pytest.approx(math.exp(mean))
-    assert gru.behind is None
+    assert gru.gap_to_best is None
     assert comparison.best is gru
     assert (lstm.place, lstm.label) == (2, "lstm")
     # Equal variances and sizes: Welch's degrees of freedom are 4.
-    assert lstm.behind is not None
-    assert lstm.behind.mean == pytest.approx(1.0)
+    assert lstm.gap_to_best is not None
+    assert lstm.gap_to_best.mean == pytest.approx(1.0)
     variance = sum((v - mean) ** 2 for v in (1.0, 1.1, 1.3)) / 2
-    assert lstm.behind.half_width == pytest.approx(2.7764 * math.sqrt(2 * variance / 3), rel=1e-4)
-    assert lstm.behind.decided is True
+    assert lstm.gap_to_best.half_width == pytest.approx(2.7764 * math.sqrt(2 * variance / 3), rel=1e-4)
+    assert lstm.gap_to_best.significant is True
 
 
 def test_a_difference_inside_the_interval_is_not_decided(tmp_path: Path) -> None:
     comparison = sweep(tmp_path, {"lstm": [1.1, 1.2, 1.4], "gru": [1.0, 1.1, 1.3]})
-    behind = comparison.cells[1].behind
-    assert behind is not None
-    assert behind.mean == pytest.approx(0.1)
-    assert behind.decided is False
+    gap_to_best = comparison.conditions[1].gap_to_best
+    assert gap_to_best is not None
+    assert gap_to_best.mean == pytest.approx(0.1)
+    assert gap_to_best.significant is False
 
 
 @pytest.mark.parametrize("values", [{"lstm": [2.0], "gru": [1.0]}, {"lstm": [2.0], "gru": [1.0, 1.1, 1.2]}])
 def test_with_one_seed_it_is_not_known_whether_a_difference_is_real(
     tmp_path: Path, values: dict[str, list[float | None]]
 ) -> None:
-    behind = sweep(tmp_path, values).cells[1].behind
-    assert behind is not None
-    assert behind.half_width is None
-    assert behind.decided is None
+    gap_to_best = sweep(tmp_path, values).conditions[1].gap_to_best
+    assert gap_to_best is not None
+    assert gap_to_best.half_width is None
+    assert gap_to_best.significant is None
 
 
 def test_a_single_run_is_a_cell_under_its_own_name(tmp_path: Path) -> None:
     made_run(tmp_path / "2026-01-02", ["seed=4"], val__nats_per_token=1.5)
     comparison = compared(tmp_path)
-    (cell,) = comparison.cells
-    assert (cell.place, cell.label, cell.behind, comparison.names) == (1, "2026-01-02", None, ())
+    (condition,) = comparison.conditions
+    assert (condition.place, condition.label, condition.gap_to_best, comparison.names) == (1, "2026-01-02", None, ())
     assert comparison.label(comparison.records[0]) == "2026-01-02"
-    assert cell.nats == (1.5, None, 1)
+    assert condition.nats == (1.5, None, 1)
 
 
 def test_repetitions_of_one_setting_are_one_cell_called_by_the_runs_name(tmp_path: Path) -> None:
     comparison = sweep(tmp_path, {"lstm": [1.0, 1.1]})
-    (cell,) = comparison.cells
-    assert cell.label == "text-lstm"
+    (condition,) = comparison.conditions
+    assert condition.label == "text-lstm"
     assert [comparison.label(record) for record in comparison.records] == ["seed 0", "seed 1"]
 
 
@@ -96,7 +96,7 @@ def test_labels_of_cells_differ(tmp_path: Path) -> None:
     for number in range(30):
         words = [f"a={number % 2}", f"b={number % 3}", f"c={number % 5}", "d=1", f"e={number}", f"model=m{number % 2}"]
         made_job(tmp_path, number, words)
-    labels = [cell.label for cell in compared(tmp_path).cells]
+    labels = [condition.label for condition in compared(tmp_path).conditions]
     assert len(set(labels)) == 30
     assert {"e 4, m0", "e 5, m1"} <= set(labels)
 
@@ -118,10 +118,10 @@ def test_another_vocabulary_is_ranked_by_bits_per_character(tmp_path: Path) -> N
         made_job(tmp_path, i, overrides, **summary)
     comparison = compared(tmp_path)
     assert comparison.figure == BITS
-    assert [cell.label for cell in comparison.cells] == ["tokenizer word", "tokenizer char"]
-    behind = comparison.cells[1].behind
-    assert behind is not None
-    assert behind.mean == pytest.approx(2.1 - 1.15)
+    assert [condition.label for condition in comparison.conditions] == ["tokenizer word", "tokenizer char"]
+    gap_to_best = comparison.conditions[1].gap_to_best
+    assert gap_to_best is not None
+    assert gap_to_best.mean == pytest.approx(2.1 - 1.15)
     assert by_text(comparison) == []
 
 
@@ -142,9 +142,9 @@ def test_different_texts_are_not_ranked_but_each_by_itself(tmp_path: Path) -> No
     comparison = compared(tmp_path)
     assert (comparison.figure, comparison.best) == (None, None)
     assert "different texts" in comparison.note
-    assert all((cell.place, cell.behind) == (None, None) for cell in comparison.cells)
+    assert all((condition.place, condition.gap_to_best) == (None, None) for condition in comparison.conditions)
     parts = by_text(comparison)
-    assert [[cell.label for cell in part.cells] for part in parts] == [["lstm", "gru"], ["gru", "lstm"]]
+    assert [[condition.label for condition in part.conditions] for part in parts] == [["lstm", "gru"], ["gru", "lstm"]]
 
 
 @pytest.mark.parametrize("fingerprints", [{"fingerprint": None, "text_fingerprint": None}, {"fingerprint": None}])
@@ -161,7 +161,7 @@ def test_what_is_not_finished_is_not_ranked(tmp_path: Path) -> None:
     write_history(made_job(tmp_path, 3, ["model=a"], status="missing"), evaluations([1.0]))
     made_job(tmp_path, 4, ["model=b"], status="missing")
     comparison = compared(tmp_path)
-    assert [cell.label for cell in comparison.cells] == ["gru"]
+    assert [condition.label for condition in comparison.conditions] == ["gru"]
     assert [record.status for record in comparison.unfinished] == ["interrupted", "failed", "unfinished", "missing"]
     assert [comparison.label(record) for record in comparison.unfinished] == ["lstm", "rnn", "a", "b"]
     assert [record.number for record in comparison.finished] == [0]
@@ -170,15 +170,15 @@ def test_what_is_not_finished_is_not_ranked(tmp_path: Path) -> None:
 def test_only_failures_are_a_comparison_without_cells(tmp_path: Path) -> None:
     made_job(tmp_path, 0, ["model=gru"], status="failed", error="x")
     comparison = compared(tmp_path)
-    assert (comparison.cells, comparison.best) == ((), None)
+    assert (comparison.conditions, comparison.best) == ((), None)
 
 
 def test_a_figure_that_is_no_number_comes_last_and_is_behind_by_nothing(tmp_path: Path) -> None:
     comparison = sweep(tmp_path, {"lstm": [1.0, None], "gru": [3.0, 3.1], "rnn": [float("nan"), 1.0]})
-    assert comparison.cells[0].label == "gru"
-    assert [cell.nats.mean for cell in comparison.cells[1:]] == [math.inf, math.inf]
-    assert [cell.behind for cell in comparison.cells] == [None, None, None]
-    assert comparison.cells[1].perplexity == math.inf
+    assert comparison.conditions[0].label == "gru"
+    assert [condition.nats.mean for condition in comparison.conditions[1:]] == [math.inf, math.inf]
+    assert [condition.gap_to_best for condition in comparison.conditions] == [None, None, None]
+    assert comparison.conditions[1].perplexity == math.inf
 
 
 def test_nothing_is_best_where_no_figure_is_a_number(tmp_path: Path) -> None:
@@ -194,12 +194,12 @@ def test_a_run_repeated_with_the_same_seed_does_not_make_an_interval(tmp_path: P
         made_run(tmp_path / name, config=resolved(), val__nats_per_token=nats)
     comparison = compared(tmp_path)
     assert comparison.names == ("run",)
-    assert [(cell.label, cell.nats) for cell in comparison.cells] == [
+    assert [(condition.label, condition.nats) for condition in comparison.conditions] == [
         ("2026-01-01", (1.0, None, 1)),
         ("2026-01-02", (1.1, None, 1)),
         ("2026-01-03", (1.2, None, 1)),
     ]
-    assert comparison.set_aside == ()
+    assert comparison.duplicates == ()
 
 
 def test_two_sweeps_of_the_same_settings_stand_side_by_side(tmp_path: Path) -> None:
@@ -211,17 +211,20 @@ def test_two_sweeps_of_the_same_settings_stand_side_by_side(tmp_path: Path) -> N
             )
         (tmp_path / date / "sweep.json").write_text("{}")
     comparison = compared(tmp_path)
-    assert [(cell.label, len(cell.runs)) for cell in comparison.cells] == [("2026-01-01", 3), ("2026-01-02", 3)]
+    assert [(condition.label, len(condition.runs)) for condition in comparison.conditions] == [
+        ("2026-01-01", 3),
+        ("2026-01-02", 3),
+    ]
 
 
 def test_of_runs_repeated_in_part_the_latest_counts(tmp_path: Path) -> None:
     for date, seed, nats in (("2026-01-03", 0, 3.0), ("2026-01-01", 0, 1.0), ("2026-01-02", 1, 2.0)):
         made_run(tmp_path / date, [f"seed={seed}"], config=resolved(seed=seed), val__nats_per_token=nats)
     comparison = compared(tmp_path)
-    (cell,) = comparison.cells
-    assert sorted(record.label for record in cell.runs) == ["2026-01-02", "2026-01-03"]
-    assert [record.label for record in comparison.set_aside] == ["2026-01-01"]
-    assert cell.nats.mean == 2.5
+    (condition,) = comparison.conditions
+    assert sorted(record.label for record in condition.runs) == ["2026-01-02", "2026-01-03"]
+    assert [record.label for record in comparison.duplicates] == ["2026-01-01"]
+    assert condition.nats.mean == 2.5
 
 
 def test_a_repeated_run_leaves_other_settings_as_they_are(tmp_path: Path) -> None:
@@ -229,7 +232,7 @@ def test_a_repeated_run_leaves_other_settings_as_they_are(tmp_path: Path) -> Non
         made_run(tmp_path / date, config=resolved(model__hidden_size=size))
     comparison = compared(tmp_path)
     assert comparison.names == ("model.hidden_size", "run")
-    labels = {cell.label for cell in comparison.cells}
+    labels = {condition.label for condition in comparison.conditions}
     assert labels == {"hidden_size 64, 2026-01-01", "hidden_size 64, 2026-01-02", "hidden_size 128"}
 
 

@@ -96,10 +96,10 @@ def test_seeds_of_a_setting_stand_together_and_their_mean_decides(tmp_path: Path
     ranking = rank(read_jobs(tmp_path))
     assert ranking.figure == NATS
     assert ranking.note == ""
-    assert [s.settings for s in ranking.settings] == [{"model.hidden_size": "8"}, {"model.hidden_size": "4"}]
-    assert [[job.settings["seed"] for job in s.jobs] for s in ranking.settings] == [["0", "1"], ["0", "1"]]
+    assert [s.settings for s in ranking.conditions] == [{"model.hidden_size": "8"}, {"model.hidden_size": "4"}]
+    assert [[job.settings["seed"] for job in s.jobs] for s in ranking.conditions] == [["0", "1"], ["0", "1"]]
     # The single best job is of the setting with the worse mean.
-    assert [s.mean(NATS).mean for s in ranking.settings] == pytest.approx([1.45, 1.5])
+    assert [s.mean(NATS).mean for s in ranking.conditions] == pytest.approx([1.45, 1.5])
 
 
 def test_only_finished_jobs_are_ranked(tmp_path: Path) -> None:
@@ -107,9 +107,9 @@ def test_only_finished_jobs_are_ranked(tmp_path: Path) -> None:
     made_job(tmp_path, 1, ["seed=1"], status="failed", error="x")
     made_job(tmp_path, 2, ["seed=2"], status="missing")
     made_job(tmp_path, 3, ["seed=3"])
-    (setting,) = rank(read_jobs(tmp_path)).settings
-    assert [job.number for job in setting.jobs] == [3]
-    assert rank([]).settings == ()
+    (condition,) = rank(read_jobs(tmp_path)).conditions
+    assert [job.number for job in condition.jobs] == [3]
+    assert rank([]).conditions == ()
 
 
 def test_another_vocabulary_is_ranked_by_bits_per_character_and_it_says_so(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_another_vocabulary_is_ranked_by_bits_per_character_and_it_says_so(tmp_p
     made_job(tmp_path, 1, ["tokenizer=word"], val__nats_per_token=5.0, val__bits_per_char=1.5, fingerprint="b")
     ranking = rank(read_jobs(tmp_path))
     assert ranking.figure == BITS
-    assert [job.number for s in ranking.settings for job in s.jobs] == [1, 0]
+    assert [job.number for s in ranking.conditions for job in s.jobs] == [1, 0]
     assert "bits per character" in ranking.note
 
 
@@ -127,7 +127,7 @@ def test_different_texts_are_not_ranked(tmp_path: Path) -> None:
         made_job(tmp_path, number, [path], val__nats_per_token=nats, fingerprint=text, text_fingerprint=text)
     ranking = rank(read_jobs(tmp_path))
     assert ranking.figure is None
-    assert [job.number for s in ranking.settings for job in s.jobs] == [0, 1, 2]
+    assert [job.number for s in ranking.conditions for job in s.jobs] == [0, 1, 2]
     assert "different texts" in ranking.note
     rows = table(tmp_path)
     assert [row["rank"] for row in rows] == ["", "", ""]
@@ -140,9 +140,9 @@ def test_a_mean_with_a_seed_that_is_no_number_comes_last(tmp_path: Path) -> None
     made_job(tmp_path, 2, ["a=2", "seed=0"], val__nats_per_token=9.0)
     made_job(tmp_path, 3, ["a=2", "seed=1"], val__nats_per_token=9.1)
     ranking = rank(read_jobs(tmp_path))
-    assert [s.settings["a"] for s in ranking.settings] == ["2", "1"]
-    assert ranking.settings[1].mean(NATS).mean == math.inf
-    assert ranking.settings[1].mean(NATS).half_width is None
+    assert [s.settings["a"] for s in ranking.conditions] == ["2", "1"]
+    assert ranking.conditions[1].mean(NATS).mean == math.inf
+    assert ranking.conditions[1].mean(NATS).half_width is None
 
 
 # results.csv
