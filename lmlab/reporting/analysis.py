@@ -60,7 +60,7 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Band:
+class FrequencyBin:
     """The loss on tokens that occur equally often in the training text.
 
     Args:
@@ -122,21 +122,21 @@ def passage(record: RunRecord) -> list[tuple[str, float]]:
     return [(token, nats) for token, nats in pairs if nats >= 0]
 
 
-def bands(record: RunRecord) -> list[Band]:
-    """The loss by how often a token occurs in the training text, the rarest first; bands without tokens left out."""
+def frequency_bins(record: RunRecord) -> list[FrequencyBin]:
+    """The loss by how often a token occurs in the training text, the rarest first; bins without tokens left out."""
     found = []
     for entry in _mappings(record.analysis.get("frequency_bands")):
         least, most = finite(entry.get("from")), finite(entry.get("to"))
         count, nats = finite(entry.get("tokens")), finite(entry.get("nats_per_token"))
         if least is not None and nats is not None and count:
-            found.append(Band(int(least), None if most is None else int(most), int(count), nats))
-    return sorted(found, key=lambda band: band.least)
+            found.append(FrequencyBin(int(least), None if most is None else int(most), int(count), nats))
+    return sorted(found, key=lambda group: group.least)
 
 
-def comparable_bands(records: Sequence[RunRecord]) -> list[tuple[RunRecord, list[Band]]]:
-    """The bands of the runs that read the same tokens as the first that has any, for others are of another text."""
-    found = [(record, known) for record in records if (known := bands(record))]
-    sizes = [[(band.least, band.most, band.num_tokens) for band in known] for _, known in found]
+def comparable_bins(records: Sequence[RunRecord]) -> list[tuple[RunRecord, list[FrequencyBin]]]:
+    """The bins of the runs that read the same tokens as the first that has any, for others are of another text."""
+    found = [(record, known) for record in records if (known := frequency_bins(record))]
+    sizes = [[(group.least, group.most, group.num_tokens) for group in known] for _, known in found]
     return [pair for pair, size in zip(found, sizes, strict=True) if size == sizes[0]]
 
 

@@ -15,9 +15,9 @@ from lmlab.reporting.language_tables import language_tables
 from lmlab.reporting.records import RunRecord
 from lmlab.reporting.report_tables import (
     Table,
-    band_table,
     checkpoint_table,
     figures_table,
+    frequency_bin_table,
     most_surprising,
     settings_table,
     temperature_table,
@@ -82,7 +82,7 @@ def markdown_report(
     parts += _diagnostics(diagnostics)
     parts += _tables(comparison)
     parts += [part for figure in figures for part in _figure(figure)]
-    parts += markdown_table(band_table(comparison))
+    parts += markdown_table(frequency_bin_table(comparison))
     shown = comparison.shown
     if shown is not None:
         of = f" of {comparison.label(shown)}" if len(comparison.records) > 1 else ""

@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from lmlab.reporting.analysis import comparable_bands, temperatures
+from lmlab.reporting.analysis import comparable_bins, temperatures
 from lmlab.reporting.comparison import Comparison, Condition
 from lmlab.reporting.curve_diagnostics import baseline_words
 from lmlab.reporting.curves import TRAIN, diagnose_curve
-from lmlab.reporting.figures.bands import Band, BandLosses, frequency_bands
 from lmlab.reporting.figures.data import TRAINING, VALIDATION, Curve, Picture, Reference, Result
+from lmlab.reporting.figures.frequency_bins import BinLosses, FrequencyBin, frequency_bins
 from lmlab.reporting.figures.gap import Gap, generalisation_gap
 from lmlab.reporting.figures.gradients import gradient_norms
 from lmlab.reporting.figures.grid import Cell
@@ -108,7 +108,9 @@ def _of_all(comparison: Comparison, along: Along) -> Iterator[Shown]:
             "training still falls is overfitting. Training loss is measured with dropout on, so it may lie above."
         )
         yield Shown("gap", "Which models overfitted", says, generalisation_gap(gaps))
-    yield from _bands(comparison, [condition.runs[0] for condition in comparison.conditions[:MOST_SIDE_BY_SIDE]])
+    yield from _frequency_bins(
+        comparison, [condition.runs[0] for condition in comparison.conditions[:MOST_SIDE_BY_SIDE]]
+    )
 
 
 def _of_one(comparison: Comparison, record: RunRecord, along: Along) -> Iterator[Shown]:
@@ -144,7 +146,7 @@ def _of_one(comparison: Comparison, record: RunRecord, along: Along) -> Iterator
         says = "Where nearly every step is clipped, the learning rate or the limit is wrong."
         yield Shown("gradient_norm", f"Gradient norm{of}", says, picture)
     if alone:
-        yield from _bands(comparison, [record])
+        yield from _frequency_bins(comparison, [record])
     qualities = _qualities(record)
     if qualities:
         words = any(quality.name == QUALITIES["unknown_words"] for quality in qualities)
@@ -152,16 +154,16 @@ def _of_one(comparison: Comparison, record: RunRecord, along: Along) -> Iterator
         yield Shown("temperatures", f"Samples by temperature{of}", says, temperature_panels(qualities))
 
 
-def _bands(comparison: Comparison, records: Sequence[RunRecord]) -> Iterator[Shown]:
-    alike = comparable_bands(records)
+def _frequency_bins(comparison: Comparison, records: Sequence[RunRecord]) -> Iterator[Shown]:
+    alike = comparable_bins(records)
     if not alike:
         return
-    drawn = [Band(band.least, band.most, band.num_tokens) for band in alike[0][1]]
-    losses = [BandLosses(comparison.label(r), [band.nats_per_token for band in known]) for r, known in alike]
+    drawn = [FrequencyBin(group.least, group.most, group.num_tokens) for group in alike[0][1]]
+    losses = [BinLosses(comparison.label(r), [group.nats_per_token for group in known]) for r, known in alike]
     says = "Rare words are the hardest; if pretrained vectors help, it should be there. "
     says += "Below 0 a setting is better than the mean of all at such words." if len(losses) > 1 else ""
     title = "Loss by how often a word occurs in the training text"
-    yield Shown("frequency_bands", title, says.strip(), frequency_bands(drawn, losses))
+    yield Shown("frequency_bands", title, says.strip(), frequency_bins(drawn, losses))
 
 
 def _qualities(record: RunRecord) -> list[Quality]:

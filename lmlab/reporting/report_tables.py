@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lmlab.reporting.analysis import SAMPLE_FIGURES, comparable_bands, predictions, temperatures
+from lmlab.reporting.analysis import SAMPLE_FIGURES, comparable_bins, predictions, temperatures
 from lmlab.reporting.comparison import Comparison, Condition
 from lmlab.reporting.curve_diagnostics import baseline_words
 from lmlab.reporting.curves import TRAIN, diagnose_curve
@@ -140,15 +140,15 @@ def checkpoint_table(record: RunRecord) -> Table:
     return Table(f"What comes after “{visible(prompt)}”", header, tuple(rows), 1)
 
 
-def band_table(comparison: Comparison) -> Table:
+def frequency_bin_table(comparison: Comparison) -> Table:
     """The loss by how often a word occurs in the training text: of each setting's first seed, the best first."""
     records = [condition.runs[0] for condition in comparison.conditions] or list(comparison.records)
-    alike = comparable_bands(records if len(records) == 1 or comparison.figure is not None else [])
+    alike = comparable_bins(records if len(records) == 1 or comparison.figure is not None else [])
     rows = [
-        (comparison.label(record) or record.label, *(number(band.nats_per_token) for band in found))
+        (comparison.label(record) or record.label, *(number(group.nats_per_token) for group in found))
         for record, found in alike
     ]
-    header = ("occurrences in the training text", *(band.name for band in (alike[0][1] if alike else ())))
+    header = ("occurrences in the training text", *(group.name for group in (alike[0][1] if alike else ())))
     return Table("Loss by how often a word occurs (nats per token)", header, tuple(rows), 1)
 
 

@@ -24,8 +24,8 @@ from lmlab.training.evaluation import nats_by_token
 
 # Tokens of the passage whose surprise is shown: about a paragraph or two.
 PASSAGE_TOKENS = {"character": 600, "word": 150, "piece": 200}
-# Least and most occurrences in the training text of the tokens of a band.
-BANDS: tuple[tuple[int, int | None], ...] = ((0, 0), (1, 9), (10, 99), (100, 999), (1_000, None))
+# Least and most occurrences in the training text of the tokens of a frequency bin.
+FREQUENCY_BINS: tuple[tuple[int, int | None], ...] = ((0, 0), (1, 9), (10, 99), (100, 999), (1_000, None))
 # Samples at each temperature, and kept checkpoints that are asked for what comes next.
 MOST_SAMPLES, MOST_CHECKPOINTS = 20, 12
 # Next tokens of each checkpoint.
@@ -43,7 +43,7 @@ def analyse(
     num_samples: int,
     length: int,
 ) -> dict[str, Any]:
-    """Passage, frequency bands, samples by temperature and predictions of the kept checkpoints; plain containers.
+    """Passage, frequency bins, samples by temperature and predictions of the kept checkpoints; plain containers.
 
     Args:
         model: the best; any device. The same weights are in it afterwards.
@@ -58,7 +58,7 @@ def analyse(
     kind = {"character": "char", "word": "word", "piece": "bpe"}[data.tokenizer.unit]
     found: dict[str, Any] = {"passage": passage(model, data.stores["validation"], data.tokenizer)}
     if kind != "char":
-        found["frequency_bands"] = frequency_bands(model, data)
+        found["frequency_bands"] = frequency_bins(model, data)
     if num_samples:
         count = num_samples if isinstance(source, Generated) else min(num_samples, MOST_SAMPLES)
         found["temperatures"] = [
@@ -94,14 +94,14 @@ def _texts(ids: list[int], nats: list[float], tokenizer: Tokenizer) -> list[list
     return [[text, round(of_token, 4)] for text, of_token in zip(texts, nats, strict=True)]
 
 
-def frequency_bands(model: LanguageModel, data: LanguageModelData) -> list[dict[str, Any]]:
-    """Validation nats a token by how often the token occurs in the training text; bands without tokens left out."""
+def frequency_bins(model: LanguageModel, data: LanguageModelData) -> list[dict[str, Any]]:
+    """Validation nats a token by how often the token occurs in the training text; bins without tokens left out."""
     loader = data.evaluation_loader("validation")
     nats = nats_by_token(model, loader).double().numpy()
     targets = np.concatenate([batch.targets[batch.targets != IGNORE_INDEX].numpy() for batch in loader])
     counts = np.bincount(data.stores["train"].ids, minlength=len(data.tokenizer.vocabulary))[targets]
     found = []
-    for least, most in BANDS:
+    for least, most in FREQUENCY_BINS:
         chosen = (counts >= least) & (counts <= (np.inf if most is None else most))
         if chosen.any():
             per_token = float(nats[chosen].sum() / chosen.sum())

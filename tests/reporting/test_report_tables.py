@@ -14,10 +14,10 @@ from lmlab.reporting.discovery import find_records
 from lmlab.reporting.records import read_record
 from lmlab.reporting.report_tables import (
     Table,
-    band_table,
     beginning,
     checkpoint_table,
     figures_table,
+    frequency_bin_table,
     most_surprising,
     settings_table,
     temperature_table,
@@ -144,13 +144,11 @@ def test_unknown_words_and_vectors_have_columns_where_there_are_any(tmp_path: Pa
     assert (first["words with a GloVe vector"], second["words with a GloVe vector"]) == ("–", "87.5%")
 
 
-def test_bands_are_those_of_the_best_setting(tmp_path: Path) -> None:
+def test_bins_are_those_of_the_best_setting(tmp_path: Path) -> None:
     def listed(*nats: float) -> dict[str, Any]:
         limits = ((0, 0), (1, 9), (10, None))
-        bands = [
-            {"from": a, "to": b, "tokens": 5, "nats_per_token": n} for (a, b), n in zip(limits, nats, strict=False)
-        ]
-        return {"frequency_bands": bands}
+        bins = [{"from": a, "to": b, "tokens": 5, "nats_per_token": n} for (a, b), n in zip(limits, nats, strict=False)]
+        return {"frequency_bands": bins}
 
     other = listed(2.0, 2.0, 2.0)
     other["frequency_bands"][1]["tokens"] = 6  # of other tokens: another vocabulary
@@ -159,7 +157,7 @@ def test_bands_are_those_of_the_best_setting(tmp_path: Path) -> None:
     for number, (setting, (nats, analysis)) in enumerate(given.items()):
         folder = made_job(tmp_path, number, [setting], val__nats_per_token=nats)
         (folder / "exhibits.json").write_text(json.dumps(analysis))
-    table = band_table(compared(tmp_path))
+    table = frequency_bin_table(compared(tmp_path))
     assert table.header == ("occurrences in the training text", "never", "1 to 9", "10 or more")
     assert table.rows == (("a 2", "3.0000", "2.0000", "1.0000"), ("a 1", "5.0000", "4.0000", "3.0000"))
 

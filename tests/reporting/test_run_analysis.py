@@ -1,4 +1,4 @@
-"""Temperatures, predictions, passages and bands of a run, whatever of them is there."""
+"""Temperatures, predictions, passages and bins of a run, whatever of them is there."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 from made_sweeps import FINISHED, made_run
 
 from lmlab.reporting.analysis import (
-    Band,
+    FrequencyBin,
     Prediction,
-    bands,
+    frequency_bins,
     last_samples,
     one_a_prompt,
     passage,
@@ -83,7 +83,7 @@ def test_a_damaged_analysis_is_none(tmp_path: Path, damaged: Any) -> None:
     assert temperatures(record) == []
     assert predictions(record) == ("", [])
     assert passage(record) == []
-    assert bands(record) == []
+    assert frequency_bins(record) == []
 
 
 def test_texts_and_prompts_that_are_none_are_empty(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_a_passage_is_read_in_order(tmp_path: Path) -> None:
     assert passage(run(tmp_path, analysis={"passage": {"tokens": tokens}})) == [("Th", 3.21), ("e", 0.02), ("e", 0.0)]
 
 
-def test_bands_from_the_rarest_without_empty_ones(tmp_path: Path) -> None:
+def test_bins_from_the_rarest_without_empty_ones(tmp_path: Path) -> None:
     listed = [
         {"from": 1000, "to": None, "tokens": 50, "nats_per_token": 1.5},
         {"from": 0, "to": 0, "tokens": 120, "nats_per_token": 9.1},
@@ -119,8 +119,8 @@ def test_bands_from_the_rarest_without_empty_ones(tmp_path: Path) -> None:
         {"from": 10, "to": 99, "tokens": 0, "nats_per_token": 2.0},
         {"tokens": 3, "nats_per_token": 2.0},
     ]
-    found = bands(run(tmp_path, analysis={"frequency_bands": listed}))
-    assert found == [Band(0, 0, 120, 9.1), Band(1000, None, 50, 1.5)]
+    found = frequency_bins(run(tmp_path, analysis={"frequency_bands": listed}))
+    assert found == [FrequencyBin(0, 0, 120, 9.1), FrequencyBin(1000, None, 50, 1.5)]
 
 
 def test_the_last_samples_and_one_a_prompt(tmp_path: Path) -> None:

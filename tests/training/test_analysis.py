@@ -56,16 +56,16 @@ def test_the_passage_of_characters_begins_with_the_first_where_an_end_token_pred
     assert [nats for _, nats in tokens] == pytest.approx(expected[:600], abs=1e-3)
 
 
-def test_the_bands_together_are_the_validation_figure(word_run: Any) -> None:
+def test_the_bins_together_are_the_validation_figure(word_run: Any) -> None:
     _, summary, found, corpus = word_run
-    bands = found["frequency_bands"]
-    total = sum(band["tokens"] * band["nats_per_token"] for band in bands)
-    assert sum(band["tokens"] for band in bands) == summary["val/num_tokens"]
+    bins = found["frequency_bands"]
+    total = sum(group["tokens"] * group["nats_per_token"] for group in bins)
+    assert sum(group["tokens"] for group in bins) == summary["val/num_tokens"]
     assert total / summary["val/num_tokens"] == pytest.approx(summary["val/nats_per_token"], rel=1e-5)
     often = " ".join(corpus.texts("train")).lower()
-    assert often.count("sees") >= 100  # so that there are words in the band from 100 on
-    assert {(band["from"], band["to"]) for band in bands} <= {(0, 0), (1, 9), (10, 99), (100, 999), (1000, None)}
-    assert any(band["from"] == 100 for band in bands)
+    assert often.count("sees") >= 100  # so that there are words in the bin from 100 on
+    assert {(group["from"], group["to"]) for group in bins} <= {(0, 0), (1, 9), (10, 99), (100, 999), (1000, None)}
+    assert any(group["from"] == 100 for group in bins)
 
 
 def test_samples_at_each_temperature_are_judged(word_run: Any) -> None:

@@ -1,4 +1,4 @@
-"""Figures of settings, bands and temperatures that are made from nasty data, by name."""
+"""Figures of settings, bins and temperatures that are made from nasty data, by name."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from nasty_data import CLOSE_REFERENCES, INF, LABELS, LONG, MATHS, NAN, UNBROKEN, result
 
-from lmlab.reporting.figures.bands import Band, BandLosses, frequency_bands
 from lmlab.reporting.figures.data import Curve, Picture
+from lmlab.reporting.figures.frequency_bins import BinLosses, FrequencyBin, frequency_bins
 from lmlab.reporting.figures.gap import Gap, generalisation_gap
 from lmlab.reporting.figures.grid import Cell
 from lmlab.reporting.figures.heat_map import heat_map
@@ -79,16 +79,16 @@ OTHERS: dict[str, Callable[[], Picture]] = {
     ),
     "gap none": lambda: generalisation_gap([]),
     "gap one": lambda: generalisation_gap([Gap("a", 1.0, 1.0, 1.0, 1.0)]),
-    "bands": lambda: frequency_bands(
-        [Band(0, 0, 1), Band(1, 9, 10**9), Band(10, None, 0)],
-        [BandLosses(f"{i} {LONG}", [9.0, 5.0, 2.0]) for i in range(15)],
+    "bins": lambda: frequency_bins(
+        [FrequencyBin(0, 0, 1), FrequencyBin(1, 9, 10**9), FrequencyBin(10, None, 0)],
+        [BinLosses(f"{i} {LONG}", [9.0, 5.0, 2.0]) for i in range(15)],
     ),
-    "bands nasty": lambda: frequency_bands(
-        [Band(10**i, 10 ** (i + 1), 10**i) for i in range(9)],
-        [BandLosses(label, [None, NAN, INF, 1e30, 2.0]) for label in LABELS],
+    "bins nasty": lambda: frequency_bins(
+        [FrequencyBin(10**i, 10 ** (i + 1), 10**i) for i in range(9)],
+        [BinLosses(label, [None, NAN, INF, 1e30, 2.0]) for label in LABELS],
     ),
-    "bands none": lambda: frequency_bands([], []),
-    "bands empty": lambda: frequency_bands([Band(0, 0, 0)], [BandLosses("a", [None])]),
+    "bins none": lambda: frequency_bins([], []),
+    "bins empty": lambda: frequency_bins([FrequencyBin(0, 0, 0)], [BinLosses("a", [None])]),
     "thirty temperatures": lambda: temperature_panels(
         [
             Quality(

@@ -1,4 +1,4 @@
-"""Gaps, gradients, frequency bands and temperatures."""
+"""Gaps, gradients, frequency bins and temperatures."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 from figure_checks import has_line, markers_at, said
 from matplotlib.figure import Figure
 
-from lmlab.reporting.figures.bands import Band, BandLosses, frequency_bands
 from lmlab.reporting.figures.data import Curve
+from lmlab.reporting.figures.frequency_bins import BinLosses, FrequencyBin, frequency_bins
 from lmlab.reporting.figures.gap import Gap, generalisation_gap
 from lmlab.reporting.figures.gradients import gradient_norms
 from lmlab.reporting.figures.temperatures import Quality, temperature_panels
@@ -92,22 +92,22 @@ def test_clipping_most_steps_is_said() -> None:
     assert "on 5.0 % of the steps" in said(seldom)
 
 
-# Frequency bands
+# Frequency bins
 
-BANDS = [Band(0, 0, 120), Band(1, 9, 4211), Band(10, None, 181_233)]
+BINS = [FrequencyBin(0, 0, 120), FrequencyBin(1, 9, 4211), FrequencyBin(10, None, 181_233)]
 
 
-def test_bands_say_how_often_and_how_many() -> None:
-    figure = frequency_bands(BANDS, [BandLosses("random", [11.0, 8.0, 3.0])]).figure
+def test_bins_say_how_often_and_how_many() -> None:
+    figure = frequency_bins(BINS, [BinLosses("random", [11.0, 8.0, 3.0])]).figure
     labels = [" ".join(t.get_text().split()) for t in figure.axes[0].get_xticklabels()]
     assert has_line(figure, [0.0, 1.0, 2.0], [11.0, 8.0, 3.0])
     assert "against" not in said(figure)
     assert labels == ["never 120 tokens", "1 to 9 4.21k tokens", "10 or more 181k tokens"]
 
 
-def test_dots_of_a_band_stand_beside_each_other_and_against_their_mean() -> None:
-    runs = [BandLosses("random", [11.0, 8.0, 3.0]), BandLosses("glove", [10.0, None, 3.1])]
-    picture = frequency_bands(BANDS, runs)
+def test_dots_of_a_bin_stand_beside_each_other_and_against_their_mean() -> None:
+    runs = [BinLosses("random", [11.0, 8.0, 3.0]), BinLosses("glove", [10.0, None, 3.1])]
+    picture = frequency_bins(BINS, runs)
     # Means: 10.5; 8.0, for only one has tokens there; 3.05.
     assert has_line(picture.figure, [-0.125, 0.875, 1.875], [0.5, 0.0, -0.05])
     assert has_line(picture.figure, [0.125, 1.125, 2.125], [-0.5, math.nan, 0.05])
@@ -117,7 +117,7 @@ def test_dots_of_a_band_stand_beside_each_other_and_against_their_mean() -> None
 
 
 def test_more_runs_than_can_be_told_apart_are_counted() -> None:
-    shown = said(frequency_bands(BANDS, [BandLosses(f"r{i}", [9.0, 8.0, 3.0]) for i in range(15)]).figure)
+    shown = said(frequency_bins(BINS, [BinLosses(f"r{i}", [9.0, 8.0, 3.0]) for i in range(15)]).figure)
     assert "3 more runs are not shown" in shown
 
 

@@ -18,11 +18,11 @@ from lmlab.reporting.formatting import occurrences
 
 _PLOT = 3.5  # inches
 _REACH = 10.0  # of the view, times what the better half of the losses takes: rare tokens are far from frequent ones
-_DODGE = 0.5  # of the space of a band, over which the dots of several runs are spread
+_DODGE = 0.5  # of the space of a frequency bin, over which the dots of several runs are spread
 
 
 @dataclass(frozen=True)
-class Band:
+class FrequencyBin:
     """Tokens that occur about as often.
 
     Args:
@@ -42,12 +42,12 @@ class Band:
 
 
 @dataclass(frozen=True)
-class BandLosses:
-    """What a run reached in each band.
+class BinLosses:
+    """What a run reached in each bin.
 
     Args:
         label: the run.
-        losses: one a band; None where it has no tokens.
+        losses: one a bin; None where it has no tokens.
     """
 
     label: str
@@ -55,31 +55,31 @@ class BandLosses:
 
 
 @styled()
-def frequency_bands(
-    bands: Sequence[Band],
-    runs: Sequence[BandLosses],
+def frequency_bins(
+    bins: Sequence[FrequencyBin],
+    runs: Sequence[BinLosses],
     *,
     unit: str = "nats a token",
     title: str = "Loss by how often the token occurs in the training text",
 ) -> Picture:
-    """A dot for each run in each band, dots of a run joined by a line.
+    """A dot for each run in each bin, dots of a run joined by a line.
 
-    Of several runs each dot is the difference from their mean in the band: rare tokens are so much harder than frequent
+    Of several runs each dot is the difference from their mean in the bin: rare tokens are so much harder than frequent
     ones that beside that the runs would look alike.
 
     Args:
-        bands: from rare to frequent.
+        bins: from rare to frequent.
         runs: those to compare, at most 12; the others are left out and told.
         unit: of the loss.
         title: what is shown.
     """
     known = [run for run in runs if finite(run.losses)]
-    if not bands or not known:
+    if not bins or not known:
         return empty_picture(title, "No losses by frequency were recorded.")
     shown = known[:MOST_LABELS]
     several = len(shown) > 1
     if several:
-        shown = _against_the_mean(shown, len(bands))
+        shown = _against_the_mean(shown, len(bins))
     looks = strokes(len(shown), ordered=False)
     view = results_view((loss for run in shown for loss in run.losses), reach=_REACH)
     shifts = [_DODGE * ((i + 0.5) / len(shown) - 0.5) for i in range(len(shown))]
@@ -88,16 +88,16 @@ def frequency_bands(
     ]
     fitted = fit(labels)
     left = left_margin(tick_texts(ticks_between(view.low, view.high)))
-    room = (WIDTH - left - fitted.margin) / len(bands) - 0.1
-    names = _names(bands, max(room, 0.5))
+    room = (WIDTH - left - fitted.margin) / len(bins) - 0.1
+    names = _names(bins, max(room, 0.5))
     tick_lines = max(name.count("\n") + 1 for name in names)
     notes = [f"{len(known) - len(shown)} more runs are not shown."] if len(shown) < len(known) else []
-    notes += _above(bands, shown, view.high)
+    notes += _above(bins, shown, view.high)
     page = Page(title, [Row(max(_PLOT, fitted.total_height), below=below(tick_lines))], notes)
     axes = page.axes(0, left=left, right=fitted.margin)
-    axes.set_xlim(-0.5, len(bands) - 0.5)
+    axes.set_xlim(-0.5, len(bins) - 0.5)
     axes.set_ylim(view.low, view.high)
-    set_ticks(axes, "x", range(len(bands)), names)
+    set_ticks(axes, "x", range(len(bins)), names)
     numbered(axes, "y", view.low, view.high)
     name = "times the token occurs in the training text; below, tokens evaluated"
     what = "validation loss against the mean of all shown" if several else "validation loss"
@@ -107,17 +107,17 @@ def frequency_bands(
     for run, shift, look in zip(shown, shifts, looks, strict=True):
         _draw_run(axes, run, shift, look, view.high)
     draw(axes, fitted)
-    return page.picture(_described(bands, known[:MOST_LABELS], unit))
+    return page.picture(_described(bins, known[:MOST_LABELS], unit))
 
 
-def _against_the_mean(runs: Sequence[BandLosses], num_bands: int) -> list[BandLosses]:
-    """Each loss minus the mean of the runs that have one in its band."""
+def _against_the_mean(runs: Sequence[BinLosses], num_bins: int) -> list[BinLosses]:
+    """Each loss minus the mean of the runs that have one in its bin."""
     means = []
-    for i in range(num_bands):
+    for i in range(num_bins):
         losses = finite(run.losses[i] for run in runs if i < len(run.losses))
         means.append(math.fsum(losses) / len(losses) if losses else math.nan)
     return [
-        BandLosses(
+        BinLosses(
             run.label,
             [
                 loss - mean if loss is not None and math.isfinite(loss) else None
@@ -128,18 +128,18 @@ def _against_the_mean(runs: Sequence[BandLosses], num_bands: int) -> list[BandLo
     ]
 
 
-def _names(bands: Sequence[Band], room: float) -> list[str]:
-    amounts = [_tokens(band) for band in bands]
+def _names(bins: Sequence[FrequencyBin], room: float) -> list[str]:
+    amounts = [_tokens(group) for group in bins]
     if widest(amounts) > room:
         amounts = [amount.replace(" ", "\n") for amount in amounts]
-    return [f"{wrapped(b.name, room, lines=2)}\n{amount}" for b, amount in zip(bands, amounts, strict=True)]
+    return [f"{wrapped(b.name, room, lines=2)}\n{amount}" for b, amount in zip(bins, amounts, strict=True)]
 
 
-def _tokens(band: Band) -> str:
-    return f"{count(band.tokens)} token{'' if band.tokens == 1 else 's'}"
+def _tokens(group: FrequencyBin) -> str:
+    return f"{count(group.tokens)} token{'' if group.tokens == 1 else 's'}"
 
 
-def _end(run: BandLosses, shift: float) -> tuple[float, float]:
+def _end(run: BinLosses, shift: float) -> tuple[float, float]:
     """Where a run's line ends."""
     return next(
         (i + shift, loss)
@@ -148,7 +148,7 @@ def _end(run: BandLosses, shift: float) -> tuple[float, float]:
     )
 
 
-def _draw_run(axes: Axes, run: BandLosses, shift: float, look: Stroke, high: float) -> None:
+def _draw_run(axes: Axes, run: BinLosses, shift: float, look: Stroke, high: float) -> None:
     inside = [loss if loss is not None and loss <= high else math.nan for loss in run.losses]
     places = [i + shift for i in range(len(inside))]
     axes.plot(places, inside, color=look.colour, linestyle=look.dash, linewidth=1.0, alpha=0.55, zorder=2)
@@ -157,24 +157,24 @@ def _draw_run(axes: Axes, run: BandLosses, shift: float, look: Stroke, high: flo
     axes.plot(beyond, [0.975] * len(beyond), "^", color=look.colour, markersize=8, transform=axes.get_xaxis_transform())
 
 
-def _above(bands: Sequence[Band], runs: Sequence[BandLosses], high: float) -> list[str]:
+def _above(bins: Sequence[FrequencyBin], runs: Sequence[BinLosses], high: float) -> list[str]:
     told = [
-        f"{brief(run.label)}, {band.name} ({number(loss, 2)})"
+        f"{brief(run.label)}, {group.name} ({number(loss, 2)})"
         for run in runs
-        for band, loss in zip(bands, run.losses, strict=False)
+        for group, loss in zip(bins, run.losses, strict=False)
         if loss is not None and loss > high
     ]
     more = f" and {len(told) - 6} more" if len(told) > 6 else ""
     return [f"▲ Above the picture: {'; '.join(told[:6])}{more}."] if told else []
 
 
-def _described(bands: Sequence[Band], runs: Sequence[BandLosses], unit: str) -> str:
+def _described(bins: Sequence[FrequencyBin], runs: Sequence[BinLosses], unit: str) -> str:
     told = []
-    for i, band in enumerate(bands):
+    for i, group in enumerate(bins):
         reached = [(run.losses[i], run) for run in runs if i < len(run.losses) and finite([run.losses[i]])]
         if reached:
             best, run = min(reached, key=lambda pair: pair[0] or 0.0)
             whose = f" ({brief(run.label)})" if len(runs) > 1 else ""
-            told.append(f"{band.name} {number(best or 0.0, 2)}{whose}")
+            told.append(f"{group.name} {number(best or 0.0, 2)}{whose}")
     lowest = "the lowest of each band" if len(runs) > 1 else brief(runs[0].label)
     return f"Validation loss by occurrences of the token in the training text, {unit}, {lowest}: {', '.join(told)}."
