@@ -10,16 +10,16 @@ from lmlab.reporting.analysis import comparable_bins, temperatures
 from lmlab.reporting.comparison import Comparison, Condition
 from lmlab.reporting.curve_diagnostics import baseline_words
 from lmlab.reporting.curves import TRAIN, diagnose_curve
+from lmlab.reporting.figures.axes import Along
 from lmlab.reporting.figures.data import TRAINING, VALIDATION, Curve, Picture, Reference, Result
 from lmlab.reporting.figures.frequency_bins import BinLosses, FrequencyBin, frequency_bins
-from lmlab.reporting.figures.gap import Gap, generalisation_gap
+from lmlab.reporting.figures.generalization_gap import GeneralizationGap, generalization_gap
 from lmlab.reporting.figures.gradients import gradient_norms
 from lmlab.reporting.figures.grid import Cell
 from lmlab.reporting.figures.heat_map import heat_map
 from lmlab.reporting.figures.learning import error_rates, learning_curves
 from lmlab.reporting.figures.parameter import parameter_plot
 from lmlab.reporting.figures.ranking import ranked_settings
-from lmlab.reporting.figures.scales import Along
 from lmlab.reporting.figures.sweep_curves import sweep_curves
 from lmlab.reporting.figures.temperatures import Quality, temperature_panels
 from lmlab.reporting.formatting import unit
@@ -101,13 +101,13 @@ def _of_all(comparison: Comparison, along: Along) -> Iterator[Shown]:
         results = [_result(condition, condition.label, figure) for condition in comparison.conditions]
         says = "The best validation loss of each setting, the best at the top."
         yield Shown("ranking", "Settings in order", says, ranked_settings(results, what=words))
-    gaps = _gaps(comparison) if figure == NATS else []
+    gaps = _generalization_gaps(comparison) if figure == NATS else []
     if gaps:
         says = (
             "How far validation lies above training, at the best and at the last evaluation. A gap that widens while "
             "training still falls is overfitting. Training loss is measured with dropout on, so it may lie above."
         )
-        yield Shown("gap", "Which models overfitted", says, generalisation_gap(gaps))
+        yield Shown("gap", "Which models overfitted", says, generalization_gap(gaps))
     yield from _frequency_bins(
         comparison, [condition.runs[0] for condition in comparison.conditions[:MOST_SIDE_BY_SIDE]]
     )
@@ -257,7 +257,7 @@ def _references_of(record: RunRecord) -> list[Reference]:
     return found
 
 
-def _gaps(comparison: Comparison) -> list[Gap]:
+def _generalization_gaps(comparison: Comparison) -> list[GeneralizationGap]:
     found = []
     for condition in comparison.conditions:
         record = condition.runs[0]
@@ -266,5 +266,5 @@ def _gaps(comparison: Comparison) -> list[Gap]:
             continue
         best, last, diagnosis = record.best_row, rows[-1], diagnose_curve(record)
         kind = diagnosis.kind if diagnosis is not None and diagnosis.kind != "last worse" else ""
-        found.append(Gap(condition.label, best.get(TRAIN), best[NATS], last.get(TRAIN), last[NATS], kind))
+        found.append(GeneralizationGap(condition.label, best.get(TRAIN), best[NATS], last.get(TRAIN), last[NATS], kind))
     return found

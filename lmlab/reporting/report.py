@@ -10,8 +10,8 @@ from lmlab.files import write_text
 from lmlab.reporting import exports
 from lmlab.reporting.comparison import Comparison, compare
 from lmlab.reporting.diagnostics import diagnostics
+from lmlab.reporting.figures.axes import Along
 from lmlab.reporting.figures.saving import save
-from lmlab.reporting.figures.scales import Along
 from lmlab.reporting.markdown import Linked, markdown_report
 from lmlab.reporting.page import Drawn, page
 from lmlab.reporting.pictures import FIGURES, Shown, pictures

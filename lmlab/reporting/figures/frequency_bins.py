@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
+from lmlab.reporting.figures.axes import count, finite, number, results_view, tick_texts, ticks_between
 from lmlab.reporting.figures.data import Picture
 from lmlab.reporting.figures.labels import MOST_LABELS, EndLabel, draw, fit
 from lmlab.reporting.figures.page import Page, Row, below, empty_picture, left_margin, name_axes, numbered, set_ticks
-from lmlab.reporting.figures.scales import count, finite, number, results_view, tick_texts, ticks_between
 from lmlab.reporting.figures.style import MUTED, WIDTH, Stroke, strokes, styled
 from lmlab.reporting.figures.text import brief, widest, wrapped
 from lmlab.reporting.formatting import occurrences

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
+from lmlab.reporting.figures.axes import Along, finite, log_ticks, number, progress, tick_texts, ticks_between
 from lmlab.reporting.figures.data import Curve, Picture
 from lmlab.reporting.figures.labels import EndLabel, draw, fit
 from lmlab.reporting.figures.lines import FEW, draw_line, last_value, span
 from lmlab.reporting.figures.page import Page, Row, below, empty_picture, left_margin, name_axes, numbered, set_ticks
-from lmlab.reporting.figures.scales import Along, finite, log_ticks, number, progress, tick_texts, ticks_between
 from lmlab.reporting.figures.style import COLOURS, DASHES, INK, Stroke, styled
 
 _PLOT, _SHARE_PLOT = 2.7, 0.75  # inches

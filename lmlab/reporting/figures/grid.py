@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lmlab.reporting.figures.axes import as_numbers, number, with_half_width
 from lmlab.reporting.figures.data import Result
-from lmlab.reporting.figures.scales import as_numbers, number, with_half_width
 from lmlab.reporting.figures.style import SMALL
 from lmlab.reporting.figures.text import brief, shortened
 

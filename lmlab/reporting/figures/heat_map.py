@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 
+from lmlab.reporting.figures.axes import View, counted, number, results_view, tick_texts, ticks_between
 from lmlab.reporting.figures.data import Picture, best_result
 from lmlab.reporting.figures.grid import Cell, Grid, arranged
 from lmlab.reporting.figures.page import Page, Row, below, empty_picture, name_axes, set_ticks
-from lmlab.reporting.figures.scales import View, counted, number, results_view, tick_texts, ticks_between
 from lmlab.reporting.figures.style import COLOURS, FAINT, INK, MUTED, PAPER, SEQUENTIAL, SMALL, WIDTH, ink_on, styled
 from lmlab.reporting.figures.text import brief, clean, height, shortened, size, widest, width, words, wrapped
 

@@ -9,12 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 
-from lmlab.reporting.figures.data import Curve, Picture, Reference
-from lmlab.reporting.figures.labels import EndLabel, along_line, annotate, draw, fit
-from lmlab.reporting.figures.lines import beyond_note, draw_line, last_value, mark_best, mark_beyond, span, view_of
-from lmlab.reporting.figures.page import Page, Row, below, empty_picture, left_margin, name_axes, numbered
-from lmlab.reporting.figures.references import around, draw_references, fitting, in_words, label, left_out_note
-from lmlab.reporting.figures.scales import (
+from lmlab.reporting.figures.axes import (
     Along,
     Progress,
     number,
@@ -22,6 +17,11 @@ from lmlab.reporting.figures.scales import (
     tick_texts,
     ticks_between,
 )
+from lmlab.reporting.figures.data import Curve, Picture, Reference
+from lmlab.reporting.figures.labels import EndLabel, along_line, annotate, draw, fit
+from lmlab.reporting.figures.lines import beyond_note, draw_line, last_value, mark_best, mark_beyond, span, view_of
+from lmlab.reporting.figures.page import Page, Row, below, empty_picture, left_margin, name_axes, numbered
+from lmlab.reporting.figures.references import around, draw_references, fitting, in_words, label, left_out_note
 from lmlab.reporting.figures.style import TRAINING_STROKE, VALIDATION_STROKE, Stroke, styled
 from lmlab.reporting.figures.text import brief
 

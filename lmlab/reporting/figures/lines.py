@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
+from lmlab.reporting.figures.axes import View, finite, number, sensible_view
 from lmlab.reporting.figures.data import Curve
-from lmlab.reporting.figures.scales import View, finite, number, sensible_view
 from lmlab.reporting.figures.style import PAPER, Stroke
 
 # Of the horizontal axis, so that the last mark is whole.

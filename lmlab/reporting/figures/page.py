@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
+from lmlab.reporting.figures.axes import tick_texts, ticks_between
 from lmlab.reporting.figures.data import Picture
-from lmlab.reporting.figures.scales import tick_texts, ticks_between
 from lmlab.reporting.figures.style import BODY, DPI, GRID, INK, MUTED, PAPER, SMALL, TITLE, WIDTH, Stroke
 from lmlab.reporting.figures.text import height, one_line, shortened, size, widest, width, wrapped
 

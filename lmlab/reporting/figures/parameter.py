@@ -8,12 +8,7 @@ from typing import Literal, NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.transforms import offset_copy
 
-from lmlab.reporting.figures.data import Picture, Reference, Result, best_result
-from lmlab.reporting.figures.labels import EndLabel, draw, fit
-from lmlab.reporting.figures.lines import mark_best
-from lmlab.reporting.figures.page import Page, Row, below, empty_picture, left_margin, name_axes, numbered, set_ticks
-from lmlab.reporting.figures.references import around, draw_references, fitting, in_words, label, left_out_note
-from lmlab.reporting.figures.scales import (
+from lmlab.reporting.figures.axes import (
     View,
     as_numbers,
     counted,
@@ -24,6 +19,11 @@ from lmlab.reporting.figures.scales import (
     ticks_between,
     with_half_width,
 )
+from lmlab.reporting.figures.data import Picture, Reference, Result, best_result
+from lmlab.reporting.figures.labels import EndLabel, draw, fit
+from lmlab.reporting.figures.lines import mark_best
+from lmlab.reporting.figures.page import Page, Row, below, empty_picture, left_margin, name_axes, numbered, set_ticks
+from lmlab.reporting.figures.references import around, draw_references, fitting, in_words, label, left_out_note
 from lmlab.reporting.figures.style import FAINT, PAPER, VALIDATION_STROKE, WIDTH, Stroke, styled
 from lmlab.reporting.figures.text import brief, clean, wrapped
 

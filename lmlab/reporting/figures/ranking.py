@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.transforms import offset_copy
 
+from lmlab.reporting.figures.axes import View, number, results_view, with_half_width
 from lmlab.reporting.figures.data import Picture, Result
 from lmlab.reporting.figures.page import Page, Row, below, empty_picture, name_axes, numbered, set_ticks
-from lmlab.reporting.figures.scales import View, number, results_view, with_half_width
 from lmlab.reporting.figures.style import FAINT, GRID, INK, PAPER, SMALL, VALIDATION_STROKE, styled
 from lmlab.reporting.figures.text import brief, size, widest, wrapped
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
+from lmlab.reporting.figures.axes import View, number
 from lmlab.reporting.figures.data import Reference
 from lmlab.reporting.figures.labels import EndLabel
-from lmlab.reporting.figures.scales import View, number
 from lmlab.reporting.figures.style import INK, MUTED
 from lmlab.reporting.figures.text import brief
 

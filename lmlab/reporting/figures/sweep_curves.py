@@ -7,11 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.collections import LineCollection
 
-from lmlab.reporting.figures.data import Curve, Picture
-from lmlab.reporting.figures.labels import MOST_LABELS, EndLabel, draw, fit
-from lmlab.reporting.figures.lines import beyond_note, draw_line, last_value, mark_best, mark_beyond, span, view_of
-from lmlab.reporting.figures.page import Page, Row, below, empty_picture, left_margin, name_axes, numbered
-from lmlab.reporting.figures.scales import (
+from lmlab.reporting.figures.axes import (
     Along,
     View,
     as_numbers,
@@ -21,6 +17,10 @@ from lmlab.reporting.figures.scales import (
     tick_texts,
     ticks_between,
 )
+from lmlab.reporting.figures.data import Curve, Picture
+from lmlab.reporting.figures.labels import MOST_LABELS, EndLabel, draw, fit
+from lmlab.reporting.figures.lines import beyond_note, draw_line, last_value, mark_best, mark_beyond, span, view_of
+from lmlab.reporting.figures.page import Page, Row, below, empty_picture, left_margin, name_axes, numbered
 from lmlab.reporting.figures.style import FAINT, strokes, styled
 from lmlab.reporting.figures.text import brief, clean
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
+from lmlab.reporting.figures.axes import finite, number, tick_texts, ticks_between
 from lmlab.reporting.figures.data import Curve, Picture
 from lmlab.reporting.figures.lines import FEW
 from lmlab.reporting.figures.page import NAME_ABOVE, Page, Row, below, empty_picture, left_margin, name_axes, set_ticks
-from lmlab.reporting.figures.scales import finite, number, tick_texts, ticks_between
 from lmlab.reporting.figures.style import FAINT, WIDTH, Stroke, strokes, styled
 from lmlab.reporting.figures.text import brief, clean, height, wrapped
 

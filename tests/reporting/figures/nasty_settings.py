@@ -8,7 +8,7 @@ from nasty_data import CLOSE_REFERENCES, INF, LABELS, LONG, MATHS, NAN, UNBROKEN
 
 from lmlab.reporting.figures.data import Curve, Picture
 from lmlab.reporting.figures.frequency_bins import BinLosses, FrequencyBin, frequency_bins
-from lmlab.reporting.figures.gap import Gap, generalisation_gap
+from lmlab.reporting.figures.generalization_gap import GeneralizationGap, generalization_gap
 from lmlab.reporting.figures.grid import Cell
 from lmlab.reporting.figures.heat_map import heat_map
 from lmlab.reporting.figures.parameter import parameter_plot
@@ -70,15 +70,19 @@ RESULTS: dict[str, Callable[[], Picture]] = {
     "ranked none": lambda: ranked_settings([result("a", None), result("b", NAN)]),
 }
 OTHERS: dict[str, Callable[[], Picture]] = {
-    "gap": lambda: generalisation_gap([Gap(f"{i} {LONG}", 1.0, 1.1, 0.9, 1.3, LONG) for i in range(30)]),
-    "gap nasty": lambda: generalisation_gap(
-        [Gap(label, NAN, 1.0 + i, INF, 10.0 ** (5 * i), "overfitting") for i, label in enumerate(LABELS)]
+    "gap": lambda: generalization_gap([GeneralizationGap(f"{i} {LONG}", 1.0, 1.1, 0.9, 1.3, LONG) for i in range(30)]),
+    "gap nasty": lambda: generalization_gap(
+        [GeneralizationGap(label, NAN, 1.0 + i, INF, 10.0 ** (5 * i), "overfitting") for i, label in enumerate(LABELS)]
     ),
-    "gap missing": lambda: generalisation_gap(
-        [Gap("a", None, 1.0, None, None), Gap("b", None, None, None, None), Gap("c", 1.0, NAN, 1.0, 1.0)]
+    "gap missing": lambda: generalization_gap(
+        [
+            GeneralizationGap("a", None, 1.0, None, None),
+            GeneralizationGap("b", None, None, None, None),
+            GeneralizationGap("c", 1.0, NAN, 1.0, 1.0),
+        ]
     ),
-    "gap none": lambda: generalisation_gap([]),
-    "gap one": lambda: generalisation_gap([Gap("a", 1.0, 1.0, 1.0, 1.0)]),
+    "gap none": lambda: generalization_gap([]),
+    "gap one": lambda: generalization_gap([GeneralizationGap("a", 1.0, 1.0, 1.0, 1.0)]),
     "bins": lambda: frequency_bins(
         [FrequencyBin(0, 0, 1), FrequencyBin(1, 9, 10**9), FrequencyBin(10, None, 0)],
         [BinLosses(f"{i} {LONG}", [9.0, 5.0, 2.0]) for i in range(15)],

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from lmlab.reporting.figures.data import Curve
 from lmlab.reporting.figures.frequency_bins import BinLosses, FrequencyBin, frequency_bins
-from lmlab.reporting.figures.gap import Gap, generalisation_gap
+from lmlab.reporting.figures.generalization_gap import GeneralizationGap, generalization_gap
 from lmlab.reporting.figures.gradients import gradient_norms
 from lmlab.reporting.figures.temperatures import Quality, temperature_panels
 
@@ -25,20 +25,20 @@ def horizontal(figure: Figure, axes: int = 0) -> list[float]:
 # Gaps
 
 GAPS = [
-    Gap("fits", 1.5, 1.4, 1.45, 1.41),
-    Gap("overfits", 1.2, 1.3, 0.8, 1.9, "overfitting"),
-    Gap("lost", None, None, None, None),
+    GeneralizationGap("fits", 1.5, 1.4, 1.45, 1.41),
+    GeneralizationGap("overfits", 1.2, 1.3, 0.8, 1.9, "overfitting"),
+    GeneralizationGap("lost", None, None, None, None),
 ]
 
 
 def test_a_gap_goes_from_training_to_validation_twice() -> None:
-    figure = generalisation_gap(GAPS).figure
+    figure = generalization_gap(GAPS).figure
     lines = [tuple(line.get_xdata()) for line in figure.axes[0].get_lines() if len(line.get_xdata()) == 2]
     assert {(1.2, 1.3), (0.8, 1.9), (1.5, 1.4), (1.45, 1.41)} <= set(lines)
 
 
 def test_settings_with_a_gap_come_best_first_with_their_verdict() -> None:
-    picture = generalisation_gap(GAPS)
+    picture = generalization_gap(GAPS)
     assert [t.get_text() for t in picture.figure.axes[0].get_yticklabels()] == ["overfits", "fits"]
     shown = said(picture.figure)
     assert "last 1.9000 overfitting" in shown
@@ -49,7 +49,7 @@ def test_settings_with_a_gap_come_best_first_with_their_verdict() -> None:
 
 
 def test_marks_at_the_last_evaluation_are_hollow() -> None:
-    figure = generalisation_gap(GAPS).figure
+    figure = generalization_gap(GAPS).figure
     first, last = ([line for line in figure.axes[0].get_lines() if list(line.get_xdata()) == [x]] for x in (1.3, 1.9))
     assert first[0].get_markerfacecolor() == first[0].get_markeredgecolor()
     assert last[0].get_markerfacecolor() != last[0].get_markeredgecolor()
@@ -161,4 +161,4 @@ def test_several_runs_have_a_key_and_one_has_none() -> None:
 
 
 def test_a_mark_stands_at_the_best() -> None:
-    assert markers_at(generalisation_gap([Gap("a", 1.5, 1.4, 1.45, 1.41)]).figure, 1.4, 0.13)
+    assert markers_at(generalization_gap([GeneralizationGap("a", 1.5, 1.4, 1.45, 1.41)]).figure, 1.4, 0.13)

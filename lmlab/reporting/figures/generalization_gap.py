@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
+from lmlab.reporting.figures.axes import View, finite, number, results_view
 from lmlab.reporting.figures.data import Picture
 from lmlab.reporting.figures.page import Page, Row, below, empty_picture, name_axes, numbered, set_ticks
-from lmlab.reporting.figures.scales import View, finite, number, results_view
 from lmlab.reporting.figures.style import GRID, INK, MUTED, PAPER, SMALL, TRAINING_STROKE, VALIDATION_STROKE, styled
 from lmlab.reporting.figures.text import brief, shortened, widest, wrapped
 
@@ -21,7 +21,7 @@ _ROW = 0.56
 
 
 @dataclass(frozen=True)
-class Gap:
+class GeneralizationGap:
     """A setting at two moments; figures may be missing.
 
     Args:
@@ -49,8 +49,8 @@ class Gap:
 
 
 @styled()
-def generalisation_gap(
-    gaps: Sequence[Gap],
+def generalization_gap(
+    gaps: Sequence[GeneralizationGap],
     *,
     unit: str = "nats a token",
     title: str = "Training and validation loss, at the best and the last evaluation",
@@ -91,7 +91,7 @@ def generalisation_gap(
     return page.picture(_described(known, unit))
 
 
-def _lines(gap: Gap) -> list[tuple[float, float | None, float | None]]:
+def _lines(gap: GeneralizationGap) -> list[tuple[float, float | None, float | None]]:
     """Place, training and validation of both lines."""
     return [
         (_BEST, gap.training_at_best, gap.validation_at_best),
@@ -99,7 +99,7 @@ def _lines(gap: Gap) -> list[tuple[float, float | None, float | None]]:
     ]
 
 
-def _side_text(gap: Gap) -> tuple[str, str]:
+def _side_text(gap: GeneralizationGap) -> tuple[str, str]:
     """What stands at the right of both lines."""
     best = f"best {number(gap.validation_at_best or 0.0)}"
     if gap.rise is None or gap.validation_at_end is None:
@@ -108,7 +108,7 @@ def _side_text(gap: Gap) -> tuple[str, str]:
     return best, f"{end} {shortened(gap.verdict, _VERDICTS, SMALL, bold=True)}".strip()
 
 
-def _draw_setting(axes: Axes, top: float, gap: Gap, side: tuple[str, str], view: View) -> None:
+def _draw_setting(axes: Axes, top: float, gap: GeneralizationGap, side: tuple[str, str], view: View) -> None:
     axes.axhline(top, color=GRID, linewidth=0.8, zorder=0.5)
     for (offset, training, validation), text, faint in zip(_lines(gap), side, (False, True), strict=True):
         y = top + offset
@@ -143,7 +143,12 @@ def _draw_setting(axes: Axes, top: float, gap: Gap, side: tuple[str, str], view:
         )
 
 
-def _notes(gaps: Sequence[Gap], known: Sequence[Gap], shown: Sequence[Gap], view: View) -> list[str]:
+def _notes(
+    gaps: Sequence[GeneralizationGap],
+    known: Sequence[GeneralizationGap],
+    shown: Sequence[GeneralizationGap],
+    view: View,
+) -> list[str]:
     notes = [
         "Filled: at the best evaluation; hollow: at the last. A model overfits where its hollow validation mark lies "
         "right of the filled one while training goes left. Dropout makes training look worse than it is."
@@ -157,7 +162,7 @@ def _notes(gaps: Sequence[Gap], known: Sequence[Gap], shown: Sequence[Gap], view
     return notes
 
 
-def _described(gaps: Sequence[Gap], unit: str) -> str:
+def _described(gaps: Sequence[GeneralizationGap], unit: str) -> str:
     best = gaps[0]
     told = [
         f"Training against validation loss of {len(gaps)} settings, {unit}: best validation "

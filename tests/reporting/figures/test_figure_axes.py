@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from lmlab.reporting.figures.scales import (
+from lmlab.reporting.figures.axes import (
     as_numbers,
     count,
     is_geometric,
