@@ -12,8 +12,8 @@ from lmlab.reporting.comparison import Comparison, compare
 from lmlab.reporting.diagnostics import diagnostics
 from lmlab.reporting.figures.axes import Along
 from lmlab.reporting.figures.saving import save
+from lmlab.reporting.html import EmbeddedFigure, html_report
 from lmlab.reporting.markdown import Linked, markdown_report
-from lmlab.reporting.page import Drawn, page
 from lmlab.reporting.pictures import FIGURES, Shown, pictures
 from lmlab.reporting.records import RunRecord
 from lmlab.reporting.verdict import Verdict, verdict
@@ -41,7 +41,9 @@ def write_report(records: Sequence[RunRecord], folder: Path, *, along: Along, wa
     drawn = [_saved(one, folder / "figures") for one in shown]
     _remove_others(folder / "figures", {one.name for one in shown})
     made = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
-    html = page(comparison, title=title, made=made, verdict=said, diagnostics=warned, figures=drawn, watching=watching)
+    html = html_report(
+        comparison, title=title, made=made, verdict=said, diagnostics=warned, figures=drawn, watching=watching
+    )
     linked = [Linked(f"figures/{one.name}.png", one.title, f"{one.says} {one.picture.alt}") for one in shown]
     text = markdown_report(
         comparison, title=title, verdict=said, diagnostics=warned, figures=linked, files=("index.html", *TABLES)
@@ -64,9 +66,9 @@ def report_title(comparison: Comparison) -> str:
     return what if count == 1 else f"{what}: {count} runs"
 
 
-def _saved(shown: Shown, folder: Path) -> Drawn:
+def _saved(shown: Shown, folder: Path) -> EmbeddedFigure:
     _, vector = save(shown.picture, folder, shown.name)
-    return Drawn(shown, vector.read_bytes())
+    return EmbeddedFigure(shown, vector.read_bytes())
 
 
 def _remove_others(folder: Path, names: set[str]) -> None:

@@ -11,7 +11,16 @@ from matplotlib.axes import Axes
 from lmlab.reporting.figures.axes import count, finite, number, results_view, tick_texts, ticks_between
 from lmlab.reporting.figures.data import Picture
 from lmlab.reporting.figures.labels import MOST_LABELS, EndLabel, draw, fit
-from lmlab.reporting.figures.page import Page, Row, below, empty_picture, left_margin, name_axes, numbered, set_ticks
+from lmlab.reporting.figures.layout import (
+    Layout,
+    Row,
+    below,
+    empty_picture,
+    left_margin,
+    name_axes,
+    numbered,
+    set_ticks,
+)
 from lmlab.reporting.figures.style import MUTED, WIDTH, Stroke, strokes, styled
 from lmlab.reporting.figures.text import brief, widest, wrapped
 from lmlab.reporting.formatting import occurrences
@@ -93,8 +102,8 @@ def frequency_bins(
     tick_lines = max(name.count("\n") + 1 for name in names)
     notes = [f"{len(known) - len(shown)} more runs are not shown."] if len(shown) < len(known) else []
     notes += _above(bins, shown, view.high)
-    page = Page(title, [Row(max(_PLOT, fitted.total_height), below=below(tick_lines))], notes)
-    axes = page.axes(0, left=left, right=fitted.margin)
+    layout = Layout(title, [Row(max(_PLOT, fitted.total_height), below=below(tick_lines))], notes)
+    axes = layout.axes(0, left=left, right=fitted.margin)
     axes.set_xlim(-0.5, len(bins) - 0.5)
     axes.set_ylim(view.low, view.high)
     set_ticks(axes, "x", range(len(bins)), names)
@@ -107,7 +116,7 @@ def frequency_bins(
     for run, shift, look in zip(shown, shifts, looks, strict=True):
         _draw_run(axes, run, shift, look, view.high)
     draw(axes, fitted)
-    return page.picture(_described(bins, known[:MOST_LABELS], unit))
+    return layout.picture(_described(bins, known[:MOST_LABELS], unit))
 
 
 def _against_the_mean(runs: Sequence[BinLosses], num_bins: int) -> list[BinLosses]:

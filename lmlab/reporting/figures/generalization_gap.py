@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from lmlab.reporting.figures.axes import View, finite, number, results_view
 from lmlab.reporting.figures.data import Picture
-from lmlab.reporting.figures.page import Page, Row, below, empty_picture, name_axes, numbered, set_ticks
+from lmlab.reporting.figures.layout import Layout, Row, below, empty_picture, name_axes, numbered, set_ticks
 from lmlab.reporting.figures.style import GRID, INK, MUTED, PAPER, SMALL, TRAINING_STROKE, VALIDATION_STROKE, styled
 from lmlab.reporting.figures.text import brief, shortened, widest, wrapped
 
@@ -75,8 +75,8 @@ def generalization_gap(
     right = 0.2 + widest([line for side in sides for line in side], SMALL, bold=True)
     key = [(TRAINING_STROKE, "training (dropout on, average since the last evaluation)")]
     key += [(VALIDATION_STROKE, "validation")]
-    page = Page(title, [Row(_ROW * len(shown), above=0.05, below=below())], _notes(gaps, known, shown, view), key)
-    axes = page.axes(0, left=left, right=right)
+    layout = Layout(title, [Row(_ROW * len(shown), above=0.05, below=below())], _notes(gaps, known, shown, view), key)
+    axes = layout.axes(0, left=left, right=right)
     axes.set_xlim(view.low, view.high)
     axes.set_ylim(_ROW * len(shown), 0)
     axes.spines["left"].set_visible(False)
@@ -88,7 +88,7 @@ def generalization_gap(
     name_axes(axes, x=f"loss, {unit}")
     for place, (gap, side) in enumerate(zip(shown, sides, strict=True)):
         _draw_setting(axes, place * _ROW, gap, side, view)
-    return page.picture(_described(known, unit))
+    return layout.picture(_described(known, unit))
 
 
 def _lines(gap: GeneralizationGap) -> list[tuple[float, float | None, float | None]]:

@@ -10,8 +10,17 @@ from matplotlib.axes import Axes
 from lmlab.reporting.figures.axes import Along, finite, log_ticks, number, progress, tick_texts, ticks_between
 from lmlab.reporting.figures.data import Curve, Picture
 from lmlab.reporting.figures.labels import EndLabel, draw, fit
+from lmlab.reporting.figures.layout import (
+    Layout,
+    Row,
+    below,
+    empty_picture,
+    left_margin,
+    name_axes,
+    numbered,
+    set_ticks,
+)
 from lmlab.reporting.figures.lines import FEW, draw_line, last_value, span
-from lmlab.reporting.figures.page import Page, Row, below, empty_picture, left_margin, name_axes, numbered, set_ticks
 from lmlab.reporting.figures.style import COLOURS, DASHES, INK, Stroke, styled
 
 _PLOT, _SHARE_PLOT = 2.7, 0.75  # inches
@@ -62,8 +71,8 @@ def gradient_norms(
     rows = [Row(max(_PLOT, fitted.total_height), below=0.0 if shares else below())]
     rows += [Row(_SHARE_PLOT, below=below())] if shares else []
     left = left_margin([*texts, "100"])
-    page = Page(title, rows, _notes(clipped if shares else None))
-    axes = page.axes(0, left=left, right=fitted.margin)
+    layout = Layout(title, rows, _notes(clipped if shares else None))
+    axes = layout.axes(0, left=left, right=fitted.margin)
     axes.set_xlim(start, end)
     if logarithmic:
         axes.set_yscale("log")
@@ -79,14 +88,14 @@ def gradient_norms(
     draw(axes, fitted)
     if shares and clipped is not None:
         axes.tick_params(labelbottom=False)
-        below_axes = page.axes(1, left=left, right=fitted.margin)
+        below_axes = layout.axes(1, left=left, right=fitted.margin)
         below_axes.set_xlim(start, end)
         below_axes.set_ylim(0, 100)
         numbered(below_axes, "x", start, end, grid=False)
         set_ticks(below_axes, "y", [0, 50, 100], ["0", "50", "100"], grid=True)
         name_axes(below_axes, x=axis.name, y="clipped steps, per cent", left=left)
         _draw_shares(below_axes, clipped, axis.scale)
-    return page.picture(_described(before, clip_at, clipped))
+    return layout.picture(_described(before, clip_at, clipped))
 
 
 def _limits(norms: Sequence[float], clip_at: float | None) -> tuple[float, float, bool]:

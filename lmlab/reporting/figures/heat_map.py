@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from lmlab.reporting.figures.axes import View, counted, number, results_view, tick_texts, ticks_between
 from lmlab.reporting.figures.data import Picture, best_result
 from lmlab.reporting.figures.grid import Cell, Grid, arranged
-from lmlab.reporting.figures.page import Page, Row, below, empty_picture, name_axes, set_ticks
+from lmlab.reporting.figures.layout import Layout, Row, below, empty_picture, name_axes, set_ticks
 from lmlab.reporting.figures.style import COLOURS, FAINT, INK, MUTED, PAPER, SEQUENTIAL, SMALL, WIDTH, ink_on, styled
 from lmlab.reporting.figures.text import brief, clean, height, shortened, size, widest, width, words, wrapped
 
@@ -69,8 +69,8 @@ def heat_map(
     column_labels = _column_labels(grid.columns, column)
     lines = max(label.count("\n") + 1 for label in column_labels)
     notes = _notes(cells, grid, texts, scale)
-    page = Page(title, [Row(row * len(grid.rows), below=below(lines))], notes)
-    axes = page.axes(0, left=left, right=right)
+    layout = Layout(title, [Row(row * len(grid.rows), below=below(lines))], notes)
+    axes = layout.axes(0, left=left, right=right)
     axes.set_xlim(0, len(grid.columns))
     axes.set_ylim(len(grid.rows), 0)
     axes.spines[["left", "bottom"]].set_visible(False)
@@ -82,8 +82,8 @@ def heat_map(
     name_axes(axes, x=grid.column_name, y=grid.row_name, left=left, right=right, tick_lines=lines)
     _draw_cells(axes, grid, scale, texts)
     if bar_ticks:
-        _draw_bar(page, scale, bar_ticks, right=right)
-    return page.picture(_described(cells, grid, what))
+        _draw_bar(layout, scale, bar_ticks, right=right)
+    return layout.picture(_described(cells, grid, what))
 
 
 def _scale(values: Sequence[float]) -> View:
@@ -155,8 +155,8 @@ def _draw_cells(axes: Axes, grid: Grid, scale: View, texts: dict[tuple[str, str]
         )
 
 
-def _draw_bar(page: Page, scale: View, ticks: Sequence[float], *, right: float) -> None:
-    axes = page.axes(0, left=WIDTH - right + _BAR_GAP, right=right - _BAR_GAP - _BAR)
+def _draw_bar(layout: Layout, scale: View, ticks: Sequence[float], *, right: float) -> None:
+    axes = layout.axes(0, left=WIDTH - right + _BAR_GAP, right=right - _BAR_GAP - _BAR)
     edges = np.linspace(scale.low, scale.high, 65)
     axes.pcolormesh(
         [0, 1], edges, ((edges[1:] + edges[:-1]) / 2)[:, None], cmap=_COLOURS, edgecolors="face", linewidth=0.3

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
-from lmlab.reporting.figures.page import inches
+from lmlab.reporting.figures.layout import inches
 from lmlab.reporting.figures.style import DPI, INK, MUTED, PAPER, Stroke
 from lmlab.reporting.figures.text import ELLIPSIS, clean, shortened, size, widest, width, wrapped
 

@@ -19,8 +19,8 @@ from lmlab.reporting.figures.axes import (
 )
 from lmlab.reporting.figures.data import Curve, Picture, Reference
 from lmlab.reporting.figures.labels import EndLabel, along_line, annotate, draw, fit
+from lmlab.reporting.figures.layout import Layout, Row, below, empty_picture, left_margin, name_axes, numbered
 from lmlab.reporting.figures.lines import beyond_note, draw_line, last_value, mark_best, mark_beyond, span, view_of
-from lmlab.reporting.figures.page import Page, Row, below, empty_picture, left_margin, name_axes, numbered
 from lmlab.reporting.figures.references import around, draw_references, fitting, in_words, label, left_out_note
 from lmlab.reporting.figures.style import TRAINING_STROKE, VALIDATION_STROKE, Stroke, styled
 from lmlab.reporting.figures.text import brief
@@ -115,9 +115,9 @@ def _drawn(
     labels += [label(reference) for reference in shown]
     fitted = fit(labels)
     notes = left_out_note(left_out) + beyond_note([(_short(curve), curve) for curve, _ in curves], view)
-    page = Page(title, [Row(max(_PLOT, fitted.total_height), below=below())], notes)
+    layout = Layout(title, [Row(max(_PLOT, fitted.total_height), below=below())], notes)
     left = left_margin(tick_texts(ticks_between(view.low, view.high)))
-    axes = page.axes(0, left=left, right=fitted.margin)
+    axes = layout.axes(0, left=left, right=fitted.margin)
     axes.set_xlim(start, end)
     axes.set_ylim(view.low, view.high)
     numbered(axes, "x", start, end, grid=False)
@@ -129,7 +129,7 @@ def _drawn(
         mark_beyond(axes, curve, view, stroke, scale=axis.scale)
     _name_best(axes, [curve for curve, _ in curves], axis, epochs, quantity, shown)
     draw(axes, fitted)
-    return page.picture(_described(validation, curves[1:], axis, epochs, quantity, references))
+    return layout.picture(_described(validation, curves[1:], axis, epochs, quantity, references))
 
 
 def _short(curve: Curve) -> str:

@@ -21,8 +21,17 @@ from lmlab.reporting.figures.axes import (
 )
 from lmlab.reporting.figures.data import Picture, Reference, Result, best_result
 from lmlab.reporting.figures.labels import EndLabel, draw, fit
+from lmlab.reporting.figures.layout import (
+    Layout,
+    Row,
+    below,
+    empty_picture,
+    left_margin,
+    name_axes,
+    numbered,
+    set_ticks,
+)
 from lmlab.reporting.figures.lines import mark_best
-from lmlab.reporting.figures.page import Page, Row, below, empty_picture, left_margin, name_axes, numbered, set_ticks
 from lmlab.reporting.figures.references import around, draw_references, fitting, in_words, label, left_out_note
 from lmlab.reporting.figures.style import FAINT, PAPER, VALIDATION_STROKE, WIDTH, Stroke, styled
 from lmlab.reporting.figures.text import brief, clean, wrapped
@@ -90,8 +99,8 @@ def parameter_plot(
         names = [wrapped(name, max(room, 0.5), lines=3) for name in names]
     tick_lines = max(name.count("\n") + 1 for name in names)
     row = Row(max(_PLOT, fitted.total_height), below=below(tick_lines))
-    page = Page(title, [row], _notes(results, best, view) + left_out_note(left_out))
-    axes = page.axes(0, left=left, right=fitted.margin)
+    layout = Layout(title, [row], _notes(results, best, view) + left_out_note(left_out))
+    axes = layout.axes(0, left=left, right=fitted.margin)
     if scaled.scale == "log":
         axes.set_xscale("log")
     axes.set_xlim(*scaled.limits())
@@ -104,7 +113,7 @@ def parameter_plot(
     _draw_results(axes, scaled, view)
     _draw_best(axes, place, best)
     draw(axes, fitted)
-    return page.picture(_described(scaled.results, best, parameter, what, references))
+    return layout.picture(_described(scaled.results, best, parameter, what, references))
 
 
 def _scaled(results: Sequence[Result]) -> _Scaled:

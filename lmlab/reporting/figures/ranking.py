@@ -9,7 +9,7 @@ from matplotlib.transforms import offset_copy
 
 from lmlab.reporting.figures.axes import View, number, results_view, with_half_width
 from lmlab.reporting.figures.data import Picture, Result
-from lmlab.reporting.figures.page import Page, Row, below, empty_picture, name_axes, numbered, set_ticks
+from lmlab.reporting.figures.layout import Layout, Row, below, empty_picture, name_axes, numbered, set_ticks
 from lmlab.reporting.figures.style import FAINT, GRID, INK, PAPER, SMALL, VALIDATION_STROKE, styled
 from lmlab.reporting.figures.text import brief, size, widest, wrapped
 
@@ -50,9 +50,9 @@ def ranked_settings(
     ]
     values = [with_half_width(result.value or 0.0, result.half_width) for result in shown]
     rows = [max(_ROW, size(name, SMALL)[1] + 0.08) for name in names]
-    page = Page(title, [Row(sum(rows), above=0.0, below=below())], _notes(results, shown, known, view))
+    layout = Layout(title, [Row(sum(rows), above=0.0, below=below())], _notes(results, shown, known, view))
     left = 0.2 + widest([line for name in names for line in name.split("\n")], SMALL, bold=True)
-    axes = page.axes(0, left=left, right=0.2 + widest(values, SMALL, bold=True))
+    axes = layout.axes(0, left=left, right=0.2 + widest(values, SMALL, bold=True))
     middles = [sum(rows[:i]) + row / 2 for i, row in enumerate(rows)]
     axes.set_xlim(view.low, view.high)
     axes.set_ylim(sum(rows), 0)
@@ -80,7 +80,7 @@ def ranked_settings(
     if best.half_width:
         value = best.value or 0.0
         axes.axvspan(value - best.half_width, value + best.half_width, color=_COLOUR, alpha=0.1, linewidth=0, zorder=1)
-    return page.picture(_described(shown, known, what))
+    return layout.picture(_described(shown, known, what))
 
 
 def _draw_setting(axes: Axes, y: float, result: Result, view: View, *, best: bool) -> None:

@@ -19,8 +19,8 @@ from lmlab.reporting.figures.axes import (
 )
 from lmlab.reporting.figures.data import Curve, Picture
 from lmlab.reporting.figures.labels import MOST_LABELS, EndLabel, draw, fit
+from lmlab.reporting.figures.layout import Layout, Row, below, empty_picture, left_margin, name_axes, numbered
 from lmlab.reporting.figures.lines import beyond_note, draw_line, last_value, mark_best, mark_beyond, span, view_of
-from lmlab.reporting.figures.page import Page, Row, below, empty_picture, left_margin, name_axes, numbered
 from lmlab.reporting.figures.style import FAINT, strokes, styled
 from lmlab.reporting.figures.text import brief, clean
 
@@ -71,11 +71,11 @@ def sweep_curves(
         if (place := last_value(known[i], axis.scale)) is not None
     ]
     fitted = fit(labels, header=f"{clean(parameter)}: lowest loss" if len(parameter) <= _SHORT else "lowest loss")
-    page = Page(
+    layout = Layout(
         title, [Row(max(_PLOT, fitted.total_height), below=below())], _notes(curves, known, chosen, view, seeds)
     )
     left = left_margin(tick_texts(ticks_between(view.low, view.high)))
-    axes = page.axes(0, left=left, right=fitted.margin)
+    axes = layout.axes(0, left=left, right=fitted.margin)
     axes.set_xlim(start, end)
     axes.set_ylim(view.low, view.high)
     numbered(axes, "x", start, end, grid=False)
@@ -90,7 +90,7 @@ def sweep_curves(
     assert index is not None
     mark_best(axes, known[best].x[index] / axis.scale, known[best].y[index], looks[best])
     draw(axes, fitted)
-    return page.picture(_described(known, parameter, best, axis.at(known[best].x[index]), unit))
+    return layout.picture(_described(known, parameter, best, axis.at(known[best].x[index]), unit))
 
 
 def _best_value(curve: Curve) -> float:

@@ -10,8 +10,17 @@ from matplotlib.axes import Axes
 
 from lmlab.reporting.figures.axes import finite, number, tick_texts, ticks_between
 from lmlab.reporting.figures.data import Curve, Picture
+from lmlab.reporting.figures.layout import (
+    NAME_ABOVE,
+    Layout,
+    Row,
+    below,
+    empty_picture,
+    left_margin,
+    name_axes,
+    set_ticks,
+)
 from lmlab.reporting.figures.lines import FEW
-from lmlab.reporting.figures.page import NAME_ABOVE, Page, Row, below, empty_picture, left_margin, name_axes, set_ticks
 from lmlab.reporting.figures.style import FAINT, WIDTH, Stroke, strokes, styled
 from lmlab.reporting.figures.text import brief, clean, height, wrapped
 
@@ -58,10 +67,10 @@ def temperature_panels(qualities: Sequence[Quality], *, title: str = "Samples by
     half = (WIDTH - 0.2) / 2
     key = [(look, brief(run)) for run, look in looks.items()] if len(runs) > 1 else []
     names = [wrapped(quality.name, half - 0.2, lines=2) for quality in known]
-    page = Page(title, [_row(names, row) for row in range(rows)], _notes(known, runs), key)
+    layout = Layout(title, [_row(names, row) for row in range(rows)], _notes(known, runs), key)
     for i, (quality, (low, high), places) in enumerate(zip(known, views, ticks, strict=True)):
         before = i % 2 * half
-        axes = page.axes(i // 2, left=left + before, right=WIDTH - half - before + _BETWEEN - 0.2)
+        axes = layout.axes(i // 2, left=left + before, right=WIDTH - half - before + _BETWEEN - 0.2)
         axes.set_xlim(start, end)
         axes.set_ylim(low, high)
         set_ticks(axes, "x", temperatures, [f"{t:g}" for t in temperatures])
@@ -71,7 +80,7 @@ def temperature_panels(qualities: Sequence[Quality], *, title: str = "Samples by
             axes, x="temperature" if i + 2 >= len(known) else "", y=quality.name, left=left, right=right, y_lines=2
         )
         _draw(axes, quality, looks)
-    return page.picture(_described(known, runs))
+    return layout.picture(_described(known, runs))
 
 
 def _row(names: Sequence[str], row: int) -> Row:

@@ -10,7 +10,7 @@ import pytest
 from figure_checks import drawn_texts, problems
 
 from lmlab.reporting.figures.labels import EndLabel, along_line, annotate, draw, fit, spread
-from lmlab.reporting.figures.page import Page, Row
+from lmlab.reporting.figures.layout import Layout, Row
 from lmlab.reporting.figures.style import Stroke, styled
 
 STROKE = Stroke("#0072B2")
@@ -72,20 +72,20 @@ def test_a_value_is_never_shortened() -> None:
 
 
 @styled()
-def labelled(labels: list[EndLabel]) -> Page:
+def labelled(labels: list[EndLabel]) -> Layout:
     fitted = fit(labels)
-    page = Page("Title", [Row(max(2.0, fitted.total_height))])
-    axes = page.axes(0, left=0.5, right=fitted.margin)
+    layout = Layout("Title", [Row(max(2.0, fitted.total_height))])
+    axes = layout.axes(0, left=0.5, right=fitted.margin)
     axes.set_xticks([])
     axes.set_yticks([])
     draw(axes, fitted)
-    return page
+    return layout
 
 
 def test_each_label_has_a_leader_to_its_line_and_its_marker() -> None:
-    page = labelled([EndLabel("one", 0.5, 0.5, Stroke("#0072B2", marker="s")), EndLabel("two", 1.0, 0.5, STROKE)])
-    assert problems(page.figure) == []
-    axes = page.figure.axes[0]
+    layout = labelled([EndLabel("one", 0.5, 0.5, Stroke("#0072B2", marker="s")), EndLabel("two", 1.0, 0.5, STROKE)])
+    assert problems(layout.figure) == []
+    axes = layout.figure.axes[0]
     leaders = [line for line in axes.lines if len(line.get_xdata()) == 3]
     assert sorted(line.get_xdata()[0] for line in leaders) == pytest.approx([0.5, 1.0])
     assert [line.get_ydata()[0] for line in leaders] == pytest.approx([0.5, 0.5])
@@ -93,9 +93,9 @@ def test_each_label_has_a_leader_to_its_line_and_its_marker() -> None:
 
 
 def test_a_label_of_a_line_that_left_the_view_stands_at_the_edge() -> None:
-    page = labelled([EndLabel("above", 1.0, 50.0, STROKE), EndLabel("below", 1.0, -50.0, STROKE)])
-    boxes = {drawn.text: drawn.box for drawn in drawn_texts(page.figure)}
-    axes = page.figure.axes[0].get_window_extent()
+    layout = labelled([EndLabel("above", 1.0, 50.0, STROKE), EndLabel("below", 1.0, -50.0, STROKE)])
+    boxes = {drawn.text: drawn.box for drawn in drawn_texts(layout.figure)}
+    axes = layout.figure.axes[0].get_window_extent()
     assert boxes["above"].y1 == pytest.approx(axes.y1, abs=0.2 * 150)
     assert boxes["below"].y0 == pytest.approx(axes.y0, abs=0.2 * 150)
 
@@ -103,7 +103,7 @@ def test_a_label_of_a_line_that_left_the_view_stands_at_the_edge() -> None:
 @styled()
 def annotated(obstacles: np.ndarray, *, y: float = 0.5) -> tuple[float, float]:
     """The middle of a note for (0.5, y), in the units of the axes."""
-    axes = Page("", [Row(3.0)]).axes(0, left=1.0, right=1.0)
+    axes = Layout("", [Row(3.0)]).axes(0, left=1.0, right=1.0)
     annotate(axes, 0.5, y, "note", obstacles)
     box = axes.texts[0].get_window_extent(axes.figure.canvas.get_renderer())
     assert not box.contains(*axes.transData.transform((0.5, y)))
@@ -128,7 +128,7 @@ def test_a_note_does_not_hide_its_own_point_at_the_edge() -> None:
 
 
 def test_points_along_a_line_leave_no_gap_and_stop_at_the_edge() -> None:
-    axes = Page("", [Row(3.0)]).axes(0, left=1.0, right=1.0)
+    axes = Layout("", [Row(3.0)]).axes(0, left=1.0, right=1.0)
     points = along_line(axes, np.array([0.0, 1.0, np.nan]), np.array([0.0, 1e9, 1.0]))
     assert points[:, 1].max() <= 1.0 + 1e-9
     pixels = axes.transData.transform(points)

@@ -43,7 +43,7 @@ def below(lines: int = 1, *, named: bool = True) -> float:
     return _TICK_PAD + height(lines) + (0.06 + height(1) if named else 0.0) + 0.04
 
 
-class Page:
+class Layout:
     """Lays a figure out from the top down.
 
     Args:
@@ -120,7 +120,7 @@ _CHIP = 0.36
 
 def empty_picture(title: str, why: str) -> Picture:
     """A page that says why there is nothing to show."""
-    return Page(title, [], [why]).picture(f"{title}. {why}")
+    return Layout(title, [], [why]).picture(f"{title}. {why}")
 
 
 def _flowed(key: Sequence[tuple[Stroke, str]], room: float) -> list[tuple[Stroke, str, float, int]]:

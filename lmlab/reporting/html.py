@@ -43,7 +43,7 @@ MOST_CHARACTERS = 2_000
 MOST_FOLDERS = 200
 
 
-class Drawn(NamedTuple):
+class EmbeddedFigure(NamedTuple):
     """A figure with its SVG, as it stands in the page.
 
     Args:
@@ -55,14 +55,14 @@ class Drawn(NamedTuple):
     svg: bytes
 
 
-def page(
+def html_report(
     comparison: Comparison,
     *,
     title: str,
     made: str,
     verdict: Verdict,
     diagnostics: Sequence[Diagnostic],
-    figures: Sequence[Drawn],
+    figures: Sequence[EmbeddedFigure],
     watching: bool = False,
 ) -> str:
     """The whole page; every text from a corpus, a sample or a setting is escaped.
@@ -115,7 +115,7 @@ def page(
     return environment.get_template("report.html.j2").render(values)
 
 
-def _figure(drawn: Drawn) -> dict[str, Any]:
+def _figure(drawn: EmbeddedFigure) -> dict[str, Any]:
     width, height = drawn.shown.picture.figure.get_size_inches()
     return {
         "name": drawn.shown.name,

@@ -13,7 +13,7 @@ import pytest
 from made_sweeps import evaluations, made_run, resolved
 
 from lmlab.reporting.discovery import find_records
-from lmlab.reporting.page import SURPRISE, _surprise
+from lmlab.reporting.html import SURPRISE, _surprise
 from lmlab.reporting.pictures import FIGURES
 from lmlab.reporting.report import TABLES, write_report
 
