@@ -25,8 +25,8 @@ class Condition:
         label: short and unique among the conditions.
         settings: full names and values of the settings in which the conditions differ.
         runs: one for each seed.
-        gap_to_best: how much worse than the best condition this one is, in the figure by which they are ranked; None
-            for the best itself, without a ranking, or if a figure is not finite.
+        gap_to_best: how much worse than the best condition this one is, in the metric by which they are ranked; None
+            for the best itself, without a ranking, or if a metric is not finite.
     """
 
     place: int | None
@@ -35,9 +35,9 @@ class Condition:
     runs: tuple[RunRecord, ...]
     gap_to_best: Difference | None
 
-    def mean(self, figure: str) -> Estimate:
-        """Returns the mean of a figure of the summary over the seeds; infinite if it is not finite for one of them."""
-        return _as_sweep_condition(self).mean(figure)
+    def mean(self, metric: str) -> Estimate:
+        """Returns the mean of a metric of the summary over the seeds; infinite if it is not finite for one of them."""
+        return _as_sweep_condition(self).mean(metric)
 
     @property
     def nats(self) -> Estimate:
@@ -63,7 +63,7 @@ class Comparison:
         records: in the order in which they were found.
         settings: for each record, its values of the settings in which the records differ, and of `seed`.
         conditions: the finished runs by condition, the best first.
-        figure: by which the conditions are ranked, ``val/nats_per_token`` or ``val/bits_per_char``; None if they cannot
+        metric: by which the conditions are ranked, ``val/nats_per_token`` or ``val/bits_per_char``; None if they cannot
             be ranked.
         note: why they are not ranked by nats; empty if they are.
         duplicates: finished runs with the same settings and seed as a later run, which counts instead.
@@ -72,7 +72,7 @@ class Comparison:
     records: tuple[RunRecord, ...]
     settings: tuple[Values, ...]
     conditions: tuple[Condition, ...]
-    figure: str | None
+    metric: str | None
     note: str
     duplicates: tuple[RunRecord, ...]
 
@@ -88,15 +88,15 @@ class Comparison:
 
     @property
     def best(self) -> Condition | None:
-        """The best condition; None without a ranking, or if its figure is not finite."""
-        condition = self.conditions[0] if self.conditions and self.figure is not None else None
-        return condition if condition is not None and math.isfinite(condition.mean(self.figure or NATS).mean) else None
+        """The best condition; None without a ranking, or if its metric is not finite."""
+        condition = self.conditions[0] if self.conditions and self.metric is not None else None
+        return condition if condition is not None and math.isfinite(condition.mean(self.metric or NATS).mean) else None
 
     @property
     def shown(self) -> RunRecord | None:
         """The run whose curves and texts are shown: the best of the best condition, or else the first with a curve."""
         if self.best is not None:
-            return min(self.best.runs, key=lambda record: record.figure(self.figure or NATS) or math.inf)
+            return min(self.best.runs, key=lambda record: record.metric(self.metric or NATS) or math.inf)
         return next((record for record in self.records if record.history), None)
 
     @property
@@ -158,17 +158,17 @@ def compare(records: Sequence[RunRecord]) -> Comparison:
     conditions = []
     for place, found in enumerate(ranking.conditions, 1):
         runs = tuple(by_folder[job.folder] for job in found.jobs)
-        values = found.values(ranking.figure) if ranking.figure is not None else []
+        values = found.values(ranking.metric) if ranking.metric is not None else []
         best = values if place == 1 else best
         gap_to_best = difference(best, values) if place > 1 and best and values else None
-        ranked = place if ranking.figure is not None else None
+        ranked = place if ranking.metric is not None else None
         label = labels[runs[0].folder] or _common_label(runs)
         conditions.append(Condition(ranked, label, found.settings, runs, gap_to_best))
     return Comparison(
         records=tuple(records),
         settings=tuple(settings),
         conditions=tuple(conditions),
-        figure=ranking.figure,
+        metric=ranking.metric,
         note=ranking.note,
         duplicates=tuple(records[i] for i in duplicates),
     )
@@ -180,7 +180,7 @@ def by_text(comparison: Comparison) -> list[Comparison]:
     Returns:
         A comparison for each text with several conditions; empty if the runs were ranked all together.
     """
-    if comparison.figure is not None:
+    if comparison.metric is not None:
         return []
     groups: dict[str, list[RunRecord]] = {}
     for record in comparison.finished:

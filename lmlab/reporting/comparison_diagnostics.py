@@ -34,7 +34,7 @@ def _evaluated(comparison: Comparison) -> Diagnostic | None:
     records = comparison.finished
     texts, protocols = _different(records, "text_fingerprint"), _different(records, "fingerprint")
     known = all(record.summary.get("text_fingerprint") and record.summary.get("fingerprint") for record in records)
-    if comparison.figure is None:
+    if comparison.metric is None:
         text = f"The runs were evaluated on {texts} different texts. " if known else "On what text some of the "
         text += "" if known else "runs were evaluated is not recorded. "
         text += "A text can be easier than another, so nothing can be said about which model is better, and the "
@@ -43,7 +43,7 @@ def _evaluated(comparison: Comparison) -> Diagnostic | None:
         return Diagnostic("different-text", "alarm", "Different texts", text, remedy)
     if protocols <= 1:
         return None
-    sizes = sorted({int(size) for r in records if (size := r.figure("vocabulary_size")) is not None})
+    sizes = sorted({int(size) for r in records if (size := r.metric("vocabulary_size")) is not None})
     why = f"vocabularies of {listing([f'{size:,}' for size in sizes], 4)} entries" if len(sizes) > 1 else ""
     why = why or "different vocabularies or evaluation settings (evaluation.num_streams, end tokens)"
     text = f"The runs read the same text with {why}. A token is not the same thing in each, so their perplexities and "
@@ -56,7 +56,7 @@ _BITS_REMEDY = "Look at bits per character only, or train all with the same toke
 
 def _trained_on(comparison: Comparison) -> Diagnostic | None:
     found = _different(comparison.finished, "train_fingerprint")
-    if found <= 1 or comparison.figure is None:
+    if found <= 1 or comparison.metric is None:
         return None
     text = f"The runs were trained on {found} different texts, though they were evaluated on the same one. A "
     text += "difference between them may come from the text and not from the settings."
@@ -163,8 +163,8 @@ def _steps(comparison: Comparison) -> Diagnostic | None:
     last = [record.history[-1].get("step", 0.0) for record in comparison.finished if record.history]
     if len(comparison.conditions) < 2 or not last or min(last) <= 0 or max(last) < MUCH_LARGER * min(last):
         return None
-    known = all(record.figure("num_train_tokens") for record in comparison.finished)
-    if comparison.figure != NATS or not known or spread(comparison, "num_train_tokens") is not None:
+    known = all(record.metric("num_train_tokens") for record in comparison.finished)
+    if comparison.metric != NATS or not known or spread(comparison, "num_train_tokens") is not None:
         return None
     text = f"The runs read equally many tokens, in {count(min(last))} to {count(max(last))} steps. More and smaller "
     text += "steps often learn faster at first, so a difference may come from the number of steps and not from how "
@@ -174,9 +174,9 @@ def _steps(comparison: Comparison) -> Diagnostic | None:
 
 
 def _unknown_in_bits(comparison: Comparison) -> Diagnostic | None:
-    rates = {r: r.figure("val/unk_rate") or 0.0 for r in comparison.finished}
+    rates = {r: r.metric("val/unk_rate") or 0.0 for r in comparison.finished}
     found = [record for record, rate in rates.items() if rate > UNK_SEEN]
-    if comparison.figure != BITS or not found:
+    if comparison.metric != BITS or not found:
         return None
     where, most = name_runs(comparison, found), percent(max(rates.values()))
     text = f"In {where} up to {most} of the tokens are <unk>. What an unknown word was need not be "

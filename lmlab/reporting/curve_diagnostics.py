@@ -71,12 +71,12 @@ def _non_finite(comparison: Comparison) -> Diagnostic | None:
             return record.reason if matched else None
         last = diverged(record)
         if last is not None:
-            guessing = math.log(record.figure("vocabulary_size") or 1)
+            guessing = math.log(record.metric("vocabulary_size") or 1)
             return f"{last[NATS]:,.1f} nats per token at the end, where guessing has {number(guessing)}"
         row = first_non_finite(record.history)
         if row is not None:
             return f"first seen at the evaluation after step {row.get('step', 0):,.0f}"
-        absent = record.status == "finished" and record.figure(NATS) is None
+        absent = record.status == "finished" and record.metric(NATS) is None
         return "its summary has no validation loss" if absent else None
 
     found = find_affected(comparison, seen)
@@ -184,7 +184,7 @@ def _still_falling(comparison: Comparison) -> Diagnostic | None:
 
 def _baseline(comparison: Comparison) -> Diagnostic | None:
     def seen(record: RunRecord) -> tuple[float, float, str] | None:
-        figures, nats = record.summary.get("val/baselines"), record.figure(NATS)
+        figures, nats = record.summary.get("val/baselines"), record.metric(NATS)
         if not isinstance(figures, dict) or nats is None:
             return None
         known = {name: value for name in figures if (value := finite(figures[name])) is not None}

@@ -55,7 +55,7 @@ def diagnose_curve(record: RunRecord) -> CurveDiagnosis | None:
 
 def diverged(record: RunRecord) -> Row | None:
     """Returns the last evaluation if both its losses are clearly worse than guessing uniformly; otherwise None."""
-    size = record.figure("vocabulary_size")
+    size = record.metric("vocabulary_size")
     if not record.history or size is None or size < 1:
         return None
     last = record.history[-1]

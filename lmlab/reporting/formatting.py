@@ -48,16 +48,16 @@ def plural(size: int, noun: str) -> str:
     return f"{size:,} {noun}{'' if size == 1 else 's'}"
 
 
-def unit(figure: str | None) -> str:
-    """Of a figure that ranks."""
-    return "bits per character" if figure == BITS else "nats per token"
+def unit(metric: str | None) -> str:
+    """Returns the unit of a metric by which runs are ranked."""
+    return "bits per character" if metric == BITS else "nats per token"
 
 
-def measured(value: Estimate, figure: str | None) -> str:
+def measured(value: Estimate, metric: str | None) -> str:
     """`1.8730 ± 0.0147 nats per token (perplexity 6.508)`; bits per character have no perplexity."""
     width = "" if value.half_width is None else f" ± {number(value.half_width)}"
-    suffix = "" if figure == BITS else f" (perplexity {perplexity(value.mean)})"
-    return f"{number(value.mean)}{width} {unit(figure)}{suffix}"
+    suffix = "" if metric == BITS else f" (perplexity {perplexity(value.mean)})"
+    return f"{number(value.mean)}{width} {unit(metric)}{suffix}"
 
 
 def interval(value: Difference) -> str:

@@ -44,14 +44,14 @@ def fewest_seeds(comparison: Comparison) -> int:
     return min((len(condition.runs) for condition in comparison.conditions), default=0)
 
 
-def spread(comparison: Comparison, figure: str) -> tuple[float, float] | None:
-    """Returns the smallest and largest value of a figure among the finished runs; None if they are about equal.
+def spread(comparison: Comparison, metric: str) -> tuple[float, float] | None:
+    """Returns the smallest and largest value of a metric among the finished runs; None if they are about equal.
 
     Numbers of tokens are only compared if the tokens themselves are the same, that is, if the vocabulary is.
     """
-    if figure == "num_train_tokens" and comparison.figure == BITS:
+    if metric == "num_train_tokens" and comparison.metric == BITS:
         return None
-    values = [value for record in comparison.finished if (value := record.figure(figure)) is not None and value > 0]
+    values = [value for record in comparison.finished if (value := record.metric(metric)) is not None and value > 0]
     if not values or max(values) <= _UNEQUAL * min(values):
         return None
     return min(values), max(values)
@@ -65,9 +65,9 @@ def limitations(comparison: Comparison) -> list[str]:
     """
     found: list[str] = []
     several = len(comparison.conditions) > 1
-    if comparison.figure is None:
+    if comparison.metric is None:
         return [_NOT_GENERAL.format("order")]
-    if comparison.figure == BITS:
+    if comparison.metric == BITS:
         found.append(
             "Which model has the lower perplexity: their tokens are not the same, so perplexities do not compare."
         )

@@ -71,21 +71,21 @@ def pictures(comparison: Comparison, *, along: Along) -> list[Shown]:
         comparison: of at least one run.
         along: what learning curves go along.
     """
-    found = list(_of_all(comparison, along)) if len(comparison.conditions) > 1 and comparison.figure else []
+    found = list(_of_all(comparison, along)) if len(comparison.conditions) > 1 and comparison.metric else []
     record = comparison.shown
     return [*found, *(_of_one(comparison, record, along) if record is not None else [])]
 
 
 def _of_all(comparison: Comparison, along: Along) -> Iterator[Shown]:
-    figure = comparison.figure or NATS
-    words, short = f"validation loss, {unit(figure)}", comparison.short
+    metric = comparison.metric or NATS
+    words, short = f"validation loss, {unit(metric)}", comparison.short
     parameter = ", ".join(short[name] for name in comparison.names) or "run"
     curves = [
-        curve for condition in comparison.conditions if (curve := _mean_curve(condition, figure, along)) is not None
+        curve for condition in comparison.conditions if (curve := _mean_curve(condition, metric, along)) is not None
     ]
     if curves:
         seeds = max(len(condition.runs) for condition in comparison.conditions)
-        picture = sweep_curves(curves, parameter=parameter, along=along, unit=unit(figure), seeds=seeds)
+        picture = sweep_curves(curves, parameter=parameter, along=along, unit=unit(metric), seeds=seeds)
         says = "Lower is better. Where a line turns up again, the cautions say whether it overfitted."
         yield Shown("curves", f"Validation loss along training, by {parameter}", says, picture)
     names = comparison.names
@@ -93,15 +93,15 @@ def _of_all(comparison: Comparison, along: Along) -> Iterator[Shown]:
         picture = heat_map(_grid(comparison), row_name=short[names[0]], column_name=short[names[1]], what=words)
         yield Shown("heat_map", f"{short[names[0]]} against {short[names[1]]}", "Darker is better.", picture)
     if len(names) == 1:
-        results = [_result(condition, condition.settings[names[0]], figure) for condition in comparison.conditions]
+        results = [_result(condition, condition.settings[names[0]], metric) for condition in comparison.conditions]
         picture = parameter_plot(results, parameter=short[names[0]], what=words, references=_references(comparison))
         says = "The best validation loss of each setting; the table says which differences are real."
         yield Shown("parameter", f"Best loss by {short[names[0]]}", says, picture)
     else:
-        results = [_result(condition, condition.label, figure) for condition in comparison.conditions]
+        results = [_result(condition, condition.label, metric) for condition in comparison.conditions]
         says = "The best validation loss of each setting, the best at the top."
         yield Shown("ranking", "Settings in order", says, ranked_settings(results, what=words))
-    gaps = _generalization_gaps(comparison) if figure == NATS else []
+    gaps = _generalization_gaps(comparison) if metric == NATS else []
     if gaps:
         says = (
             "How far validation lies above training, at the best and at the last evaluation. A gap that widens while "
@@ -124,14 +124,14 @@ def _of_one(comparison: Comparison, record: RunRecord, along: Along) -> Iterator
         picture = learning_curves(validation, training, along=along, epochs=epochs, references=_references_of(record))
         says = "The training figure is an average over the time before, when the weights were older"
         says += ", with dropout on, so it may lie above validation." if label == TRAINING else "."
-        if record.figure("val/source_nats_per_token") is not None:
+        if record.metric("val/source_nats_per_token") is not None:
             says += " The source's line is of the validation strings, and no honest model ends below it but by chance; "
             says += "the training strings are others, so the training line may."
         yield Shown("learning_curves", f"Learning curves{of}", says, picture)
         validation = _curve(VALIDATION, rows, "val/error_rate", along)
         picture = error_rates(validation, _curve(label, rows, "train/error_rate", along), along=along, epochs=epochs)
         says = "The share of tokens that were not ranked first."
-        if record.figure("val/source_nats_per_token") is not None:
+        if record.metric("val/source_nats_per_token") is not None:
             says += " What the source decides by chance nobody predicts, so this does not fall to 0."
         yield Shown("error_rate", f"Error rate{of}", says, picture)
     if any("grad_norm" in row for row in rows):
@@ -198,7 +198,7 @@ def _curve(label: str, rows: Sequence[Row], column: str, along: Along) -> Curve:
     return Curve(label, x, [row.get(column, math.nan) for row in rows])
 
 
-def _mean_curve(condition: Condition, figure: str, along: Along) -> Curve | None:
+def _mean_curve(condition: Condition, metric: str, along: Along) -> Curve | None:
     """The mean over the seeds with its interval, as far as all of them were evaluated at the same places."""
     histories = [record.history for record in condition.runs if record.history]
     if not histories:
@@ -206,7 +206,7 @@ def _mean_curve(condition: Condition, figure: str, along: Along) -> Curve | None
     shortest = min(map(len, histories))
     x, y, low, high = [], [], [], []
     for rows in zip(*(history[:shortest] for history in histories), strict=True):
-        values = [row.get(figure, math.nan) for row in rows]
+        values = [row.get(metric, math.nan) for row in rows]
         x.append(sum(row.get(_COLUMN[along], math.nan) for row in rows) / len(rows))
         found = estimate(values) if all(map(math.isfinite, values)) else None
         half = (found.half_width or 0.0) if found else math.nan
@@ -217,22 +217,22 @@ def _mean_curve(condition: Condition, figure: str, along: Along) -> Curve | None
     return Curve(condition.label, x, y, low if several else None, high if several else None)
 
 
-def _result(condition: Condition, label: str, figure: str) -> Result:
-    mean = condition.mean(figure)
-    seeds = [value for record in condition.runs if (value := record.figure(figure)) is not None]
+def _result(condition: Condition, label: str, metric: str) -> Result:
+    mean = condition.mean(metric)
+    seeds = [value for record in condition.runs if (value := record.metric(metric)) is not None]
     value = mean.mean if math.isfinite(mean.mean) else None
     return Result(label, value, mean.half_width, tuple(seeds) if len(seeds) > 1 else ())
 
 
 def _grid(comparison: Comparison) -> list[Cell]:
     rows, columns = comparison.names
-    figure = comparison.figure or NATS
+    metric = comparison.metric or NATS
     found = {}
     for record in comparison.unfinished:
         values = comparison.settings_of(record)
         found[values[rows], values[columns]] = Cell(values[rows], values[columns], None, None, record.status)
     for condition in comparison.conditions:
-        mean = condition.mean(figure)
+        mean = condition.mean(metric)
         value = mean.mean if math.isfinite(mean.mean) else None
         place = condition.settings[rows], condition.settings[columns]
         found[place] = Cell(*place, value, mean.half_width, "" if value is not None else "no number")
@@ -242,7 +242,7 @@ def _grid(comparison: Comparison) -> list[Cell]:
 def _references(comparison: Comparison) -> list[Reference]:
     """Of the best run, where the same lines hold for all: same text and vocabulary."""
     best = comparison.shown
-    return [] if best is None or comparison.figure == BITS else _references_of(best)
+    return [] if best is None or comparison.metric == BITS else _references_of(best)
 
 
 def _references_of(record: RunRecord) -> list[Reference]:
@@ -251,7 +251,7 @@ def _references_of(record: RunRecord) -> list[Reference]:
     if isinstance(baselines, dict):
         values = ((str(name), value) for name, value in baselines.items() if isinstance(value, int | float))
         found = [Reference(baseline_words(name), float(value)) for name, value in values]
-    source = record.figure("val/source_nats_per_token")
+    source = record.metric("val/source_nats_per_token")
     if source is not None:
         found.append(Reference("floor: the source itself on these strings", source, floor=True))
     return found

@@ -65,8 +65,8 @@ class RunRecord:
         listed = self.summary.get("warnings")
         return [_clean(str(warning)) for warning in listed] if isinstance(listed, list) else []
 
-    def figure(self, name: str) -> float | None:
-        """A figure of the summary; None where it is absent or no finite number."""
+    def metric(self, name: str) -> float | None:
+        """Returns a metric of the summary; None if it is missing or not finite."""
         return finite(self.summary.get(name))
 
     @cached_property

@@ -51,23 +51,23 @@ class Table:
 
 def settings_table(comparison: Comparison) -> Table:
     """The settings with their results, the best first; in no order where they cannot be ranked."""
-    ranked = comparison.figure is not None
+    ranked = comparison.metric is not None
     names = comparison.names
     repeated = any(len(condition.runs) > 1 for condition in comparison.conditions)
     known = [name for name in _COLUMNS if _is_known(comparison, name)]
     # What decides stands first: on a narrow screen the rest is scrolled to.
-    decisive = (BITS,) if comparison.figure == BITS else _FIRST
+    decisive = (BITS,) if comparison.metric == BITS else _FIRST
     first, rest = [name for name in known if name in decisive], [name for name in known if name not in decisive]
-    if comparison.figure == BITS:  # of other tokens in each run
+    if comparison.metric == BITS:  # of other tokens in each run
         rest = [name for name in rest if not name.endswith(("nats_per_token", "perplexity", "error_rate"))]
     compared = ranked and len(comparison.conditions) > 1
     header = [*(["place"] if ranked else []), *(comparison.short[name] for name in names)]
     header = header if names else [*header, "runs"]
     words = len(header)
     header += [*(["seeds"] if repeated else []), *(_COLUMNS[name] for name in first)]
-    unit = "bits per character" if comparison.figure == BITS else "nats per token"
+    unit = "bits per character" if comparison.metric == BITS else "nats per token"
     header += [f"behind the best ({unit})", "is that real?"] if compared else []
-    trained = comparison.figure != BITS and any(
+    trained = comparison.metric != BITS and any(
         TRAIN in row for record in comparison.finished for row in record.history[:1]
     )
     header += ["curve", *(["training loss then (nats per token)"] if trained else [])]
@@ -98,10 +98,10 @@ def unfinished_table(comparison: Comparison) -> Table:
 
 def figures_table(record: RunRecord) -> Table:
     """The figures of one run on its validation and test text, and what they are judged by."""
-    splits = [split for split in ("val", "test") if record.figure(f"{split}/nats_per_token") is not None]
+    splits = [split for split in ("val", "test") if record.metric(f"{split}/nats_per_token") is not None]
     rows = []
     for name, words in _FIGURES.items():
-        values = [record.figure(f"{split}/{name}") for split in splits]
+        values = [record.metric(f"{split}/{name}") for split in splits]
         if any(value is not None for value in values):
             rows.append((words, *(NOTHING if v is None else _shown(name, Estimate(v, None, 1)) for v in values)))
     known = [record.summary.get(f"{split}/baselines") for split in splits]
@@ -143,7 +143,7 @@ def checkpoint_table(record: RunRecord) -> Table:
 def frequency_bin_table(comparison: Comparison) -> Table:
     """The loss by how often a word occurs in the training text: of each setting's first seed, the best first."""
     records = [condition.runs[0] for condition in comparison.conditions] or list(comparison.records)
-    alike = comparable_bins(records if len(records) == 1 or comparison.figure is not None else [])
+    alike = comparable_bins(records if len(records) == 1 or comparison.metric is not None else [])
     rows = [
         (comparison.label(record) or record.label, *(number(group.nats_per_token) for group in found))
         for record, found in alike

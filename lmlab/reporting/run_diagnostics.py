@@ -54,7 +54,7 @@ def _leak(comparison: Comparison) -> Diagnostic | None:
 
 def _unknown(comparison: Comparison) -> Diagnostic | None:
     def seen(record: RunRecord) -> float | None:
-        rates = [record.figure(f"{split}/unk_rate") or 0.0 for split in ("val", "test")]
+        rates = [record.metric(f"{split}/unk_rate") or 0.0 for split in ("val", "test")]
         rates.append(first_number(own_warning(record, "unknown tokens") or "") or 0.0)
         return max(rates) if max(rates) > UNK_ALARM else None
 
@@ -74,7 +74,7 @@ def _unknown(comparison: Comparison) -> Diagnostic | None:
 
 def _coverage(comparison: Comparison) -> Diagnostic | None:
     def seen(record: RunRecord) -> float | None:
-        share = record.figure("vector_coverage")
+        share = record.metric("vector_coverage")
         matches = (_VECTORS.search(warning) for warning in record.warnings)
         share = next((float(match[1]) / 100 for match in matches if match), share)
         return share if share is not None and share < COVERAGE_ALARM else None

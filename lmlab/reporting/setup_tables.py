@@ -72,7 +72,7 @@ def architecture_table(comparison: Comparison) -> Table:
         cells = (NOTHING if size is None else count(size) for size in sizes)
         frozen = " (frozen)" if given.get("trained") is False else ""
         rows.append((f"{given.get('part', NOTHING)}{frozen}", *cells))
-    total = record.figure("num_parameters")
+    total = record.metric("num_parameters")
     if rows and total is not None:
         rows.append(("all", NOTHING, NOTHING, count(total)))
     of = f" of {comparison.label(record)}" if len(comparison.records) > 1 else ""
@@ -98,7 +98,7 @@ def setup_table(comparison: Comparison) -> Table:
 
 
 def _costs(record: RunRecord) -> list[tuple[str, str]]:
-    known = {name: record.figure(name) for name in _COSTS}
+    known = {name: record.metric(name) for name in _COSTS}
     return [
         (words, percent(value) if name == "vector_coverage" else compact(value) if value >= 1e6 else count(value))
         for name, words in _COSTS.items()

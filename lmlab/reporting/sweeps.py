@@ -73,14 +73,14 @@ class SweepCondition:
     settings: dict[str, str]
     jobs: tuple[Job, ...]
 
-    def mean(self, figure: str) -> Estimate:
-        """Returns the mean of a figure over the seeds; infinite if it is not finite for one of them."""
-        values = self.values(figure)
+    def mean(self, metric: str) -> Estimate:
+        """Returns the mean of a metric over the seeds; infinite if it is not finite for one of them."""
+        values = self.values(metric)
         return estimate(values) if values else Estimate(math.inf, None, len(self.jobs))
 
-    def values(self, figure: str) -> list[float]:
-        """Returns the figure of each seed; empty if it is not finite for one of them."""
-        values = [_number(job.summary.get(figure)) for job in self.jobs]
+    def values(self, metric: str) -> list[float]:
+        """Returns the metric of each seed; empty if it is not finite for one of them."""
+        values = [_number(job.summary.get(metric)) for job in self.jobs]
         return values if all(map(math.isfinite, values)) else []
 
 
@@ -90,12 +90,12 @@ class Ranking:
 
     Args:
         conditions: the best first.
-        figure: by which they are ranked; None if they cannot be compared at all.
+        metric: by which they are ranked; None if they cannot be compared at all.
         note: why they are not ranked by perplexity; empty if they are.
     """
 
     conditions: tuple[SweepCondition, ...]
-    figure: str | None
+    metric: str | None
     note: str
 
 
@@ -173,8 +173,8 @@ def rank(jobs: Sequence[Job]) -> Ranking:
     )
 
 
-def _ordered(conditions: Sequence[SweepCondition], figure: str) -> tuple[SweepCondition, ...]:
-    return tuple(sorted(conditions, key=lambda condition: condition.mean(figure).mean))
+def _ordered(conditions: Sequence[SweepCondition], metric: str) -> tuple[SweepCondition, ...]:
+    return tuple(sorted(conditions, key=lambda condition: condition.mean(metric).mean))
 
 
 def _all_same(jobs: Sequence[Job], fingerprint: str) -> bool:
@@ -216,9 +216,9 @@ def results_csv(
     places: list[tuple[int | None, Job]] = [
         (place, job)
         for place, condition in enumerate(ranking.conditions, 1)
-        for job in sorted(condition.jobs, key=lambda job: _number(job.summary.get(ranking.figure or "")))
+        for job in sorted(condition.jobs, key=lambda job: _number(job.summary.get(ranking.metric or "")))
     ]
-    if ranking.figure is None:
+    if ranking.metric is None:
         places = sorted(((None, job) for _, job in places), key=lambda item: item[1].number)
     ranked_folders = {job.folder for _, job in places}
     places += [(None, job) for job in jobs if job.folder not in ranked_folders]

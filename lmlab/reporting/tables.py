@@ -97,7 +97,7 @@ def _ranked(ranking: Ranking) -> list[str]:
     rows = [header]
     for place, condition in enumerate(ranking.conditions[:MOST_ROWS], 1):
         nats = condition.mean(NATS)
-        row = [f"{place}." if ranking.figure else "", *condition.settings.values()]
+        row = [f"{place}." if ranking.metric else "", *condition.settings.values()]
         row += [str(len(condition.jobs))] if repeated else []
         row += [with_interval(nats)]
         row += [f"{condition.mean(EXCESS).mean:+.4f}"] if known else []
@@ -125,7 +125,7 @@ def exp(nats: float) -> float:
 
 def _notes(jobs: Sequence[Job], ranking: Ranking) -> list[str]:
     """What a reader of the ranks should know before believing them."""
-    if ranking.figure is None or not ranking.conditions:
+    if ranking.metric is None or not ranking.conditions:
         return []
     notes = []
     best = ranking.conditions[0]
@@ -133,7 +133,7 @@ def _notes(jobs: Sequence[Job], ranking: Ranking) -> list[str]:
     if repeated:
         notes.append("nats/token is the mean over seeds ± the half width of its 95% interval; perplexity is exp(mean)")
     unknown = max(_number_or_zero(job.summary.get("val/unk_rate")) for s in ranking.conditions for job in s.jobs)
-    if ranking.figure == BITS and unknown > UNK_SEEN:
+    if ranking.metric == BITS and unknown > UNK_SEEN:
         notes.append(f"up to {unknown:.1%} of a job's tokens are <unk>, which flatters its bits per character")
     if len(ranking.conditions) > 1:
         notes += _doubt(ranking, repeated=repeated)
@@ -156,12 +156,12 @@ def _kind(warning: str) -> str:
 
 
 def _doubt(ranking: Ranking, *, repeated: bool) -> list[str]:
-    assert ranking.figure is not None
+    assert ranking.metric is not None
     fewest = min(len(condition.jobs) for condition in ranking.conditions)
     if fewest < ENOUGH_SEEDS:
         seeds = "one seed" if fewest == 1 else f"{fewest} seeds"
         return [f"{seeds} a setting: small differences may be chance; sweep seed=0,1,2 as well to see"]
-    first, second = (condition.values(ranking.figure) for condition in ranking.conditions[:2])
+    first, second = (condition.values(ranking.metric) for condition in ranking.conditions[:2])
     if repeated and first and second and not difference(first, second).significant:
         return ["the first two differ by less than the 95% interval of their difference: their order may be chance"]
     return []
@@ -206,7 +206,7 @@ def job_line(job: Job, *, total: int | None, names: Sequence[str], best: bool) -
 def best_folder(jobs: Sequence[Job]) -> Path | None:
     """The folder of the best seed of the best setting; None where none finished or they do not compare."""
     ranking = rank(jobs)
-    if ranking.figure is None or not ranking.conditions:
+    if ranking.metric is None or not ranking.conditions:
         return None
-    figure = ranking.figure
-    return min(ranking.conditions[0].jobs, key=lambda job: float(job.summary.get(figure) or math.inf)).folder
+    metric = ranking.metric
+    return min(ranking.conditions[0].jobs, key=lambda job: float(job.summary.get(metric) or math.inf)).folder

@@ -40,7 +40,7 @@ def verdict(comparison: Comparison) -> Verdict:
     """
     if not comparison.conditions:
         return Verdict(_nothing_finished(comparison), tuple(_curves(comparison)), ())
-    if comparison.figure is None:
+    if comparison.metric is None:
         return _unranked(comparison)
     best = comparison.best
     if best is None:
@@ -52,13 +52,13 @@ def verdict(comparison: Comparison) -> Verdict:
 
 
 def _headline(comparison: Comparison, best: Condition) -> str:
-    value = measured(best.mean(comparison.figure or NATS), comparison.figure)
+    value = measured(best.mean(comparison.metric or NATS), comparison.metric)
     seeds = f", the mean of {len(best.runs)} seeds" if len(best.runs) > 1 else ""
     if len(comparison.conditions) > 1:
         total = len(comparison.conditions)
         return f"Best of {total} settings: {quoted(best)}, with {value} on the validation text{seeds}."
     bits = best.bits.mean
-    bits_too = f", {number(bits)} bits per character" if math.isfinite(bits) and comparison.figure == NATS else ""
+    bits_too = f", {number(bits)} bits per character" if math.isfinite(bits) and comparison.metric == NATS else ""
     epoch = best.mean("best_epoch").mean
     where = f", at its best epoch, {epoch:g}" if math.isfinite(epoch) and len(best.runs) == 1 else ""
     name = "This run" if len(comparison.records) == 1 else quoted(best)
@@ -90,7 +90,7 @@ def _unranked(comparison: Comparison) -> Verdict:
             continue
         names = sorted({text_name(record) for record in part.records})
         of = f"Of {plural(len(part.conditions), 'setting')} evaluated on {listing(names)}"
-        shows.append(f"{of}, {quoted(best)} is best, with {measured(best.mean(part.figure or NATS), part.figure)}.")
+        shows.append(f"{of}, {quoted(best)} is best, with {measured(best.mean(part.metric or NATS), part.metric)}.")
         shows += _lead(part)[:2]
     return Verdict(headline, (*shows, *_curves(comparison)), tuple(limitations(comparison)))
 
@@ -128,8 +128,8 @@ def _lead(comparison: Comparison) -> list[str]:
 def _distance(comparison: Comparison, best: Condition, other: Condition) -> str:
     assert other.gap_to_best is not None
     mean = other.gap_to_best.mean
-    amount = f"{number(mean)} {unit(comparison.figure)}"
-    if comparison.figure == BITS:
+    amount = f"{number(mean)} {unit(comparison.metric)}"
+    if comparison.metric == BITS:
         return f"{amount} ({percent(mean / best.bits.mean)})" if best.bits.mean else amount
     more = f"{percent(math.expm1(mean))} more" if mean < 100 else "far more"
     return f"{amount} (perplexity {perplexity(other.nats.mean)} against {perplexity(best.nats.mean)}, {more})"
@@ -159,9 +159,9 @@ def _reality(comparison: Comparison, best: Condition) -> str:
         said = (
             f"That difference is real as far as the seeds can tell: its 95% interval, {interval(second.gap_to_best)} "
         )
-        said += f"{unit(comparison.figure)}, leaves out zero."
+        said += f"{unit(comparison.metric)}, leaves out zero."
     elif second.gap_to_best.significant is False:
-        said = f"That difference is inside its 95% interval, {interval(second.gap_to_best)} {unit(comparison.figure)}: "
+        said = f"That difference is inside its 95% interval, {interval(second.gap_to_best)} {unit(comparison.metric)}: "
         said += "chance may have made it, so neither of the two can be called better."
     else:
         said = f"Whether that is real is not known: {quoted(best)} or {quoted(second)} was run with one seed only."
@@ -183,7 +183,7 @@ def _judged(best: Condition, name: str) -> list[str]:
     figures = [record.summary.get("val/baselines") for record in best.runs]
     known: dict[str, Any] = figures[0] if isinstance(figures[0], dict) else {}
     values = {name: value for name in known if (value := finite(known[name])) is not None}
-    if values and best.runs[0].figure(NATS) is not None:
+    if values and best.runs[0].metric(NATS) is not None:
         baseline = min(values, key=lambda name: values[name])
         below = values[baseline] - best.nats.mean
         words = "better" if below > 0 else "worse"

@@ -31,7 +31,7 @@ def sweep(folder: Path, nats: dict[str, list[float | None]], name: str = "model"
 def test_seeds_become_a_mean_with_its_interval(tmp_path: Path) -> None:
     comparison = sweep(tmp_path, {"lstm": [2.0, 2.1, 2.3], "gru": [1.0, 1.1, 1.3]})
     assert comparison.names == ("model",)
-    assert comparison.figure == NATS
+    assert comparison.metric == NATS
     gru, lstm = comparison.conditions
     assert (gru.place, gru.label, gru.settings) == (1, "gru", {"model": "gru"})
     assert [record.number for record in gru.runs] == [3, 4, 5]
@@ -117,7 +117,7 @@ def test_another_vocabulary_is_ranked_by_bits_per_character(tmp_path: Path) -> N
         summary = {"val__bits_per_char": bits, "val__nats_per_token": nats, "fingerprint": "c" if i < 2 else "w"}
         made_job(tmp_path, i, overrides, **summary)
     comparison = compared(tmp_path)
-    assert comparison.figure == BITS
+    assert comparison.metric == BITS
     assert [condition.label for condition in comparison.conditions] == ["tokenizer word", "tokenizer char"]
     gap_to_best = comparison.conditions[1].gap_to_best
     assert gap_to_best is not None
@@ -140,7 +140,7 @@ def test_different_texts_are_not_ranked_but_each_by_itself(tmp_path: Path) -> No
         overrides = [f"data={text}", f"model={model}", f"seed={i}"]
         made_job(tmp_path, i, overrides, val__nats_per_token=nats, fingerprint=text, text_fingerprint=text)
     comparison = compared(tmp_path)
-    assert (comparison.figure, comparison.best) == (None, None)
+    assert (comparison.metric, comparison.best) == (None, None)
     assert "different texts" in comparison.note
     assert all((condition.place, condition.gap_to_best) == (None, None) for condition in comparison.conditions)
     parts = by_text(comparison)
@@ -150,7 +150,7 @@ def test_different_texts_are_not_ranked_but_each_by_itself(tmp_path: Path) -> No
 @pytest.mark.parametrize("fingerprints", [{"fingerprint": None, "text_fingerprint": None}, {"fingerprint": None}])
 def test_unknown_fingerprints_are_not_taken_for_equal(tmp_path: Path, fingerprints: dict[str, Any]) -> None:
     comparison = sweep(tmp_path, {"lstm": [1.0], "gru": [2.0]}, **fingerprints)
-    assert comparison.figure == (None if len(fingerprints) == 2 else BITS)
+    assert comparison.metric == (None if len(fingerprints) == 2 else BITS)
     assert by_text(comparison) == []
 
 
@@ -183,7 +183,7 @@ def test_a_figure_that_is_no_number_comes_last_and_is_behind_by_nothing(tmp_path
 
 def test_nothing_is_best_where_no_figure_is_a_number(tmp_path: Path) -> None:
     comparison = sweep(tmp_path, {"lstm": [None], "gru": [None]})
-    assert (comparison.figure, comparison.best) == (NATS, None)
+    assert (comparison.metric, comparison.best) == (NATS, None)
 
 
 # Repetitions that are none

@@ -94,7 +94,7 @@ def test_seeds_of_a_setting_stand_together_and_their_mean_decides(tmp_path: Path
     for number, ((size, seed), value) in enumerate(nats.items()):
         made_job(tmp_path, number, [f"model.hidden_size={size}", f"seed={seed}"], val__nats_per_token=value)
     ranking = rank(read_jobs(tmp_path))
-    assert ranking.figure == NATS
+    assert ranking.metric == NATS
     assert ranking.note == ""
     assert [s.settings for s in ranking.conditions] == [{"model.hidden_size": "8"}, {"model.hidden_size": "4"}]
     assert [[job.settings["seed"] for job in s.jobs] for s in ranking.conditions] == [["0", "1"], ["0", "1"]]
@@ -116,7 +116,7 @@ def test_another_vocabulary_is_ranked_by_bits_per_character_and_it_says_so(tmp_p
     made_job(tmp_path, 0, ["tokenizer=char"], val__nats_per_token=1.0, val__bits_per_char=2.0, fingerprint="a")
     made_job(tmp_path, 1, ["tokenizer=word"], val__nats_per_token=5.0, val__bits_per_char=1.5, fingerprint="b")
     ranking = rank(read_jobs(tmp_path))
-    assert ranking.figure == BITS
+    assert ranking.metric == BITS
     assert [job.number for s in ranking.conditions for job in s.jobs] == [1, 0]
     assert "bits per character" in ranking.note
 
@@ -126,7 +126,7 @@ def test_different_texts_are_not_ranked(tmp_path: Path) -> None:
         path = f"data.path={text}{number}.txt"
         made_job(tmp_path, number, [path], val__nats_per_token=nats, fingerprint=text, text_fingerprint=text)
     ranking = rank(read_jobs(tmp_path))
-    assert ranking.figure is None
+    assert ranking.metric is None
     assert [job.number for s in ranking.conditions for job in s.jobs] == [0, 1, 2]
     assert "different texts" in ranking.note
     rows = table(tmp_path)
