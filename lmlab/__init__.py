@@ -1,11 +1,13 @@
 """lmlab: a lab bench for recurrent language models.
 
 `lmlab.load(run)` gives a trained model from its folder; the commands are `python -m lmlab.train`, `lmlab.evaluate`,
-`lmlab.generate` and `lmlab.benchmark`.
+`lmlab.generate`, `lmlab.predict`, `lmlab.report`, `lmlab.verify`, `lmlab.list` and `lmlab.benchmark`. The base classes
+for parts of your own (`lmlab.Core`, `lmlab.Source`, ...) are here too; docs/extending.md walks through them.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -16,15 +18,64 @@ if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 if TYPE_CHECKING:
+    from lmlab.config.setting import Range
+    from lmlab.data.batching import IGNORE_INDEX, Batch, TrainLoader
+    from lmlab.data.corpus import Corpus, Document, split_documents
+    from lmlab.data.sources import Source
+    from lmlab.data.token_store import TokenStore
+    from lmlab.data.tokenizers import Tokenizer
+    from lmlab.errors import UserError
+    from lmlab.models.core import Core, State, Stepper
+    from lmlab.models.decoder import Decoder
+    from lmlab.models.embedding import EmbeddingVectors, Vectors
     from lmlab.trained import TrainedModel, load
+    from lmlab.training.averaging import AveragingRule
+    from lmlab.training.schedulers import Scheduler
 
-__all__ = ["TrainedModel", "load"]
+__all__ = [
+    "IGNORE_INDEX",
+    "AveragingRule",
+    "Batch",
+    "Core",
+    "Corpus",
+    "Decoder",
+    "Document",
+    "EmbeddingVectors",
+    "Range",
+    "Scheduler",
+    "Source",
+    "State",
+    "Stepper",
+    "TokenStore",
+    "Tokenizer",
+    "TrainLoader",
+    "TrainedModel",
+    "UserError",
+    "Vectors",
+    "load",
+    "split_documents",
+]
+
+# Each is imported when it is used: torch takes a second, and configuration errors should not wait for it.
+_MODULES = {
+    "lmlab.config.setting": ("Range",),
+    "lmlab.data.batching": ("IGNORE_INDEX", "Batch", "TrainLoader"),
+    "lmlab.data.corpus": ("Corpus", "Document", "split_documents"),
+    "lmlab.data.sources": ("Source",),
+    "lmlab.data.token_store": ("TokenStore",),
+    "lmlab.data.tokenizers": ("Tokenizer",),
+    "lmlab.errors": ("UserError",),
+    "lmlab.models.core": ("Core", "State", "Stepper"),
+    "lmlab.models.decoder": ("Decoder",),
+    "lmlab.models.embedding": ("EmbeddingVectors", "Vectors"),
+    "lmlab.trained": ("TrainedModel", "load"),
+    "lmlab.training.averaging": ("AveragingRule",),
+    "lmlab.training.schedulers": ("Scheduler",),
+}
+_WHERE = {name: module for module, names in _MODULES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    # torch takes a second to import; configuration errors should not wait for it.
-    if name in __all__:
-        from lmlab import trained
-
-        return getattr(trained, name)
+    if name in _WHERE:
+        return getattr(importlib.import_module(_WHERE[name]), name)
     raise AttributeError(f"module 'lmlab' has no attribute {name!r}")

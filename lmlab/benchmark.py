@@ -7,13 +7,13 @@ from lmlab import signals
 
 signals.own(__name__)
 
-from omegaconf import DictConfig
 
 from lmlab.config.checks import check_benchmark
 from lmlab.config.command import composed_command
+from lmlab.config.settings import BenchmarkSettings
 
 
-def benchmark(config: DictConfig) -> None:
+def benchmark(settings: BenchmarkSettings) -> None:
     """Times each model at each size and prints a line for it."""
     from lmlab.device import choose_device, choose_precision
     from lmlab.training.run import quiet
@@ -21,38 +21,39 @@ def benchmark(config: DictConfig) -> None:
     from lmlab.training.summary import device_name
 
     quiet()
-    device = choose_device(config.accelerator)
-    config.precision = choose_precision(config.precision, device)
+    device = choose_device(settings.accelerator)
+    settings.precision = choose_precision(settings.precision, device)
     print(
-        f"{device_name(device)}, {config.precision}: {config.steps} steps each, in turn; batch {config.batch_size} x "
-        f"{config.sequence_length}, embedding {config.embedding_dim}, vocabulary {config.vocabulary_size:,}"
+        f"{device_name(device)}, {settings.precision}: {settings.steps} steps each, in turn; "
+        f"batch {settings.batch_size} x "
+        f"{settings.sequence_length}, embedding {settings.embedding_dim}, vocabulary {settings.vocabulary_size:,}"
     )
-    if config.batches == "sentences":
-        print(f"sentences of {config.sequence_length} tokens (mean) against full windows by hand, per counted token")
+    if settings.batches == "sentences":
+        print(f"sentences of {settings.sequence_length} tokens (mean) against full windows by hand, per counted token")
     print(f"{'model':14}{'lmlab tokens/s':>16}{'by hand':>12}{'ratio of times a token':>24}")
-    for model in config.models:
-        for hidden_size in config.hidden_sizes:
+    for model in settings.models:
+        for hidden_size in settings.hidden_sizes:
             case = Case(
                 model=model,
                 hidden_size=hidden_size,
-                num_layers=config.num_layers,
-                embedding_dim=config.embedding_dim,
-                vocabulary_size=config.vocabulary_size,
-                batch_size=config.batch_size,
-                sequence_length=config.sequence_length,
-                precision=config.precision,
-                batching=config.batches,
+                num_layers=settings.num_layers,
+                embedding_dim=settings.embedding_dim,
+                vocabulary_size=settings.vocabulary_size,
+                batch_size=settings.batch_size,
+                sequence_length=settings.sequence_length,
+                precision=settings.precision,
+                batching=settings.batches,
             )
-            timing = measure(case, steps=config.steps, device=device)
+            timing = measure(case, steps=settings.steps, device=device)
             ours, theirs = timing.tokens_per_second
-            name = f"{model} {config.num_layers} x {hidden_size}"
+            name = f"{model} {settings.num_layers} x {hidden_size}"
             print(f"{name:14}{ours:>16,.0f}{theirs:>12,.0f}{timing.ratio:>24.3f}", flush=True)
 
 
 def main() -> None:
     """The command."""
     lost = "no more was measured than was printed; the same command measures again"
-    composed_command("benchmark", check_benchmark, benchmark, if_interrupted=lost)
+    composed_command("benchmark", BenchmarkSettings, check_benchmark, benchmark, if_interrupted=lost)
 
 
 if __name__ == "__main__":

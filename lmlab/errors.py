@@ -2,6 +2,25 @@
 
 from __future__ import annotations
 
+# What a 64-bit integer holds.
+LARGEST_NUMBER = 2**63
+
+
+def printable(value: object, *, longest: int = 80) -> str:
+    """Returns a value, perhaps from a stranger's file, as it may stand in one line on a terminal.
+
+    Args:
+        value: of any kind.
+        longest: characters that are shown.
+    """
+    if isinstance(value, int) and abs(value) >= LARGEST_NUMBER:
+        return "(a very large number)"
+    if value is not None and not isinstance(value, str | int | float):
+        return f"({type(value).__name__})"
+    text = "null" if value is None else str(value)
+    cut = "".join(character if character.isprintable() else "\ufffd" for character in text[:longest])
+    return f"{cut}..." if len(text) > longest else cut
+
 
 class UserError(Exception):
     """Something that the person at the keyboard can put right.

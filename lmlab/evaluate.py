@@ -12,10 +12,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omegaconf import DictConfig
-
 from lmlab.config.checks import check_evaluation
 from lmlab.config.command import composed_command
+from lmlab.config.settings import EvaluateSettings
 from lmlab.errors import UserError
 from lmlab.reporting.runs import find_run
 
@@ -24,25 +23,25 @@ if TYPE_CHECKING:
     from lmlab.trained import TrainedModel
 
 
-def evaluate(config: DictConfig) -> dict[str, Any]:
+def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     """Evaluates and prints a table; the result also goes to `output` where that is given."""
-    folder = find_run(config.run, output_dir=config.output_dir)
+    folder = find_run(settings.run, output_dir=settings.output_dir)
     # After what can go wrong without torch.
     from lmlab.data.datamodule import UNK_ALARM, fingerprint
     from lmlab.data.token_store import build
     from lmlab.files import write_text
     from lmlab.trained import load
 
-    lm = load(folder, checkpoint=config.checkpoint)
-    texts, where, source_nats = _texts(config, lm)
+    lm = load(folder, checkpoint=settings.checkpoint)
+    texts, where, source_nats = _texts(settings, lm)
     store = build(texts, lm.tokenizer)
-    num_streams = config.num_streams if config.num_streams is not None else lm.config["evaluation"]["num_streams"]
+    num_streams = settings.num_streams if settings.num_streams is not None else lm.settings.evaluation.num_streams
     figures = lm.evaluate_store(store, num_streams=num_streams)
-    result: dict[str, Any] = {"run": str(lm.folder), "checkpoint": config.checkpoint, "text": where, **figures}
+    result: dict[str, Any] = {"run": str(lm.folder), "checkpoint": settings.checkpoint, "text": where, **figures}
     if source_nats is not None:
         result["source_nats_per_token"] = source_nats / store.num_targets
         result["excess_nats_per_token"] = figures["nats_per_token"] - result["source_nats_per_token"]
-    if config.baselines:
+    if settings.baselines:
         result |= _baselines(lm, store)
     result["num_characters"] = store.num_characters
     result["fingerprint"] = fingerprint(store, lm.tokenizer, int(figures["num_streams"]))
@@ -50,48 +49,48 @@ def evaluate(config: DictConfig) -> dict[str, Any]:
         print(f"{name:16} {value:.6f}" if isinstance(value, float) else f"{name:16} {value}")
     if store.unk_rate > UNK_ALARM:
         print(f"warning: {store.unk_rate:.1%} of the tokens are <unk>: perplexity is flattered", file=sys.stderr)
-    if config.output:
-        write_text(Path(config.output).expanduser(), json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+    if settings.output:
+        write_text(Path(settings.output).expanduser(), json.dumps(result, indent=2, ensure_ascii=False) + "\n")
     return result
 
 
 def _baselines(lm: TrainedModel, store: TokenStore) -> dict[str, float]:
     """Simple models fitted on the run's training text, on the same tokens; nothing where that text is gone."""
-    from lmlab.build import instantiate
+    from lmlab.config.registry import build as build_part
     from lmlab.data.token_store import build
     from lmlab.training.baseline_figures import baseline_figures
 
     try:
-        train = instantiate(lm.config["data"]["source"]).load().texts("train")
+        train = build_part("data.source", lm.settings.data.source).load().texts("train")
     except UserError as error:
         print(f"note: no baselines, for the run's training text cannot be read: {error}", file=sys.stderr)
         return {}
-    order = lm.config["evaluation"].get("ngram_order")
+    order = lm.settings.evaluation.ngram_order
     figures = baseline_figures(build(train, lm.tokenizer), store, lm.tokenizer, order=order)
     return {f"{name}_nats_per_token": value for name, value in figures.items()}
 
 
-def _texts(config: DictConfig, lm: TrainedModel) -> tuple[list[str], str, float | None]:
+def _texts(settings: EvaluateSettings, lm: TrainedModel) -> tuple[list[str], str, float | None]:
     """The documents to evaluate, what they are, and the source's own total nats where that is known."""
-    from lmlab.build import instantiate
+    from lmlab.config.registry import build as build_part
     from lmlab.data.sentence_sources import SentenceFiles
     from lmlab.data.sources import TextFiles
 
-    if config.data.path is not None:
+    if settings.data.path is not None:
         reader = SentenceFiles if lm.tokenizer.end_token == "sentence" else TextFiles
-        corpus = reader(path=config.data.path, split=[1.0], encoding=config.data.encoding).whole()
+        corpus = reader(path=settings.data.path, split=[1.0], encoding=settings.data.encoding).whole()
         for note in corpus.notes:
             print(f"note: {note}", file=sys.stderr)
-        return corpus.texts("text"), str(config.data.path), None
-    corpus = instantiate(lm.config["data"]["source"]).load()
-    where = f"{lm.config['data']['name']}, {config.split} split"
-    return corpus.texts(config.split), where, corpus.source_nats.get(config.split)
+        return corpus.texts("text"), str(settings.data.path), None
+    corpus = build_part("data.source", lm.settings.data.source).load()
+    where = f"{lm.settings.data.name}, {settings.split} split"
+    return corpus.texts(settings.split), where, corpus.source_nats.get(settings.split)
 
 
 def main() -> None:
     """The command."""
     lost = "the figures may be incomplete; the same command gives them again"
-    composed_command("evaluate", check_evaluation, evaluate, if_interrupted=lost)
+    composed_command("evaluate", EvaluateSettings, check_evaluation, evaluate, if_interrupted=lost)
 
 
 if __name__ == "__main__":

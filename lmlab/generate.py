@@ -9,47 +9,46 @@ signals.own(__name__)
 
 import sys
 
-from omegaconf import DictConfig
-
-from lmlab.config.checks import check_sampling
+from lmlab.config.checks import check_checkpoint
 from lmlab.config.command import composed_command
+from lmlab.config.settings import GenerateSettings
 from lmlab.reporting.runs import find_run
 
 
-def generate(config: DictConfig) -> None:
+def generate(settings: GenerateSettings) -> None:
     """Writes the samples to standard output, the first as it is drawn; everything else goes to standard error."""
-    folder = find_run(config.run, output_dir=config.output_dir)
+    folder = find_run(settings.run, output_dir=settings.output_dir)
     from lmlab.trained import load  # imports torch: after what can go wrong without it
 
-    lm = load(folder, checkpoint=config.checkpoint)
-    unknown = lm.tokenizer.unknown(config.prompt)
+    lm = load(folder, checkpoint=settings.checkpoint)
+    unknown = lm.tokenizer.unknown(settings.prompt)
     if unknown:
         kind = "characters" if all(len(u) == 1 for u in unknown) else "words"
         listed = ", ".join(repr(u) for u in unknown[:10])
         print(f"note: {kind} of the prompt that this run does not know, read as <unk>: {listed}", file=sys.stderr)
     options = lm.sampling_options(
-        length=config.length,
-        temperature=config.temperature,
-        top_k=config.top_k,
-        top_p=config.top_p,
-        seed=config.seed,
-        stop_at_end=config.stop_at_end,
-        allow_unknown=config.allow_unknown,
+        length=settings.length,
+        temperature=settings.temperature,
+        top_k=settings.top_k,
+        top_p=settings.top_p,
+        seed=settings.seed,
+        stop_at_end=settings.stop_at_end,
+        allow_unknown=settings.allow_unknown,
     )
-    several = config.num_samples > 1
-    print(f"# {lm.folder}, temperature {config.temperature:g}, seed {config.seed}", file=sys.stderr)
+    several = settings.num_samples > 1
+    print(f"# {lm.folder}, temperature {settings.temperature:g}, seed {settings.seed}", file=sys.stderr)
 
     def show(text: str) -> None:
         print(text, end="", flush=True)
 
     if several:
-        print(f"--- sample 1 of {config.num_samples}")
-    show(config.prompt)
-    samples = lm.write(config.prompt, options, num_samples=config.num_samples, on_text=show)
+        print(f"--- sample 1 of {settings.num_samples}")
+    show(settings.prompt)
+    samples = lm.write(settings.prompt, options, num_samples=settings.num_samples, on_text=show)
     print()
     for number, sample in enumerate(samples[1:], 2):
-        print(f"--- sample {number} of {config.num_samples}")
-        print(config.prompt + sample.text)
+        print(f"--- sample {number} of {settings.num_samples}")
+        print(settings.prompt + sample.text)
     reasons = ", ".join(sample.stop_reason for sample in samples)
     print(f"# stopped by: {reasons}", file=sys.stderr)
 
@@ -57,7 +56,13 @@ def generate(config: DictConfig) -> None:
 def main() -> None:
     """The command."""
     lost = "the text may be incomplete; the same command writes it again"
-    composed_command("generate", check_sampling, generate, if_interrupted=lost)
+    composed_command(
+        "generate",
+        GenerateSettings,
+        lambda settings: check_checkpoint(settings.checkpoint),
+        generate,
+        if_interrupted=lost,
+    )
 
 
 if __name__ == "__main__":

@@ -12,12 +12,10 @@ import sys
 import textwrap
 from pathlib import Path
 
-from omegaconf import OmegaConf
-
-from lmlab.config import schema
-from lmlab.config.command import compose, run_command
-from lmlab.config.error_messages import group_options
-from lmlab.config.folders import configuration_folder
+from lmlab.config.command import run_command
+from lmlab.config.compose import train_settings
+from lmlab.config.documentation import help_lines
+from lmlab.config.folders import configuration_folder, group_options
 from lmlab.data.cache import cache_folder
 from lmlab.data.catalogue import GLOVE, TEXTS
 from lmlab.data.download import RemoteFile, texts_folder
@@ -89,9 +87,10 @@ def _settings(group: str, option: str) -> list[str]:
     """The settings it brings, composed with the defaults; an experiment's own, for it is a difference from them."""
     if group == "experiment":
         return (configuration_folder() / group / f"{option}.yaml").read_text(encoding="utf-8").splitlines()
-    schema.register()
-    config = compose("train", [f"{group}={option}"])
-    return OmegaConf.to_yaml(config[group]).splitlines()
+    settings = train_settings([f"{group}={option}"])
+    part = settings.data.batching if group == "batching" else getattr(settings, group)
+    prefix = "data.batching." if group == "batching" else f"{group}."
+    return list(help_lines(part, prefix))
 
 
 def _run(arguments: list[str]) -> None:

@@ -9,23 +9,22 @@ signals.own(__name__)
 
 from pathlib import Path
 
-from omegaconf import DictConfig
-
 from lmlab.config.checks import check_prediction
 from lmlab.config.command import composed_command
+from lmlab.config.settings import PredictSettings
 from lmlab.reporting.runs import checkpoint_names, find_run
 from lmlab.reporting.tables import aligned
 
 
-def predict(config: DictConfig) -> None:
+def predict(settings: PredictSettings) -> None:
     """Prints a row for each checkpoint: kept ones in order, then the best and the last."""
-    folder = find_run(config.run, output_dir=config.output_dir)
-    names = checkpoint_names(folder) if config.checkpoint is None else [config.checkpoint]
-    rows = [["checkpoint", *(f"{place}." for place in range(1, config.top + 1))]]
+    folder = find_run(settings.run, output_dir=settings.output_dir)
+    names = checkpoint_names(folder) if settings.checkpoint is None else [settings.checkpoint]
+    rows = [["checkpoint", *(f"{place}." for place in range(1, settings.top + 1))]]
     for name in names:
-        rows.append([name, *_cells(folder, name, config.prompt, config.top)])
+        rows.append([name, *_cells(folder, name, settings.prompt, settings.top)])
     width = max(map(len, rows))
-    print(f"after {config.prompt!r}, in {folder}")
+    print(f"after {settings.prompt!r}, in {folder}")
     print("\n".join(aligned([row + [""] * (width - len(row)) for row in rows], left=width)))
 
 
@@ -39,7 +38,7 @@ def _cells(folder: Path, checkpoint: str, prompt: str, top: int) -> list[str]:
 def main() -> None:
     """The command."""
     lost = "the table may be incomplete; the same command prints it again"
-    composed_command("predict", check_prediction, predict, if_interrupted=lost)
+    composed_command("predict", PredictSettings, check_prediction, predict, if_interrupted=lost)
 
 
 if __name__ == "__main__":

@@ -14,10 +14,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from omegaconf import DictConfig
-
-from lmlab.config.checks import check_report
 from lmlab.config.command import composed_command
+from lmlab.config.settings import ReportSettings
 from lmlab.errors import InterruptedRun, UserError
 from lmlab.files import shown
 
@@ -25,13 +23,13 @@ if TYPE_CHECKING:
     from lmlab.reporting.records import RunRecord
 
 
-def report(config: DictConfig) -> None:
+def report(settings: ReportSettings) -> None:
     """Writes the report, says what it found and where it lies; with `watch` again whenever a run has changed."""
     from lmlab.reporting.discovery import LATEST, find_records
 
-    records = find_records(config.runs, output_dir=config.output_dir)
-    folder = _folder(config, records)
-    if folder.is_symlink() and config.output is None:
+    records = find_records(settings.runs, output_dir=settings.output_dir)
+    folder = _folder(settings, records)
+    if folder.is_symlink() and settings.output is None:
         raise UserError("output", folder, "is a link out of the run's folder", "name a folder: output=...")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -41,26 +39,26 @@ def report(config: DictConfig) -> None:
     from lmlab.reporting.sweeps import job_folders
 
     # The latest of now, though another run may begin while this one is watched.
-    runs = sorted({str(record.origin) for record in records}) if config.runs == LATEST else config.runs
+    runs = sorted({str(record.origin) for record in records}) if settings.runs == LATEST else settings.runs
     # Looked up before the runs once more, so that a job that begins in between is among these.
     begun = {record.origin: job_folders(record.origin) for record in records if record.number is not None}
-    records = find_records(runs, output_dir=config.output_dir)
+    records = find_records(runs, output_dir=settings.output_dir)
     whole = {sweep for sweep, jobs in begun.items() if jobs <= {record.folder for record in records}}
     ended = _ended(records, whole)
-    said = write_report(records, folder, along=config.along, watching=config.watch and not ended)
+    said = write_report(records, folder, along=settings.along, watching=settings.watch and not ended)
     print(said.headline)
     for sentence in said.shows:
         print(f"  {sentence}")
     print(f"report      {shown(folder / 'index.html')}")
     print(f"also        {shown(folder)}: report.md, results.csv, experiment_logs.csv, history.csv, figures/")
     before = _state(records)
-    while config.watch and not ended:
-        _wait(config.every_seconds)
-        records = find_records(runs, output_dir=config.output_dir)
+    while settings.watch and not ended:
+        _wait(settings.every_seconds)
+        records = find_records(runs, output_dir=settings.output_dir)
         ended = _ended(records, whole)
         if _state(records) != before or ended:
             before = _state(records)
-            said = write_report(records, folder, along=config.along, watching=not ended)
+            said = write_report(records, folder, along=settings.along, watching=not ended)
             done = sum(record.status == "finished" for record in records)
             print(f"{datetime.now():%H:%M:%S}  {done} of {len(records)} finished: {said.headline}", flush=True)
 
@@ -78,21 +76,21 @@ def _wait(seconds: float) -> None:
         raise
 
 
-def _folder(config: DictConfig, records: Sequence[RunRecord]) -> Path:
-    if config.output is not None:
-        return Path(config.output).expanduser()
+def _folder(settings: ReportSettings, records: Sequence[RunRecord]) -> Path:
+    if settings.output is not None:
+        return Path(settings.output).expanduser()
     from lmlab.reporting.sweeps import job_folders
 
     origins = {record.origin for record in records}
     alone = records[0].folder if len(records) == 1 else None
     if alone is not None and (
-        records[0].number is None or Path(str(config.runs)).expanduser().resolve() == alone.resolve()
+        records[0].number is None or Path(str(settings.runs)).expanduser().resolve() == alone.resolve()
     ):
         return alone / "report"
     # All jobs of one sweep, be it the first alone: the report belongs to the sweep.
     if len(origins) == 1 and job_folders(next(iter(origins))) <= {record.folder for record in records}:
         return origins.pop() / "report"
-    return Path(config.output_dir).expanduser() / "reports" / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
+    return Path(settings.output_dir).expanduser() / "reports" / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
 
 
 def _ended(records: Sequence[RunRecord], whole: Collection[Path]) -> bool:
@@ -112,7 +110,7 @@ def _state(records: Sequence[RunRecord]) -> list[tuple[str, str, int]]:
 def main() -> None:
     """The command."""
     lost = "the report may be incomplete; the same command writes it again"
-    composed_command("report", check_report, report, if_interrupted=lost, output_is_all=False)
+    composed_command("report", ReportSettings, lambda settings: None, report, if_interrupted=lost, output_is_all=False)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +12,10 @@ import torch
 from lmlab import plain_yaml
 from lmlab.changes import CHANGEABLE, differences
 from lmlab.checkpoints import load_weights, read_checkpoint
-from lmlab.config import stored
+from lmlab.config import registry, stored
+from lmlab.config.plugins import record, trusting
+from lmlab.config.settings import TrainSettings
+from lmlab.config.typed import plain, targets
 from lmlab.data import saved_tokenizers
 from lmlab.data.corpus import joined
 from lmlab.data.reading import unix_line_ends
@@ -26,6 +30,8 @@ from lmlab.sampling import Sample, SamplingOptions, generate, never_drawn, next_
 from lmlab.training.assembly import build_model
 from lmlab.training.evaluation import evaluate, nats_by_token
 from lmlab.training.summary import split_figures
+
+log = logging.getLogger(__name__)
 
 
 class Generated(NamedTuple):
@@ -70,14 +76,14 @@ class TrainedModel:
     Args:
         model: in evaluation mode.
         tokenizer: fitted.
-        config: the run's, resolved.
+        settings: the run's.
         folder: the run's.
     """
 
-    def __init__(self, *, model: LanguageModel, tokenizer: Tokenizer, config: dict[str, Any], folder: Path) -> None:
+    def __init__(self, *, model: LanguageModel, tokenizer: Tokenizer, settings: TrainSettings, folder: Path) -> None:
         self.model = model
         self.tokenizer = tokenizer
-        self.config = config
+        self.settings = settings
         self.folder = folder
 
     def generate(
@@ -243,7 +249,12 @@ class TrainedModel:
 
 
 def load(
-    run: str | Path, *, checkpoint: str = "best", output_dir: str = "outputs", device: str = "auto"
+    run: str | Path,
+    *,
+    checkpoint: str = "best",
+    output_dir: str = "outputs",
+    device: str = "auto",
+    plugins: Iterable[str] = (),
 ) -> TrainedModel:
     """Loads a trained run.
 
@@ -252,24 +263,38 @@ def load(
         checkpoint: ``best`` or ``last``.
         output_dir: where ``latest`` is looked for.
         device: ``auto``, ``cpu`` or ``gpu``.
+        plugins: packages of your own whose classes the run may name.
 
     Raises:
         UserError: no run there, or a file that is not a checkpoint of lmlab.
     """
     folder = find_run(str(run), output_dir=output_dir)
     path = checkpoint_path(folder, checkpoint)
+    with trusting(plugins):
+        return _load(folder, path, device)
+
+
+def _load(folder: Path, path: Path, device: str) -> TrainedModel:
     saved = read_checkpoint(path)
     ours = saved["lmlab"]
     if not {"tokenizer", "config"} <= set(ours):
         raise UserError("run", path, "has parts missing", "restore it from a copy, or train again")
-    tokenizer = saved_tokenizers.from_dict(ours["tokenizer"])
-    config = stored.checked(ours["config"], where=path)
-    _check_beside(folder, config, path)
-    shape = (len(tokenizer.vocabulary), config["embedding"]["dim"])
-    model = build_model(config, torch.zeros(shape))
+    settings = stored.read_settings(ours["config"], where=path)
+    tokenizer = saved_tokenizers.from_dict(ours["tokenizer"], find=registry.tokenizer_class)
+    _check_beside(folder, plain(settings), path)
+    _note_changed_plugins(ours.get("plugins") or {}, settings)
+    assert settings.embedding.dim is not None
+    model = build_model(settings, torch.zeros(len(tokenizer.vocabulary), settings.embedding.dim))
     load_weights(model, saved.get("state_dict"), path, prefix="model.")
     model.to(choose_device(device)).eval()
-    return TrainedModel(model=model, tokenizer=tokenizer, config=config, folder=folder)
+    return TrainedModel(model=model, tokenizer=tokenizer, settings=settings, folder=folder)
+
+
+def _note_changed_plugins(recorded: dict[str, Any], settings: TrainSettings) -> None:
+    """Says that a package is not as it was when the run was trained: the figures may be others."""
+    for package, now in record(targets(settings)).items():
+        if package in recorded and recorded[package] != now:
+            log.warning(f"note: {package} has changed since this run was trained; its figures may be others now")
 
 
 def _check_beside(folder: Path, config: dict[str, Any], path: Path) -> None:

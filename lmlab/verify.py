@@ -10,10 +10,10 @@ signals.own(__name__)
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from omegaconf import DictConfig
+    from lmlab.config.settings import VerifySettings
 
 
-def verify(config: DictConfig) -> None:
+def verify(settings: VerifySettings) -> None:
     """Prints a line for each thing: ``ok``, ``wrong``, or ``unknown`` for what was not checked.
 
     Raises:
@@ -22,12 +22,12 @@ def verify(config: DictConfig) -> None:
     from lmlab.errors import UserError
     from lmlab.reporting.runs import find_run
 
-    folder = find_run(config.run, output_dir=config.output_dir)
+    folder = find_run(settings.run, output_dir=settings.output_dir)
     from lmlab.verification.run import checks  # imports torch: after what can go wrong without it
 
-    print(f"{folder}, {config.checkpoint}.ckpt")
+    print(f"{folder}, {settings.checkpoint}.ckpt")
     found = []
-    for check in checks(folder, config.checkpoint):
+    for check in checks(folder, settings.checkpoint):
         print(check, flush=True)
         found.append(check)
     wrong = [check.name for check in found if check.verdict == "wrong"]
@@ -39,10 +39,16 @@ def verify(config: DictConfig) -> None:
 
 def main() -> None:
     """The command."""
-    from lmlab.config.checks import check_verify
+    from lmlab.config.checks import check_checkpoint
     from lmlab.config.command import composed_command
+    from lmlab.config.settings import VerifySettings
 
-    composed_command("verify", check_verify, verify, if_interrupted="not all was checked; the same command begins anew")
+    def check(settings: VerifySettings) -> None:
+        check_checkpoint(settings.checkpoint)
+
+    composed_command(
+        "verify", VerifySettings, check, verify, if_interrupted="not all was checked; the same command begins anew"
+    )
 
 
 if __name__ == "__main__":

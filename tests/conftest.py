@@ -6,16 +6,19 @@ import os
 import random
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from lmlab.config.settings import TrainSettings
 
 # Small work: a second thread would only wait for the first.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 pytest_plugins = ["grammar_samples"]
 
-Compose = Callable[..., dict[str, Any]]
+Compose = Callable[..., "TrainSettings"]
 
 
 @pytest.fixture(autouse=True)
@@ -52,33 +55,35 @@ SMALL = (
 )
 
 
-def compose_config(text: Path, *overrides: str) -> dict[str, Any]:
-    """A small training configuration on a text, plain and resolved."""
-    from hydra import compose, initialize_config_dir
-    from omegaconf import OmegaConf
-
-    from lmlab.config import schema
+def compose_config(text: Path, *overrides: str) -> TrainSettings:
+    """The settings of a small training run on a text."""
     from lmlab.config.checks import check_training
-    from lmlab.config.folders import configuration_folder
+    from lmlab.config.compose import train_settings
 
-    schema.register()
-    with initialize_config_dir(config_dir=str(configuration_folder()), version_base="1.3"):
-        config = compose("train", overrides=["data=text", f"data.path='{text}'", *SMALL, *overrides])
-    check_training(config)
-    plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    assert isinstance(plain, dict)
-    return {str(key): value for key, value in plain.items()}
+    settings = train_settings(["data=text", f"data.path={text}", *SMALL, *overrides])
+    check_training(settings)
+    return settings
+
+
+def changed(settings: TrainSettings, **values: Any) -> TrainSettings:
+    """A copy with other values, by dotted name."""
+    import copy
+    from functools import reduce
+
+    found = copy.deepcopy(settings)
+    for name, value in values.items():
+        *groups, last = name.split(".")
+        setattr(reduce(getattr, groups, found), last, value)
+    return found
 
 
 def go_on(folder: Path, **changes: Any) -> dict[str, Any]:
     """The summary of a run that goes on from its last checkpoint, with changed settings by dotted name."""
-    from lmlab import plain_yaml
-    from lmlab.config import stored
     from lmlab.training.resuming import resume_from
     from lmlab.training.run import train
 
-    resumption = resume_from(folder, changes, read=plain_yaml.read, check=stored.checked)
-    return train(resumption.config, folder, resumption=resumption)
+    resumption = resume_from(folder, changes)
+    return train(resumption.settings, folder, resumption=resumption)
 
 
 @pytest.fixture(scope="session")

@@ -181,7 +181,7 @@ def untrained(config: dict[str, Any], folder: Path) -> TrainedModel:
     """A model of random weights, larger than those a run begins with: its probabilities are far from uniform."""
     tokenizer = build_data(config).tokenizer
     torch.manual_seed(1)
-    model = build_model(config, torch.randn(len(tokenizer.vocabulary), config["embedding"]["dim"]))
+    model = build_model(config, torch.randn(len(tokenizer.vocabulary), config.embedding.dim))
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(2.0)
@@ -193,12 +193,12 @@ def test_the_evaluator_gives_the_same(name: str, text_file: Path, tmp_path: Path
     config = compose_config(text_file, *PARTS[name])
     lm = untrained(config, tmp_path)
     text = made_up_text(300, seed=5) + "Ein unbekannter Satz: été.\nZoë likes the cat.\n"
-    texts = text.splitlines() if config["data"]["sentences"] else [text, made_up_text(20, seed=6)]
+    texts = text.splitlines() if config.data.sentences else [text, made_up_text(20, seed=6)]
     assert_equal_figures(lm, texts, config)
 
 
 def assert_equal_figures(lm: TrainedModel, texts: list[str], config: dict[str, Any]) -> None:
-    expected = lm.evaluate(texts, num_streams=config["evaluation"]["num_streams"])
+    expected = lm.evaluate(texts, num_streams=config.evaluation.num_streams)
     split = make_split(texts, lm.tokenizer, config)
     weights = lm.model.state_dict()
     measured = reference.measure(weights, split.rows)
@@ -211,7 +211,7 @@ def assert_equal_figures(lm: TrainedModel, texts: list[str], config: dict[str, A
     assert unknown / sum(map(len, split.documents)) == pytest.approx(expected["unk_rate"])
     assert reference.num_parameters(weights) == lm.model.num_parameters
     store = build(texts, lm.tokenizer)
-    streams = evaluation_loader(store, num_streams=config["evaluation"]["num_streams"]).num_streams
+    streams = evaluation_loader(store, num_streams=config.evaluation.num_streams).num_streams
     assert reference.fingerprint(texts, split.documents, lm.tokenizer.to_dict(), split.num_streams) == fingerprint(
         store, lm.tokenizer, streams
     )

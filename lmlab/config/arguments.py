@@ -11,6 +11,11 @@ FREE_TEXT = frozenset(
 )
 
 
+def num_backslashes(text: str) -> int:
+    """How many end a text (no regular expression: they take a time that grows with the square of the number)."""
+    return len(text) - len(text.rstrip("\\"))
+
+
 def quote(text: str) -> str:
     """`text` as a quoted string of Hydra's override grammar, free of interpolation.
 

@@ -9,18 +9,17 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from typing import Any
-
-from omegaconf import DictConfig
+from typing import Any, TypeVar
 
 from lmlab import signals, terminal
-from lmlab.config import schema
-from lmlab.config.arguments import quote_free_text
+from lmlab.config import plugins
+from lmlab.config.compose import compose_settings
 from lmlab.config.error_messages import fold
-from lmlab.config.folders import configuration_folder
+from lmlab.config.settings import Settings
 from lmlab.errors import InterruptedRun, UserError
 
 Work = Callable[[], Any]
+Kind = TypeVar("Kind", bound=Settings)
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # What torch.save says when the disk is full or the file may not grow.
@@ -207,38 +206,20 @@ def _name(filename: Any) -> str:
     return os.fsdecode(filename) if isinstance(filename, str | bytes | os.PathLike) else str(filename)
 
 
-def compose(name: str, arguments: list[str]) -> DictConfig:
-    """Composes `conf/<name>.yaml` with overrides from a command line, leaving no folder behind.
+def settings_help(name: str, kind: type[Settings]) -> str:
+    """Returns the help text of a command: every setting with its default and a line of help."""
+    from lmlab.config.documentation import help_lines
 
-    Raises:
-        UserError: an argument is no override.
-    """
-    from hydra import compose as hydra_compose
-    from hydra import initialize_config_dir
-
-    for argument in arguments:
-        if "=" not in argument:
-            raise UserError(
-                argument,
-                None,
-                "not a setting",
-                f"write key=value, for example {'prompt=Once' if name == 'generate' else 'run=latest'}",
-            )
-    with initialize_config_dir(config_dir=str(configuration_folder()), version_base="1.3"):
-        return hydra_compose(name, overrides=quote_free_text(arguments))
-
-
-def settings_help(name: str) -> str:
-    """`conf/<name>.yaml` as the help text: every setting with its default and a comment."""
-    text = (configuration_folder() / f"{name}.yaml").read_text(encoding="utf-8")
-    kept = [line for line in text.splitlines() if not line.startswith(("defaults:", "  - "))]
-    return f"usage: python -m lmlab.{name} [key=value ...]\n\n" + "\n".join(kept)
+    return f"usage: python -m lmlab.{name} [key=value ...]\n\n" + "\n".join(
+        help_lines(compose_settings(name, kind, []))
+    )
 
 
 def composed_command(
     name: str,
-    check: Callable[[DictConfig], None],
-    work: Callable[[DictConfig], Any],
+    kind: type[Kind],
+    check: Callable[[Kind], None],
+    work: Callable[[Kind], Any],
     *,
     if_interrupted: str,
     output_is_all: bool = True,
@@ -247,6 +228,7 @@ def composed_command(
 
     Args:
         name: of the command and of its file in `conf/`.
+        kind: its settings.
         check: refuses what cannot work, before torch is imported.
         work: the command.
         if_interrupted: see `run_command`.
@@ -256,11 +238,10 @@ def composed_command(
 
     def run() -> None:
         if any(argument in ("-h", "--help") for argument in arguments):
-            print(settings_help(name))
+            print(settings_help(name, kind))
             return
-        schema.register()
-        config = compose(name, arguments)
-        check(config)
-        work(config)
+        settings = compose_settings(name, kind, plugins.take_from(arguments))
+        check(settings)
+        work(settings)
 
     sys.exit(run_command(run, arguments, if_interrupted=if_interrupted, output_is_all=output_is_all))

@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
-from lmlab.config.folders import configuration_folder
+from lmlab.config import typed
+from lmlab.config.folders import configuration_folder, group_options
+from lmlab.config.settings import Settings, TrainSettings
 from lmlab.errors import UserError
 
-_TYPES = {
-    "Integer": ("a whole number", "10"),
-    "Float": ("a number", "0.001"),
-    "Boolean": ("true or false", "true"),
-}
 
-
-def fold(error: BaseException, arguments: list[str]) -> UserError | None:
+def fold(error: BaseException, arguments: list[str], kind: type[Settings] = TrainSettings) -> UserError | None:
     """The error as one line, or None where it is none of Hydra's or OmegaConf's.
 
     Args:
         error: what was raised while composing.
         arguments: the command line, searched for the override at fault.
+        kind: the settings of the command.
     """
+    if isinstance(error, UserError):
+        return error
     if "Config group override must be a string or a list" in str(error):
         nulls = [a.partition("=")[0] for a in arguments if a.endswith("=null")]
         return UserError(nulls[0] if nulls else "configuration", "null", "a run needs it", "choose one of its options")
@@ -37,8 +35,8 @@ def fold(error: BaseException, arguments: list[str]) -> UserError | None:
     if ours is not None:  # raised by a resolver of ours, wrapped by OmegaConf
         return ours
     text = "\n".join(str(e) for e in chain)
-    for reader in (_unparsable, _unknown_option, _unknown_key, _wrong_type, _missing, _bad_interpolation):
-        folded = reader(error, text, arguments)
+    for reader in (_unparsable, _unknown_option, _unknown_key, _bad_interpolation):
+        folded = reader(error, text, arguments, kind)
         if folded is not None:
             return folded
     first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
@@ -62,7 +60,7 @@ def _suggest(word: str, choices: list[str]) -> str:
     return f"did you mean {close[0]}?" if close else ""
 
 
-def _unparsable(error: BaseException, text: str, arguments: list[str]) -> UserError | None:
+def _unparsable(error: BaseException, text: str, arguments: list[str], kind: type[Settings]) -> UserError | None:
     if isinstance(error, OverrideParseException):
         key, _, value = error.override.partition("=")
         if "=" not in error.override:
@@ -77,7 +75,7 @@ def _unparsable(error: BaseException, text: str, arguments: list[str]) -> UserEr
     return None
 
 
-def _unknown_option(error: BaseException, text: str, arguments: list[str]) -> UserError | None:
+def _unknown_option(error: BaseException, text: str, arguments: list[str], kind: type[Settings]) -> UserError | None:
     missing = _match(r"Could not find '([^']+)/([^'/]+)'", text)
     if missing:
         group, option = missing[1], missing[2]
@@ -96,7 +94,7 @@ def _unknown_option(error: BaseException, text: str, arguments: list[str]) -> Us
     return None
 
 
-def _unknown_key(error: BaseException, text: str, arguments: list[str]) -> UserError | None:
+def _unknown_key(error: BaseException, text: str, arguments: list[str], kind: type[Settings]) -> UserError | None:
     unknown = _match(r"Key '([^']+)' (?:is )?not in (?:struct|'[^']+')", text)
     if unknown is None:
         return None
@@ -106,7 +104,7 @@ def _unknown_key(error: BaseException, text: str, arguments: list[str]) -> UserE
         (a.lstrip("+~").partition("=")[0] for a in arguments if word in re.split(r"[.=]", a.lstrip("+~"))), None
     )
     name = typed or (full[1] if full else word)
-    known = known_settings(error)
+    known = known_settings(kind)
     if name in known:
         group = name.partition(".")[0]
         remedy = f"belongs to another option of {group} ({', '.join(group_options(group))})"
@@ -125,53 +123,11 @@ def _suggest_by_last_word(name: str, known: list[str]) -> str:
     return f"did you mean {same[0]}?" if same else ""
 
 
-def _wrong_type(error: BaseException, text: str, arguments: list[str]) -> UserError | None:
-    wrong = _match(
-        r"Value '(.*)' of type '([^']+)' (?:could not|is not).*?(Integer|Float|Boolean|[Ss]tring|List|list)?$", text
-    )
-    key = _match(r"full_key: (\S+)", text)
-    no_switch = _match(r"Value '(.*)' is not a valid bool", text)
-    if no_switch:
-        named = key or _match(r"merging override (?:\+*)([^=\s]+)=", text)
-        name = named[1] if named else "configuration"
-        return UserError(name, no_switch[1], "is neither true nor false", f"for example {name}=true")
-    if wrong:
-        name = key[1] if key else "configuration"
-        for expected, (words, example) in _TYPES.items():
-            if f"to {expected}" in text or f"is not convertible to {expected}" in text:
-                return UserError(name, wrong[1], f"is not {words}", f"for example {name}={example}")
-        return UserError(name, wrong[1], "has the wrong type", "see --cfg job for what is expected")
-    if "is not Optional" in text or "field is not Optional" in text or "Non optional field" in text:
-        name = key[1] if key else "configuration"
-        return UserError(name, "null", "must have a value", "leave it out, or give one")
-    if key and (
-        "Cannot assign" in text or "Cannot convert" in text or "Invalid value assigned" in text or "merge" in text
-    ):
-        value = next((a.partition("=")[2] for a in arguments if a.lstrip("+").startswith(f"{key[1]}=")), None)
-        if "list" in text.lower():
-            return UserError(key[1], value, "is not a list", f"write {key[1]}=[...], quoted for the shell")
-        return UserError(key[1], value, "has the wrong type", "see --cfg job for what is expected")
-    return None
-
-
-def _missing(error: BaseException, text: str, arguments: list[str]) -> UserError | None:
-    missing = _match(r"Missing mandatory value: (\S+)", text)
-    if missing is None:
-        return None
-    return UserError(missing[1], None, "has no value", f"give one: {missing[1]}=...")
-
-
-def _bad_interpolation(error: BaseException, text: str, arguments: list[str]) -> UserError | None:
+def _bad_interpolation(error: BaseException, text: str, arguments: list[str], kind: type[Settings]) -> UserError | None:
     bad = _match(r"Interpolation key '([^']+)' not found", text)
     if bad is None:
         return None
     return UserError(bad[1], None, "is referred to, but is no setting", "check the ${...} that names it")
-
-
-def group_options(group: str) -> list[str]:
-    """The options of a group of `conf/`, without the parts that options inherit from."""
-    folder = configuration_folder() / group
-    return sorted(path.stem for path in folder.glob("*.yaml") if not path.stem.startswith("_"))
 
 
 def _groups() -> list[str]:
@@ -187,48 +143,8 @@ def _settings(path: Path) -> list[str]:
     ]
 
 
-def known_settings(error: BaseException) -> list[str]:
-    """Every setting of the command whose composition failed, with dots: `model.hidden_size`."""
-    from lmlab.config import schema
-
-    def walk(node: type, prefix: str) -> list[str]:
-        names: list[str] = []
-        for item in fields(node):
-            names.append(prefix + item.name)
-            default: object = item.default_factory
-            if isinstance(default, type) and is_dataclass(default):
-                names += walk(default, f"{prefix}{item.name}.")
-        return names
-
-    root = _match(r"object_type=(\w+)", "\n".join(map(str, _chain(error))))
-    commands = (
-        schema.SamplingConfig,
-        schema.PredictConfig,
-        schema.EvaluateConfig,
-        schema.VerifyConfig,
-        schema.ReportConfig,
-        schema.BenchmarkConfig,
-    )
-    for command in commands:
-        if root is not None and root[1] == command.__name__:
-            return walk(command, "")
-    names = walk(schema.TrainConfig, "")
-    for node, prefix in (
-        (schema.RecurrentConfig, "model."),
-        (schema.FeedForwardConfig, "model."),
-        (schema.WindowsConfig, "data.batching."),
-        (schema.SentencesConfig, "data.batching."),
-        (schema.WordTokenizerConfig, "tokenizer."),
-        (schema.BPETokenizerConfig, "tokenizer."),
-        (schema.AdamConfig, "optimizer."),
-        (schema.SGDConfig, "optimizer."),
-        (schema.CosineConfig, "scheduler."),
-        (schema.OneCycleConfig, "scheduler."),
-        (schema.ExponentialConfig, "scheduler."),
-        (schema.StepConfig, "scheduler."),
-        (schema.PlateauConfig, "scheduler."),
-        (schema.EMAConfig, "averaging."),
-        (schema.TriggeredConfig, "averaging."),
-    ):
-        names += walk(node, prefix)
-    return sorted({n for n in names if not n.rpartition(".")[2].startswith("_")})
+def known_settings(kind: type[Settings]) -> list[str]:
+    """Returns every setting of a command, with dots: `model.hidden_size`; and its groups."""
+    leaves = [name for name, *_ in typed.names(kind)]
+    words = [name.split(".") for name in leaves]
+    return sorted({".".join(parts[:count]) for parts in words for count in range(1, len(parts) + 1)})

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
+from lmlab.config.settings import TrainSettings
 from lmlab.errors import UserError
 from lmlab.files import write_text
 
@@ -35,6 +36,12 @@ def configuration_folder() -> Path:
     package = Path(__file__).resolve().parent.parent
     inside = package / "conf"
     return inside if inside.is_dir() else package.parent / "conf"
+
+
+def group_options(group: str) -> list[str]:
+    """The options of a group of `conf/`, without the parts that options inherit from."""
+    folder = configuration_folder() / group
+    return sorted(path.stem for path in folder.glob("*.yaml") if not path.stem.startswith("_"))
 
 
 def new_run_folder(parent: str) -> str:
@@ -74,11 +81,12 @@ def job_folder(number: int, overrides: list[str], swept: set[str]) -> str:
     return name[:MAX_FOLDER_NAME].rstrip("._-")
 
 
-def store_absolute_paths(config: DictConfig) -> None:
+def store_absolute_paths(settings: TrainSettings) -> None:
     """Files that a run reads are found again from wherever it is gone on with."""
-    for part in ("data", "embedding"):
-        if config[part].path:
-            config[part].path = str(Path(config[part].path).expanduser().absolute())
+    for part in (settings.data, settings.embedding, settings.data.source):
+        path = getattr(part, "path", None)
+        if path and isinstance(path, str):
+            part.path = str(Path(path).expanduser().absolute())  # type: ignore[union-attr]
 
 
 def register_resolvers() -> None:

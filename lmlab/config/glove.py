@@ -4,32 +4,32 @@ from __future__ import annotations
 
 import sys
 
-from omegaconf import DictConfig
-
+from lmlab.config.settings import TrainSettings
 from lmlab.data.cache import cache_folder
-from lmlab.data.catalogue import GLOVE
+from lmlab.data.catalogue import GLOVE as GLOVE_FILE
 from lmlab.data.download import fetch
 from lmlab.errors import UserError
 
+GLOVE = "lmlab.models.embedding.GloveVectors"
 GLOVE_DIMENSIONS = (50, 100, 200, 300)
 
 
-def obtain_vectors(config: DictConfig) -> None:
+def obtain_vectors(settings: TrainSettings) -> None:
     """Sets `embedding.path` (and `embedding.dim`) where GloVe is chosen without a file.
 
     Raises:
         UserError: it is not there and may not, or cannot, be downloaded.
     """
-    embedding = config.embedding
-    if embedding.path or not embedding._target_.endswith("GloveVectors"):
+    embedding = settings.embedding
+    if embedding.path or embedding.target != GLOVE:
         return
     folder = cache_folder() / "vectors"
-    if not (folder / GLOVE.name).is_file() and not _agreed(embedding.download):
+    if not (folder / GLOVE_FILE.name).is_file() and not _agreed(embedding.download):
         remedy = (
             "embedding.download=true fetches it, or give a GloVe text or zip file: embedding.path=glove.6B.300d.txt"
         )
-        raise UserError("embedding", "glove", f"{GLOVE.name} ({GLOVE.size}) is not in the cache yet", remedy)
-    (path,) = fetch((GLOVE,), folder, field="embedding", value="glove", instead="embedding.path to a copy")
+        raise UserError("embedding", "glove", f"{GLOVE_FILE.name} ({GLOVE_FILE.size}) is not in the cache yet", remedy)
+    (path,) = fetch((GLOVE_FILE,), folder, field="embedding", value="glove", instead="embedding.path to a copy")
     embedding.path = str(path.absolute())
     if embedding.dim is None:
         embedding.dim = max(GLOVE_DIMENSIONS)
@@ -39,5 +39,10 @@ def _agreed(download: bool | None) -> bool:
     """Whether it may be downloaded; asked where someone can answer."""
     if download is not None or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return bool(download)
-    print(f"Download {GLOVE.name} ({GLOVE.size}) from {GLOVE.url}? [y/N] ", end="", file=sys.stderr, flush=True)
+    print(
+        f"Download {GLOVE_FILE.name} ({GLOVE_FILE.size}) from {GLOVE_FILE.url}? [y/N] ",
+        end="",
+        file=sys.stderr,
+        flush=True,
+    )
     return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from lmlab.config.folders import configuration_folder
+from lmlab.errors import UserError
 
 GROUP = "experiment"
 # Hydra's options that show something instead of running anything.
@@ -25,14 +26,40 @@ def asks_for_a_sweep(arguments: Sequence[str]) -> bool:
     return bool(chosen) and _is_sweep(chosen[-1], _folders(arguments))
 
 
-def _folders(arguments: Sequence[str]) -> list[Path]:
-    """Where presets lie: the user's own first."""
-    own = [
+def own_folders(arguments: Sequence[str]) -> list[Path]:
+    """Returns the user's own folders of configuration on a command line."""
+    found = [
         word.partition("=")[2] or following
         for word, following in zip(arguments, [*arguments[1:], ""], strict=True)
         if word.partition("=")[0] in ("--config-dir", "-cd")
     ]
-    return [Path(folder).expanduser() / GROUP for folder in [*own, str(configuration_folder())] if folder]
+    for word in arguments:
+        key, _, value = word.partition("=")
+        if key.lstrip("+") == "hydra.searchpath":
+            entries = (entry.strip(" '\"") for entry in value.strip(" []").split(","))
+            found += [entry.removeprefix("file://") for entry in entries if not entry.startswith("pkg://")]
+    return [Path(folder).expanduser() for folder in found if folder]
+
+
+def check_own_folders(arguments: Sequence[str]) -> None:
+    """Refuses a user's own file with the name of one of lmlab's: Hydra would take lmlab's and say nothing.
+
+    Raises:
+        UserError: naming the file; or a folder that is not there.
+    """
+    for folder in own_folders(arguments):
+        if not folder.is_dir():
+            raise UserError("--config-dir", folder, "no such folder", "check the path")
+        for path in sorted(folder.rglob("*.y*ml")):
+            name = path.relative_to(folder)
+            if (configuration_folder() / name).exists():
+                remedy = f"give it another name, and choose it by that: {name.parent}=my_{name.stem}"
+                raise UserError("--config-dir", path, f"lmlab has a {name} of its own, which would be taken", remedy)
+
+
+def _folders(arguments: Sequence[str]) -> list[Path]:
+    """Where presets lie: the user's own first."""
+    return [folder / GROUP for folder in [*own_folders(arguments), configuration_folder()]]
 
 
 def _is_sweep(name: str, folders: Sequence[Path], depth: int = 0) -> bool:

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from lmlab import plain_yaml
-from lmlab.build import instantiate
 from lmlab.changes import PAUSE, differences
-from lmlab.config import stored
+from lmlab.config import registry, stored
+from lmlab.config.settings import TrainSettings
+from lmlab.config.typed import plain
 from lmlab.errors import Refused
 from lmlab.files import remove_parts, shown
 from lmlab.reporting.sweeps import read_summary
@@ -51,14 +52,14 @@ def check_own(folder: Path) -> None:
                 raise Refused("run", shown(path), f"is {kind}, and a run writes into its own folder only", "remove it")
 
 
-def what_is_left(folder: Path, config: dict[str, Any]) -> Task:
+def what_is_left(folder: Path, settings: TrainSettings) -> Task:
     """What is left to do in a folder that a run of this configuration is to have.
 
     Nothing of value is ever removed: a finished run, or one that can go on, is refused where it is another's.
 
     Args:
         folder: the run's; may be new or empty.
-        config: as it is composed now, plain and resolved.
+        settings: as they are composed now.
 
     Raises:
         Refused: the folder holds a run of another configuration or text, or one that diverged.
@@ -71,13 +72,13 @@ def what_is_left(folder: Path, config: dict[str, Any]) -> Task:
     if not finished and not can_go_on and not has_weights:
         return Task.NEW
     path = folder / "config.yaml"
-    differing = _differing(stored.checked(plain_yaml.read(path), where=path), config)
+    differing = _differing(stored.checked(plain_yaml.read(path), where=path), plain(settings))
     if differing is not None:
         _refuse(folder, f"holds a run with other settings ({differing})")
     if summary.get("diverged"):
         _refuse(folder, f"holds a run that ended like this, and would again: {summary.get('error')}")
     if finished:
-        _check_texts(folder, config, summary)
+        _check_texts(folder, settings, summary)
         return Task.DONE
     # A run that was killed before its first last.ckpt may have a best.ckpt, and will have it again.
     return Task.RESUME if can_go_on else Task.NEW
@@ -126,22 +127,22 @@ def _differing(found: dict[str, Any], config: dict[str, Any]) -> str | None:
     return None if first is None else f"{first[0]} was {first[1]!r} and is {first[2]!r}"
 
 
-def _check_texts(folder: Path, config: dict[str, Any], summary: dict[str, Any]) -> None:
+def _check_texts(folder: Path, settings: TrainSettings, summary: dict[str, Any]) -> None:
     """Refuses a finished run whose text is another by now; files that were only touched or moved are read to know.
 
     Raises:
         Refused: text or vectors have changed.
     """
     moment = folder / "config.yaml"
-    vectors = config["embedding"]["path"]
+    vectors = settings.embedding.path
     if vectors and _changed_since([Path(vectors)], moment):
         _refuse(folder, "holds a run whose vectors' file was written since")
-    path = config["data"]["path"]
+    path = settings.data.path
     if not path or not _changed_since(_files(Path(path)), moment):
         return
     from lmlab.data.cache import text_sha256
 
-    corpus = instantiate(config["data"]["source"]).load()
+    corpus = registry.build("data.source", settings.data.source).load()
     names = {"train": "train_fingerprint", "validation": "text_fingerprint", "test": "test_fingerprint"}
     for split, name in names.items():
         # An older lmlab kept none of the test text.

@@ -12,10 +12,10 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from lmlab.config import folders, schema
+from lmlab.config import folders, plugins
 from lmlab.config.arguments import quote_free_text
 from lmlab.config.folders import configuration_folder, log_to
-from lmlab.config.presets import asks_for_a_sweep
+from lmlab.config.presets import asks_for_a_sweep, check_own_folders
 from lmlab.errors import InterruptedRun, Refused
 from lmlab.files import shown
 from lmlab.launch import sweeping
@@ -25,7 +25,6 @@ from lmlab.launch.sweep_jobs import sweep_job, tell_failures, tell_interrupted, 
 from lmlab.launch.working import checked, go_on, taken_pause, work
 from lmlab.locks import locked
 
-schema.register()
 folders.register_resolvers()
 sweeping.register_resolvers()
 
@@ -36,10 +35,10 @@ _failures: list[Exception] = []
 @hydra.main(version_base="1.3", config_path=str(configuration_folder()), config_name="train")
 def _job(config: DictConfig) -> float | None:
     """One run; called by Hydra for each job of a sweep. Returns validation nats, for sweepers that minimise."""
-    settings = HydraConfig.get()
-    folder = Path(settings.runtime.output_dir)
-    if settings.mode == RunMode.MULTIRUN:
-        return sweep_job(config, folder, int(settings.job.num), list(settings.overrides.task))
+    hydra_settings = HydraConfig.get()
+    folder = Path(hydra_settings.runtime.output_dir)
+    if hydra_settings.mode == RunMode.MULTIRUN:
+        return sweep_job(config, folder, int(hydra_settings.job.num), list(hydra_settings.overrides.task))
     try:
         _single(config, folder)
     except Exception as error:
@@ -63,14 +62,14 @@ def _nothing_saved(folder: Path) -> str:
 def _single(config: DictConfig, folder: Path) -> None:
     """A run of its own, in a new folder or (hydra.run.dir=...) in one where it was begun."""
     record = copy.deepcopy(config)
-    plain = checked(config)
-    pause = taken_pause(plain)
-    if what_is_left(folder, plain) is Task.DONE:
+    settings = checked(config)
+    pause = taken_pause(settings)
+    if what_is_left(folder, settings) is Task.DONE:
         raise Refused("run", shown(folder), "is finished", "give another folder, or raise a limit with run=...")
     with locked(folder):
-        task = what_is_left(folder, plain)
+        task = what_is_left(folder, settings)
         log_to(folder, terminal=True)
-        work(folder, task, plain, record, stop_after_tokens=pause)
+        work(folder, task, settings, record, stop_after_tokens=pause)
 
 
 def run() -> None:
@@ -85,12 +84,15 @@ def run() -> None:
     if asks_to_resume(arguments):
         sweep = sweep_to_go_on_with(arguments)
         if sweep is None:
-            go_on(arguments)
+            go_on(plugins.take_from(arguments))
             return
         sweeping.enter_sweep(sweep.folder)
         sweeping.announce(sweep.folder, begun_before=True)
         os.chdir(sweep.directory)
         arguments = ["-m", *sweep.arguments]
+    sweeping.remember_plugins(plugins.words_of(arguments))
+    arguments = plugins.take_from(arguments)
+    check_own_folders(arguments)
     is_sweep = asks_for_a_sweep(arguments)
     # Hydra's parser wants options before settings.
     settings = [a for a in arguments if a not in ("-m", "--multirun")]

@@ -20,10 +20,10 @@ from hydra.core.override_parser.types import (
     RangeSweep,
 )
 
-from lmlab.config.arguments import FREE_TEXT, quote_free_text
+from lmlab.config.arguments import FREE_TEXT, num_backslashes, quote_free_text
 from lmlab.config.folders import configuration_folder
-from lmlab.config.stored import num_backslashes, printable, settings
-from lmlab.errors import UserError
+from lmlab.config.stored import settings
+from lmlab.errors import UserError, printable
 from lmlab.files import shown
 
 MAX_WORDS = 1_000

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from lmlab import plain_yaml
 from lmlab.changes import CHANGEABLE, LIMITS, PAUSE, TEXT
 from lmlab.config import stored
-from lmlab.errors import UserError
+from lmlab.config.settings import TrainSettings
+from lmlab.errors import UserError, printable
 from lmlab.files import shown
 from lmlab.launch.replay import replayed
 from lmlab.launch.sweeping import read_record
@@ -49,7 +50,7 @@ def sweep_to_go_on_with(arguments: list[str]) -> SweepToGoOnWith | None:
     words = replayed(record.get("arguments"), typed, folder=folder)
     directory = record.get("directory")
     if not isinstance(directory, str) or not Path(directory).is_dir():
-        problem = f"was started in {stored.printable(directory)}, which is gone"
+        problem = f"was started in {printable(directory)}, which is gone"
         raise UserError("run", folder, problem, "start the sweep again")
     return SweepToGoOnWith(folder, words, Path(directory))
 
@@ -100,14 +101,14 @@ def run_to_go_on_with(arguments: list[str]) -> RunToGoOnWith:
     return RunToGoOnWith(folder, changes, pause, _can_go_on(folder))
 
 
-def stored_configuration(folder: Path) -> dict[str, Any]:
+def stored_settings(folder: Path) -> TrainSettings:
     """The configuration of a run that left no checkpoint.
 
     Raises:
         UserError: none there, or damaged.
     """
     path = folder / "config.yaml"
-    return stored.checked(plain_yaml.read(path), where=path)
+    return stored.read_settings(plain_yaml.read(path), where=path)
 
 
 def _can_go_on(folder: Path) -> bool:
@@ -124,14 +125,14 @@ def _whole_number(key: str, value: str) -> int:
     except ValueError:
         raise UserError(key, value, "is not a whole number", f"for example {key}=20") from None
     if abs(number) >= 2**63:
-        raise UserError(key, stored.printable(value), "is too large a number", f"for example {key}=20")
+        raise UserError(key, printable(value), "is too large a number", f"for example {key}=20")
     return number
 
 
 def _check_diverged(folder: Path) -> None:
     summary = read_summary(folder)
     if summary.get("diverged"):
-        error = stored.printable(summary.get("error"), longest=300)
+        error = printable(summary.get("error"), longest=300)
         raise UserError("run", shown(folder), f"ended like this before, and would again: {error}", "")
 
 
@@ -139,8 +140,8 @@ def _check_finished(folder: Path, changes: dict[str, Any]) -> None:
     """Refuses a finished run of which no limit is raised."""
     if read_summary(folder).get("status") != "finished":
         return
-    limits = stored_configuration(folder)["trainer"]
+    limits = stored_settings(folder).trainer
     raised = {key: value for key, value in changes.items() if key in LIMITS}
-    if all(limits[key.partition(".")[2]] == value for key, value in raised.items()):
+    if all(getattr(limits, key.partition(".")[2]) == value for key, value in raised.items()):
         remedy = f"to train it for longer raise a limit: {', '.join(f'{key}=...' for key in LIMITS)}"
         raise UserError("run", shown(folder), "is finished", remedy)

@@ -56,14 +56,14 @@ def _do_job(config: DictConfig, folder: Path, hparams: dict[str, str], label: st
     check_own(folder)
     if not (folder / ".hydra").exists():
         write_record(folder, record)  # also of a job that is refused: its settings stand in the sweep's table
-    plain = checked(config)
-    pause = taken_pause(plain)
-    if what_is_left(folder, plain) is Task.DONE:
+    settings = checked(config)
+    pause = taken_pause(settings)
+    if what_is_left(folder, settings) is Task.DONE:
         return "  (done before)"  # before a lock is made there
     with locked(folder):
-        task = what_is_left(folder, plain)
+        task = what_is_left(folder, settings)
         log_to(folder, terminal=False)
-        work(folder, task, plain, record, hparams=hparams, label=label, stop_after_tokens=pause)
+        work(folder, task, settings, record, hparams=hparams, label=label, stop_after_tokens=pause)
     return ""
 
 

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,7 @@ from omegaconf import ListConfig, OmegaConf
 
 from lmlab import locks
 from lmlab.config.folders import job_folder, new_run_folder
-from lmlab.config.stored import printable
-from lmlab.errors import Diverged, UserError
+from lmlab.errors import Diverged, UserError, printable
 from lmlab.files import shown, write_text
 from lmlab.locks import lock
 from lmlab.reporting.sweeps import read_summary
@@ -32,6 +31,15 @@ _VARIABLE = "LMLAB_SWEEP_FOLDER"
 _locks: list[FileLock] = []
 # Sweeps' folders that this process made, and may remove again.
 _made: set[Path] = set()
+
+
+# Words of the command line that made packages trusted; Hydra never sees them, but they are what was typed.
+_plugins: list[str] = []
+
+
+def remember_plugins(words: Sequence[str]) -> None:
+    """Keeps the words that make packages trusted, for the record of a sweep: there they say what to type again."""
+    _plugins[:] = words
 
 
 def register_resolvers() -> None:
@@ -95,7 +103,8 @@ def _sweep_folder(parent: str, fresh: bool, parameters: Any) -> str:
             _check_swept(current, _swept(parameters))
         return str(current)
     ignored = ("fresh=", "stop_after_tokens=", "-m", "--multirun")
-    record = {"arguments": [a for a in sys.argv[1:] if not a.startswith(ignored)], "directory": os.getcwd()}
+    words = [*_plugins, *(a for a in sys.argv[1:] if not a.startswith(ignored))]
+    record = {"arguments": words, "directory": os.getcwd()}
     before = None if fresh else _begun_before(Path(parent).expanduser(), record)
     folder = before or Path(new_run_folder(parent))
     if before is None:

@@ -6,54 +6,58 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from lmlab import plain_yaml
-from lmlab.changes import PAUSE, TEXT
-from lmlab.config import stored
+from lmlab.changes import TEXT
 from lmlab.config.checks import check_training
 from lmlab.config.command import describe
+from lmlab.config.compose import as_settings
 from lmlab.config.folders import log_to, store_absolute_paths, write_record
 from lmlab.config.glove import obtain_vectors
+from lmlab.config.settings import TrainSettings
+from lmlab.config.typed import plain
 from lmlab.errors import InterruptedRun, UserError
 from lmlab.files import shown, write_text
 from lmlab.launch.entering import Task, check_own, clear, tidy
-from lmlab.launch.resume import run_to_go_on_with, stored_configuration
+from lmlab.launch.resume import run_to_go_on_with, stored_settings
 from lmlab.launch.sweeping import write_failure
 from lmlab.locks import locked
 from lmlab.reporting.sweeps import read_summary
 from lmlab.terminal import say
 
 
-def checked(config: DictConfig) -> dict[str, Any]:
-    """The configuration, plain and resolved, after all that can be found wrong without reading the text."""
-    check_training(config)
-    store_absolute_paths(config)
-    obtain_vectors(config)
-    plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    assert isinstance(plain, dict)
+def checked(config: DictConfig) -> TrainSettings:
+    """Returns the settings, after all that can be found wrong without reading the text.
+
+    Raises:
+        UserError: the first setting that is wrong.
+    """
+    settings = as_settings(config, TrainSettings)
+    check_training(settings)
+    store_absolute_paths(settings)
+    obtain_vectors(settings)
     # torch takes a second and Lightning two more: each after all that can go wrong without it.
     from lmlab.device import choose_device, choose_precision
 
-    trainer = plain["trainer"]
-    trainer["precision"] = choose_precision(trainer["precision"], choose_device(trainer["accelerator"]))
-    return {str(key): value for key, value in plain.items()}
+    trainer = settings.trainer
+    trainer.precision = choose_precision(trainer.precision, choose_device(trainer.accelerator))
+    return settings
 
 
-def taken_pause(config: dict[str, Any]) -> int | None:
-    """Where the run pauses, which is no part of what it is and so not stored."""
-    pause: int | None = config[PAUSE]
-    config[PAUSE] = None
+def taken_pause(settings: TrainSettings) -> int | None:
+    """Returns where the run pauses, and forgets it: it is no part of what a run is and so not stored."""
+    pause, settings.stop_after_tokens = settings.stop_after_tokens, None
     return pause
 
 
-def work(folder: Path, task: Task, config: dict[str, Any], record: DictConfig | None, **more: Any) -> None:
+def work(folder: Path, task: Task, settings: TrainSettings, record: DictConfig | None, **more: Any) -> None:
     """Begins a run, or goes on with it; a failure is written into its summary.
 
     Args:
         folder: the run's, locked.
         task: what is left to do.
-        config: plain and resolved.
+        settings: checked.
         record: as composed, for Hydra's record; None leaves that as it is.
         more: for `lmlab.training.run.train`.
     """
@@ -64,31 +68,31 @@ def work(folder: Path, task: Task, config: dict[str, Any], record: DictConfig | 
         if record is not None:
             write_record(folder, record)
         # Before the text is read, so that a run that is killed meanwhile can be begun again.
-        write_text(folder / "config.yaml", plain_yaml.dump(config))
+        write_text(folder / "config.yaml", plain_yaml.dump(plain(settings)))
     else:
         tidy(folder)
     try:
         if task is Task.RESUME:
             _resume(folder, {}, **more)
         else:
-            _train(config, folder, **more)
+            _train(settings, folder, **more)
     except Exception as error:
-        _write_failure(folder, config["name"], error, begun=task is Task.RESUME)
+        _write_failure(folder, settings.name, error, begun=task is Task.RESUME)
         raise
 
 
 def _resume(folder: Path, changes: dict[str, Any], **more: Any) -> None:
     from lmlab.training.resuming import resume_from
 
-    resumption = resume_from(folder, changes, read=plain_yaml.read, check=stored.checked)
-    check_training(stored.as_config(resumption.config))
-    _train(resumption.config, folder, resumption=resumption, **more)
+    resumption = resume_from(folder, changes)
+    check_training(resumption.settings, resuming=True)
+    _train(resumption.settings, folder, resumption=resumption, **more)
 
 
-def _train(config: dict[str, Any], folder: Path, **more: Any) -> None:
+def _train(settings: TrainSettings, folder: Path, **more: Any) -> None:
     from lmlab.training.run import train
 
-    train(config, folder, **more)
+    train(settings, folder, **more)
 
 
 def _write_failure(folder: Path, name: str, error: Exception, *, begun: bool) -> None:
@@ -119,18 +123,18 @@ def go_on(arguments: list[str]) -> None:
     """
     run = run_to_go_on_with(arguments)
     check_own(run.folder)
-    config = None if run.has_checkpoint else _begun_again(run.folder, run.changes)
+    settings = None if run.has_checkpoint else _begun_again(run.folder, run.changes)
     with locked(run.folder):
         tidy(run.folder)
         log_to(run.folder, terminal=True)
         try:
-            if config is None:
+            if settings is None:
                 _resume(run.folder, run.changes, stop_after_tokens=run.stop_after_tokens)
                 return
             clear(run.folder)
-            write_text(run.folder / "config.yaml", plain_yaml.dump(config))
+            write_text(run.folder / "config.yaml", plain_yaml.dump(plain(settings)))
             say(f"{shown(run.folder)} has no checkpoint yet: it begins again")
-            _train(config, run.folder, stop_after_tokens=run.stop_after_tokens)
+            _train(settings, run.folder, stop_after_tokens=run.stop_after_tokens)
         except Exception as error:
             _write_failure(run.folder, str(read_summary(run.folder).get("name")), error, begun=True)
             raise
@@ -140,15 +144,15 @@ def go_on(arguments: list[str]) -> None:
             raise
 
 
-def _begun_again(folder: Path, changes: dict[str, Any]) -> dict[str, Any]:
-    """The configuration of a run that has no checkpoint yet, with what was typed now."""
-    config = stored_configuration(folder)
+def _begun_again(folder: Path, changes: dict[str, Any]) -> TrainSettings:
+    """Returns the settings of a run that has no checkpoint yet, with what was typed now."""
+    settings = stored_settings(folder)
     for name, value in changes.items():
         part, _, key = name.partition(".")
         if name == TEXT:
-            if "path" not in config["data"]["source"]:
+            if not hasattr(settings.data.source, "path"):
                 raise UserError(name, value, "this run reads no text of yours", "leave it out")
-            config["data"]["source"]["path"] = value
-        config[part][key] = value
-    check_training(stored.as_config(config))
-    return config
+            settings.data.source.path = value
+        setattr(getattr(settings, part), key, value)
+    check_training(settings)
+    return settings

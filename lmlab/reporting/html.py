@@ -15,8 +15,8 @@ from lmlab.reporting.diagnostic import Diagnostic
 from lmlab.reporting.evaluation_table import evaluation_table
 from lmlab.reporting.formatting import percent
 from lmlab.reporting.language_tables import language_tables
-from lmlab.reporting.pictures import MOST_SIDE_BY_SIDE, Shown
 from lmlab.reporting.records import RunRecord
+from lmlab.reporting.report_figures import MOST_SIDE_BY_SIDE, ReportFigure
 from lmlab.reporting.report_tables import (
     checkpoint_table,
     figures_table,
@@ -47,11 +47,11 @@ class EmbeddedFigure(NamedTuple):
     """A figure with its SVG, as it stands in the page.
 
     Args:
-        shown: the figure.
+        report_figure: the figure.
         svg: its file's bytes.
     """
 
-    shown: Shown
+    report_figure: ReportFigure
     svg: bytes
 
 
@@ -95,7 +95,7 @@ def html_report(
         "evaluations": evaluations,
         "language": language_tables(comparison),
         "unfinished": unfinished,
-        "figures": [_figure(drawn) for drawn in figures],
+        "figures": [_figure(embedded) for embedded in figures],
         "architecture": architecture_table(comparison),
         "setup": setup_table(comparison),
         "methods": _methods(comparison),
@@ -115,14 +115,14 @@ def html_report(
     return environment.get_template("report.html.j2").render(values)
 
 
-def _figure(drawn: EmbeddedFigure) -> dict[str, Any]:
-    width, height = drawn.shown.picture.figure.get_size_inches()
+def _figure(embedded: EmbeddedFigure) -> dict[str, Any]:
+    width, height = embedded.report_figure.figure.drawing.get_size_inches()
     return {
-        "name": drawn.shown.name,
-        "title": drawn.shown.title,
-        "says": drawn.shown.says,
-        "alt": drawn.shown.picture.alt,
-        "data": f"data:image/svg+xml;base64,{base64.b64encode(drawn.svg).decode('ascii')}",
+        "name": embedded.report_figure.name,
+        "title": embedded.report_figure.title,
+        "caption": embedded.report_figure.caption,
+        "alt": embedded.report_figure.figure.alt,
+        "data": f"data:image/svg+xml;base64,{base64.b64encode(embedded.svg).decode('ascii')}",
         # Of the box that the browser keeps free until the picture is there.
         "width": round(100 * width),
         "height": round(100 * height),

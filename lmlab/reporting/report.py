@@ -14,8 +14,8 @@ from lmlab.reporting.figures.axes import Along
 from lmlab.reporting.figures.saving import save
 from lmlab.reporting.html import EmbeddedFigure, html_report
 from lmlab.reporting.markdown import Linked, markdown_report
-from lmlab.reporting.pictures import FIGURES, Shown, pictures
 from lmlab.reporting.records import RunRecord
+from lmlab.reporting.report_figures import FIGURES, ReportFigure, report_figures
 from lmlab.reporting.verdict import Verdict, verdict
 
 TABLES = ("results.csv", "experiment_logs.csv", "history.csv")
@@ -37,14 +37,14 @@ def write_report(records: Sequence[RunRecord], folder: Path, *, along: Along, wa
     comparison = compare(records)
     said, warned = verdict(comparison), diagnostics(comparison)
     title = report_title(comparison)
-    shown = pictures(comparison, along=along)
-    drawn = [_saved(one, folder / "figures") for one in shown]
-    _remove_others(folder / "figures", {one.name for one in shown})
+    figures = report_figures(comparison, along=along)
+    embedded = [_saved(figure, folder / "figures") for figure in figures]
+    _remove_others(folder / "figures", {figure.name for figure in figures})
     made = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
     html = html_report(
-        comparison, title=title, made=made, verdict=said, diagnostics=warned, figures=drawn, watching=watching
+        comparison, title=title, made=made, verdict=said, diagnostics=warned, figures=embedded, watching=watching
     )
-    linked = [Linked(f"figures/{one.name}.png", one.title, f"{one.says} {one.picture.alt}") for one in shown]
+    linked = [Linked(f"figures/{one.name}.png", one.title, f"{one.caption} {one.figure.alt}") for one in figures]
     text = markdown_report(
         comparison, title=title, verdict=said, diagnostics=warned, figures=linked, files=("index.html", *TABLES)
     )
@@ -66,9 +66,9 @@ def report_title(comparison: Comparison) -> str:
     return what if count == 1 else f"{what}: {count} runs"
 
 
-def _saved(shown: Shown, folder: Path) -> EmbeddedFigure:
-    _, vector = save(shown.picture, folder, shown.name)
-    return EmbeddedFigure(shown, vector.read_bytes())
+def _saved(report_figure: ReportFigure, folder: Path) -> EmbeddedFigure:
+    _, vector = save(report_figure.figure, folder, report_figure.name)
+    return EmbeddedFigure(report_figure, vector.read_bytes())
 
 
 def _remove_others(folder: Path, names: set[str]) -> None:

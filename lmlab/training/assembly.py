@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,93 +10,108 @@ import torch
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
-from lmlab.build import instantiate
+from lmlab.config import registry
+from lmlab.config.settings import TrainSettings
+from lmlab.data.batching import TrainLoader
 from lmlab.data.datamodule import LanguageModelData
 from lmlab.data.token_store import TokenStore
 from lmlab.data.tokenizers import Tokenizer, special_tokens
 from lmlab.errors import UserError
+from lmlab.models.core import Core
 from lmlab.models.embedding import EmbeddingVectors, Vectors
 from lmlab.models.language_model import LanguageModel
 from lmlab.training.averaging import WeightAverage
 from lmlab.training.module import LanguageModelModule
 
-Config = dict[str, Any]
 
-
-def build_data(config: Config, *, tokenizer: Tokenizer | None = None) -> LanguageModelData:
+def build_data(settings: TrainSettings, *, tokenizer: Tokenizer | None = None) -> LanguageModelData:
     """Reads the corpus and fits the tokenizer, or takes a fitted one.
 
     Raises:
         UserError: an unusable text.
     """
-    corpus = instantiate(config["data"]["source"]).load()
+    corpus = registry.build("data.source", settings.data.source).load()
 
-    def make_train_loader(store: TokenStore) -> Any:
-        return instantiate(config["data"]["batching"], store=store, seed=config["seed"])
+    def make_train_loader(store: TokenStore) -> TrainLoader:
+        made: TrainLoader = registry.build("data.batching", settings.data.batching, store=store, seed=settings.seed)
+        return made
 
     return LanguageModelData(
         corpus=corpus,
-        tokenizer=instantiate(config["tokenizer"]) if tokenizer is None else tokenizer,
+        tokenizer=registry.build("tokenizer", settings.tokenizer) if tokenizer is None else tokenizer,
         make_train_loader=make_train_loader,
-        num_streams=config["evaluation"]["num_streams"],
+        num_streams=settings.evaluation.num_streams,
         fit=tokenizer is None,
     )
 
 
-def build_vectors(config: Config, tokenizer: Tokenizer) -> Vectors:
+def build_vectors(settings: TrainSettings, tokenizer: Tokenizer) -> Vectors:
     """The embedding's first values."""
     num_special = len(special_tokens(tokenizer.end_token))
-    tied = config["model"]["tie_weights"]
-    ours = ("freeze", "download", "path") if config["embedding"]["path"] is None else ("freeze", "download")
-    settings = {key: value for key, value in config["embedding"].items() if key not in ours}
-    source = instantiate(settings)
-    assert isinstance(source, EmbeddingVectors)
+    tied = settings.model.tie_weights
+    source: EmbeddingVectors = registry.build("embedding", settings.embedding)
     return source.vectors(vocabulary=tokenizer.vocabulary, num_special=num_special, tied=tied)
 
 
-def build_model(config: Config, weight: torch.Tensor) -> LanguageModel:
+def build_model(settings: TrainSettings, weight: torch.Tensor) -> LanguageModel:
     """The model around an embedding's first values (V, E).
 
     Raises:
         UserError: a tie of unequal sizes.
     """
-    model, dim = config["model"], weight.shape[1]
-    if model["tie_weights"] and dim != model["hidden_size"]:
-        problem = f"needs embedding.dim ({dim}) equal to model.hidden_size ({model['hidden_size']})"
+    model, dim = settings.model, weight.shape[1]
+    core: Core = registry.build("model.core", model.core, input_size=dim)
+    if model.tie_weights and dim != core.output_size:
+        problem = f"needs embedding.dim ({dim}) equal to model.hidden_size ({core.output_size})"
         raise UserError("model.tie_weights", "true", problem, "set one of them")
     return LanguageModel(
         vectors=weight,
-        core=instantiate(model["core"], input_size=dim),
-        input_dropout=model["input_dropout"],
-        output_dropout=model["output_dropout"],
-        locked_dropout=model["locked_dropout"],
-        embedding_dropout=model["embedding_dropout"],
-        tie_weights=model["tie_weights"],
-        freeze_embedding=config["embedding"]["freeze"],
+        core=core,
+        input_dropout=model.input_dropout,
+        output_dropout=model.output_dropout,
+        locked_dropout=model.locked_dropout,
+        embedding_dropout=model.embedding_dropout,
+        tie_weights=model.tie_weights,
+        freeze_embedding=settings.embedding.freeze,
+        make_decoder=functools.partial(registry.build, "model.decoder", model.decoder),
     )
 
 
-def build_task(config: Config, model: LanguageModel, *, total_steps: int, steps_per_epoch: int) -> LanguageModelModule:
+def build_task(
+    settings: TrainSettings, model: LanguageModel, *, total_steps: int, steps_per_epoch: int
+) -> LanguageModelModule:
     """The model with its optimizer, learning rates and average.
 
     Args:
-        config: the run's.
+        settings: the run's.
         model: to be trained.
         total_steps: optimizer steps of the whole run.
         steps_per_epoch: optimizer steps of an epoch.
     """
 
     def make_optimizer(parameters: Iterable[Parameter]) -> Optimizer:
-        # One kernel for all parameters; with 16-mixed, Lightning must unscale gradients itself to clip them.
-        fused = config["trainer"]["precision"] != "16-mixed"
-        groups = decay_groups(list(parameters), config["optimizer"]["weight_decay"])
-        optimizer = instantiate(config["optimizer"], params=groups, fused=fused)
-        assert isinstance(optimizer, Optimizer)
+        listed = list(parameters)
+        groups = decay_groups(listed, getattr(settings.optimizer, "weight_decay", 0.0))
+        how = _kernels(settings, listed[0].device)
+        optimizer: Optimizer = registry.build("optimizer", settings.optimizer, params=groups, **how)
         return optimizer
 
-    lr_lambda = instantiate(config["scheduler"], total_steps=total_steps, steps_per_epoch=steps_per_epoch)
-    averaging = WeightAverage(instantiate(config["averaging"])) if config["averaging"]["_target_"] else None
+    lr_lambda = registry.build(
+        "scheduler", settings.scheduler, total_steps=total_steps, steps_per_epoch=steps_per_epoch
+    )
+    rule = registry.build("averaging", settings.averaging) if settings.averaging.target else None
+    averaging = None if rule is None else WeightAverage(rule)
     return LanguageModelModule(model=model, make_optimizer=make_optimizer, lr_lambda=lr_lambda, averaging=averaging)
+
+
+def _kernels(settings: TrainSettings, device: torch.device) -> dict[str, bool]:
+    """The keyword of an optimizer that updates all parameters in one kernel, or in few, where it has one."""
+    # With 16-mixed, Lightning must unscale gradients itself to clip them.
+    # torch's fused Adagrad is for CPUs only.
+    may = device.type == "cpu" or settings.optimizer.target != "torch.optim.Adagrad"
+    if may and settings.trainer.precision != "16-mixed" and registry.takes("optimizer", settings.optimizer, "fused"):
+        return {"fused": True}
+    return {"foreach": True} if registry.takes("optimizer", settings.optimizer, "foreach") else {}
 
 
 def decay_groups(parameters: list[Parameter], weight_decay: float) -> list[dict[str, Any]]:

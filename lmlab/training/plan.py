@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from lmlab.config.settings import TrainSettings
 from lmlab.data.batching import Batch
 from lmlab.data.datamodule import LanguageModelData
 from lmlab.files import shown
@@ -27,29 +28,29 @@ from lmlab.training.summary import device_name, part_name
 _EVALUATION_COST = 0.45
 
 
-def steps_per_epoch(config: dict[str, Any], data: LanguageModelData) -> int:
+def steps_per_epoch(settings: TrainSettings, data: LanguageModelData) -> int:
     """Optimizer steps of an epoch."""
-    return math.ceil(len(data.train_loader) / int(config["trainer"]["accumulate_grad_batches"]))
+    return math.ceil(len(data.train_loader) / settings.trainer.accumulate_grad_batches)
 
 
-def total_steps(config: dict[str, Any], data: LanguageModelData) -> int:
+def total_steps(settings: TrainSettings, data: LanguageModelData) -> int:
     """Optimizer steps of the whole run."""
-    trainer = config["trainer"]
-    by_epochs = trainer["max_epochs"] * steps_per_epoch(config, data) if trainer["max_epochs"] > 0 else math.inf
-    by_steps = trainer["max_steps"] if trainer["max_steps"] > 0 else math.inf
-    by_tokens = steps_for_tokens(config, data, trainer["max_tokens"]) if trainer["max_tokens"] > 0 else math.inf
+    trainer = settings.trainer
+    by_epochs = trainer.max_epochs * steps_per_epoch(settings, data) if trainer.max_epochs > 0 else math.inf
+    by_steps = trainer.max_steps if trainer.max_steps > 0 else math.inf
+    by_tokens = steps_for_tokens(settings, data, trainer.max_tokens) if trainer.max_tokens > 0 else math.inf
     return int(min(by_epochs, by_steps, by_tokens))
 
 
-def steps_for_tokens(config: dict[str, Any], data: LanguageModelData, num_tokens: int) -> int:
+def steps_for_tokens(settings: TrainSettings, data: LanguageModelData, num_tokens: int) -> int:
     """Optimizer steps until so many targets have been trained on; the last step may go beyond.
 
     Args:
-        config: the run's.
+        settings: the run's.
         data: the run's.
         num_tokens: counted targets, at least 1.
     """
-    loader, accumulate = data.train_loader, int(config["trainer"]["accumulate_grad_batches"])
+    loader, accumulate = data.train_loader, settings.trainer.accumulate_grad_batches
     by_epoch = int(loader.num_targets(0).sum())
     epochs = (num_tokens - 1) // by_epoch
     by_batch = loader.num_targets(epochs)
@@ -78,9 +79,9 @@ def seconds_per_batch(model: LanguageModel, data: LanguageModelData, device: tor
     return min(times)
 
 
-def estimated_seconds(config: dict[str, Any], data: LanguageModelData, batch_seconds: float) -> float:
+def estimated_seconds(settings: TrainSettings, data: LanguageModelData, batch_seconds: float) -> float:
     """Of the whole run: training steps with their optimizer, and evaluations."""
-    steps = total_steps(config, data) * int(config["trainer"]["accumulate_grad_batches"])
+    steps = total_steps(settings, data) * settings.trainer.accumulate_grad_batches
     tokens_per_batch = data.train_loader.padded_tokens
     epochs = steps / len(data.train_loader)
     evaluated = epochs * len(data.stores["validation"]) / tokens_per_batch * _EVALUATION_COST
@@ -88,7 +89,7 @@ def estimated_seconds(config: dict[str, Any], data: LanguageModelData, batch_sec
 
 
 def describe_plan(
-    config: dict[str, Any],
+    settings: TrainSettings,
     data: LanguageModelData,
     model: LanguageModel,
     vectors: Vectors,
@@ -96,43 +97,43 @@ def describe_plan(
     seconds: float,
 ) -> str:
     """Data, sizes, parameters, device and time, a line each."""
-    loader, trainer = data.train_loader, config["trainer"]
+    loader, trainer = data.train_loader, settings.trainer
     unit = {"character": "characters", "word": "words", "piece": "pieces of words"}[data.tokenizer.unit]
     sizes = ", ".join(f"{name} {len(store):,}" for name, store in data.stores.items())
-    steps = total_steps(config, data)
+    steps = total_steps(settings, data)
     lines = [
-        f"data       {config['data']['name']}: {'; '.join(data.corpus.provenance)}",
+        f"data       {settings.data.name}: {'; '.join(data.corpus.provenance)}",
         f"           tokens ({unit}): {sizes}; vocabulary {len(data.tokenizer.vocabulary):,}",
         *(f"           {note}" for note in data.corpus.notes),
         f"batches    {len(loader):,} an epoch, {loader.describe()}",
-        f"model      {describe_model(config, model)}",
+        f"model      {describe_model(settings, model)}",
         *_describe_vectors(vectors, data),
-        f"training   {steps:,} steps ({steps * trainer['accumulate_grad_batches'] / len(loader):.3g} epochs), "
-        f"{config['optimizer']['_target_'].rpartition('.')[2]} lr {config['optimizer']['lr']:g} "
-        f"{part_name(config['scheduler'])}, {_describe_extras(config)}{trainer['precision']}, on {device_name(device)}",
+        f"training   {steps:,} steps ({steps * trainer.accumulate_grad_batches / len(loader):.3g} epochs), "
+        f"{settings.optimizer.class_name} lr {settings.optimizer.lr:g} "
+        f"{part_name(settings.scheduler)}, {_describe_extras(settings)}{trainer.precision}, on {device_name(device)}",
         f"time       about {human_seconds(seconds)}",
     ]
     return "\n".join(lines)
 
 
-def _describe_extras(config: dict[str, Any]) -> str:
+def _describe_extras(settings: TrainSettings) -> str:
     """What not every run has."""
-    patience = config["callbacks"]["early_stopping"]["patience"]
-    averaging = part_name(config["averaging"])
+    patience = settings.callbacks.early_stopping.patience
+    averaging = part_name(settings.averaging)
     stopping = f"early stopping after {patience} evaluations without improvement, " if patience is not None else ""
     return (f"{averaging} of the weights, " if averaging else "") + stopping
 
 
-def describe_model(config: dict[str, Any], model: LanguageModel) -> str:
+def describe_model(settings: TrainSettings, model: LanguageModel) -> str:
     """Sizes and parameters, by part."""
-    settings = config["model"]
+    sizes = settings.model
     embedding = model.embedding.weight.numel()
     core = sum(p.numel() for p in model.core.parameters())
     decoder = model.num_parameters - embedding - core
-    tied = ", decoder tied" if settings["tie_weights"] else ""
-    frozen = ", embedding frozen" if config["embedding"]["freeze"] else ""
+    tied = ", decoder tied" if sizes.tie_weights else ""
+    frozen = ", embedding frozen" if settings.embedding.freeze else ""
     return (
-        f"{settings['name']} {settings['num_layers']} x {settings['hidden_size']}, "
+        f"{sizes.name} {sizes.num_layers} x {sizes.hidden_size}, "
         f"embedding {model.embedding.embedding_dim}: {model.num_parameters:,} parameters "
         f"(embedding {embedding:,} + core {core:,} + decoder {decoder:,}{tied}{frozen})"
     )
@@ -166,10 +167,10 @@ def human_seconds(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
-def describe_result(config: dict[str, Any], summary: dict[str, Any], folder: Path) -> str:
+def describe_result(settings: TrainSettings, summary: dict[str, Any], folder: Path) -> str:
     """The short table at the end, where the files are, and what to do next."""
-    path = config["data"]["path"]
-    data = f"data={config['data']['name']} data.path={shlex.quote(path)} " if path else ""
+    path = settings.data.path
+    data = f"data={settings.data.name} data.path={shlex.quote(path)} " if path else ""
     known = "val/source_nats_per_token" in summary
     above = f"{'source':>12}{'above it':>12}" if known else ""
     lines = ["", f"{'':12}{'nats/token':>12}{above}{'perplexity':>14}{'bits/char':>12}{'tokens':>12}"]

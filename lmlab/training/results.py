@@ -10,8 +10,9 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks.early_stopping import EarlyStopping, EarlyStoppingReason
 
-from lmlab.build import instantiate
 from lmlab.checkpoints import load_weights, read_checkpoint
+from lmlab.config import registry
+from lmlab.config.settings import TrainSettings
 from lmlab.data.datamodule import LanguageModelData, fingerprint
 from lmlab.data.generated import Generated, make_grammar
 from lmlab.errors import UserError
@@ -19,7 +20,6 @@ from lmlab.files import write_text
 from lmlab.models.architecture import architecture
 from lmlab.models.language_model import LanguageModel
 from lmlab.training.analysis import analyse
-from lmlab.training.assembly import Config
 from lmlab.training.baseline_figures import baseline_figures
 from lmlab.training.callbacks.recorder import Recorder, source_figures
 from lmlab.training.callbacks.samples import fallback_prompts
@@ -33,7 +33,7 @@ from lmlab.training.summary import best_figures, device_name, part_settings, spl
 
 
 def summarize(
-    config: Config,
+    settings: TrainSettings,
     data: LanguageModelData,
     task: LanguageModelModule,
     recorder: Recorder,
@@ -46,7 +46,7 @@ def summarize(
     """Everything of summary.json but the warnings and the memory.
 
     Args:
-        config: the run's.
+        settings: the run's.
         data: the run's.
         task: as training left it; afterwards with the best weights, where the run was finished.
         recorder: with all evaluations.
@@ -57,11 +57,11 @@ def summarize(
     """
     wall_seconds, validation = clock.wall_seconds, data.stores["validation"]
     best = recorder.best_row
-    summary: dict[str, Any] = {"status": "finished" if finished else "interrupted", "name": config["name"]}
+    summary: dict[str, Any] = {"status": "finished" if finished else "interrupted", "name": settings.name}
     if best is not None:
         summary |= best_figures(best, unk_rate=validation.unk_rate)
         if finished:
-            summary |= _figures_of_the_best(config, task, data, device, folder, step=int(best["step"]))
+            summary |= _figures_of_the_best(settings, task, data, device, folder, step=int(best["step"]))
     tokens = task.tokens_seen + task.since_evaluation.totals.num_tokens
     return summary | {
         "num_parameters": task.model.num_parameters,
@@ -75,13 +75,13 @@ def summarize(
         "train_fingerprint": data.stores["train"].text_sha256,
         **({"test_fingerprint": data.stores["test"].text_sha256} if "test" in data.stores else {}),
         "device": device_name(device),
-        "precision": config["trainer"]["precision"],
+        "precision": settings.trainer.precision,
         "versions": versions(),
     }
 
 
-def _baselines(config: Config, data: LanguageModelData, splits: list[str]) -> dict[str, Any]:
-    order, train = config["evaluation"]["ngram_order"], data.stores["train"]
+def _baselines(settings: TrainSettings, data: LanguageModelData, splits: list[str]) -> dict[str, Any]:
+    order, train = settings.evaluation.ngram_order, data.stores["train"]
     names = {"validation": "val", "test": "test"}
     return {
         f"{names[split]}/baselines": baseline_figures(train, data.stores[split], data.tokenizer, order=order)
@@ -89,13 +89,15 @@ def _baselines(config: Config, data: LanguageModelData, splits: list[str]) -> di
     }
 
 
-def training_settings(config: Config, task: LanguageModelModule, callbacks: list[pl.Callback]) -> dict[str, Any]:
+def training_settings(
+    settings: TrainSettings, task: LanguageModelModule, callbacks: list[pl.Callback]
+) -> dict[str, Any]:
     """How it was trained, and what the parts that react to validation did."""
-    scheduler = part_settings(config["scheduler"])
+    scheduler = part_settings(settings.scheduler)
     assert scheduler is not None
     if isinstance(task.lr_lambda, Plateau):
         scheduler["num_reductions"] = task.lr_lambda.num_reductions
-    averaging = part_settings(config["averaging"])
+    averaging = part_settings(settings.averaging)
     if averaging is not None and task.averaging is not None:
         averaging["from_step"] = task.averaging.from_step
     stopping = next((callback for callback in callbacks if isinstance(callback, EarlyStopping)), None)
@@ -107,7 +109,13 @@ def training_settings(config: Config, task: LanguageModelModule, callbacks: list
 
 
 def _figures_of_the_best(
-    config: Config, task: LanguageModelModule, data: LanguageModelData, device: torch.device, folder: Path, *, step: int
+    settings: TrainSettings,
+    task: LanguageModelModule,
+    data: LanguageModelData,
+    device: torch.device,
+    folder: Path,
+    *,
+    step: int,
 ) -> dict[str, Any]:
     """The best checkpoint on the test split, what it writes, and what it is judged by.
 
@@ -121,45 +129,45 @@ def _figures_of_the_best(
         raise UserError("run", path, problem, "train the run again")
     load_weights(task, best.get("state_dict"), path)
     task.model.to(device)
-    wanted = config["evaluation"]
+    wanted = settings.evaluation
     found: dict[str, Any] = {}
-    tested = "test" in data.stores and wanted["test"]
+    tested = "test" in data.stores and wanted.test
     if tested:
         found |= _test_figures(task, data)
-    if wanted["baselines"]:
-        found |= _baselines(config, data, ["validation", "test"] if tested else ["validation"])
-    source = instantiate(config["data"]["source"])
+    if wanted.baselines:
+        found |= _baselines(settings, data, ["validation", "test"] if tested else ["validation"])
+    source = registry.build("data.source", settings.data.source)
     if isinstance(source, Generated):
         strings, grammar = data.corpus.texts("validation"), make_grammar(source.name)
         found["val/by_length"] = excess_by_length(task.model, data.stores["validation"], strings, grammar)
-    if wanted["num_samples"]:
-        length, count = wanted["sample_length"], wanted["num_samples"]
+    if wanted.num_samples:
+        length, count = wanted.sample_length, wanted.num_samples
         found["samples"] = sample_figures(task.model, data, source, num_samples=count, length=length)
     return found
 
 
-def write_analysis(config: Config, data: LanguageModelData, model: LanguageModel, folder: Path) -> None:
+def write_analysis(settings: TrainSettings, data: LanguageModelData, model: LanguageModel, folder: Path) -> None:
     """exhibits.json of a finished run: what a report shows besides figures.
 
     Args:
-        config: the run's.
+        settings: the run's.
         data: the run's.
         model: with the best weights.
         folder: the run's.
     """
-    wanted = config["evaluation"]
+    wanted = settings.evaluation
     by_character = data.tokenizer.unit == "character"
     beginning = fallback_prompts(data.corpus.texts("validation")[0], by_character=by_character)
-    prompts = [*config["data"]["prompts"], *beginning]
+    prompts = [*settings.data.prompts, *beginning]
     found = analyse(
         model,
         data,
-        instantiate(config["data"]["source"]),
+        registry.build("data.source", settings.data.source),
         folder,
-        prompt=prompts[0] if wanted["prompt"] is None else wanted["prompt"],
-        temperatures=wanted["temperatures"],
-        num_samples=wanted["num_samples"],
-        length=wanted["sample_length"],
+        prompt=prompts[0] if wanted.prompt is None else wanted.prompt,
+        temperatures=wanted.temperatures,
+        num_samples=wanted.num_samples,
+        length=wanted.sample_length,
     )
     write_text(folder / "exhibits.json", json.dumps(found, ensure_ascii=False, indent=1) + "\n")
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lmlab import plain_yaml
 from lmlab.changes import CHANGEABLE, LIMITS, TEXT, differences
 from lmlab.checkpoints import BEST_BEFORE_END, FORMAT, read_checkpoint, save_checkpoint
+from lmlab.config import plugins, registry, stored, typed
+from lmlab.config.settings import TrainSettings
 from lmlab.data.saved_tokenizers import from_dict
 from lmlab.data.tokenizers import Tokenizer
 from lmlab.errors import UserError
@@ -19,12 +22,8 @@ from lmlab.training.position import Position
 
 log = logging.getLogger(__name__)
 
+# A configuration as it stands in a file.
 Config = dict[str, Any]
-CheckConfig = Callable[..., Config]
-ReadConfig = Callable[[Path], Any]
-
-# Schedules that follow the run's length: a limit raised on the way would make their rates jump.
-LENGTH_DEPENDENT = ("lmlab.training.schedulers.Cosine", "lmlab.training.schedulers.OneCycle")
 
 
 @dataclass(frozen=True)
@@ -32,8 +31,9 @@ class Resumption:
     """A run to go on with.
 
     Args:
-        config: plain and resolved, with what was typed now.
-        config_before: without.
+        settings: with what was typed now.
+        config: the same as it stands in files.
+        config_before: without what was typed now.
         tokenizer: fitted when the run began.
         checkpoint: last.ckpt, verified.
         position: where it stands.
@@ -41,6 +41,7 @@ class Resumption:
             are absent.
     """
 
+    settings: TrainSettings
     config: Config
     config_before: Config
     tokenizer: Tokenizer
@@ -83,21 +84,19 @@ class Resumption:
         Raises:
             UserError: they do not.
         """
-        accumulate = int(self.config["trainer"]["accumulate_grad_batches"])
+        accumulate = self.settings.trainer.accumulate_grad_batches
         if not self.position.fits(num_batches=num_batches, accumulate=accumulate):
             place = f"epoch {self.position.epoch}, batch {self.position.batch} of {num_batches}"
             problem = f"last.ckpt stands at step {self.position.step} but at {place}, which do not belong together"
             raise UserError("run", shown(folder), problem, "start a new run")
 
 
-def resume_from(folder: Path, changes: Mapping[str, Any], *, read: ReadConfig, check: CheckConfig) -> Resumption:
+def resume_from(folder: Path, changes: Mapping[str, Any]) -> Resumption:
     """What a run goes on from.
 
     Args:
         folder: with a last.ckpt.
         changes: settings typed now, by dotted name: limits, and ``data.path``.
-        read: plain data of a YAML file.
-        check: refuses a stored configuration that is none.
 
     Raises:
         UserError: a damaged checkpoint, a file beside it that says something else, or a change that would make it
@@ -108,19 +107,21 @@ def resume_from(folder: Path, changes: Mapping[str, Any], *, read: ReadConfig, c
     if not _is_whole(saved):
         problem = "has parts missing, or of another kind"
         raise UserError("run", folder / "checkpoints" / "last.ckpt", problem, "train the run again")
-    config = check(ours["config"], where=folder / "checkpoints" / "last.ckpt")
-    config = _agreeing(folder, ours, config, read=read, check=check)
+    where = folder / "checkpoints" / "last.ckpt"
+    config = _agreeing(folder, ours, stored.checked(ours["config"], where=where))
     _check_tokenizer(folder, ours["tokenizer"])
     changed = _changed(config, changes, saved)
     # As the run would be read the next time.
-    check(changed, where=folder / "checkpoints" / "last.ckpt")
+    settings = stored.read_settings(changed, where=where)
+    plugins.check_unchanged(ours.get("plugins") or {}, typed.targets(settings), field="run", value=shown(folder))
     if ours["format"] < FORMAT:
         position = Position.from_loops(saved["loops"], saved["global_step"])
     else:
         position = Position(**ours["position"])
     _check_best(folder, saved, config)
     known = ours.get("text_fingerprints") or {"train": ours["train_fingerprint"]}
-    return Resumption(changed, config, from_dict(ours["tokenizer"]), saved, position, dict(known))
+    tokenizer = from_dict(ours["tokenizer"], find=registry.tokenizer_class)
+    return Resumption(settings, changed, config, tokenizer, saved, position, dict(known))
 
 
 def _is_whole(saved: Mapping[str, Any]) -> bool:
@@ -170,7 +171,7 @@ def _last_checkpoint(folder: Path) -> dict[str, Any]:
         return saved
 
 
-def _agreeing(folder: Path, ours: Mapping[str, Any], config: Config, *, read: ReadConfig, check: CheckConfig) -> Config:
+def _agreeing(folder: Path, ours: Mapping[str, Any], config: Config) -> Config:
     """The checkpoint's configuration, after config.yaml was found to say the same.
 
     Raises:
@@ -179,11 +180,11 @@ def _agreeing(folder: Path, ours: Mapping[str, Any], config: Config, *, read: Re
     path = folder / "config.yaml"
     if not path.exists():
         return config
-    beside = check(read(path), where=path)
+    beside = stored.checked(plain_yaml.read(path), where=path)
     before = ours.get("config_before")
     allowed = LIMITS if ours["format"] < FORMAT else ()  # an older lmlab wrote a raised limit here first
     differing = [(name, new, old) for name, new, old in differences(beside, config) if name not in allowed]
-    if differing and not (before is not None and beside == check(before, where=path)):
+    if differing and not (before is not None and beside == stored.checked(before, where=path)):
         name, new, old = differing[0]
         problem = f"says {name}={_typed(new)}, but the run is trained with {_typed(old)}"
         remedy = "restore the file, or delete it: the checkpoint has its own copy"
@@ -230,7 +231,8 @@ def _changed(config: Config, changes: Mapping[str, Any], saved: Mapping[str, Any
 
 
 def _check_raised(name: str, value: int, stored: int, config: Config, saved: Mapping[str, Any]) -> None:
-    if config["scheduler"]["_target_"] in LENGTH_DEPENDENT:
+    scheduler = registry.class_of(registry.SLOTS["scheduler"], config["scheduler"]["_target_"])
+    if getattr(scheduler, "depends_on_length", False):
         problem = "the learning rate follows the run's length, so another length would make it jump"
         raise UserError(name, value, problem, "start a new run of that length (stop_after_tokens=... pauses one)")
     if stored == -1:
@@ -258,7 +260,7 @@ def _check_best(folder: Path, saved: Mapping[str, Any], config: Config) -> None:
         save_checkpoint(read_checkpoint(before_end), path)
     found = read_checkpoint(path)
     step = found["global_step"]
-    for name, old, new in differences(found["lmlab"]["config"], config):
+    for name, old, new in differences(stored.checked(found["lmlab"]["config"], where=path), config):
         # These may have been changed on the way.
         if name not in (*CHANGEABLE, "data.source.path"):
             problem = f"is of another run: its {name} is {_typed(old)}, this run's {_typed(new)}"

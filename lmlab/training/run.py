@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import math
 import shlex
@@ -14,8 +15,10 @@ import pytorch_lightning as pl
 import torch
 
 from lmlab import plain_yaml, signals
-from lmlab.build import check_target, instantiate
 from lmlab.checkpoints import load_weights
+from lmlab.config import plugins, registry
+from lmlab.config.settings import TrainSettings
+from lmlab.config.typed import plain, targets
 from lmlab.data.datamodule import LanguageModelData
 from lmlab.data.saved_tokenizers import to_json
 from lmlab.device import choose_device, precision_warnings
@@ -23,7 +26,7 @@ from lmlab.errors import InterruptedRun, UserError
 from lmlab.files import shown, write_text
 from lmlab.models.embedding import Vectors
 from lmlab.training import event_files
-from lmlab.training.assembly import Config, build_data, build_model, build_task, build_vectors
+from lmlab.training.assembly import build_data, build_model, build_task, build_vectors
 from lmlab.training.baseline_figures import baseline_warning
 from lmlab.training.callbacks.alarms import Alarms
 from lmlab.training.callbacks.checkpoints import Checkpoints, PausedRun, SealedCheckpointIO
@@ -54,7 +57,7 @@ Kind = TypeVar("Kind")
 
 
 def train(
-    config: Config,
+    settings: TrainSettings,
     folder: Path,
     *,
     resumption: Resumption | None = None,
@@ -65,7 +68,7 @@ def train(
     """Trains, evaluates the best checkpoint and leaves everything in the run's folder.
 
     Args:
-        config: plain and resolved; see `conf/train.yaml`.
+        settings: checked; see `conf/train.yaml`.
         folder: exists; the run's own.
         resumption: what to go on from, exactly as if the run had not been interrupted; None begins.
         hparams: what tells this run from others on TensorBoard's HPARAMS page; None for the main settings.
@@ -80,7 +83,7 @@ def train(
         InterruptedRun: a signal ended the run; its message says what was saved.
     """
     quiet()
-    run = _assemble(config, folder, resumption, hparams, label, stop_after_tokens)
+    run = _assemble(settings, folder, resumption, hparams, label, stop_after_tokens)
     try:
         run.fit(resumption)
         return run.finish()
@@ -102,7 +105,7 @@ def resume_command(folder: Path) -> str:
 
 
 def _assemble(
-    config: Config,
+    settings: TrainSettings,
     folder: Path,
     resumption: Resumption | None,
     hparams: dict[str, str] | None,
@@ -110,56 +113,60 @@ def _assemble(
     stop_after_tokens: int | None,
 ) -> _Run:
     """All parts of a run; config.yaml and tokenizer.json are written, the plan is told."""
-    device = choose_device(config["trainer"]["accelerator"])
+    device = choose_device(settings.trainer.accelerator)
     reset_peak_memory(device)
-    data = build_data(config, tokenizer=resumption.tokenizer if resumption else None)
+    data = build_data(settings, tokenizer=resumption.tokenizer if resumption else None)
     fingerprints = {split: store.text_sha256 for split, store in data.stores.items()}
     if resumption:
         resumption.check_texts(fingerprints, folder)
         resumption.check_position(num_batches=len(data.train_loader), folder=folder)
         resumption.keep_changes(folder)
         log.info(f"going on with {folder} after step {resumption.position.step:,}")
-    pl.seed_everything(config["seed"], verbose=False)
-    vectors = _vectors_to_be_loaded(config, data, resumption) if resumption else build_vectors(config, data.tokenizer)
-    model = build_model(config, vectors.weight)
-    config["embedding"]["dim"] = model.embedding.embedding_dim
-    write_text(folder / "config.yaml", plain_yaml.dump(config))
+    pl.seed_everything(settings.seed, verbose=False)
+    vectors = (
+        _vectors_to_be_loaded(settings, data, resumption) if resumption else build_vectors(settings, data.tokenizer)
+    )
+    model = build_model(settings, vectors.weight)
+    settings.embedding.dim = model.embedding.embedding_dim
+    write_text(folder / "config.yaml", plain_yaml.dump(plain(settings)))
     write_text(folder / "tokenizer.json", to_json(data.tokenizer))
-    seconds = estimated_seconds(config, data, seconds_per_batch(model, data, device, config["trainer"]["precision"]))
-    log.info(describe_plan(config, data, model, vectors, device, seconds) + "\n")
+    seconds = estimated_seconds(settings, data, seconds_per_batch(model, data, device, settings.trainer.precision))
+    log.info(describe_plan(settings, data, model, vectors, device, seconds) + "\n")
 
-    steps = total_steps(config, data)
-    task = build_task(config, model, total_steps=steps, steps_per_epoch=steps_per_epoch(config, data))
+    steps = total_steps(settings, data)
+    task = build_task(settings, model, total_steps=steps, steps_per_epoch=steps_per_epoch(settings, data))
     task.vector_coverage = vectors.coverage
     if resumption:  # Lightning loads them again, and would tell of others in many lines
         load_weights(task, resumption.checkpoint.get("state_dict"), folder / "checkpoints" / "last.ckpt")
     clock = Clock()
-    recorder = _recorder(config, folder, data, clock)
-    notes = [*data.warnings, *vector_warnings(vectors), *precision_warnings(config["trainer"]["precision"], device)]
-    checkpoints: Checkpoints = instantiate(
-        config["callbacks"]["checkpoints"],
+    recorder = _recorder(settings, folder, data, clock)
+    notes = [*data.warnings, *vector_warnings(vectors), *precision_warnings(settings.trainer.precision, device)]
+    checkpoints: Checkpoints = registry.build(
+        "callbacks.checkpoints",
+        settings.callbacks.checkpoints,
         folder=folder,
         recorder=recorder,
         clock=clock,
         ours={
             "tokenizer": data.tokenizer.to_dict(),
-            "config": config,
+            "config": plain(settings),
+            "plugins": plugins.record(targets(settings)),
             "train_fingerprint": fingerprints["train"],
             "text_fingerprints": fingerprints,
         },
         total_steps=steps,
-        pause_at=None if stop_after_tokens is None else steps_for_tokens(config, data, stop_after_tokens),
+        pause_at=None if stop_after_tokens is None else steps_for_tokens(settings, data, stop_after_tokens),
     )
     if resumption:
         event_files.cut_back(folder, resumption.checkpoint["lmlab"].get("event_files"))
-    told_by = single_run_settings(config) if hparams is None else typed(hparams)
+    told_by = single_run_settings(settings) if hparams is None else typed(hparams)
     callbacks = [
-        *_callbacks(config, folder, data, recorder, clock, notes, label),
+        *_callbacks(settings, folder, data, recorder, clock, notes, label),
         HParams(settings=told_by, recorder=recorder),
         checkpoints,  # the last: see there
     ]
-    trainer = _trainer(config, folder, device, callbacks, steps, resumption)
-    return _Run(config, folder, device, data, task, clock, trainer, callbacks, steps)
+    trainer = _trainer(settings, folder, device, callbacks, steps, resumption)
+    return _Run(settings, folder, device, data, task, clock, trainer, callbacks, steps)
 
 
 @dataclass(frozen=True)
@@ -167,7 +174,7 @@ class _Run:
     """The parts of a run.
 
     Args:
-        config: plain and resolved.
+        settings: checked.
         folder: its own.
         device: where it trains.
         data: the texts and their batches.
@@ -178,7 +185,7 @@ class _Run:
         steps: optimizer steps of the whole run.
     """
 
-    config: Config
+    settings: TrainSettings
     folder: Path
     device: torch.device
     data: LanguageModelData
@@ -227,7 +234,7 @@ class _Run:
         self.clock.start()
         self.clock.pause()
         self._one(Checkpoints).restore_random_states()
-        mark_unfinished(self.folder, self.config["name"])
+        mark_unfinished(self.folder, self.settings.name)
         for callback in (recorder, samples, self._one(Gradients)):
             callback.write()
         self._one(HParams).end(self.trainer)
@@ -237,10 +244,10 @@ class _Run:
             self.trainer.validate(self.task, datamodule=self.data, verbose=False)
         summary = self._summary(finished=True)
         if recorder.rows:
-            write_analysis(self.config, self.data, self.task.model, self.folder)
+            write_analysis(self.settings, self.data, self.task.model, self.folder)
         write_summary(self.folder, summary)
         if "val/nats_per_token" in summary:
-            log.info(describe_result(self.config, summary, self.folder))
+            log.info(describe_result(self.settings, summary, self.folder))
         return summary
 
     def summarize_unfinished(self) -> dict[str, Any]:
@@ -248,7 +255,7 @@ class _Run:
         summary = self._summary(finished=False)
         write_summary(self.folder, summary)
         if "val/nats_per_token" in summary:
-            log.info(describe_result(self.config, summary, self.folder))
+            log.info(describe_result(self.settings, summary, self.folder))
         return summary
 
     def what_is_saved(self) -> str:
@@ -265,7 +272,7 @@ class _Run:
 
     def _summary(self, *, finished: bool) -> dict[str, Any]:
         summary = summarize(
-            self.config,
+            self.settings,
             self.data,
             self.task,
             self._one(Recorder),
@@ -274,7 +281,7 @@ class _Run:
             self.folder,
             finished=finished,
         )
-        summary |= training_settings(self.config, self.task, self.callbacks)
+        summary |= training_settings(self.settings, self.task, self.callbacks)
         summary["vector_coverage"] = self.task.vector_coverage
         summary["warnings"] = self._one(Alarms).all(self.task)
         if "val/baselines" in summary:
@@ -283,19 +290,20 @@ class _Run:
         return summary
 
 
-def _recorder(config: Config, folder: Path, data: LanguageModelData, clock: Clock) -> Recorder:
+def _recorder(settings: TrainSettings, folder: Path, data: LanguageModelData, clock: Clock) -> Recorder:
     return Recorder(
         folder=folder,
         clock=clock,
         characters=data.stores["validation"].num_characters,
         source_nats=data.corpus.source_nats.get("validation"),
-        log_every_n_steps=config["trainer"]["log_every_n_steps"],
+        log_every_n_steps=settings.trainer.log_every_n_steps,
     )
 
 
-def _vectors_to_be_loaded(config: Config, data: LanguageModelData, resumption: Resumption) -> Vectors:
+def _vectors_to_be_loaded(settings: TrainSettings, data: LanguageModelData, resumption: Resumption) -> Vectors:
     """Of the right shape; the checkpoint has the values, and a GloVe file need not be there any more."""
-    shape = (len(data.tokenizer.vocabulary), config["embedding"]["dim"])
+    assert settings.embedding.dim is not None, "set when the run began"
+    shape = (len(data.tokenizer.vocabulary), settings.embedding.dim)
     return Vectors(torch.zeros(shape), coverage=resumption.vector_coverage)
 
 
@@ -308,7 +316,7 @@ def quiet() -> None:
 
 
 def _callbacks(
-    config: Config,
+    settings: TrainSettings,
     folder: Path,
     data: LanguageModelData,
     recorder: Recorder,
@@ -317,22 +325,26 @@ def _callbacks(
     label: str,
 ) -> list[pl.Callback]:
     """In the order in which Lightning calls them: numbers first, then what reads them."""
-    settings = config["callbacks"]
-    batching = config["data"]["batching"]
-    # Windows that overlap read each token several times an epoch.
-    passes = max(1.0, batching["sequence_length"] / batching["stride"]) if batching.get("stride") else 1.0
-    alarms: Alarms = instantiate(
-        settings["alarms"],
+    wanted = settings.callbacks
+    alarms: Alarms = registry.build(
+        "callbacks.alarms",
+        wanted.alarms,
         recorder=recorder,
         notes=notes,
-        passes_per_epoch=passes,
+        passes_per_epoch=data.train_loader.passes,
         uniform_nats=math.log(len(data.tokenizer.vocabulary)),
     )
-    progress = instantiate(
-        settings["progress"], recorder=recorder, clock=clock, total_steps=total_steps(config, data), label=label
+    progress = registry.build(
+        "callbacks.progress",
+        wanted.progress,
+        recorder=recorder,
+        clock=clock,
+        total_steps=total_steps(settings, data),
+        label=label,
     )
-    samples = instantiate(
-        settings["sample_text"],
+    samples = registry.build(
+        "callbacks.sample_text",
+        wanted.sample_text,
         tokenizer=data.tokenizer,
         folder=folder,
         clock=clock,
@@ -340,41 +352,39 @@ def _callbacks(
             data.corpus.texts("validation")[0], by_character=data.tokenizer.unit == "character"
         ),
     )
-    gradients = instantiate(
-        settings["gradients"], folder=folder, log_every_n_steps=config["trainer"]["log_every_n_steps"]
+    gradients = registry.build(
+        "callbacks.gradients", wanted.gradients, folder=folder, log_every_n_steps=settings.trainer.log_every_n_steps
     )
-    stopping = settings["early_stopping"]
     early = []
-    if stopping["patience"] is not None:
+    if wanted.early_stopping.patience is not None:
         # Not at an epoch's end, where Lightning calls it behind all others: last.ckpt would be written before it.
         how = {"monitor": "val/nats_per_token", "mode": "min", "check_on_train_epoch_end": False}
-        early.append(instantiate(stopping, **how))
+        early.append(registry.build("callbacks.early_stopping", wanted.early_stopping, **how))
     return [recorder, progress, alarms, gradients, *early, samples]
 
 
 def _trainer(
-    config: Config,
+    settings: TrainSettings,
     folder: Path,
     device: torch.device,
     callbacks: list[pl.Callback],
     steps: int,
     resumption: Resumption | None,
 ) -> pl.Trainer:
-    settings = dict(config["trainer"])
-    if settings.pop("max_tokens") > 0:
-        settings["max_steps"] = steps
-    if settings["val_check_interval"] is not None:
+    how = dataclasses.replace(settings.trainer, accelerator="gpu" if device.type == "cuda" else "cpu")
+    if how.max_tokens > 0:
+        how.max_steps = steps
+    if how.val_check_interval is not None:
         # In optimizer steps and across epochs, while Lightning counts batches.
-        settings["val_check_interval"] *= settings["accumulate_grad_batches"]
-        settings["check_val_every_n_epoch"] = None
-    settings["accelerator"] = "gpu" if device.type == "cuda" else "cpu"
+        how.val_check_interval *= how.accumulate_grad_batches
+        how.check_val_every_n_epoch = None
     logger: event_files.RunLogger | bool = False
-    if config["logger"]["_target_"]:
-        check_target(config["logger"]["_target_"])
+    if settings.logger.target is not None:
         purge_from = None if resumption is None else resumption.position.step + 1
         logger = event_files.RunLogger(folder, purge_from=purge_from)
-    trainer = instantiate(
-        settings,
+    trainer: pl.Trainer = registry.build(
+        "trainer",
+        how,
         callbacks=callbacks,
         logger=logger,
         plugins=[SealedCheckpointIO(None if resumption is None else resumption.checkpoint)],
@@ -384,5 +394,4 @@ def _trainer(
         num_sanity_val_steps=0,
         default_root_dir=str(folder),
     )
-    assert isinstance(trainer, pl.Trainer)
     return trainer

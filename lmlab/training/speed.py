@@ -14,6 +14,8 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
+from lmlab.config.compose import train_settings
+from lmlab.config.settings import TrainSettings
 from lmlab.data.batching import IGNORE_INDEX, Batch, StreamsLoader
 from lmlab.data.sentences import SentencesLoader
 from lmlab.data.token_store import TokenStore
@@ -130,9 +132,9 @@ class _TakeTurns(pl.Callback):
 
 def measure(case: Case, *, steps: int, device: torch.device) -> Timing:
     """Trains for so many steps on random ids with a run's own callbacks, in turn with the hand-written loop."""
-    loader = _loader(case, steps)
-    model = build_model(_config(case), torch.randn(case.vocabulary_size, case.embedding_dim))
-    task = build_task(_config(case), model, total_steps=steps, steps_per_epoch=steps)
+    loader, settings = _loader(case, steps), _settings(case)
+    model = build_model(settings, torch.randn(case.vocabulary_size, case.embedding_dim))
+    task = build_task(settings, model, total_steps=steps, steps_per_epoch=steps)
     clock = Clock()
     turns = _TakeTurns(HandWritten(case, device), device)
     with tempfile.TemporaryDirectory() as folder:
@@ -172,15 +174,16 @@ def _loader(case: Case, steps: int) -> StreamsLoader | SentencesLoader:
     return SentencesLoader(store=store, batch_size=case.batch_size, tokens_per_batch=None, seed=0)
 
 
-def _config(case: Case) -> dict[str, Any]:
-    core = {"_target_": f"lmlab.models.recurrent.{case.model.upper()}", "dropout": 0.0, "locked_dropout": False}
-    sizes = {"hidden_size": case.hidden_size, "num_layers": case.num_layers}
-    dropouts = {"input_dropout": 0.0, "output_dropout": 0.0, "locked_dropout": False, "embedding_dropout": 0.0}
-    return {
-        "model": {"core": core | sizes, "tie_weights": False} | sizes | dropouts,
-        "embedding": {"freeze": False},
-        "optimizer": {"_target_": "torch.optim.Adam", "lr": 1e-3, "weight_decay": 0.0},
-        "scheduler": {"_target_": "lmlab.training.schedulers.Constant"},
-        "averaging": {"_target_": None},
-        "trainer": {"precision": case.precision},
-    }
+def _settings(case: Case) -> TrainSettings:
+    """A run with this model, without dropout."""
+    return train_settings(
+        [
+            f"model={case.model}",
+            f"model.hidden_size={case.hidden_size}",
+            f"model.num_layers={case.num_layers}",
+            "model.dropout=0",
+            f"embedding.dim={case.embedding_dim}",
+            "optimizer.lr=1e-3",
+            f"trainer.precision={case.precision}",
+        ]
+    )

@@ -14,6 +14,8 @@ from typing import Any
 
 import torch
 
+from lmlab.config.settings import PartSettings
+from lmlab.config.typed import plain
 from lmlab.files import write_text
 from lmlab.training.callbacks.recorder import Row
 from lmlab.training.metrics import Totals
@@ -48,19 +50,19 @@ def best_figures(best: Row, *, unk_rate: float) -> dict[str, float]:
     return figures | {"val/unk_rate": unk_rate, "best_epoch": best["epoch"], "best_step": best["step"]}
 
 
-def part_name(part: dict[str, Any]) -> str | None:
-    """What a part of the configuration is called, from its class: `OneCycle` is `one_cycle`; None for no part."""
-    if not part["_target_"]:
+def part_name(part: PartSettings) -> str | None:
+    """Returns what a part is called, from its class: `OneCycle` is `one_cycle`; None if it is switched off."""
+    if part.target is None:
         return None
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", part["_target_"].rpartition(".")[2]).lower()
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", part.class_name).lower()
     return _SHORT.get(words, words)
 
 
-def part_settings(part: dict[str, Any]) -> dict[str, Any] | None:
-    """Name and settings of a part, for the summary; None for no part."""
-    if not part["_target_"]:
+def part_settings(part: PartSettings) -> dict[str, Any] | None:
+    """Returns name and settings of a part, for the summary; None for a part that is switched off."""
+    if part.target is None:
         return None
-    return {"name": part_name(part), **{key: value for key, value in part.items() if key != "_target_"}}
+    return {"name": part_name(part), **{key: value for key, value in plain(part).items() if key != "_target_"}}
 
 
 def versions() -> dict[str, str]:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from lmlab import reference
-from lmlab.build import instantiate
+from lmlab.config import registry
+from lmlab.config.stored import read_settings
 from lmlab.data import saved_tokenizers
 from lmlab.errors import UserError
 from lmlab.reporting.records import read_record
@@ -16,6 +17,8 @@ from lmlab.verification.check import Check, agreement, arithmetic, exact
 from lmlab.verification.figures import PREFIXES, bits_of_characters, figures, lengths, make_split
 from lmlab.verification.files import Run, Saved, copies, history, seal, settled
 
+# What the reference is written for.
+_KNOWN = frozenset(target for path in ("model.core", "model.decoder") for target in registry.SLOTS[path].own)
 _FINGERPRINTS = {"train": "train_fingerprint", "validation": "text_fingerprint", "test": "test_fingerprint"}
 _COVERED = {"status", "name", "best_epoch", "best_step", "num_parameters", "architecture", "num_train_tokens"}
 _COVERED |= {"vocabulary_size", "fingerprint", "val/by_length", *_FINGERPRINTS.values()}
@@ -82,7 +85,8 @@ def _model(saved: Saved) -> dict[str, Any]:
 def _texts_and_figures(run: Run) -> Iterator[Check]:
     """The texts' hashes, then the figures of those that are the run's."""
     try:
-        corpus = instantiate(run.config["data"]["source"]).load()
+        settings = read_settings(run.config, where=run.file)
+        corpus = registry.build("data.source", settings.data.source).load()
     except (UserError, OSError) as error:
         yield Check("unknown", "texts and all figures", f"nothing was recomputed: {error}")
         return
@@ -127,7 +131,12 @@ def _split(run: Run, split: str, texts: list[str]) -> Iterator[Check]:
     if not stored:
         yield Check("unknown", split, problem)
         return
-    tokenizer = saved_tokenizers.from_dict(dict(run.ours["tokenizer"]))
+    foreign = [target for target in _network(run.config) if target not in _KNOWN]
+    if foreign:
+        why = f"not recomputed: the reference does not know {' and '.join(foreign)}"
+        yield Check("unknown", f"{split} figures", why)
+        return
+    tokenizer = saved_tokenizers.from_dict(dict(run.ours["tokenizer"]), find=registry.tokenizer_class)
     made = make_split(texts, tokenizer, run.config)
     if split == "validation" and "fingerprint" in run.record.summary:
         expected = reference.fingerprint(texts, made.documents, run.ours["tokenizer"], made.num_streams)
@@ -138,6 +147,13 @@ def _split(run: Run, split: str, texts: list[str]) -> Iterator[Check]:
         yield agreement(f"{split} arithmetic", [*arithmetic(stored), *bits_of_characters(split, stored, made)], "fits")
         if split == "validation":
             yield from lengths(stored.get("val/by_length", {}), measured, made)
+
+
+def _network(config: Mapping[str, Any]) -> list[str]:
+    """The classes that a model is made of."""
+    model = config["model"]
+    targets = [part["_target_"] for part in (model["core"], model.get("decoder")) if part is not None]
+    return [registry.MOVED.get(target, target) for target in targets]
 
 
 def _stored(run: Run, split: str) -> tuple[Mapping[str, Any], str, str]:

@@ -43,7 +43,7 @@ TRAIN = [
     (["model=null"], ["model=null"]),
     (["seed=null"], ["seed=null"]),
     (["foo"], ["foo", "key=value"]),
-    (["+x=1"], ["+x=1", "no such setting"]),
+    (["+x=1"], ["x=1", "no such setting"]),
     (["+model.foo=1"], ["model.foo=1", "no such setting"]),
     (["tokenizer.lower=true"], ["tokenizer.lower", "bpe, char, pretokenized, word"]),
     (["tokenizer.end_token=line"], ["tokenizer.end_token=line", "null, document"]),
@@ -54,7 +54,7 @@ TRAIN = [
     (["embedding=glove"], ["embedding.path", "GloVe"]),
     (["model.tie_weights=true"], ["model.tie_weights=true", "embedding.dim (128)", "model.hidden_size (256)"]),
     (["trainer.precision=17"], ["trainer.precision=17", "32-true"]),
-    (["optimizer.lr=-1"], ["optimizer.lr=-1", "positive"]),
+    (["optimizer.lr=-1"], ["optimizer.lr=-1", "not above 0"]),
     (["callbacks.sample_text.temperature=-1"], ["callbacks.sample_text.temperature=-1"]),
     (["++trainer._target_=os.system"], ["_target_=os.system"]),
     (["data.path=one.txt"], ["data.path=one.txt", "add data=text"]),
@@ -63,8 +63,8 @@ TRAIN = [
     (["callbacks.sample_text.prompts=Once"], ["callbacks.sample_text.prompts=Once", "is not a list"]),
     (["run=nowhere"], ["run=nowhere", "no such folder"]),
     (["experiment=shakespear"], ["experiment=shakespear", "no such option", "did you mean shakespeare?"]),
-    (["evaluation.temperatures=[-1]"], ["evaluation.temperatures=-1", "is no temperature"]),
-    (["model.locked_dropout=maybe"], ["model.locked_dropout=maybe", "neither true nor false"]),
+    (["evaluation.temperatures=[-1]"], ["evaluation.temperatures=-1", "less than 0"]),
+    (["model.locked_dropout=maybe"], ["model.locked_dropout=maybe", "not true or false"]),
     (["data=imdb", "data.path=.", "data.source.max_reviews=0"], ["data.source.max_reviews=0"]),
 ]
 
@@ -92,9 +92,9 @@ OTHERS = [
     ("evaluate", ["split=tset"], ["split=tset", "train, validation"]),
     ("evaluate", ["data.path=nowhere.txt"], ["data.path=nowhere.txt"]),
     ("evaluate", ["split=test", "data.path=."], ["split=test", "evaluated whole"]),
-    ("report", ["watch=maybe"], ["watch=maybe", "neither true nor false"]),
+    ("report", ["watch=maybe"], ["watch=maybe", "not true or false"]),
     ("report", ["runs=nowhere"], ["runs=nowhere", "no such folder"]),
-    ("benchmark", ["batches=chunks"], ["batches=chunks", "streams or sentences"]),
+    ("benchmark", ["batches=chunks"], ["batches=chunks", "streams, sentences"]),
     ("benchmark", ["models=[cnn]"], ["models=cnn", "rnn, gru, lstm"]),
 ]
 

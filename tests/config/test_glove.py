@@ -11,23 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hydra import compose, initialize_config_dir
 from local_server import LocalServer, local_server
-from omegaconf import DictConfig
 
-from lmlab.config import glove, schema
+from lmlab.config import glove
 from lmlab.config.checks import check_training
-from lmlab.config.folders import configuration_folder
+from lmlab.config.compose import train_settings
 from lmlab.config.glove import obtain_vectors
+from lmlab.config.settings import TrainSettings
 from lmlab.data.cache import cache_folder
 from lmlab.data.download import RemoteFile
 from lmlab.errors import UserError
 
 
-def composed(*overrides: str) -> DictConfig:
-    schema.register()
-    with initialize_config_dir(config_dir=str(configuration_folder()), version_base="1.3"):
-        return compose("train", overrides=["data=python_docs", "tokenizer=word", "embedding=glove", *overrides])
+def composed(*overrides: str) -> TrainSettings:
+    return train_settings(["data=python_docs", "tokenizer=word", "embedding=glove", *overrides])
 
 
 def small_zip() -> bytes:
@@ -45,7 +42,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalServer]:
         served.files["glove.6B.zip"] = data
         url = f"{served.url}/glove.6B.zip"
         remote = RemoteFile("glove.6B.zip", url, hashlib.sha256(data).hexdigest(), len(data))
-        monkeypatch.setattr(glove, "GLOVE", remote)
+        monkeypatch.setattr(glove, "GLOVE_FILE", remote)
         yield served
 
 

@@ -64,10 +64,9 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
 def composed(*overrides: str) -> Any:
     from hydra import compose, initialize_config_dir
 
-    from lmlab.config import folders, schema
+    from lmlab.config import folders
     from lmlab.launch import sweeping
 
-    schema.register()
     folders.register_resolvers()
     sweeping.register_resolvers()
     with initialize_config_dir(config_dir=str(configuration_folder()), version_base="1.3"):
@@ -87,9 +86,8 @@ def test_every_study_has_its_presets() -> None:
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_preset_trains(preset: str, texts: dict[str, list[str]], tmp_path: Path) -> None:
-    from omegaconf import OmegaConf
-
     from lmlab.config.checks import check_training
+    from lmlab.config.compose import train_settings
     from lmlab.training.run import train
 
     vectors = tmp_path / "glove.8d.txt"
@@ -102,16 +100,12 @@ def test_a_preset_trains(preset: str, texts: dict[str, list[str]], tmp_path: Pat
     last = [f"{key}={value[-1]}" for key, value in values.items() if key != "model.hidden_size"]
     if any("glove" in one for one in last):
         last.append(f"embedding.path='{vectors}'")
-    config = composed(f"experiment={preset}", *last, *SHORT, *texts[name])
-    OmegaConf.set_struct(config, False)
-    del config["hydra"]
-    check_training(config)
-    plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    assert isinstance(plain, dict)
-    plain["trainer"]["precision"] = "32-true"
+    settings = train_settings([f"experiment={preset}", *last, *SHORT, *texts[name]])
+    check_training(settings)
+    settings.trainer.precision = "32-true"
     folder = tmp_path / "run"
     folder.mkdir()
-    summary = train({str(key): value for key, value in plain.items()}, folder)
+    summary = train(settings, folder)
     assert summary["status"] == "finished"
     assert summary["val/perplexity"] > 1
     assert json.loads((folder / "exhibits.json").read_text(encoding="utf-8"))["temperatures"]

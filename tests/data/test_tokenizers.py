@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import compose_config
 
-from lmlab.build import instantiate
+from lmlab.config import registry
 from lmlab.data import saved_tokenizers
 from lmlab.data.tokenizers import CharTokenizer, WordTokenizer
 from lmlab.errors import UserError
@@ -314,14 +314,14 @@ def test_subwords_are_an_option_of_the_configuration(text_file, end_token):
     config = compose_config(
         text_file, "tokenizer=bpe", f"tokenizer.end_token={end_token}", "tokenizer.vocabulary_size=290"
     )
-    tokenizer = instantiate(config["tokenizer"])
+    tokenizer = registry.build("tokenizer", config.tokenizer)
     tokenizer.fit([text_file.read_text(encoding="utf-8")])
     assert tokenizer.to_dict()["type"] == "bpe"
     assert len(tokenizer.vocabulary) == 290
 
 
 def test_text_that_others_have_tokenized_is_an_option(text_file):
-    tokenizer = instantiate(compose_config(text_file, "tokenizer=pretokenized")["tokenizer"])
+    tokenizer = registry.build("tokenizer", compose_config(text_file, "tokenizer=pretokenized").tokenizer)
     text = " the <unk> N 's The \n \n = end ="
     tokenizer.fit([text])
     counted = ["the", "<unk>", "N", "'s", "The", "<eos>", "<eos>", "=", "end", "=", "<eos>"]

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import compose_config
+from conftest import changed, compose_config
 
 from lmlab import plain_yaml
+from lmlab.config.settings import TrainSettings
+from lmlab.config.typed import plain
 from lmlab.data.cache import text_sha256
 from lmlab.errors import Refused, UserError
 from lmlab.launch.entering import Task, clear, remove_if_unused, tidy, what_is_left
@@ -30,30 +32,30 @@ def text(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def composed(text_file: Path) -> dict[str, Any]:
+def composed(text_file: Path) -> TrainSettings:
     return compose_config(text_file)
 
 
 @pytest.fixture
-def config(text: Path, composed: dict[str, Any]) -> dict[str, Any]:
+def config(text: Path, composed: TrainSettings) -> TrainSettings:
     own = copy.deepcopy(composed)
-    own["data"]["path"] = own["data"]["source"]["path"] = str(text)
+    own.data.path = own.data.source.path = str(text)
     return own
 
 
 RESULTS = ("metrics.csv", "samples.jsonl", "tokenizer.json", "events.out.tfevents.1.host")
 
 
-def fingerprints(config: dict[str, Any]) -> dict[str, str]:
-    from lmlab.build import instantiate
+def fingerprints(config: TrainSettings) -> dict[str, str]:
+    from lmlab.config import registry
 
-    corpus = instantiate(config["data"]["source"]).load()
+    corpus = registry.build("data.source", config.data.source).load()
     names = {"train": "train_fingerprint", "validation": "text_fingerprint", "test": "test_fingerprint"}
     return {name: text_sha256(corpus.texts(split)) for split, name in names.items()}
 
 
 def left_by_a_run(
-    folder: Path, config: dict[str, Any], *, status: str | None, last: bool = True, **summary: Any
+    folder: Path, config: TrainSettings, *, status: str | None, last: bool = True, **summary: Any
 ) -> Path:
     """A run's folder; status None for a run that was killed before it wrote a summary."""
     (folder / "checkpoints").mkdir(parents=True)
@@ -62,7 +64,7 @@ def left_by_a_run(
     (folder / ".hydra").mkdir()
     for name in (*RESULTS, ".hydra/overrides.yaml", "train.log"):
         (folder / name).touch()
-    (folder / "config.yaml").write_text(plain_yaml.dump(config))
+    (folder / "config.yaml").write_text(plain_yaml.dump(plain(config)))
     if status is not None:
         left = {"status": status, **summary, **(fingerprints(config) if status == "finished" else {})}
         (folder / "summary.json").write_text(json.dumps(left))
@@ -74,7 +76,7 @@ def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
     return {str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
 
 
-def refused(config: dict[str, Any], folder: Path) -> str:
+def refused(config: TrainSettings, folder: Path) -> str:
     """The line of a refusal, after which the folder is as it was."""
     before = contents(folder)
     with pytest.raises(UserError) as caught:
@@ -87,54 +89,54 @@ def refused(config: dict[str, Any], folder: Path) -> str:
     ("status", "task"),
     [("finished", Task.DONE), ("interrupted", Task.RESUME), ("failed", Task.RESUME), (None, Task.RESUME)],
 )
-def test_what_was_done_stays(tmp_path: Path, config: dict[str, Any], status: str | None, task: Task) -> None:
+def test_what_was_done_stays(tmp_path: Path, config: TrainSettings, status: str | None, task: Task) -> None:
     folder = left_by_a_run(tmp_path / "0_a", config, status=status)
     before = contents(folder)
     assert what_is_left(folder, config) is task
     assert contents(folder) == before
 
 
-def test_an_empty_folder_is_a_new_run(tmp_path: Path, config: dict[str, Any]) -> None:
+def test_an_empty_folder_is_a_new_run(tmp_path: Path, config: TrainSettings) -> None:
     assert what_is_left(tmp_path / "nothing", config) is Task.NEW
 
 
-def test_a_run_that_failed_before_it_trained_begins_anew(tmp_path: Path, config: dict[str, Any]) -> None:
+def test_a_run_that_failed_before_it_trained_begins_anew(tmp_path: Path, config: TrainSettings) -> None:
     folder = left_by_a_run(tmp_path / "0_a", config, status="failed")
     shutil.rmtree(folder / "checkpoints")
-    assert what_is_left(folder, {**config, "seed": 5}) is Task.NEW
+    assert what_is_left(folder, changed(config, **{"seed": 5})) is Task.NEW
     clear(folder)
     assert set(contents(folder)) == {".hydra/overrides.yaml", "train.log", "config.yaml"}
 
 
-def test_one_that_diverged_would_do_so_again(tmp_path: Path, config: dict[str, Any]) -> None:
+def test_one_that_diverged_would_do_so_again(tmp_path: Path, config: TrainSettings) -> None:
     folder = left_by_a_run(tmp_path / "0_a", config, status="failed", diverged=True, error="diverged at step 3")
     assert "would again: diverged at step 3" in refused(config, folder)
 
 
 @pytest.mark.parametrize("name", ["last.ckpt", "previous.ckpt"])
-def test_either_checkpoint_is_enough_to_go_on(tmp_path: Path, config: dict[str, Any], name: str) -> None:
+def test_either_checkpoint_is_enough_to_go_on(tmp_path: Path, config: TrainSettings, name: str) -> None:
     folder = left_by_a_run(tmp_path / "0_a", config, status="interrupted", last=False)
     assert what_is_left(folder, config) is Task.NEW  # it will have its best.ckpt again
-    assert "seed was 0 and is 7" in refused({**config, "seed": 7}, folder)
+    assert "seed was 0 and is 7" in refused(changed(config, **{"seed": 7}), folder)
     (folder / "checkpoints" / name).touch()
     assert what_is_left(folder, config) is Task.RESUME
 
 
 @pytest.mark.parametrize("status", ["finished", "interrupted", None])
-def test_another_configuration_is_refused_by_name(tmp_path: Path, config: dict[str, Any], status: str | None) -> None:
+def test_another_configuration_is_refused_by_name(tmp_path: Path, config: TrainSettings, status: str | None) -> None:
     folder = left_by_a_run(tmp_path / "0_a", config, status=status)
-    changed = {**config, "optimizer": {**config["optimizer"], "lr": 0.5}}
-    assert "optimizer.lr was 0.003 and is 0.5" in refused(changed, folder)
+    other = changed(config, **{"optimizer.lr": 0.5})
+    assert "optimizer.lr was 0.003 and is 0.5" in refused(other, folder)
 
 
 @pytest.mark.parametrize("damaged", ["", "a: [", "- 1\n", "seed: ${nowhere}\n"])
-def test_a_damaged_configuration_is_refused(tmp_path: Path, config: dict[str, Any], damaged: str) -> None:
+def test_a_damaged_configuration_is_refused(tmp_path: Path, config: TrainSettings, damaged: str) -> None:
     folder = left_by_a_run(tmp_path / "0_a", config, status="finished")
     (folder / "config.yaml").write_text(damaged)
     assert "config.yaml" in refused(config, folder)
 
 
-def test_a_text_that_was_only_touched_changes_nothing(tmp_path: Path, text: Path, config: dict[str, Any]) -> None:
+def test_a_text_that_was_only_touched_changes_nothing(tmp_path: Path, text: Path, config: TrainSettings) -> None:
     folder = left_by_a_run(tmp_path / "0_a", config, status="finished")
     later = time.time() + 100
     os.utime(text, (later, later))
@@ -143,7 +145,7 @@ def test_a_text_that_was_only_touched_changes_nothing(tmp_path: Path, text: Path
 
 @pytest.mark.parametrize(("share", "split"), [(0.0, "train"), (0.9, "validation"), (1.0, "test")])
 def test_a_text_that_has_changed_is_refused_by_its_split(
-    tmp_path: Path, text: Path, config: dict[str, Any], share: float, split: str
+    tmp_path: Path, text: Path, config: TrainSettings, share: float, split: str
 ) -> None:
     folder = left_by_a_run(tmp_path / "0_a", config, status="finished")
     old = text.read_text()
@@ -156,13 +158,13 @@ def test_a_text_that_has_changed_is_refused_by_its_split(
 
 
 def test_a_folder_of_texts_is_read_again_where_one_was_written(
-    tmp_path: Path, text: Path, config: dict[str, Any]
+    tmp_path: Path, text: Path, config: TrainSettings
 ) -> None:
     books = tmp_path / "books"
     books.mkdir()
     for name in ("a.txt", "b.txt", "c.txt"):
         shutil.copy2(text, books / name)
-    config["data"]["path"] = config["data"]["source"]["path"] = str(books)
+    config.data.path = config.data.source.path = str(books)
     folder = left_by_a_run(tmp_path / "0_a", config, status="finished")
     assert what_is_left(folder, config) is Task.DONE
     (books / "b.txt").write_text("Ben sees Anna. " * 50)
@@ -178,9 +180,9 @@ def test_vectors_written_since_are_refused(tmp_path: Path, text: Path) -> None:
     config = compose_config(
         text, "tokenizer=word", "embedding=glove", f"embedding.path='{vectors}'", "embedding.dim=null"
     )
-    assert config["embedding"]["dim"] is None
+    assert config.embedding.dim is None
     # A run writes the size that the file turned out to have.
-    read = {**config, "embedding": {**config["embedding"], "dim": 2}}
+    read = changed(config, **{"embedding.dim": 2})
     folder = left_by_a_run(tmp_path / "0_a", read, status="finished")
     assert what_is_left(folder, config) is Task.DONE
     later = time.time() + 100
@@ -188,17 +190,17 @@ def test_vectors_written_since_are_refused(tmp_path: Path, text: Path) -> None:
     assert "vectors' file was written since" in refused(config, folder)
 
 
-def test_a_size_that_was_asked_for_is_compared(tmp_path: Path, config: dict[str, Any]) -> None:
+def test_a_size_that_was_asked_for_is_compared(tmp_path: Path, config: TrainSettings) -> None:
     folder = left_by_a_run(tmp_path / "0_a", config, status="finished")
-    assert "embedding.dim" in refused({**config, "embedding": {**config["embedding"], "dim": 16}}, folder)
+    assert "embedding.dim" in refused(changed(config, **{"embedding.dim": 16}), folder)
 
 
-def test_fresh_and_pauses_are_no_part_of_a_run(tmp_path: Path, config: dict[str, Any]) -> None:
-    folder = left_by_a_run(tmp_path / "0_a", {**config, "fresh": True}, status="finished")
-    assert what_is_left(folder, {**config, "fresh": False, "stop_after_tokens": 5}) is Task.DONE
+def test_fresh_and_pauses_are_no_part_of_a_run(tmp_path: Path, config: TrainSettings) -> None:
+    folder = left_by_a_run(tmp_path / "0_a", changed(config, **{"fresh": True}), status="finished")
+    assert what_is_left(folder, changed(config, **{"fresh": False, "stop_after_tokens": 5})) is Task.DONE
 
 
-def test_a_text_that_is_gone_leaves_a_finished_run_alone(tmp_path: Path, text: Path, config: dict[str, Any]) -> None:
+def test_a_text_that_is_gone_leaves_a_finished_run_alone(tmp_path: Path, text: Path, config: TrainSettings) -> None:
     folder = left_by_a_run(tmp_path / "0_a", config, status="finished")
     text.unlink()
     assert what_is_left(folder, config) is Task.DONE
@@ -233,7 +235,7 @@ def test_only_a_folder_without_results_is_removed(tmp_path: Path) -> None:
     assert len(contents(used)) == 5
 
 
-def test_refusals_are_told_from_other_mistakes(tmp_path: Path, config: dict[str, Any]) -> None:
+def test_refusals_are_told_from_other_mistakes(tmp_path: Path, config: TrainSettings) -> None:
     folder = left_by_a_run(tmp_path / "0_a", config, status="finished")
     with pytest.raises(Refused):
-        what_is_left(folder, {**config, "seed": 9})
+        what_is_left(folder, changed(config, **{"seed": 9}))

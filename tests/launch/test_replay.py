@@ -13,7 +13,6 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import OmegaConf
 
-from lmlab.config import schema
 from lmlab.config.arguments import quote_free_text
 from lmlab.config.folders import configuration_folder
 from lmlab.errors import UserError
@@ -200,7 +199,6 @@ def test_no_text_that_is_taken_over_is_ever_followed(tmp_path: Path, monkeypatch
 
 
 def test_a_literal_reference_in_a_path_arrives_as_it_was_typed() -> None:
-    schema.register()
     for path in ("/x/${y}", "/x/${oc.env:HOME}/it's"):
         (job,) = swept(replayed([f"data.path={path}"], [], folder=FOLDER))
         with initialize_config_dir(config_dir=str(configuration_folder()), version_base="1.3"):

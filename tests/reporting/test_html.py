@@ -14,8 +14,8 @@ from made_sweeps import evaluations, made_run, resolved
 
 from lmlab.reporting.discovery import find_records
 from lmlab.reporting.html import SURPRISE, _surprise
-from lmlab.reporting.pictures import FIGURES
 from lmlab.reporting.report import TABLES, write_report
+from lmlab.reporting.report_figures import FIGURES
 
 EVIL = '<script>alert("x")</script><img src=x onerror=alert(1)> & "quotes" {{ 7*7 }} {% raw %}'
 VOID = {"meta", "img", "br", "link", "input"}
@@ -108,10 +108,10 @@ def test_whoever_does_not_see_it_can_read_it(sweep: Path, tmp_path: Path) -> Non
     assert len(ids) == len(set(ids))
     assert all(attributes["href"].removeprefix("#") in ids for attributes in page.all("a"))
     assert all(attributes["aria-labelledby"] in ids for attributes in page.all("section"))
-    pictures = page.all("img")
-    assert len(pictures) >= 4
-    assert all(len(attributes["alt"]) > 30 for attributes in pictures)
-    assert any("1.75" in attributes["alt"] for attributes in pictures)
+    images = page.all("img")
+    assert len(images) >= 4
+    assert all(len(attributes["alt"]) > 30 for attributes in images)
+    assert any("1.75" in attributes["alt"] for attributes in images)
     # What scrolls can be reached by keyboard and has a name.
     assert all(a.get("tabindex") == "0" and a["aria-label"] for a in page.all("div") if a.get("class") == "scroll")
     headings = [int(tag[1]) for tag, _ in page.elements if re.fullmatch("h[1-6]", tag)]

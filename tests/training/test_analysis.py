@@ -11,7 +11,7 @@ import pytest
 from conftest import compose_config
 
 import lmlab
-from lmlab.build import instantiate
+from lmlab.config import registry
 from lmlab.training.analysis import MOST_CHECKPOINTS, _spread
 from lmlab.training.run import train
 
@@ -23,7 +23,7 @@ def run_of(text: Path, folder: Path, *overrides: str) -> tuple[dict[str, Any], d
     config = compose_config(text, *overrides)
     summary = train(config, folder)
     found = json.loads((folder / "exhibits.json").read_text(encoding="utf-8"))
-    return summary, found, instantiate(config["data"]["source"]).load()
+    return summary, found, registry.build("data.source", config.data.source).load()
 
 
 @pytest.fixture(scope="module")

@@ -7,19 +7,16 @@ import json
 import math
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from conftest import compose_config
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
 import lmlab
-from lmlab.config import schema
 from lmlab.config.checks import check_training
-from lmlab.config.folders import configuration_folder
+from lmlab.config.compose import train_settings
+from lmlab.config.settings import TrainSettings
 from lmlab.data.generated import Generated, make_grammar
 from lmlab.data.token_store import build
 from lmlab.data.tokenizers import CharTokenizer
@@ -32,16 +29,12 @@ from lmlab.training.health import first_bad_layer
 from lmlab.training.run import train
 
 
-def compose_grammar(name: str, *overrides: str) -> dict[str, Any]:
-    schema.register()
-    with initialize_config_dir(config_dir=str(configuration_folder()), version_base="1.3"):
-        small = ["model.hidden_size=16", "embedding.dim=8", "model.dropout=0", "trainer=cpu", "trainer.max_epochs=1"]
-        sizes = ["data.source.num_strings=2000", "data.source.num_held_out=300", "optimizer.lr=0.02"]
-        config = compose("train", overrides=[f"data={name}", *small, *sizes, *overrides])
-    check_training(config)
-    plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    assert isinstance(plain, dict)
-    return {str(key): value for key, value in plain.items()}
+def compose_grammar(name: str, *overrides: str) -> TrainSettings:
+    small = ["model.hidden_size=16", "embedding.dim=8", "model.dropout=0", "trainer=cpu", "trainer.max_epochs=1"]
+    sizes = ["data.source.num_strings=2000", "data.source.num_held_out=300", "optimizer.lr=0.02"]
+    settings = train_settings([f"data={name}", *small, *sizes, *overrides])
+    check_training(settings)
+    return settings
 
 
 @pytest.mark.parametrize("name", ["ndfa", "brackets", "toy"])

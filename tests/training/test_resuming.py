@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import json
 import math
@@ -11,11 +12,12 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import compose_config, go_on
+from conftest import changed, compose_config, go_on
 
 import lmlab
 from lmlab import plain_yaml
 from lmlab.checkpoints import read_checkpoint, save_checkpoint
+from lmlab.config.settings import TrainSettings
 from lmlab.errors import Diverged, UserError
 from lmlab.training.plan import steps_for_tokens, total_steps
 from lmlab.training.run import train
@@ -42,10 +44,9 @@ def assert_equal_runs(found: Path, expected: Path) -> None:
         assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
-def trained(config: dict[str, Any], folder: Path, **more: Any) -> dict[str, Any]:
+def trained(config: TrainSettings, folder: Path, **more: Any) -> dict[str, Any]:
     folder.mkdir()
-    copied: dict[str, Any] = json.loads(json.dumps(config))
-    return train(copied, folder, **more)
+    return train(copy.deepcopy(config), folder, **more)
 
 
 BATCHINGS = {
@@ -62,7 +63,7 @@ def test_a_raised_limit_gives_what_it_would_have_given_from_the_start(
 ) -> None:
     overrides = [*BATCHINGS[batching], "data.batch_size=32", "model=rnn", "model.dropout=0.2"]
     config = compose_config(text_file, *overrides)
-    trained({**config, "trainer": {**config["trainer"], "max_epochs": 1}}, tmp_path / "part")
+    trained(changed(config, **{"trainer.max_epochs": 1}), tmp_path / "part")
     go_on(tmp_path / "part", **{"trainer.max_epochs": 2})
     summary = trained(config, tmp_path / "whole")
     assert summary["status"] == "finished"
@@ -72,7 +73,7 @@ def test_a_raised_limit_gives_what_it_would_have_given_from_the_start(
 def test_a_limit_in_an_epoch_can_be_raised_without_a_trace(text_file: Path, tmp_path: Path) -> None:
     config = compose_config(text_file, "data.batch_size=32", "model=rnn", "trainer.max_epochs=3")
     for name, steps in (("part", 5), ("whole", 20)):
-        trained({**config, "trainer": {**config["trainer"], "max_steps": steps}}, tmp_path / name)
+        trained(changed(config, **{"trainer.max_steps": steps}), tmp_path / name)
     # The sample and the evaluation of the early end are not those of the longer run.
     assert [row["step"] for row in rows(tmp_path / "part")] == ["5"]
     go_on(tmp_path / "part", **{"trainer.max_steps": 20})
@@ -85,7 +86,7 @@ def test_the_best_weights_before_an_early_end_are_not_lost(text_file: Path, tmp_
     overrides += ["scheduler=step", "scheduler.gamma=200", "scheduler.epochs=[0.6]", "optimizer.lr=0.003"]
     config = compose_config(text_file, *overrides)
     for name, steps in (("part", 7), ("whole", 16)):
-        trained({**config, "trainer": {**config["trainer"], "max_steps": steps}}, tmp_path / name)
+        trained(changed(config, **{"trainer.max_steps": steps}), tmp_path / name)
     assert read_checkpoint(tmp_path / "part" / "checkpoints" / "best.ckpt")["global_step"] == 7
     go_on(tmp_path / "part", **{"trainer.max_steps": 16})
     assert read_checkpoint(tmp_path / "part" / "checkpoints" / "best.ckpt")["global_step"] in (4, 8)
@@ -113,7 +114,7 @@ def test_a_budget_in_tokens_ends_with_the_step_that_reaches_it(
     # One step less is less than the budget.
     whole = summary["num_train_tokens"]
     step = read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")["global_step"]
-    fewer = {**config, "trainer": {**config["trainer"], "max_tokens": -1, "max_steps": step - 1}}
+    fewer = changed(config, **{"trainer.max_tokens": -1, "trainer.max_steps": step - 1})
     assert trained(fewer, tmp_path / "fewer")["num_train_tokens"] < 45_000 <= whole
 
 
@@ -211,10 +212,9 @@ def test_what_the_checkpoint_has_too_is_written_again(run: Path, name: str) -> N
 
 
 def test_a_raised_limit_survives_a_kill_before_its_first_step(run: Path) -> None:
-    from lmlab.config import stored
     from lmlab.training.resuming import resume_from
 
-    resumption = resume_from(run, {"trainer.max_epochs": 4}, read=plain_yaml.read, check=stored.checked)
+    resumption = resume_from(run, {"trainer.max_epochs": 4})
     resumption.keep_changes(run)
     assert plain_yaml.read(run / "config.yaml")["trainer"]["max_epochs"] == 3
     go_on(run)

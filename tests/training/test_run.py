@@ -68,7 +68,7 @@ def test_the_summary_is_the_best_row_and_the_best_checkpoint(trained_run: Path) 
     assert float(best["val/nats_per_token"]) == summary["val/nats_per_token"]
     assert int(best["step"]) == summary["best_step"]
     lm = lmlab.load(trained_run)
-    text = lm.config["data"]["path"]
+    text = lm.settings.data.path
     documents = Path(text).read_text()
     a, b = (int(share * len(documents) + 1e-9) for share in (0.8, 0.9))
     while documents[a - 1].isalnum() and documents[a].isalnum():

@@ -1,1 +1,1 @@
-"""Figures of a report: each a function from plain data to a picture with its description."""
+"""Figures of a report: each a function from plain data to a figure with its description."""

@@ -7,22 +7,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure as MatplotlibFigure
 
 VALIDATION = "validation"
 TRAINING = "training (dropout on, average since the last evaluation)"
 
 
 @dataclass(frozen=True)
-class Picture:
+class Figure:
     """A figure and what it shows in words.
 
     Args:
-        figure: ready to be saved.
+        drawing: the matplotlib figure, ready to be saved.
         alt: one or two sentences with the numbers, for readers who do not see it.
     """
 
-    figure: Figure
+    drawing: MatplotlibFigure
     alt: str
 
 
@@ -94,7 +94,7 @@ class Result:
 
     @property
     def ends(self) -> list[float | None]:
-        """All numbers that a picture of it reaches."""
+        """All numbers that a figure of it reaches."""
         half = self.half_width or 0.0
         around = [self.value - half, self.value + half] if self.value is not None else []
         return [self.value, *around, *self.seeds]

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 
 from lmlab.reporting.figures.axes import count, finite, number, results_view, tick_texts, ticks_between
-from lmlab.reporting.figures.data import Picture
+from lmlab.reporting.figures.data import Figure
 from lmlab.reporting.figures.labels import MOST_LABELS, EndLabel, draw, fit
 from lmlab.reporting.figures.layout import (
     Layout,
     Row,
     below,
-    empty_picture,
+    empty_figure,
     left_margin,
     name_axes,
     numbered,
@@ -70,7 +70,7 @@ def frequency_bins(
     *,
     unit: str = "nats a token",
     title: str = "Loss by how often the token occurs in the training text",
-) -> Picture:
+) -> Figure:
     """A dot for each run in each bin, dots of a run joined by a line.
 
     Of several runs each dot is the difference from their mean in the bin: rare tokens are so much harder than frequent
@@ -84,7 +84,7 @@ def frequency_bins(
     """
     known = [run for run in runs if finite(run.losses)]
     if not bins or not known:
-        return empty_picture(title, "No losses by frequency were recorded.")
+        return empty_figure(title, "No losses by frequency were recorded.")
     shown = known[:MOST_LABELS]
     several = len(shown) > 1
     if several:
@@ -116,7 +116,7 @@ def frequency_bins(
     for run, shift, look in zip(shown, shifts, looks, strict=True):
         _draw_run(axes, run, shift, look, view.high)
     draw(axes, fitted)
-    return layout.picture(_described(bins, known[:MOST_LABELS], unit))
+    return layout.finish(_described(bins, known[:MOST_LABELS], unit))
 
 
 def _against_the_mean(runs: Sequence[BinLosses], num_bins: int) -> list[BinLosses]:

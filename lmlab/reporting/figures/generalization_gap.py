@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 
 from lmlab.reporting.figures.axes import View, finite, number, results_view
-from lmlab.reporting.figures.data import Picture
-from lmlab.reporting.figures.layout import Layout, Row, below, empty_picture, name_axes, numbered, set_ticks
+from lmlab.reporting.figures.data import Figure
+from lmlab.reporting.figures.layout import Layout, Row, below, empty_figure, name_axes, numbered, set_ticks
 from lmlab.reporting.figures.style import GRID, INK, MUTED, PAPER, SMALL, TRAINING_STROKE, VALIDATION_STROKE, styled
 from lmlab.reporting.figures.text import brief, shortened, widest, wrapped
 
@@ -54,7 +54,7 @@ def generalization_gap(
     *,
     unit: str = "nats a token",
     title: str = "Training and validation loss, at the best and the last evaluation",
-) -> Picture:
+) -> Figure:
     """For each setting a line from training to validation loss, at the best evaluation and below it at the last.
 
     Args:
@@ -66,7 +66,7 @@ def generalization_gap(
         (gap for gap in gaps if finite([gap.validation_at_best])), key=lambda gap: gap.validation_at_best or 0.0
     )
     if not known:
-        return empty_picture(title, "No evaluation left a finite number.")
+        return empty_figure(title, "No evaluation left a finite number.")
     shown = known[:MOST_SETTINGS]
     view = results_view(value for gap in shown for _, *ends in _lines(gap) for value in ends)
     names = [wrapped(gap.label, _LABELS, SMALL, lines=2) for gap in shown]
@@ -88,7 +88,7 @@ def generalization_gap(
     name_axes(axes, x=f"loss, {unit}")
     for place, (gap, side) in enumerate(zip(shown, sides, strict=True)):
         _draw_setting(axes, place * _ROW, gap, side, view)
-    return layout.picture(_described(known, unit))
+    return layout.finish(_described(known, unit))
 
 
 def _lines(gap: GeneralizationGap) -> list[tuple[float, float | None, float | None]]:

@@ -8,13 +8,13 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from lmlab.reporting.figures.axes import Along, finite, log_ticks, number, progress, tick_texts, ticks_between
-from lmlab.reporting.figures.data import Curve, Picture
+from lmlab.reporting.figures.data import Curve, Figure
 from lmlab.reporting.figures.labels import EndLabel, draw, fit
 from lmlab.reporting.figures.layout import (
     Layout,
     Row,
     below,
-    empty_picture,
+    empty_figure,
     left_margin,
     name_axes,
     numbered,
@@ -40,7 +40,7 @@ def gradient_norms(
     clipped: Curve | None = None,
     along: Along = "steps",
     title: str = "Gradient norm along training",
-) -> Picture:
+) -> Figure:
     """Mean norm before and after clipping with the line at which it is clipped; below it the share of clipped steps.
 
     Args:
@@ -53,7 +53,7 @@ def gradient_norms(
     """
     curves = [(before, _BEFORE), *([(after, _AFTER)] if after else [])]
     if before.last is None:
-        return empty_picture(title, "No gradient norms were recorded.")
+        return empty_figure(title, "No gradient norms were recorded.")
     axis = progress(along, max(abs(x) for x in before.x))
     start, end = span([before], axis.scale)
     low, high, logarithmic = _limits([y for curve, _ in curves for y in curve.y], clip_at)
@@ -95,7 +95,7 @@ def gradient_norms(
         set_ticks(below_axes, "y", [0, 50, 100], ["0", "50", "100"], grid=True)
         name_axes(below_axes, x=axis.name, y="clipped steps, per cent", left=left)
         _draw_shares(below_axes, clipped, axis.scale)
-    return layout.picture(_described(before, clip_at, clipped))
+    return layout.finish(_described(before, clip_at, clipped))
 
 
 def _limits(norms: Sequence[float], clip_at: float | None) -> tuple[float, float, bool]:

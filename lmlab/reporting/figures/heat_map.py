@@ -11,9 +11,9 @@ from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 
 from lmlab.reporting.figures.axes import View, counted, number, results_view, tick_texts, ticks_between
-from lmlab.reporting.figures.data import Picture, best_result
+from lmlab.reporting.figures.data import Figure, best_result
 from lmlab.reporting.figures.grid import Cell, Grid, arranged
-from lmlab.reporting.figures.layout import Layout, Row, below, empty_picture, name_axes, set_ticks
+from lmlab.reporting.figures.layout import Layout, Row, below, empty_figure, name_axes, set_ticks
 from lmlab.reporting.figures.style import COLOURS, FAINT, INK, MUTED, PAPER, SEQUENTIAL, SMALL, WIDTH, ink_on, styled
 from lmlab.reporting.figures.text import brief, clean, height, shortened, size, widest, width, words, wrapped
 
@@ -37,7 +37,7 @@ def heat_map(
     column_name: str,
     what: str = "validation loss, nats a token",
     title: str | None = None,
-) -> Picture:
+) -> Figure:
     """A coloured table of what pairs of values reached, the best outlined.
 
     Numbers are in order, words as they come. The parameter with more values goes down where numbers would not fit into
@@ -53,7 +53,7 @@ def heat_map(
     title = title or f"{_capital(what.partition(',')[0])} by {brief(row_name)} and {brief(column_name)}"
     best = best_result([cell.result for cell in cells])
     if best is None:
-        return empty_picture(title, "No run left a finite number.")
+        return empty_figure(title, "No run left a finite number.")
     outlined = next(cell for cell in cells if cell.result == best)
     grid = arranged(cells, row_name, column_name, outlined)
     values = [cell.value for cell in cells if cell.value is not None and cell.result.finite]
@@ -83,7 +83,7 @@ def heat_map(
     _draw_cells(axes, grid, scale, texts)
     if bar_ticks:
         _draw_bar(layout, scale, bar_ticks, right=right)
-    return layout.picture(_described(cells, grid, what))
+    return layout.finish(_described(cells, grid, what))
 
 
 def _scale(values: Sequence[float]) -> View:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure as MatplotlibFigure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
 from lmlab.reporting.figures.axes import tick_texts, ticks_between
-from lmlab.reporting.figures.data import Picture
+from lmlab.reporting.figures.data import Figure
 from lmlab.reporting.figures.style import BODY, DPI, GRID, INK, MUTED, PAPER, SMALL, TITLE, WIDTH, Stroke
 from lmlab.reporting.figures.text import height, one_line, shortened, size, widest, width, wrapped
 
@@ -67,8 +67,8 @@ class Layout:
         plots = sum(row.above + row.plot + row.below for row in rows) + _GAP * max(0, len(rows) - 1)
         notes_at = self._top + plots + _GAP
         self.height = notes_at + sum(size(remark, SMALL)[1] + 0.06 for remark in remarks) + _EDGE / 2
-        self.figure = Figure(figsize=(WIDTH, self.height), dpi=DPI, facecolor=PAPER)
-        FigureCanvasAgg(self.figure)
+        self.drawing = MatplotlibFigure(figsize=(WIDTH, self.height), dpi=DPI, facecolor=PAPER)
+        FigureCanvasAgg(self.drawing)
         self.write(_EDGE, _EDGE, heading, points=TITLE, bold=True)
         for stroke, name, x, row in chips:
             self._chip(stroke, name, x, self._top - key_height - 0.04 + row * line)
@@ -80,7 +80,7 @@ class Layout:
         self, x: float, y: float, text: str, *, points: float = BODY, bold: bool = False, colour: str = INK
     ) -> None:
         """Text by its upper left corner, in inches from the page's."""
-        self.figure.text(
+        self.drawing.text(
             x / WIDTH,
             1 - y / self.height,
             text,
@@ -93,24 +93,24 @@ class Layout:
     def _chip(self, stroke: Stroke, name: str, x: float, y: float) -> None:
         middle = 1 - (y + height(1) / 2) / self.height
         ends = [x / WIDTH, (x + _CHIP / 2) / WIDTH, (x + _CHIP) / WIDTH]
-        self.figure.add_artist(
+        self.drawing.add_artist(
             Line2D(ends, [middle] * 3, color=stroke.colour, linestyle=stroke.dash, marker=stroke.marker, markevery=[1])
         )
         self.write(x + _CHIP + 0.07, y, name, colour=stroke.text_colour)
 
-    def picture(self, alt: str) -> Picture:
+    def finish(self, alt: str) -> Figure:
         """The finished figure.
 
         Args:
             alt: its description.
         """
-        return Picture(self.figure, one_line(alt))
+        return Figure(self.drawing, one_line(alt))
 
     def axes(self, row: int, *, left: float, right: float) -> Axes:
         """Axes of a row, in inches from both edges of the page."""
         start = self._top + sum(r.above + r.plot + r.below + _GAP for r in self._rows[:row]) + self._rows[row].above
         plot = self._rows[row].plot
-        return self.figure.add_axes(
+        return self.drawing.add_axes(
             (left / WIDTH, 1 - (start + plot) / self.height, (WIDTH - left - right) / WIDTH, plot / self.height)
         )
 
@@ -118,9 +118,9 @@ class Layout:
 _CHIP = 0.36
 
 
-def empty_picture(title: str, why: str) -> Picture:
+def empty_figure(title: str, why: str) -> Figure:
     """A page that says why there is nothing to show."""
-    return Layout(title, [], [why]).picture(f"{title}. {why}")
+    return Layout(title, [], [why]).finish(f"{title}. {why}")
 
 
 def _flowed(key: Sequence[tuple[Stroke, str]], room: float) -> list[tuple[Stroke, str, float, int]]:

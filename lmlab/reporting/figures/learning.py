@@ -17,9 +17,9 @@ from lmlab.reporting.figures.axes import (
     tick_texts,
     ticks_between,
 )
-from lmlab.reporting.figures.data import Curve, Picture, Reference
+from lmlab.reporting.figures.data import Curve, Figure, Reference
 from lmlab.reporting.figures.labels import EndLabel, along_line, annotate, draw, fit
-from lmlab.reporting.figures.layout import Layout, Row, below, empty_picture, left_margin, name_axes, numbered
+from lmlab.reporting.figures.layout import Layout, Row, below, empty_figure, left_margin, name_axes, numbered
 from lmlab.reporting.figures.lines import beyond_note, draw_line, last_value, mark_best, mark_beyond, span, view_of
 from lmlab.reporting.figures.references import around, draw_references, fitting, in_words, label, left_out_note
 from lmlab.reporting.figures.style import TRAINING_STROKE, VALIDATION_STROKE, Stroke, styled
@@ -44,11 +44,11 @@ def learning_curves(
     references: Sequence[Reference] = (),
     unit: str = "nats a token",
     title: str = "Learning curves: loss on validation and training text",
-) -> Picture:
+) -> Figure:
     """Loss along training, the best evaluation marked.
 
     A reference that would leave less than 60% of the height to the curves (35% where the floor is drawn) is left out,
-    and a note under the picture tells its value.
+    and a note under the figure tells its value.
 
     Args:
         validation: evaluations.
@@ -71,7 +71,7 @@ def error_rates(
     along: Along = "tokens",
     epochs: Sequence[float] | None = None,
     title: str = "Error rate: share of tokens that the model did not rank first",
-) -> Picture:
+) -> Figure:
     """Share of wrong predictions along training in per cent, the best evaluation marked.
 
     Args:
@@ -98,11 +98,11 @@ def _drawn(
     references: Sequence[Reference],
     quantity: _Quantity,
     title: str,
-) -> Picture:
+) -> Figure:
     validation = curves[0][0]
     axis = progress(along, max((abs(x) for curve, _ in curves for x in curve.x), default=0.0))
     if all(curve.last is None for curve, _ in curves):
-        return empty_picture(title, "No evaluation left a finite number.")
+        return empty_figure(title, "No evaluation left a finite number.")
     start, end = span([curve for curve, _ in curves], axis.scale)
     view = view_of([curve for curve, _ in curves])
     shown, left_out = fitting(references, view)
@@ -129,7 +129,7 @@ def _drawn(
         mark_beyond(axes, curve, view, stroke, scale=axis.scale)
     _name_best(axes, [curve for curve, _ in curves], axis, epochs, quantity, shown)
     draw(axes, fitted)
-    return layout.picture(_described(validation, curves[1:], axis, epochs, quantity, references))
+    return layout.finish(_described(validation, curves[1:], axis, epochs, quantity, references))
 
 
 def _short(curve: Curve) -> str:

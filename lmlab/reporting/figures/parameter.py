@@ -19,13 +19,13 @@ from lmlab.reporting.figures.axes import (
     ticks_between,
     with_half_width,
 )
-from lmlab.reporting.figures.data import Picture, Reference, Result, best_result
+from lmlab.reporting.figures.data import Figure, Reference, Result, best_result
 from lmlab.reporting.figures.labels import EndLabel, draw, fit
 from lmlab.reporting.figures.layout import (
     Layout,
     Row,
     below,
-    empty_picture,
+    empty_figure,
     left_margin,
     name_axes,
     numbered,
@@ -66,7 +66,7 @@ def parameter_plot(
     what: str = "validation loss, nats a token",
     references: Sequence[Reference] = (),
     title: str | None = None,
-) -> Picture:
+) -> Figure:
     """What each value of a parameter reached: mean, interval and each seed; the best's interval goes across.
 
     Numbers stand on their own scale, a logarithmic one where they are factors of each other, words beside each other.
@@ -82,7 +82,7 @@ def parameter_plot(
     title = title or f"{what.partition(',')[0].capitalize()} by {brief(parameter)}"
     best = best_result(results)
     if best is None:
-        return empty_picture(title, "No run left a finite number.")
+        return empty_figure(title, "No run left a finite number.")
     scaled = _scaled(results)
     view = results_view(end for result in results for end in result.ends)
     shown, left_out = fitting(references, view)
@@ -113,7 +113,7 @@ def parameter_plot(
     _draw_results(axes, scaled, view)
     _draw_best(axes, place, best)
     draw(axes, fitted)
-    return layout.picture(_described(scaled.results, best, parameter, what, references))
+    return layout.finish(_described(scaled.results, best, parameter, what, references))
 
 
 def _scaled(results: Sequence[Result]) -> _Scaled:

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.transforms import offset_copy
 
 from lmlab.reporting.figures.axes import View, number, results_view, with_half_width
-from lmlab.reporting.figures.data import Picture, Result
-from lmlab.reporting.figures.layout import Layout, Row, below, empty_picture, name_axes, numbered, set_ticks
+from lmlab.reporting.figures.data import Figure, Result
+from lmlab.reporting.figures.layout import Layout, Row, below, empty_figure, name_axes, numbered, set_ticks
 from lmlab.reporting.figures.style import FAINT, GRID, INK, PAPER, SMALL, VALIDATION_STROKE, styled
 from lmlab.reporting.figures.text import brief, size, widest, wrapped
 
@@ -26,7 +26,7 @@ def ranked_settings(
     what: str = "validation loss, nats a token",
     title: str | None = None,
     most: int = MOST_SETTINGS,
-) -> Picture:
+) -> Figure:
     """Settings from the best down, a line each: mean, interval and each seed; the best's interval goes down the page.
 
     Args:
@@ -42,7 +42,7 @@ def ranked_settings(
         title = f"{what.partition(',')[0].capitalize()}: the best {len(shown)}{of} settings"
         title = title if of else f"{what.partition(',')[0].capitalize()} by setting, the best on top"
     if not shown:
-        return empty_picture(title, "No run left a finite number.")
+        return empty_figure(title, "No run left a finite number.")
     view = results_view(end for result in shown for end in result.ends)
     names = [
         wrapped(f"{place}. {brief(result.label)}", _LABELS, SMALL, lines=2, bold=place == 1)
@@ -80,7 +80,7 @@ def ranked_settings(
     if best.half_width:
         value = best.value or 0.0
         axes.axvspan(value - best.half_width, value + best.half_width, color=_COLOUR, alpha=0.1, linewidth=0, zorder=1)
-    return layout.picture(_described(shown, known, what))
+    return layout.finish(_described(shown, known, what))
 
 
 def _draw_setting(axes: Axes, y: float, result: Result, view: View, *, best: bool) -> None:

@@ -1,4 +1,4 @@
-"""Pictures as files: the same picture always as the same bytes."""
+"""Figures as files: the same figure always as the same bytes."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lmlab.files import write_atomically
-from lmlab.reporting.figures.data import Picture
+from lmlab.reporting.figures.data import Figure
 from lmlab.reporting.figures.style import DPI, styled
 
 
-def png(picture: Picture) -> bytes:
+def png(figure: Figure) -> bytes:
     """As PNG, 1,080 pixels wide, with the description inside."""
-    return _drawn(picture, "png", {"Software": None, "Description": picture.alt})
+    return _drawn(figure, "png", {"Software": None, "Description": figure.alt})
 
 
-def svg(picture: Picture) -> bytes:
+def svg(figure: Figure) -> bytes:
     """As SVG, with letters as outlines: it looks the same where the font is missing."""
-    return _drawn(picture, "svg", {"Date": None, "Creator": None, "Description": picture.alt})
+    return _drawn(figure, "svg", {"Date": None, "Creator": None, "Description": figure.alt})
 
 
-def _drawn(picture: Picture, kind: str, metadata: dict[str, str | None]) -> bytes:
+def _drawn(figure: Figure, kind: str, metadata: dict[str, str | None]) -> bytes:
     file = io.BytesIO()
     with styled():
-        picture.figure.savefig(file, format=kind, dpi=DPI, metadata=metadata)
+        figure.drawing.savefig(file, format=kind, dpi=DPI, metadata=metadata)
     return file.getvalue()
 
 
-def save(picture: Picture, folder: Path, name: str) -> tuple[Path, Path]:
+def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
     """Writes `<name>.png` and `<name>.svg`, each whole or not at all.
 
     Args:
-        picture: to be saved.
+        figure: to be saved.
         folder: made where it is missing.
         name: without an ending.
 
@@ -42,7 +42,7 @@ def save(picture: Picture, folder: Path, name: str) -> tuple[Path, Path]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = folder / f"{name}.png", folder / f"{name}.svg"
-    for path, content in zip(paths, (png(picture), svg(picture)), strict=True):
+    for path, content in zip(paths, (png(figure), svg(figure)), strict=True):
         write_atomically(path, partial(_write, content=content))
     return paths
 

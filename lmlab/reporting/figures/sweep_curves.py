@@ -17,9 +17,9 @@ from lmlab.reporting.figures.axes import (
     tick_texts,
     ticks_between,
 )
-from lmlab.reporting.figures.data import Curve, Picture
+from lmlab.reporting.figures.data import Curve, Figure
 from lmlab.reporting.figures.labels import MOST_LABELS, EndLabel, draw, fit
-from lmlab.reporting.figures.layout import Layout, Row, below, empty_picture, left_margin, name_axes, numbered
+from lmlab.reporting.figures.layout import Layout, Row, below, empty_figure, left_margin, name_axes, numbered
 from lmlab.reporting.figures.lines import beyond_note, draw_line, last_value, mark_best, mark_beyond, span, view_of
 from lmlab.reporting.figures.style import FAINT, strokes, styled
 from lmlab.reporting.figures.text import brief, clean
@@ -40,7 +40,7 @@ def sweep_curves(
     unit: str = "nats a token",
     seeds: int = 1,
     title: str | None = None,
-) -> Picture:
+) -> Figure:
     """Validation loss of each setting along training.
 
     Values of a numeric parameter run from dark to light in their order. Of more than 12 settings the best three, the
@@ -57,7 +57,7 @@ def sweep_curves(
     title = title or f"Validation loss along training, by {brief(parameter)}"
     known = [curve for curve in curves if curve.best is not None]
     if not known:
-        return empty_picture(title, "No evaluation left a finite number.")
+        return empty_figure(title, "No evaluation left a finite number.")
     known, ordered = _in_order(known)
     chosen = _chosen(known)
     looks = dict(zip(chosen, strokes(len(chosen), ordered=ordered), strict=True))
@@ -90,7 +90,7 @@ def sweep_curves(
     assert index is not None
     mark_best(axes, known[best].x[index] / axis.scale, known[best].y[index], looks[best])
     draw(axes, fitted)
-    return layout.picture(_described(known, parameter, best, axis.at(known[best].x[index]), unit))
+    return layout.finish(_described(known, parameter, best, axis.at(known[best].x[index]), unit))
 
 
 def _best_value(curve: Curve) -> float:

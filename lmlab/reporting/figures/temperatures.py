@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 
 from lmlab.reporting.figures.axes import finite, number, tick_texts, ticks_between
-from lmlab.reporting.figures.data import Curve, Picture
+from lmlab.reporting.figures.data import Curve, Figure
 from lmlab.reporting.figures.layout import (
     NAME_ABOVE,
     Layout,
     Row,
     below,
-    empty_picture,
+    empty_figure,
     left_margin,
     name_axes,
     set_ticks,
@@ -46,7 +46,7 @@ class Quality:
 
 
 @styled()
-def temperature_panels(qualities: Sequence[Quality], *, title: str = "Samples by temperature") -> Picture:
+def temperature_panels(qualities: Sequence[Quality], *, title: str = "Samples by temperature") -> Figure:
     """A small panel for each figure of samples, two side by side.
 
     Args:
@@ -55,7 +55,7 @@ def temperature_panels(qualities: Sequence[Quality], *, title: str = "Samples by
     """
     known = [quality for quality in qualities if any(curve.last is not None for curve in quality.curves)]
     if not known:
-        return empty_picture(title, "No samples at several temperatures were judged.")
+        return empty_figure(title, "No samples at several temperatures were judged.")
     runs = list(dict.fromkeys(curve.label for quality in known for curve in quality.curves))[:_MOST_RUNS]
     looks = dict(zip(runs, strokes(len(runs), ordered=False), strict=True))
     temperatures = sorted({x for quality in known for curve in quality.curves for x in finite(curve.x)})
@@ -80,7 +80,7 @@ def temperature_panels(qualities: Sequence[Quality], *, title: str = "Samples by
             axes, x="temperature" if i + 2 >= len(known) else "", y=quality.name, left=left, right=right, y_lines=2
         )
         _draw(axes, quality, looks)
-    return layout.picture(_described(known, runs))
+    return layout.finish(_described(known, runs))
 
 
 def _row(names: Sequence[str], row: int) -> Row:

@@ -10,6 +10,8 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams as hparams_summaries
 
+from lmlab.config.settings import TrainSettings
+from lmlab.config.typed import get
 from lmlab.training.callbacks.recorder import Recorder, task_of
 
 # The page shows the last value of a curve, and of all curves the first five by name: so these are curves of their
@@ -101,17 +103,15 @@ def write_failed_job(folder: Path, settings: dict[str, str]) -> None:
         writer._get_file_writer().add_summary(start)
 
 
-def single_run_settings(config: dict[str, Any]) -> dict[str, Value]:
+def single_run_settings(settings: TrainSettings) -> dict[str, Value]:
     """What a run that is no job of a sweep is told by.
 
     Args:
-        config: plain and resolved.
+        settings: the run's.
     """
     found: dict[str, Value] = {}
     for name in _SINGLE:
-        value: Any = config
-        for part in name.split("."):
-            value = value[part]
+        value = get(settings, name)
         if value is not None:
             found[name] = value
     return found

@@ -49,7 +49,7 @@ def problems(figure: Figure) -> list[str]:
     return found
 
 
-def said(figure: Figure) -> str:
+def text_of(figure: Figure) -> str:
     """All its texts, lines put together."""
     return " | ".join(" ".join(drawn.text.split()) for drawn in drawn_texts(figure))
 

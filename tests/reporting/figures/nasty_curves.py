@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 from nasty_data import CLOSE_REFERENCES, FALLING, INF, LABELS, LONG, MATHS, NAN, STEPS, curve, same_ends
 
-from lmlab.reporting.figures.data import TRAINING, VALIDATION, Curve, Picture, Reference
+from lmlab.reporting.figures.data import TRAINING, VALIDATION, Curve, Figure, Reference
 from lmlab.reporting.figures.gradients import gradient_norms
 from lmlab.reporting.figures.learning import error_rates, learning_curves
 from lmlab.reporting.figures.sweep_curves import sweep_curves
 
-LEARNING: dict[str, Callable[[], Picture]] = {
+LEARNING: dict[str, Callable[[], Figure]] = {
     "plain": lambda: learning_curves(curve(VALIDATION), curve(TRAINING, [y - 0.1 for y in FALLING])),
     "one point": lambda: learning_curves(curve(VALIDATION, [2.0]), curve(TRAINING, [2.0])),
     "one point at 0": lambda: learning_curves(Curve(VALIDATION, [0.0], [0.0]), along="epochs"),
@@ -39,7 +39,7 @@ LEARNING: dict[str, Callable[[], Picture]] = {
         for i, label in enumerate(LABELS)
     },
 }
-SWEEPS: dict[str, Callable[[], Picture]] = {
+SWEEPS: dict[str, Callable[[], Figure]] = {
     "twelve that end together": lambda: sweep_curves(same_ends(12, str), parameter="optimizer.lr"),
     "twelve long names": lambda: sweep_curves(same_ends(12, lambda i: f"{i} {LONG}"), parameter=LONG),
     "forty": lambda: sweep_curves(same_ends(40, lambda i: f"{LONG} {i}"), parameter="x"),
@@ -56,7 +56,7 @@ SWEEPS: dict[str, Callable[[], Picture]] = {
         seeds=3,
     ),
 }
-NORMS: dict[str, Callable[[], Picture]] = {
+NORMS: dict[str, Callable[[], Figure]] = {
     "norms": lambda: gradient_norms(curve("before"), curve("after"), clip_at=1.0, clipped=curve("c", [0.5] * 20)),
     "norms nasty": lambda: gradient_norms(
         curve(LONG, [NAN, 1e-8, 1e12, INF]),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from nasty_data import CLOSE_REFERENCES, INF, LABELS, LONG, MATHS, NAN, UNBROKEN, result
 
-from lmlab.reporting.figures.data import Curve, Picture
+from lmlab.reporting.figures.data import Curve, Figure
 from lmlab.reporting.figures.frequency_bins import BinLosses, FrequencyBin, frequency_bins
 from lmlab.reporting.figures.generalization_gap import GeneralizationGap, generalization_gap
 from lmlab.reporting.figures.grid import Cell
@@ -15,7 +15,7 @@ from lmlab.reporting.figures.parameter import parameter_plot
 from lmlab.reporting.figures.ranking import ranked_settings
 from lmlab.reporting.figures.temperatures import Quality, temperature_panels
 
-HEAT_MAPS: dict[str, Callable[[], Picture]] = {
+HEAT_MAPS: dict[str, Callable[[], Figure]] = {
     "plain": lambda: heat_map(
         [Cell(str(i), str(j), i + j / 7, 0.01) for i in range(4) for j in range(5)], row_name="lr", column_name="h"
     ),
@@ -46,7 +46,7 @@ HEAT_MAPS: dict[str, Callable[[], Picture]] = {
     ),
     "equal values": lambda: heat_map([Cell("1", str(j), 2.0) for j in range(3)], row_name="r", column_name="c"),
 }
-RESULTS: dict[str, Callable[[], Picture]] = {
+RESULTS: dict[str, Callable[[], Figure]] = {
     "log": lambda: parameter_plot([result(str(10.0**-i), 2.0 + i / 9) for i in range(1, 12)], parameter="optimizer.lr"),
     "thirty sizes": lambda: parameter_plot([result(str(i), 2.0) for i in range(100_000, 100_030)], parameter="size"),
     "close sizes": lambda: parameter_plot([result(x, 2.0) for x in ("1", "1.0001", "1000")], parameter="size"),
@@ -69,7 +69,7 @@ RESULTS: dict[str, Callable[[], Picture]] = {
     "ranked one": lambda: ranked_settings([result("", 2.0, None)]),
     "ranked none": lambda: ranked_settings([result("a", None), result("b", NAN)]),
 }
-OTHERS: dict[str, Callable[[], Picture]] = {
+OTHERS: dict[str, Callable[[], Figure]] = {
     "gap": lambda: generalization_gap([GeneralizationGap(f"{i} {LONG}", 1.0, 1.1, 0.9, 1.3, LONG) for i in range(30)]),
     "gap nasty": lambda: generalization_gap(
         [GeneralizationGap(label, NAN, 1.0 + i, INF, 10.0 ** (5 * i), "overfitting") for i, label in enumerate(LABELS)]

@@ -84,8 +84,8 @@ def labelled(labels: list[EndLabel]) -> Layout:
 
 def test_each_label_has_a_leader_to_its_line_and_its_marker() -> None:
     layout = labelled([EndLabel("one", 0.5, 0.5, Stroke("#0072B2", marker="s")), EndLabel("two", 1.0, 0.5, STROKE)])
-    assert problems(layout.figure) == []
-    axes = layout.figure.axes[0]
+    assert problems(layout.drawing) == []
+    axes = layout.drawing.axes[0]
     leaders = [line for line in axes.lines if len(line.get_xdata()) == 3]
     assert sorted(line.get_xdata()[0] for line in leaders) == pytest.approx([0.5, 1.0])
     assert [line.get_ydata()[0] for line in leaders] == pytest.approx([0.5, 0.5])
@@ -94,8 +94,8 @@ def test_each_label_has_a_leader_to_its_line_and_its_marker() -> None:
 
 def test_a_label_of_a_line_that_left_the_view_stands_at_the_edge() -> None:
     layout = labelled([EndLabel("above", 1.0, 50.0, STROKE), EndLabel("below", 1.0, -50.0, STROKE)])
-    boxes = {drawn.text: drawn.box for drawn in drawn_texts(layout.figure)}
-    axes = layout.figure.axes[0].get_window_extent()
+    boxes = {drawn.text: drawn.box for drawn in drawn_texts(layout.drawing)}
+    axes = layout.drawing.axes[0].get_window_extent()
     assert boxes["above"].y1 == pytest.approx(axes.y1, abs=0.2 * 150)
     assert boxes["below"].y0 == pytest.approx(axes.y0, abs=0.2 * 150)
 

@@ -10,12 +10,12 @@ import matplotlib
 import pytest
 from nasty_data import FOREIGN, MATHS, curve
 
-from lmlab.reporting.figures.data import Picture
+from lmlab.reporting.figures.data import Figure
 from lmlab.reporting.figures.learning import learning_curves
 from lmlab.reporting.figures.saving import png, save, svg
 
 
-def made(title: str = "Title") -> Picture:
+def made(title: str = "Title") -> Figure:
     return learning_curves(curve("validation"), curve("training"), title=title)
 
 
@@ -27,9 +27,9 @@ def test_the_same_data_give_the_same_bytes() -> None:
 
 
 def test_a_figure_may_be_saved_twice() -> None:
-    picture = made()
-    assert svg(picture) == svg(picture)
-    assert png(picture) == png(picture)
+    figure = made()
+    assert svg(figure) == svg(figure)
+    assert png(figure) == png(figure)
 
 
 def test_png_is_wide_enough_to_be_read() -> None:

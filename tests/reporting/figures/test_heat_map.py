@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from figure_checks import drawn_texts, said
+from figure_checks import drawn_texts, text_of
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_hex
@@ -27,7 +27,7 @@ CELLS = [
 
 
 def table(cells: list[Cell], **changes: Any) -> Figure:
-    return heat_map(cells, **{"row_name": "model.hidden_size", "column_name": "optimizer.lr", **changes}).figure
+    return heat_map(cells, **{"row_name": "model.hidden_size", "column_name": "optimizer.lr", **changes}).drawing
 
 
 def ticks(axes: Axes) -> tuple[list[str], list[str]]:
@@ -60,23 +60,23 @@ def test_words_keep_their_order() -> None:
 
 
 def test_cells_say_their_values_and_intervals_and_what_is_missing() -> None:
-    picture = table(CELLS)
-    texts = [" ".join(drawn.text.split()) for drawn in drawn_texts(picture)]
+    figure = table(CELLS)
+    texts = [" ".join(drawn.text.split()) for drawn in drawn_texts(figure)]
     for text in ("1.4000 ± 0.0200", "1.9000 ± 0.0300", "2.5000", "failed", "not run"):
         assert text in texts
-    assert sorted(hatched(picture.axes[0])) == [(1, 0), (1, 1)]
+    assert sorted(hatched(figure.axes[0])) == [(1, 0), (1, 1)]
 
 
 def test_the_best_cell_is_outlined_and_named() -> None:
-    picture = heat_map(CELLS, row_name="model.hidden_size", column_name="optimizer.lr")
-    axes = picture.figure.axes[0]
+    figure = heat_map(CELLS, row_name="model.hidden_size", column_name="optimizer.lr")
+    axes = figure.drawing.axes[0]
     outlines = {p.get_xy() for p in axes.patches if isinstance(p, Rectangle) and not p.get_fill()}
     assert outlines == {(0, 2)}
     best = "model.hidden_size 1024 and optimizer.lr 0.01 with 1.4000 ± 0.0200"
-    assert f"Outlined, the best: {best}." in said(picture.figure)
-    assert best in picture.alt
-    assert "highest 2.5000" in picture.alt
-    assert "2 pairs have no result" in picture.alt
+    assert f"Outlined, the best: {best}." in text_of(figure.drawing)
+    assert best in figure.alt
+    assert "highest 2.5000" in figure.alt
+    assert "2 pairs have no result" in figure.alt
 
 
 def test_text_can_be_read_on_its_colour() -> None:
@@ -100,8 +100,8 @@ def test_an_exploded_cell_leaves_colours_to_the_others() -> None:
     figure = table([*CELLS, Cell("256", "0.1", 1e5)])
     drawn = next(c for c in figure.axes[0].collections if isinstance(c, QuadMesh))
     assert drawn.get_clim()[1] < 5
-    assert "Colours end at" in said(figure)
-    assert "100,000" in said(figure)
+    assert "Colours end at" in text_of(figure)
+    assert "100,000" in text_of(figure)
 
 
 def test_many_columns_go_down_instead() -> None:
@@ -114,5 +114,5 @@ def test_many_columns_go_down_instead() -> None:
 @pytest.mark.parametrize("count", [1, 30])
 def test_cells_too_small_for_numbers_have_none_and_say_so(count: int) -> None:
     figure = table([Cell(str(i), str(j), 1.0 + i + j) for i in range(count) for j in range(count)])
-    assert ("no room for numbers" in said(figure)) == (count == 30)
+    assert ("no room for numbers" in text_of(figure)) == (count == 30)
     assert bool(figure.axes[0].texts) == (count == 1)

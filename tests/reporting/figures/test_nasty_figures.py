@@ -6,7 +6,7 @@ import warnings
 
 import matplotlib
 import pytest
-from figure_checks import drawn_texts, problems, said
+from figure_checks import drawn_texts, problems, text_of
 from matplotlib import _pylab_helpers
 from matplotlib.text import Text
 from nasty_curves import LEARNING, NORMS, SWEEPS
@@ -33,26 +33,26 @@ ALL = {f"{family}: {name}": make for family, cases in FAMILIES.items() for name,
 def test_texts_keep_clear_of_each_other_and_stay_on_the_page(name: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        picture = ALL[name]()
-        assert problems(picture.figure) == []
+        figure = ALL[name]()
+        assert problems(figure.drawing) == []
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_each_has_a_title_and_a_description_and_is_a_column_wide(name: str) -> None:
-    picture = ALL[name]()
-    assert picture.alt.strip()
-    assert picture.alt[-1] == "."
-    assert picture.alt.isprintable()
-    assert "nan" not in picture.alt.lower().split()
-    assert picture.figure.get_size_inches()[0] == pytest.approx(7.2)
-    assert drawn_texts(picture.figure)
+    figure = ALL[name]()
+    assert figure.alt.strip()
+    assert figure.alt[-1] == "."
+    assert figure.alt.isprintable()
+    assert "nan" not in figure.alt.lower().split()
+    assert figure.drawing.get_size_inches()[0] == pytest.approx(7.2)
+    assert drawn_texts(figure.drawing)
 
 
 def test_names_are_never_read_as_formulas() -> None:
-    picture = learning_curves(curve(MATHS), title=MATHS, unit="$\\alpha$", references=[Reference("$y_1$", 2.0)])
-    for text in picture.figure.findobj(Text):
+    figure = learning_curves(curve(MATHS), title=MATHS, unit="$\\alpha$", references=[Reference("$y_1$", 2.0)])
+    for text in figure.drawing.findobj(Text):
         assert not text.get_parse_math(), text
-    shown = said(picture.figure)
+    shown = text_of(figure.drawing)
     assert shown.count("a_$x^2$_{b}\\frac") == 2
     assert "$\\alpha$" in shown
     assert "$y_1$: 2.0000" in shown

@@ -11,7 +11,7 @@ from lmlab.reporting.comparison import Comparison, Condition
 from lmlab.reporting.curve_diagnostics import baseline_words
 from lmlab.reporting.curves import TRAIN, diagnose_curve
 from lmlab.reporting.figures.axes import Along
-from lmlab.reporting.figures.data import TRAINING, VALIDATION, Curve, Picture, Reference, Result
+from lmlab.reporting.figures.data import TRAINING, VALIDATION, Curve, Figure, Reference, Result
 from lmlab.reporting.figures.frequency_bins import BinLosses, FrequencyBin, frequency_bins
 from lmlab.reporting.figures.generalization_gap import GeneralizationGap, generalization_gap
 from lmlab.reporting.figures.gradients import gradient_norms
@@ -48,23 +48,23 @@ MOST_SIDE_BY_SIDE = 12
 
 
 @dataclass(frozen=True)
-class Shown:
+class ReportFigure:
     """A figure of a report.
 
     Args:
         name: of its files, without an ending; one of `FIGURES`.
         title: a heading.
-        says: what to look for, a sentence or two.
-        picture: the figure and its description.
+        caption: what to look for, a sentence or two.
+        figure: the figure and its description.
     """
 
     name: str
     title: str
-    says: str
-    picture: Picture
+    caption: str
+    figure: Figure
 
 
-def pictures(comparison: Comparison, *, along: Along) -> list[Shown]:
+def report_figures(comparison: Comparison, *, along: Along) -> list[ReportFigure]:
     """The figures that the runs have the data for: of all together, then of the best run by itself.
 
     Args:
@@ -76,7 +76,7 @@ def pictures(comparison: Comparison, *, along: Along) -> list[Shown]:
     return [*found, *(_of_one(comparison, record, along) if record is not None else [])]
 
 
-def _of_all(comparison: Comparison, along: Along) -> Iterator[Shown]:
+def _of_all(comparison: Comparison, along: Along) -> Iterator[ReportFigure]:
     metric = comparison.metric or NATS
     words, short = f"validation loss, {unit(metric)}", comparison.short
     parameter = ", ".join(short[name] for name in comparison.names) or "run"
@@ -85,35 +85,35 @@ def _of_all(comparison: Comparison, along: Along) -> Iterator[Shown]:
     ]
     if curves:
         seeds = max(len(condition.runs) for condition in comparison.conditions)
-        picture = sweep_curves(curves, parameter=parameter, along=along, unit=unit(metric), seeds=seeds)
-        says = "Lower is better. Where a line turns up again, the cautions say whether it overfitted."
-        yield Shown("curves", f"Validation loss along training, by {parameter}", says, picture)
+        figure = sweep_curves(curves, parameter=parameter, along=along, unit=unit(metric), seeds=seeds)
+        caption = "Lower is better. Where a line turns up again, the cautions say whether it overfitted."
+        yield ReportFigure("curves", f"Validation loss along training, by {parameter}", caption, figure)
     names = comparison.names
     if len(names) == 2:
-        picture = heat_map(_grid(comparison), row_name=short[names[0]], column_name=short[names[1]], what=words)
-        yield Shown("heat_map", f"{short[names[0]]} against {short[names[1]]}", "Darker is better.", picture)
+        figure = heat_map(_grid(comparison), row_name=short[names[0]], column_name=short[names[1]], what=words)
+        yield ReportFigure("heat_map", f"{short[names[0]]} against {short[names[1]]}", "Darker is better.", figure)
     if len(names) == 1:
         results = [_result(condition, condition.settings[names[0]], metric) for condition in comparison.conditions]
-        picture = parameter_plot(results, parameter=short[names[0]], what=words, references=_references(comparison))
-        says = "The best validation loss of each setting; the table says which differences are real."
-        yield Shown("parameter", f"Best loss by {short[names[0]]}", says, picture)
+        figure = parameter_plot(results, parameter=short[names[0]], what=words, references=_references(comparison))
+        caption = "The best validation loss of each setting; the table says which differences are real."
+        yield ReportFigure("parameter", f"Best loss by {short[names[0]]}", caption, figure)
     else:
         results = [_result(condition, condition.label, metric) for condition in comparison.conditions]
-        says = "The best validation loss of each setting, the best at the top."
-        yield Shown("ranking", "Settings in order", says, ranked_settings(results, what=words))
+        caption = "The best validation loss of each setting, the best at the top."
+        yield ReportFigure("ranking", "Settings in order", caption, ranked_settings(results, what=words))
     gaps = _generalization_gaps(comparison) if metric == NATS else []
     if gaps:
-        says = (
+        caption = (
             "How far validation lies above training, at the best and at the last evaluation. A gap that widens while "
             "training still falls is overfitting. Training loss is measured with dropout on, so it may lie above."
         )
-        yield Shown("gap", "Which models overfitted", says, generalization_gap(gaps))
+        yield ReportFigure("gap", "Which models overfitted", caption, generalization_gap(gaps))
     yield from _frequency_bins(
         comparison, [condition.runs[0] for condition in comparison.conditions[:MOST_SIDE_BY_SIDE]]
     )
 
 
-def _of_one(comparison: Comparison, record: RunRecord, along: Along) -> Iterator[Shown]:
+def _of_one(comparison: Comparison, record: RunRecord, along: Along) -> Iterator[ReportFigure]:
     alone = len(comparison.records) == 1
     of = "" if alone else f" of {comparison.label(record)}"
     rows = record.history
@@ -121,49 +121,51 @@ def _of_one(comparison: Comparison, record: RunRecord, along: Along) -> Iterator
     if any(NATS in row for row in rows):
         label = _training_label(record)
         validation, training = _curve(VALIDATION, rows, NATS, along), _curve(label, rows, TRAIN, along)
-        picture = learning_curves(validation, training, along=along, epochs=epochs, references=_references_of(record))
-        says = "The training figure is an average over the time before, when the weights were older"
-        says += ", with dropout on, so it may lie above validation." if label == TRAINING else "."
+        figure = learning_curves(validation, training, along=along, epochs=epochs, references=_references_of(record))
+        caption = "The training figure is an average over the time before, when the weights were older"
+        caption += ", with dropout on, so it may lie above validation." if label == TRAINING else "."
         if record.metric("val/source_nats_per_token") is not None:
-            says += " The source's line is of the validation strings, and no honest model ends below it but by chance; "
-            says += "the training strings are others, so the training line may."
-        yield Shown("learning_curves", f"Learning curves{of}", says, picture)
+            caption += (
+                " The source's line is of the validation strings, and no honest model ends below it but by chance; "
+            )
+            caption += "the training strings are others, so the training line may."
+        yield ReportFigure("learning_curves", f"Learning curves{of}", caption, figure)
         validation = _curve(VALIDATION, rows, "val/error_rate", along)
-        picture = error_rates(validation, _curve(label, rows, "train/error_rate", along), along=along, epochs=epochs)
-        says = "The share of tokens that were not ranked first."
+        figure = error_rates(validation, _curve(label, rows, "train/error_rate", along), along=along, epochs=epochs)
+        caption = "The share of tokens that were not ranked first."
         if record.metric("val/source_nats_per_token") is not None:
-            says += " What the source decides by chance nobody predicts, so this does not fall to 0."
-        yield Shown("error_rate", f"Error rate{of}", says, picture)
+            caption += " What the source decides by chance nobody predicts, so this does not fall to 0."
+        yield ReportFigure("error_rate", f"Error rate{of}", caption, figure)
     if any("grad_norm" in row for row in rows):
         clip = setting(record.config, "trainer.gradient_clip_val")
-        picture = gradient_norms(
+        figure = gradient_norms(
             _curve("before clipping", rows, "grad_norm", along),
             _curve("after clipping", rows, "grad_norm_clipped", along),
             clip_at=_number(clip),
             clipped=_curve("clipped steps", rows, "clip_fraction", along),
             along=along,
         )
-        says = "Where nearly every step is clipped, the learning rate or the limit is wrong."
-        yield Shown("gradient_norm", f"Gradient norm{of}", says, picture)
+        caption = "Where nearly every step is clipped, the learning rate or the limit is wrong."
+        yield ReportFigure("gradient_norm", f"Gradient norm{of}", caption, figure)
     if alone:
         yield from _frequency_bins(comparison, [record])
     qualities = _qualities(record)
     if qualities:
         words = any(quality.name == QUALITIES["unknown_words"] for quality in qualities)
-        says = "Low temperatures repeat themselves" + (" and copy; high ones make up words." if words else ".")
-        yield Shown("temperatures", f"Samples by temperature{of}", says, temperature_panels(qualities))
+        caption = "Low temperatures repeat themselves" + (" and copy; high ones make up words." if words else ".")
+        yield ReportFigure("temperatures", f"Samples by temperature{of}", caption, temperature_panels(qualities))
 
 
-def _frequency_bins(comparison: Comparison, records: Sequence[RunRecord]) -> Iterator[Shown]:
+def _frequency_bins(comparison: Comparison, records: Sequence[RunRecord]) -> Iterator[ReportFigure]:
     alike = comparable_bins(records)
     if not alike:
         return
     drawn = [FrequencyBin(group.least, group.most, group.num_tokens) for group in alike[0][1]]
     losses = [BinLosses(comparison.label(r), [group.nats_per_token for group in known]) for r, known in alike]
-    says = "Rare words are the hardest; if pretrained vectors help, it should be there. "
-    says += "Below 0 a setting is better than the mean of all at such words." if len(losses) > 1 else ""
+    caption = "Rare words are the hardest; if pretrained vectors help, it should be there. "
+    caption += "Below 0 a setting is better than the mean of all at such words." if len(losses) > 1 else ""
     title = "Loss by how often a word occurs in the training text"
-    yield Shown("frequency_bands", title, says.strip(), frequency_bins(drawn, losses))
+    yield ReportFigure("frequency_bands", title, caption.strip(), frequency_bins(drawn, losses))
 
 
 def _qualities(record: RunRecord) -> list[Quality]:

@@ -1,0 +1,234 @@
+"""Packages of the user's own whose classes a configuration may name, and how each came to be trusted.
+
+Trust comes from the person at the keyboard: `plugins=[my_models]` on the command line, the environment's
+`LMLAB_PLUGINS`, an installed distribution's entry point in the group `lmlab.plugins`, or an argument of a function. A
+folder, a file or a checkpoint never brings it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import functools
+import hashlib
+import importlib
+import importlib.metadata
+import importlib.util
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lmlab.errors import UserError
+
+GROUP = "lmlab.plugins"
+VARIABLE = "LMLAB_PLUGINS"
+_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+_OPTION = "plugins"
+# Given to a function, for as long as it runs.
+_passed: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar("plugins", default=())
+
+
+class PluginError(UserError):
+    """A package of the user's own is not trusted, not there, or not as a run needs it."""
+
+
+class Untrusted(PluginError):
+    """A configuration names a class of a package that nobody at the keyboard trusts."""
+
+
+class PluginRecord(NamedTuple):
+    """What a run remembers of a package.
+
+    Args:
+        version: of the distribution, or the package's `__version__`; empty where there is none.
+        sha256: of its Python files.
+    """
+
+    version: str
+    sha256: str
+
+
+def take_from(arguments: Sequence[str]) -> list[str]:
+    """Trusts what `plugins=` names on a command line, and returns the other words.
+
+    Raises:
+        UserError: no name of a package.
+    """
+    rest: list[str] = []
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        if key.lstrip("+") != _OPTION or not equals:
+            rest.append(argument)
+            continue
+        names = [name.strip(" '\"") for name in value.strip("[] ").split(",")]
+        _trust_in_this_process(_checked(filter(None, names)))
+    return rest
+
+
+def words_of(arguments: Sequence[str]) -> list[str]:
+    """Returns the words of a command line that `take_from` takes."""
+    return [word for word in arguments if word.partition("=")[0].lstrip("+") == _OPTION and "=" in word]
+
+
+@contextlib.contextmanager
+def trusting(names: Iterable[str]) -> Iterator[None]:
+    """Trusts packages for the time of a call.
+
+    Raises:
+        UserError: no name of a package.
+    """
+    token = _passed.set((*_passed.get(), *_checked(names)))
+    try:
+        yield
+    finally:
+        _passed.reset(token)
+
+
+def trusted_package(target: str) -> str | None:
+    """Returns the trusted package that a class's full name is in, None where it is in none."""
+    return next((name for name in _trusted() if target.startswith(f"{name}.")), None)
+
+
+def is_dotted(target: str) -> bool:
+    """Whether it is a name with a package before it."""
+    return "." in target and _NAME.fullmatch(target) is not None
+
+
+def load_class(target: str, package: str, *, field: str) -> type:
+    """Imports a class of a trusted package.
+
+    Args:
+        target: its full name.
+        package: trusted, and the beginning of the name.
+        field: that names it, for errors.
+
+    Raises:
+        PluginError: there is no such class, or it is defined elsewhere.
+    """
+    module_name, _, name = target.rpartition(".")
+    _make_importable()
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            raise PluginError(
+                field, target, f"its module needs {error.name}, which is not installed", "install it"
+            ) from None
+        where = f"there is no module {error.name} in {os.getcwd()} or installed"
+        raise PluginError(field, target, where, "check the name, or run from the folder that it lies in") from None
+    except Exception as error:
+        first = (str(error).strip().splitlines() or [""])[0]
+        problem = f"importing {module_name} failed with {type(error).__name__}: {first}"
+        raise PluginError(field, target, problem, "mend it (LMLAB_DEBUG=1 shows where)") from error
+    found = getattr(module, name, None)
+    if not isinstance(found, type):
+        problem = f"{module_name} has no class {name}"
+        raise PluginError(field, target, problem, "check the name")
+    if not f"{found.__module__}.".startswith(f"{package}."):
+        problem = f"is defined in {found.__module__}, outside of {package}"
+        raise PluginError(field, target, problem, "name a class that the package defines itself")
+    return found
+
+
+def untrusted(target: str, field: str) -> Untrusted:
+    """Returns the error for a class of a package that is not trusted."""
+    package = target.partition(".")[0]
+    problem = f"is of the package {package}, which is not trusted"
+    remedy = (
+        f'if you know what it does, add plugins=[{package}] to the command line (from Python: plugins=["{package}"]) '
+        f"or set {VARIABLE}={package}"
+    )
+    return Untrusted(field, target, problem, remedy)
+
+
+def record(targets: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Returns, by name, version and digest of the packages that classes are of; lmlab's and torch's are left out."""
+    packages = sorted({package for target in targets if (package := trusted_package(target)) is not None})
+    return {package: _record(package)._asdict() for package in packages}
+
+
+def check_unchanged(stored: Mapping[str, Any], targets: Iterable[str], *, field: str, value: str) -> None:
+    """Refuses to go on with a run under another version of a package than the one it was begun with.
+
+    Args:
+        stored: from `record`, when the run was begun.
+        targets: full names of the run's classes.
+        field: for errors.
+        value: for errors.
+
+    Raises:
+        PluginError: naming the package and both versions.
+    """
+    for package, now in record(targets).items():
+        before = stored.get(package)
+        if not isinstance(before, dict) or before == now:
+            continue
+        versions = [before.get("version") or "without a version", now["version"] or "without a version"]
+        differ = f"({versions[0]} then, {versions[1]} now)" if versions[0] != versions[1] else f"({versions[0]})"
+        problem = f"was begun with another source of the package {package} {differ}"
+        remedy = f"restore that source (SHA-256 {str(before.get('sha256'))[:12]}), or start a new run"
+        raise PluginError(field, value, problem, remedy)
+
+
+def _checked(names: Iterable[str]) -> list[str]:
+    found = list(names)
+    for name in found:
+        if _NAME.fullmatch(name) is None:
+            raise UserError(_OPTION, name, "is no name of a package", f"for example {_OPTION}=[my_models]")
+    return found
+
+
+def _trust_in_this_process(names: Iterable[str]) -> None:
+    """In the environment, so that the workers of a sweep's launcher trust the same."""
+    there = _from_environment()
+    os.environ[VARIABLE] = ",".join([*there, *(name for name in names if name not in there)])
+
+
+def _from_environment() -> list[str]:
+    return [name.strip() for name in os.environ.get(VARIABLE, "").split(",") if _NAME.fullmatch(name.strip())]
+
+
+def _trusted() -> list[str]:
+    return [*_passed.get(), *_from_environment(), *_from_entry_points()]
+
+
+@functools.cache
+def _from_entry_points() -> tuple[str, ...]:
+    # Metadata only: nothing is imported until a configuration names it.
+    return tuple(
+        point.module for point in importlib.metadata.entry_points(group=GROUP) if _NAME.fullmatch(point.module)
+    )
+
+
+def _make_importable() -> None:
+    """Puts the working directory on the path; an installed command does not have it there."""
+    if not {"", os.getcwd()} & set(sys.path):
+        sys.path.append(os.getcwd())
+        importlib.invalidate_caches()
+
+
+def _record(package: str) -> PluginRecord:
+    _make_importable()
+    found = importlib.util.find_spec(package)
+    files: list[tuple[str, Path]] = []
+    if found is not None and found.submodule_search_locations is not None:
+        for folder in map(Path, found.submodule_search_locations):
+            files += [(path.relative_to(folder).as_posix(), path) for path in folder.rglob("*.py")]
+    elif found is not None and found.origin is not None:
+        files.append(("", Path(found.origin)))
+    digest = hashlib.sha256()
+    for name, path in sorted(files):
+        content = path.read_bytes()
+        digest.update(f"{name}\0{len(content)}\0".encode())
+        digest.update(content)
+    return PluginRecord(_version(package), digest.hexdigest())
+
+
+def _version(package: str) -> str:
+    top = package.partition(".")[0]
+    for distribution in importlib.metadata.packages_distributions().get(top, ()):
+        return importlib.metadata.version(distribution)
+    return str(getattr(sys.modules.get(package), "__version__", ""))

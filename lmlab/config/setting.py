@@ -1,0 +1,261 @@
+"""A setting's help and range, and the check of a value: what every typed setting is made of."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+import typing
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lmlab.errors import LARGEST_NUMBER, UserError, printable
+
+_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+_EXAMPLES = {int: "10", float: "0.001", bool: "true", str: "text"}
+_TRUE, _FALSE = ("yes", "y", "on", "true"), ("no", "n", "off", "false")
+_META = "lmlab"
+
+
+@dataclass(frozen=True)
+class Range:
+    """Which numbers a setting takes; NaN and infinity are in none.
+
+    A class of your own may say it in its signature: `leak: Annotated[float, lmlab.Range(at_least=0, below=1)]`.
+
+    Args:
+        at_least: the smallest number.
+        at_most: the largest number.
+        above: all numbers are larger than this.
+        below: all numbers are smaller than this.
+        special: a number that is allowed although it is outside, such as -1 for no limit.
+    """
+
+    at_least: float | None = None
+    at_most: float | None = None
+    above: float | None = None
+    below: float | None = None
+    special: float | None = None
+
+    def problem(self, value: float) -> str | None:
+        """Returns what is wrong with a number, None for nothing."""
+        if value == self.special:
+            return None
+        if self.at_least is not None and not value >= self.at_least:
+            return f"is less than {_number(self.at_least)}"
+        if self.above is not None and not value > self.above:
+            return f"is not above {_number(self.above)}"
+        if self.at_most is not None and not value <= self.at_most:
+            return f"is more than {_number(self.at_most)}"
+        if self.below is not None and not value < self.below:
+            return f"is not less than {_number(self.below)}"
+        return None
+
+    def __str__(self) -> str:
+        low = f"from {_number(self.at_least)}" if self.at_least is not None else ""
+        low = f"above {_number(self.above)}" if self.above is not None else low
+        high = f"to {_number(self.at_most)}" if self.at_most is not None else ""
+        high = f"below {_number(self.below)}" if self.below is not None else high
+        special = f"or {_number(self.special)}" if self.special is not None else ""
+        return " ".join(filter(None, (low, high, special)))
+
+
+def _number(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:g}"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is known of a setting besides its name and type.
+
+    Args:
+        help: a line for people.
+        range: of a number, or of the numbers of a list.
+        choices: the texts that it may be.
+        remedy: what to do about a value out of range; empty for an example.
+        before: the value that runs had which are older than the setting; None with `is_newer` False for none.
+        is_newer: whether `before` counts.
+    """
+
+    help: str
+    range: Range | None = None
+    choices: tuple[str, ...] | None = None
+    remedy: str = ""
+    before: Any = None
+    is_newer: bool = False
+
+
+class _Unset:
+    """The absence of a value; None is one."""
+
+
+def setting(
+    help: str,
+    *,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    special: float | None = None,
+    choices: Sequence[str] | None = None,
+    remedy: str = "",
+    before: Any = _Unset,
+    default: Any = _Unset,
+) -> Any:
+    """Returns a dataclass field for a setting.
+
+    Args:
+        help: a line for people.
+        at_least: see `Range`.
+        at_most: see `Range`.
+        above: see `Range`.
+        below: see `Range`.
+        special: see `Range`.
+        choices: the texts that it may be.
+        remedy: what to do about a value out of range; empty for an example.
+        before: the value that runs had which are older than the setting.
+        default: only for what a YAML file may leave out.
+    """
+    limits = (at_least, at_most, above, below, special)
+    known = Setting(
+        help,
+        Range(*limits) if any(limit is not None for limit in limits) else None,
+        None if choices is None else tuple(choices),
+        remedy,
+        None if before is _Unset else before,
+        before is not _Unset,
+    )
+    if default is _Unset:
+        return dataclasses.field(metadata={_META: known})
+    if isinstance(default, list):
+        return dataclasses.field(default_factory=lambda: list(default), metadata={_META: known})
+    return dataclasses.field(default=default, metadata={_META: known})
+
+
+def known_of(field: dataclasses.Field[Any]) -> Setting:
+    """Returns what is known of a dataclass field as a setting."""
+    found: Setting = field.metadata.get(_META, Setting(""))
+    return found
+
+
+def as_field_metadata(known: Setting) -> dict[str, Setting]:
+    """Returns the metadata of a dataclass field that is made elsewhere."""
+    return {_META: known}
+
+
+def check_value(value: Any, kind: Any, known: Setting, *, name: str, convert: bool) -> Any:
+    """Returns the value as its type has it.
+
+    Args:
+        value: plain: None, bool, int, float, str, or lists and mappings of these.
+        kind: int, float, bool, str, a list of these, a mapping, Any, or one of them or None.
+        known: its range and choices.
+        name: with dots, for errors.
+        convert: takes "yes" as true, 5 as "5", "3" as 3; a file that lmlab wrote has no such values.
+
+    Raises:
+        UserError: another type, or out of range.
+    """
+    metadata: tuple[Any, ...] = ()
+    if typing.get_origin(kind) is typing.Annotated:
+        kind, *found = typing.get_args(kind)
+        metadata = tuple(found)
+    ranges = [item for item in metadata if isinstance(item, Range)]
+    if ranges and known.range is None:
+        known = dataclasses.replace(known, range=ranges[0])
+    if typing.get_origin(kind) in (types.UnionType, typing.Union):
+        others = [other for other in typing.get_args(kind) if other is not types.NoneType]
+        if value is None and len(others) < len(typing.get_args(kind)):
+            return None
+        if len(others) > 1:
+            return _any_of(value, others, known, name=name, convert=convert)
+        (kind,) = others
+    origin = typing.get_origin(kind)
+    if kind in (list, tuple) or origin in (list, tuple, Sequence):
+        if type(value) is not list:
+            remedy = f"write {name}=[...], quoted for the shell"
+            raise UserError(name, _shown(value), "is not a list", remedy)
+        item = (typing.get_args(kind) or (Any,))[0]
+        return [check_value(entry, item, known, name=name, convert=convert) for entry in value]
+    if origin is typing.Literal:
+        known, kind = dataclasses.replace(known, choices=typing.get_args(kind)), str
+    if kind in _NAMES:
+        return _in_range(_of_type(value, kind, name=name, convert=convert), known, name=name)
+    return _plain(value, name)
+
+
+def _any_of(value: Any, kinds: Sequence[Any], known: Setting, *, name: str, convert: bool) -> Any:
+    # As it stands first: "5" may be text, also where a number would do.
+    for converting in (False, convert):
+        for kind in kinds:
+            try:
+                return check_value(value, kind, known, name=name, convert=converting)
+            except UserError:
+                continue
+    raise UserError(name, _shown(value), "has the wrong type", "see what its class takes")
+
+
+def _of_type(value: Any, kind: Any, *, name: str, convert: bool) -> Any:
+    if value is None:
+        raise UserError(name, "null", "must have a value", "leave it out, or give one")
+    converted = _converted(value, kind) if convert else value
+    if kind is float and type(converted) is int and abs(converted) < LARGEST_NUMBER:
+        converted = float(converted)
+    if type(converted) is not kind:
+        raise UserError(name, _shown(value), f"is not {_NAMES[kind]}", f"for example {name}={_EXAMPLES[kind]}")
+    if isinstance(converted, float) and not math.isfinite(converted):
+        raise UserError(name, converted, "is not a finite number", f"for example {name}=1.0")
+    if type(converted) is int and abs(converted) >= LARGEST_NUMBER:
+        raise UserError(name, "(a very large number)", "is too large a number", f"for example {name}=10")
+    if converted == "???":
+        raise UserError(name, None, "has no value", f"give one: {name}=...")
+    return converted
+
+
+def _converted(value: Any, kind: type) -> Any:
+    """Returns what was typed as the type that is meant, the value itself where it cannot be."""
+    if kind is bool:
+        if type(value) is int:
+            return value != 0
+        text = value.lower() if isinstance(value, str) else ""
+        return True if text in _TRUE else False if text in _FALSE else value
+    if kind is str and type(value) in (int, float, bool):
+        return str(value)
+    if kind is int and isinstance(value, float) and value.is_integer():
+        return int(value)
+    if kind in (int, float) and isinstance(value, str):
+        try:
+            return kind(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _in_range(value: Any, known: Setting, *, name: str) -> Any:
+    if known.choices is not None and value not in known.choices:
+        remedy = f"choose one of {', '.join(known.choices)}"
+        raise UserError(name, _shown(value), "no such option", remedy)
+    if known.range is not None and type(value) in (int, float):
+        problem = known.range.problem(value)
+        if problem is not None:
+            raise UserError(name, value, problem, known.remedy or f"give a number {known.range}")
+    return value
+
+
+def _plain(value: Any, name: str) -> Any:
+    """The value of a plug-in's keyword whose type is not known: plain data that makes nothing."""
+    if isinstance(value, dict):
+        if "_target_" in value:
+            problem = "a part within a part is not made"
+            raise UserError(f"{name}._target_", _shown(value["_target_"]), problem, "remove it")
+        return {key: _plain(item, f"{name}.{key}") for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item, name) for item in value]
+    return value
+
+
+def _shown(value: Any) -> Any:
+    if value is None:
+        return "null"
+    return value if isinstance(value, list) and len(str(value)) <= 80 else printable(value)

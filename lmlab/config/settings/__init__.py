@@ -1,0 +1,34 @@
+"""Every setting, once: its name, type, range and a line of help. The values stand in `conf/`.
+
+A group of settings is a dataclass; a part that can be chosen (a tokenizer, an optimizer) is a dataclass of its own, by
+the `_target_` that it belongs to. Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+from lmlab.config.settings.commands import (
+    BenchmarkSettings,
+    EvaluateSettings,
+    GenerateSettings,
+    PredictSettings,
+    ReportSettings,
+    VerifySettings,
+)
+from lmlab.config.settings.parts import PartSettings, Settings
+from lmlab.config.settings.run import CallbacksSettings, DataSettings, EvaluationSettings, ModelSettings, TrainSettings
+
+__all__ = [
+    "BenchmarkSettings",
+    "CallbacksSettings",
+    "DataSettings",
+    "EvaluateSettings",
+    "EvaluationSettings",
+    "GenerateSettings",
+    "ModelSettings",
+    "PartSettings",
+    "PredictSettings",
+    "ReportSettings",
+    "Settings",
+    "TrainSettings",
+    "VerifySettings",
+]

@@ -1,0 +1,48 @@
+"""Settings of cores, decoders and embeddings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lmlab.config.setting import setting
+from lmlab.config.settings.parts import PartSettings
+
+
+@dataclass(kw_only=True)
+class CoreSettings(PartSettings):
+    """The part of the model between embedding and decoder; each follows the setting of the model of the same name."""
+
+
+@dataclass(kw_only=True)
+class StackedCoreSettings(CoreSettings):
+    hidden_size: int = setting("units of a layer", at_least=1)
+    num_layers: int = setting("stacked layers", at_least=1)
+    dropout: float = setting("between layers", at_least=0, below=1)
+    locked_dropout: bool = setting("one dropout mask for all steps of a batch")
+
+
+@dataclass(kw_only=True)
+class RecurrentCoreSettings(StackedCoreSettings):
+    weight_dropout: float = setting(
+        "DropConnect on the hidden-to-hidden matrices, one mask for a whole batch", at_least=0, below=1, before=0.0
+    )
+
+
+@dataclass(kw_only=True)
+class FeedForwardCoreSettings(StackedCoreSettings):
+    context: int = setting("tokens that are seen: n - 1 of an n-gram model", at_least=1)
+
+
+@dataclass(kw_only=True)
+class DecoderSettings(PartSettings):
+    """From the core's output to probabilities of the next token."""
+
+
+@dataclass(kw_only=True)
+class EmbeddingSettings(PartSettings):
+    """The first values of the embedding."""
+
+    dim: int | None = setting("size of a vector; null: as the file has it", at_least=1, default=None)
+    path: str | None = setting("a GloVe text or zip file; null: glove.6B", default=None)
+    download: bool | None = setting("whether glove.6B may be downloaded; null: asks on a terminal", default=None)
+    freeze: bool = setting("the vectors are not trained further", default=False)

@@ -1,0 +1,26 @@
+"""What groups of settings have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(kw_only=True)
+class Settings:
+    """A group of settings."""
+
+
+@dataclass(kw_only=True)
+class PartSettings(Settings):
+    """The settings of a part that is made from its class.
+
+    Args:
+        target: the class's full name, `_target_` in files; None for a part that is switched off.
+    """
+
+    target: str | None
+
+    @property
+    def class_name(self) -> str:
+        """The class's own name; empty for a part that is switched off."""
+        return "" if self.target is None else self.target.rpartition(".")[2]

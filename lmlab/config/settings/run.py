@@ -1,0 +1,135 @@
+"""Settings of a training run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from lmlab.config.setting import setting
+from lmlab.config.settings.data import LoaderSettings, SourceSettings, TokenizerSettings
+from lmlab.config.settings.models import CoreSettings, DecoderSettings, EmbeddingSettings
+from lmlab.config.settings.optimization import AveragingSettings, OptimizerSettings, SchedulerSettings
+from lmlab.config.settings.parts import Settings
+from lmlab.config.settings.trainer import (
+    LARGEST_SEED,
+    AlarmsSettings,
+    CheckpointsSettings,
+    EarlyStoppingSettings,
+    GradientsSettings,
+    LoggerSettings,
+    ProgressSettings,
+    SampleTextSettings,
+    TrainerSettings,
+)
+
+
+def _rate(help: str) -> Any:
+    return setting(help, at_least=0, below=1, remedy="give 0 or more and less than 1")
+
+
+@dataclass(kw_only=True)
+class DataSettings(Settings):
+    """The text, and how it is cut."""
+
+    name: str = setting("of the data set, in the run's name and tables")
+    path: str | None = setting("a file, or a folder of .txt files; null where the data set brings its own")
+    split: list[float] = setting(
+        "shares of train, validation and test, normalised by their sum; the third may be left out", at_least=0
+    )
+    encoding: str = setting(
+        "auto: UTF-8 (16 and 32 with a byte order mark), else Windows-1252; or any encoding Python knows"
+    )
+    prompts: list[str] = setting(
+        "prompts of the samples written while training; empty: the beginning of the validation text"
+    )
+    batch_size: int = setting("rows of a batch: streams, windows, chunks or sentences", at_least=1)
+    sequence_length: int = setting("tokens between two truncations of back-propagation", at_least=1)
+    stride: int = setting("batching=windows: tokens from one window to the next", at_least=1)
+    tokens_per_batch: int | None = setting(
+        "batching=sentences: tokens a batch, padding counted, instead of batch_size sentences", at_least=1
+    )
+    sentences: bool = setting("each document is a sentence, read from a fresh state; batching=sentences")
+    source: SourceSettings = setting("where the text comes from")
+    batching: LoaderSettings = setting("how it is cut into batches")
+
+
+@dataclass(kw_only=True)
+class ModelSettings(Settings):
+    """The model; a core may have more settings, which stand here too."""
+
+    name: str = setting("of the model, in the run's name and tables")
+    hidden_size: int = setting("units of a layer", at_least=1)
+    num_layers: int = setting("stacked layers", at_least=1)
+    dropout: float = _rate("between layers; before the first and after the last unless set apart")
+    input_dropout: float = _rate("before the first layer")
+    output_dropout: float = _rate("after the last layer")
+    locked_dropout: bool = setting("one dropout mask for all steps of a batch, in all three places")
+    embedding_dropout: float = _rate("share of the vocabulary whose vectors are zeroed for a batch")
+    tie_weights: bool = setting("one matrix for embedding and decoder; needs embedding.dim equal to model.hidden_size")
+    core: CoreSettings = setting("what is made between embedding and decoder")
+    decoder: DecoderSettings = setting(
+        "what is made behind the core", before={"_target_": "lmlab.models.decoder.LinearDecoder"}
+    )
+
+
+@dataclass(kw_only=True)
+class CallbacksSettings(Settings):
+    """What is done beside training."""
+
+    sample_text: SampleTextSettings = setting("samples of text while training")
+    checkpoints: CheckpointsSettings = setting("when weights are saved")
+    early_stopping: EarlyStoppingSettings = setting("when a run ends before its limits")
+    gradients: GradientsSettings = setting("norms of the gradient")
+    alarms: AlarmsSettings = setting("warnings while training")
+    progress: ProgressSettings = setting("the progress bar")
+
+
+@dataclass(kw_only=True)
+class EvaluationSettings(Settings):
+    """What is measured at the end."""
+
+    num_streams: int | None = setting(
+        "contiguous streams a split is cut into; null: max(1, min(16, tokens // 2000))", at_least=1
+    )
+    test: bool = setting("evaluate the best checkpoint on the test split when training ends")
+    baselines: bool = setting("uniform, unigram and Kneser-Ney models on the same tokens, to judge the result by")
+    ngram_order: int | None = setting("of the Kneser-Ney model; null: 5 by character, 3 by word", at_least=1)
+    num_samples: int = setting(
+        "samples of the best model at temperature 1 whose quality is measured (0: none)", at_least=0
+    )
+    sample_length: int = setting("most tokens of each of these samples", at_least=1)
+    temperatures: list[float] = setting(
+        "the report shows samples at these temperatures (0: the most probable token always)", at_least=0
+    )
+    prompt: str | None = setting(
+        "what these samples continue; null: the first of data.prompts, or the beginning of the validation text"
+    )
+
+
+@dataclass(kw_only=True)
+class TrainSettings(Settings):
+    """What `python -m lmlab.train` takes."""
+
+    name: str = setting("the run's name and the first folder below output_dir")
+    seed: int = setting("of everything random", at_least=0, at_most=LARGEST_SEED)
+    output_dir: str = setting("below this folder the run's own folder is made")
+    fresh: bool = setting(
+        "a sweep that is typed again goes on in its own folder with what is missing or failed; true: begins anew in "
+        "another"
+    )
+    stop_after_tokens: int | None = setting(
+        "pauses after so many tokens trained on, which changes nothing else: run=... goes on; null: never",
+        at_least=1,
+        before=None,
+    )
+    data: DataSettings = setting("the text, and how it is cut")
+    tokenizer: TokenizerSettings = setting("how text becomes ids")
+    model: ModelSettings = setting("the model")
+    embedding: EmbeddingSettings = setting("the first values of the embedding")
+    optimizer: OptimizerSettings = setting("how the weights follow the gradient")
+    scheduler: SchedulerSettings = setting("the learning rate over the run")
+    averaging: AveragingSettings = setting("an average of the weights for validation, samples and best.ckpt")
+    trainer: TrainerSettings = setting("how long and on what it is trained")
+    callbacks: CallbacksSettings = setting("what is done beside training")
+    logger: LoggerSettings = setting("where curves go besides metrics.csv")
+    evaluation: EvaluationSettings = setting("what is measured at the end")

@@ -1,0 +1,118 @@
+"""Settings of the trainer, its callbacks and loggers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lmlab.config.setting import setting
+from lmlab.config.settings.parts import PartSettings
+
+PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
+ACCELERATORS = ("auto", "cpu", "gpu")
+LARGEST_SEED = 2**32 - 1
+
+
+@dataclass(kw_only=True)
+class TrainerSettings(PartSettings):
+    """How long and on what a run is trained."""
+
+    accelerator: str = setting("a GPU where there is one (auto), cpu or gpu", choices=ACCELERATORS)
+    devices: int = setting("lmlab trains on one device", at_least=1, at_most=1, remedy="set trainer.devices=1")
+    max_epochs: int = setting(
+        "passes over the training split; -1: no limit",
+        at_least=1,
+        special=-1,
+        remedy="give 1 or more, or -1 together with trainer.max_steps or trainer.max_tokens",
+    )
+    max_steps: int = setting(
+        "optimizer steps; whichever limit comes first ends the run; -1: no limit",
+        at_least=1,
+        special=-1,
+        remedy="give 1 or more, or -1 for no limit",
+    )
+    max_tokens: int = setting(
+        "tokens trained on, a budget that runs of other batch sizes can be given too; -1: no limit",
+        at_least=1,
+        special=-1,
+        remedy="give 1 or more, or -1 for no limit",
+        before=-1,
+    )
+    precision: str = setting(
+        "auto: 16-mixed on a GPU, bf16-mixed on a CPU with units for it, else 32-true; evaluation is always in float32",
+        choices=PRECISIONS,
+    )
+    gradient_clip_val: float | None = setting(
+        "largest norm of the gradient; null: never clipped", above=0, remedy="null switches clipping off"
+    )
+    accumulate_grad_batches: int = setting("batches of an optimizer step", at_least=1)
+    check_val_every_n_epoch: int | None = setting("epochs from one evaluation to the next", at_least=1)
+    val_check_interval: int | None = setting("steps from one evaluation to the next, instead of epochs", at_least=1)
+    log_every_n_steps: int = setting("training metrics go to the loggers every so many steps", at_least=1)
+
+
+@dataclass(kw_only=True)
+class SampleTextSettings(PartSettings):
+    """Samples of text while training."""
+
+    every_n_epochs: int | None = setting("epochs from one sample to the next; null: none", at_least=1)
+    every_n_steps: int | None = setting("steps from one sample to the next; null: none", at_least=1)
+    prompts: list[str] = setting("what the samples continue")
+    num_samples: int = setting("samples of a prompt, each with a seed of its own", at_least=1)
+    length: int = setting("tokens of a sample", at_least=1)
+    temperature: float = setting("0: always the most probable token", at_least=0)
+    top_k: int | None = setting(
+        "draw among the k most probable tokens; null: all", at_least=1, remedy="null keeps all tokens"
+    )
+    top_p: float | None = setting(
+        "draw among the most probable tokens that together have this probability; null: all",
+        above=0,
+        at_most=1,
+        remedy="null keeps all tokens",
+    )
+    seed: int = setting("of the samples", at_least=0, at_most=LARGEST_SEED)
+
+
+@dataclass(kw_only=True)
+class CheckpointsSettings(PartSettings):
+    """When weights are saved."""
+
+    every_minutes: float | None = setting(
+        "last.ckpt is written after each epoch and every so many minutes; null: after each epoch only",
+        above=0,
+        remedy="null switches it off",
+    )
+    keep_every: int | None = setting(
+        "steps after which the weights are kept for good, as checkpoints/step-<number>.ckpt; null: none", at_least=1
+    )
+
+
+@dataclass(kw_only=True)
+class EarlyStoppingSettings(PartSettings):
+    """When a run ends before its limits."""
+
+    patience: int | None = setting("evaluations without improvement that end the run; null: never", at_least=1)
+    min_delta: float = setting("nats a token that count as an improvement", at_least=0)
+
+
+@dataclass(kw_only=True)
+class GradientsSettings(PartSettings):
+    """Norms of the gradient: of all weights always, of each layer on request."""
+
+    per_layer: bool = setting("norms of each layer too, in gradients.csv and TensorBoard")
+
+
+@dataclass(kw_only=True)
+class AlarmsSettings(PartSettings):
+    """Warnings while training."""
+
+
+@dataclass(kw_only=True)
+class ProgressSettings(PartSettings):
+    """The progress bar."""
+
+    enabled: bool = setting("whether there is a progress bar")
+
+
+@dataclass(kw_only=True)
+class LoggerSettings(PartSettings):
+    """Where curves go besides metrics.csv."""

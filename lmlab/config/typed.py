@@ -1,0 +1,222 @@
+"""Plain data (a composed configuration, a stored one) to typed settings, and back."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import functools
+import typing
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+from lmlab.config.registry import SLOTS, Slot, settings_class
+from lmlab.config.setting import Setting, as_field_metadata, check_value, known_of
+from lmlab.config.settings import ModelSettings, PartSettings, Settings, TrainSettings
+from lmlab.errors import UserError, printable
+
+Kind = TypeVar("Kind", bound=Settings)
+_TARGET = "_target_"
+_OWN = "lmlab.config.settings."
+
+
+class UnknownSetting(UserError):
+    """A name that no setting has."""
+
+
+def read(plain: Any, kind: type[Kind], *, stored: bool = False) -> Kind:
+    """Returns plain data as settings, every one of which is there, of its type and in its range.
+
+    Args:
+        plain: mappings with text as keys, lists, text, numbers, true, false, null.
+        kind: what it is to be.
+        stored: data that lmlab wrote, perhaps before some settings came into being; values are of their types.
+
+    Raises:
+        UserError: by its dotted name, the first setting that is unknown, missing, of a wrong type or out of range, or
+            the first `_target_` that may not be made.
+    """
+    made = _Reader(stored).group(plain, kind, "")
+    assert isinstance(made, kind)
+    return made
+
+
+def plain(settings: Settings) -> dict[str, Any]:
+    """Returns settings as plain data, which `read` takes back."""
+    found: dict[str, Any] = {}
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        name = _TARGET if field.name == "target" else field.name
+        found[name] = plain(value) if isinstance(value, Settings) else copy.deepcopy(value)
+    return found
+
+
+def targets(settings: Settings) -> Iterator[str]:
+    """Yields the full names of all classes that settings name."""
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        if isinstance(value, Settings):
+            yield from targets(value)
+        elif field.name == "target" and value is not None:
+            yield value
+
+
+def get(settings: Settings, name: str) -> Any:
+    """Returns a setting by its dotted name.
+
+    Raises:
+        AttributeError: there is none of this name.
+    """
+    return functools.reduce(getattr, name.split("."), settings)
+
+
+def names(kind: type[Settings], prefix: str = "") -> Iterator[tuple[str, Setting, Any]]:
+    """Yields dotted name, help and type of each setting that lmlab knows, of all options of each group."""
+    hints = typing.get_type_hints(kind, include_extras=True)
+    for field in dataclasses.fields(kind):
+        name = f"{prefix}{field.name}"
+        if field.name == "target":
+            continue
+        if name in SLOTS:
+            seen: set[str] = set()
+            for own in dict.fromkeys(SLOTS[name].own.values()):
+                new = [found for found in names(own, f"{name}.") if found[0] not in seen]
+                seen.update(found[0] for found in new)
+                yield from new
+            if name == "model.core":  # a core's own settings stand at the model too
+                there = {f.name for f in dataclasses.fields(ModelSettings)}
+                of_core = [(full.rpartition(".")[2], known, kind) for full, known, kind in _own_of_cores()]
+                yield from ((f"model.{last}", known, kind) for last, known, kind in of_core if last not in there)
+        elif _is_group(hints[field.name]):
+            yield from names(hints[field.name], f"{name}.")
+        else:
+            yield name, known_of(field), hints[field.name]
+
+
+def _own_of_cores() -> Iterator[tuple[str, Setting, Any]]:
+    seen: set[str] = set()
+    for own in SLOTS["model.core"].own.values():
+        for found in names(own, "model.core."):
+            if found[0] not in seen:
+                seen.add(found[0])
+                yield found
+
+
+def _is_group(kind: Any) -> typing.TypeGuard[type[Settings]]:
+    return isinstance(kind, type) and issubclass(kind, Settings)
+
+
+def _model_class(core: type[PartSettings], names: frozenset[str], *, all_of_them: bool) -> type[Settings]:
+    """The settings of a model with the further ones of its core, which follow them by `${model....}`."""
+    there = {field.name for field in dataclasses.fields(ModelSettings)}
+    hints = typing.get_type_hints(core, include_extras=True)
+    extra: list[Any] = [
+        (field.name, hints[field.name], dataclasses.field(metadata=as_field_metadata(known_of(field))))
+        for field in dataclasses.fields(core)
+        if field.name not in {*there, "target"} and (all_of_them or field.name in names)
+    ]
+    made = dataclasses.make_dataclass("ModelSettings", extra, bases=(ModelSettings,), kw_only=True)
+    return typing.cast(type[Settings], made)
+
+
+class _Reader:
+    """Walks plain data beside the classes of its settings.
+
+    Args:
+        stored: see `read`.
+    """
+
+    def __init__(self, stored: bool) -> None:
+        self._stored = stored
+
+    def group(self, value: Any, kind: type[Settings], name: str) -> Settings:
+        """A group of settings."""
+        found = self._mapping(value, name)
+        target: str | None = None
+        slot = SLOTS.get(name) if issubclass(kind, PartSettings) else None
+        if slot is not None:
+            target, kind = self._chosen(found, slot)
+        elif kind is ModelSettings:
+            kind = self._model(found)
+        values = self._values(found, kind, name)
+        if slot is not None:
+            values["target"] = target
+        return kind(**values)
+
+    def _values(self, found: Mapping[str, Any], kind: type[Settings], name: str) -> dict[str, Any]:
+        hints = typing.get_type_hints(kind, include_extras=True)
+        fields = {field.name: field for field in dataclasses.fields(kind) if field.name != "target"}
+        for key in found:
+            if not name and key == "plugins":
+                problem = "a file does not make a package trusted"
+                raise UserError(key, _brief(found[key]), problem, "remove it there, and type plugins=[...] yourself")
+            if key not in fields and key != _TARGET:
+                value, remedy = _brief(found[key]), self._unknown(kind, name)
+                raise UnknownSetting(_dotted(name, key), value, "no such setting", remedy)
+        values: dict[str, Any] = {}
+        for key, field in fields.items():
+            full = _dotted(name, key)
+            if key in found:
+                values[key] = self._setting(found[key], hints[key], known_of(field), full)
+                continue
+            known = known_of(field)
+            if known.is_newer:
+                values[key] = self._setting(copy.deepcopy(known.before), hints[key], known, full)
+            elif not _has_default(field) or (self._stored and kind.__module__.startswith(_OWN)):
+                # lmlab writes every setting of its own parts.
+                raise self._missing(full, hints[key])
+        return values
+
+    def _setting(self, value: Any, kind: Any, known: Setting, name: str) -> Any:
+        if _is_group(kind):
+            return self.group(value, kind, name)
+        return check_value(value, kind, known, name=name, convert=not self._stored)
+
+    def _chosen(self, found: Mapping[str, Any], slot: Slot) -> tuple[str | None, type[PartSettings]]:
+        if _TARGET not in found:
+            raise self._missing(f"{slot.path}.{_TARGET}", str)
+        target, kind = settings_class(slot, found[_TARGET])
+        if getattr(kind, "takes_anything", False):
+            there = {field.name for field in dataclasses.fields(kind)}
+            more: list[Any] = [(key, Any) for key in found if key not in there and key != _TARGET]
+            made = dataclasses.make_dataclass(kind.__name__, more, bases=(kind,), kw_only=True)
+            return target, typing.cast(type[PartSettings], made)
+        return target, kind
+
+    def _model(self, found: Mapping[str, Any]) -> type[Settings]:
+        slot = SLOTS["model.core"]
+        target, core = self._chosen(self._mapping(found.get("core"), slot.path), slot)
+        return _model_class(core, frozenset(found), all_of_them=target in slot.own)
+
+    def _mapping(self, value: Any, name: str) -> dict[str, Any]:
+        if type(value) is not dict:
+            if value is None:
+                raise self._missing(name or "run", Settings)
+            raise UserError(name or "run", _brief(value), "is not a group of settings", f"choose an option: {name}=...")
+        for key in value:
+            if type(key) is not str:
+                raise UserError(name or "run", _brief(key), "is no name of a setting", "remove it")
+        return value
+
+    def _missing(self, name: str, kind: Any) -> UserError:
+        if self._stored:
+            return UserError(name, None, "is missing", "")
+        if kind is Settings or _is_group(kind):
+            return UserError(name, "null", "a run needs it", f"leave {name}=... out for the default")
+        return UserError(name, None, "has no value", f"give one: {name}=...")
+
+    def _unknown(self, kind: type[Settings], name: str) -> str:
+        if kind is TrainSettings:
+            return "leave it out; --cfg job shows all settings"
+        return f"known here: {', '.join(_dotted(name, field.name) for field in dataclasses.fields(kind))}"
+
+
+def _has_default(field: dataclasses.Field[Any]) -> bool:
+    return field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
+
+
+def _brief(value: Any) -> Any:
+    return value if isinstance(value, list) else printable(value)
+
+
+def _dotted(name: str, key: str) -> str:
+    return f"{name}.{key}" if name else key
