@@ -102,26 +102,26 @@ def probabilities(logits: Tensor, options: SamplingOptions) -> Tensor:
         # By rank, not by value: ties beyond the k-th are left out.
         kept = scores.topk(options.top_k, dim=1)
         scores = torch.full_like(scores, float("-inf")).scatter(1, kept.indices, kept.values)
-    chances = scores.softmax(dim=1)
+    probs = scores.softmax(dim=1)
     if options.top_p is not None and options.top_p < 1:
-        ordered, order = chances.sort(dim=1, descending=True, stable=True)
+        ordered, order = probs.sort(dim=1, descending=True, stable=True)
         reached_before = ordered.cumsum(dim=1) - ordered
         ordered = ordered.masked_fill(reached_before >= options.top_p, 0.0)
-        chances = torch.zeros_like(chances).scatter(1, order, ordered)
-    return chances / chances.sum(dim=1, keepdim=True)
+        probs = torch.zeros_like(probs).scatter(1, order, ordered)
+    return probs / probs.sum(dim=1, keepdim=True)
 
 
-def draw(chances: Tensor, uniform: Tensor) -> Tensor:
+def draw(probs: Tensor, uniform: Tensor) -> Tensor:
     """The token at which the cumulative probability passes a uniform number.
 
     Args:
-        chances: (B, V) float64.
+        probs: (B, V) float64.
         uniform: (B,) float64 in [0, 1).
 
     Returns:
         (B,) ids; never one of probability 0.
     """
-    cumulative = chances.cumsum(dim=1)
+    cumulative = probs.cumsum(dim=1)
     total = cumulative[:, -1:]
     # Below the row's own total, so that rounding cannot lead past the last token with a probability.
     target = torch.minimum(uniform[:, None] * total, torch.nextafter(total, torch.zeros_like(total)))
@@ -210,8 +210,8 @@ def _drawn(
 
 
 def _choose(logits: Tensor, options: SamplingOptions, uniform: Tensor) -> Tensor:
-    chances = probabilities(logits, options)
-    return chances.argmax(dim=1) if options.temperature == 0 else draw(chances, uniform)
+    probs = probabilities(logits, options)
+    return probs.argmax(dim=1) if options.temperature == 0 else draw(probs, uniform)
 
 
 def _sample(ids: list[int], end_id: int | None) -> Sample:
@@ -256,6 +256,6 @@ def start_of_text(tokenizer: Tokenizer, prompt: Sequence[int]) -> list[int]:
     return [min(1, len(vocabulary) - 1)]
 
 
-def never_drawn(tokenizer: Tokenizer) -> tuple[int, ...]:
+def excluded_ids(tokenizer: Tokenizer) -> tuple[int, ...]:
     """The ids that are no text and end none: the unknown token, and a sentence's start token."""
     return (UNKNOWN_ID, START_ID) if tokenizer.end_token == "sentence" else (UNKNOWN_ID,)

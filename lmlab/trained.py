@@ -26,7 +26,7 @@ from lmlab.device import choose_device
 from lmlab.errors import UserError
 from lmlab.models.language_model import LanguageModel
 from lmlab.reporting.runs import checkpoint_path, find_run
-from lmlab.sampling import Sample, SamplingOptions, generate, never_drawn, next_token_probabilities, start_of_text
+from lmlab.sampling import Sample, SamplingOptions, excluded_ids, generate, next_token_probabilities, start_of_text
 from lmlab.training.assembly import build_model
 from lmlab.training.evaluation import evaluate, nats_by_token
 from lmlab.training.summary import split_figures
@@ -139,7 +139,7 @@ class TrainedModel:
         allow_unknown: bool,
     ) -> SamplingOptions:
         """Options with this tokenizer's special tokens."""
-        banned = [i for i in never_drawn(self.tokenizer) if not (allow_unknown and i == UNKNOWN_ID)]
+        banned = [i for i in excluded_ids(self.tokenizer) if not (allow_unknown and i == UNKNOWN_ID)]
         silent = self.tokenizer.end_token in ("document", "sentence")  # a line's end token is a line end
         if silent and not stop_at_end and self.tokenizer.end_id is not None:
             banned.append(self.tokenizer.end_id)
@@ -196,8 +196,8 @@ class TrainedModel:
             top: how many.
         """
         ids = start_of_text(self.tokenizer, self.tokenizer.encode(prompt).tolist())
-        chances = next_token_probabilities(self.model, ids)
-        found = chances.topk(min(top, len(chances)))
+        probs = next_token_probabilities(self.model, ids)
+        found = probs.topk(min(top, len(probs)))
         vocabulary = self.tokenizer.vocabulary
         return [NextToken(vocabulary[i], p) for i, p in zip(found.indices.tolist(), found.values.tolist(), strict=True)]
 

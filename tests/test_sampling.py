@@ -12,7 +12,7 @@ from torch import Tensor
 from lmlab.data.tokenizers import CharTokenizer
 from lmlab.models.language_model import LanguageModel
 from lmlab.models.recurrent import GRU, LSTM, RNN
-from lmlab.sampling import SamplingOptions, draw, generate, never_drawn, probabilities, start_of_text
+from lmlab.sampling import SamplingOptions, draw, excluded_ids, generate, probabilities, start_of_text
 
 EVERYTHING = SamplingOptions(length=20, temperature=1.0, top_k=None, top_p=None, seed=0)
 V = 9
@@ -37,17 +37,17 @@ def make_model(kind: type = LSTM, *, dropout: float = 0.0, seed: int = 0) -> Lan
     return model.eval()
 
 
-def make_unigram_model(chances: list[float]) -> LanguageModel:
+def make_unigram_model(probs: list[float]) -> LanguageModel:
     """Predicts the same whatever came before."""
     core = RNN(input_size=2, hidden_size=2, num_layers=1, dropout=0.0, locked_dropout=False)
     model = LanguageModel(
-        vectors=torch.zeros(len(chances), 2), core=core, input_dropout=0.0, output_dropout=0.0, locked_dropout=False,
+        vectors=torch.zeros(len(probs), 2), core=core, input_dropout=0.0, output_dropout=0.0, locked_dropout=False,
         embedding_dropout=0.0, tie_weights=False,
         freeze_embedding=False,
     )  # fmt: skip
     with torch.no_grad():
         model.decoder.weight.zero_()
-        model.decoder.bias.copy_(torch.tensor(chances).log())
+        model.decoder.bias.copy_(torch.tensor(probs).log())
     return model.eval()
 
 
@@ -148,8 +148,8 @@ def test_top_k_keeps_k_of_equals():
 @pytest.mark.parametrize("top_p", [0.05, 0.4, 0.7, 0.95])
 def test_top_p_keeps_the_fewest_that_reach_p(top_p):
     logits = random_logits(50)
-    chances = logits.double().softmax(dim=1)
-    for row, kept in zip(chances, probabilities(logits, replace(EVERYTHING, top_p=top_p)) > 0, strict=True):
+    probs = logits.double().softmax(dim=1)
+    for row, kept in zip(probs, probabilities(logits, replace(EVERYTHING, top_p=top_p)) > 0, strict=True):
         inside = row[kept].sort(descending=True).values
         assert float(inside.sum()) >= top_p
         assert float(inside[:-1].sum()) < top_p
@@ -170,15 +170,15 @@ def test_draws_have_the_frequencies_of_their_probabilities():
     uniform = (torch.arange(count, dtype=torch.float64) + 0.5) / count
     for row in random_logits().double().softmax(dim=1):
         drawn = draw(row.expand(count, -1), uniform)
-        for token, chance in enumerate(row.tolist()):
-            assert abs(int((drawn == token).sum()) - count * chance) <= 1.001
+        for token, prob in enumerate(row.tolist()):
+            assert abs(int((drawn == token).sum()) - count * prob) <= 1.001
 
 
 def test_tokens_without_probability_are_never_drawn():
-    chances = torch.tensor([[0.0, 0.3, 0.0, 0.7, 0.0]], dtype=torch.float64)
+    probs = torch.tensor([[0.0, 0.3, 0.0, 0.7, 0.0]], dtype=torch.float64)
     edges = [0.0, 1e-300, 0.3, 0.3 - 1e-17, 0.9999999999999999]
     for uniform in edges:
-        assert int(draw(chances, torch.tensor([uniform], dtype=torch.float64))) in (1, 3)
+        assert int(draw(probs, torch.tensor([uniform], dtype=torch.float64))) in (1, 3)
     # Rows whose sum is below 1 by rounding.
     thirds = torch.full((1, 4), 0.1, dtype=torch.float64)
     thirds[0, 3] = 0.0
@@ -186,9 +186,9 @@ def test_tokens_without_probability_are_never_drawn():
 
 
 def test_each_row_is_drawn_by_its_own_number():
-    chances = torch.full((4, 4), 0.25, dtype=torch.float64)
+    probs = torch.full((4, 4), 0.25, dtype=torch.float64)
     uniform = torch.tensor([0.9, 0.1, 0.6, 0.3], dtype=torch.float64)
-    assert draw(chances, uniform).tolist() == [3, 0, 2, 1]
+    assert draw(probs, uniform).tolist() == [3, 0, 2, 1]
 
 
 # Texts
@@ -198,23 +198,23 @@ def drawn_ids(model: LanguageModel, options: SamplingOptions, num_samples: int) 
     return [i for sample in generate(model, [0], options, num_samples=num_samples) for i in sample.ids]
 
 
-def assert_frequencies(ids: list[int], chances: list[float]) -> None:
+def assert_frequencies(ids: list[int], probs: list[float]) -> None:
     """Each within 5 standard deviations."""
-    for token, chance in enumerate(chances):
-        deviation = (len(ids) * chance * (1 - chance)) ** 0.5
-        assert abs(ids.count(token) - len(ids) * chance) <= 5 * deviation, token
+    for token, prob in enumerate(probs):
+        deviation = (len(ids) * prob * (1 - prob)) ** 0.5
+        assert abs(ids.count(token) - len(ids) * prob) <= 5 * deviation, token
 
 
 def test_texts_at_temperature_1_have_the_models_frequencies():
-    chances = [0.5, 0.25, 0.15, 0.09, 0.01]
-    ids = drawn_ids(make_unigram_model(chances), EVERYTHING, 500)
+    probs = [0.5, 0.25, 0.15, 0.09, 0.01]
+    ids = drawn_ids(make_unigram_model(probs), EVERYTHING, 500)
     assert len(ids) == 500 * EVERYTHING.length
-    assert_frequencies(ids, chances)
+    assert_frequencies(ids, probs)
 
 
 def test_banned_tokens_are_never_drawn():
-    chances = [0.5, 0.25, 0.15, 0.1]
-    model = make_unigram_model(chances)
+    probs = [0.5, 0.25, 0.15, 0.1]
+    model = make_unigram_model(probs)
     ids = drawn_ids(model, replace(EVERYTHING, banned=(0, 2)), 200)
     assert_frequencies(ids, [0.0, 0.25 / 0.35, 0.0, 0.1 / 0.35])
     assert set(drawn_ids(model, replace(EVERYTHING, temperature=0.0, banned=(0,)), 1)) == {1}
@@ -247,8 +247,8 @@ def test_draws_depend_on_what_was_drawn_before():
     assert len(second) > 300
     with torch.no_grad():
         hidden = model(torch.tensor([[2, 7, first]]), model.init_state(1)).hidden
-        chances = model.decoder.logits(hidden[0, -1]).softmax(dim=0).tolist()
-    assert_frequencies(second, chances)
+        probs = model.decoder.logits(hidden[0, -1]).softmax(dim=0).tolist()
+    assert_frequencies(second, probs)
 
 
 def test_the_same_seed_gives_the_same_text_and_another_another():
@@ -379,5 +379,5 @@ def test_the_start_of_a_text_is_its_end_token_else_a_line_end_or_full_stop():
 def test_special_tokens_that_are_no_text_are_never_drawn():
     for end_token, expected in ((None, (0,)), ("document", (0,)), ("sentence", (0, 2))):
         tokenizer = CharTokenizer(end_token=end_token)
-        assert never_drawn(tokenizer) == expected
+        assert excluded_ids(tokenizer) == expected
         assert not {tokenizer.vocabulary[i] for i in expected} - {"<unk>", "<bos>"}

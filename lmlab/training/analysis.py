@@ -19,7 +19,7 @@ from lmlab.models.language_model import LanguageModel
 from lmlab.quality.language import language_quality
 from lmlab.quality.samples import sample_quality
 from lmlab.reporting.runs import checkpoint_names
-from lmlab.sampling import SamplingOptions, generate, never_drawn, next_token_probabilities, start_of_text
+from lmlab.sampling import SamplingOptions, excluded_ids, generate, next_token_probabilities, start_of_text
 from lmlab.training.evaluation import nats_by_token
 
 # Tokens of the passage whose surprise is shown: about a paragraph or two.
@@ -126,7 +126,7 @@ def _at_temperature(
         top_k=None,
         top_p=None,
         seed=0,
-        banned=never_drawn(tokenizer),
+        banned=excluded_ids(tokenizer),
         end_id=tokenizer.end_id,
     )
     drawn = generate(model, start_of_text(tokenizer, ids), options, num_samples=num_samples)
@@ -157,8 +157,8 @@ def _prediction(
     path = folder / "checkpoints" / f"{checkpoint}.ckpt"
     saved = read_checkpoint(path)
     load_weights(model, saved.get("state_dict"), path, prefix="model.")
-    chances = next_token_probabilities(model, start_of_text(tokenizer, tokenizer.encode(prompt).tolist()))
-    top = chances.topk(min(TOP, len(chances)))
+    probs = next_token_probabilities(model, start_of_text(tokenizer, tokenizer.encode(prompt).tolist()))
+    top = probs.topk(min(TOP, len(probs)))
     pairs = zip(top.indices.tolist(), top.values.tolist(), strict=True)
     following = [[tokenizer.vocabulary[i], round(p, 6)] for i, p in pairs]
     return {"name": checkpoint, "step": int(saved["global_step"]), "next": following}

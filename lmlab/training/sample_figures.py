@@ -14,7 +14,7 @@ from lmlab.data.token_store import build
 from lmlab.models.language_model import LanguageModel
 from lmlab.quality.language import closing_accuracy, language_quality, trained_depth
 from lmlab.quality.samples import sample_quality
-from lmlab.sampling import Sample, SamplingOptions, generate, never_drawn, start_of_text
+from lmlab.sampling import Sample, SamplingOptions, excluded_ids, generate, start_of_text
 from lmlab.training.evaluation import errors_by_token
 
 # Held-out strings on which closing brackets are looked at one by one.
@@ -40,7 +40,7 @@ def sample_figures(
         top_k=None,
         top_p=None,
         seed=0,
-        banned=never_drawn(tokenizer),
+        banned=excluded_ids(tokenizer),
         end_id=tokenizer.end_id,
     )
     drawn = generate(model, start_of_text(tokenizer, []), options, num_samples=num_samples)

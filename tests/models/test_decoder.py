@@ -249,14 +249,14 @@ def test_nats_of_each_token_are_its_cross_entropy(chunk_elements):
     flat, labels = hidden.flatten(0, 1), targets.flatten()
     found = decoder.token_statistics(flat, labels, fields=("wrong",))
     nats, wrong = found.nats, found.wrong
-    chances = (flat.double() @ decoder.weight.t().double() + decoder.bias.double()).softmax(dim=1).detach()
+    probs = (flat.double() @ decoder.weight.t().double() + decoder.bias.double()).softmax(dim=1).detach()
     for row, label in enumerate(labels.tolist()):
         if label == IGNORE_INDEX:
             assert float(nats[row]) == 0
             assert not bool(wrong[row])
         else:
-            assert float(nats[row]) == pytest.approx(-math.log(float(chances[row, label])), rel=1e-5, abs=1e-6)
-            assert bool(wrong[row]) == (int(chances[row].argmax()) != label)
+            assert float(nats[row]) == pytest.approx(-math.log(float(probs[row, label])), rel=1e-5, abs=1e-6)
+            assert bool(wrong[row]) == (int(probs[row].argmax()) != label)
 
 
 def test_logits_are_linear_in_the_hidden_states():
@@ -277,9 +277,9 @@ def test_the_worked_example_costs_0_4_nats_a_token(training):
         decoder.weight.copy_(torch.eye(3))
         decoder.bias.zero_()
     targets = torch.tensor([[0, 1, 2, 0, 1, 2], [2, 1, 0, 2, 1, 0]])
-    target_chance = (-WORKED).exp()[..., None]
-    chances = torch.where(nn.functional.one_hot(targets, 3) == 1, target_chance, (1 - target_chance) / 2)
-    hidden = chances.log().float()
+    target_prob = (-WORKED).exp()[..., None]
+    probs = torch.where(nn.functional.one_hot(targets, 3) == 1, target_prob, (1 - target_prob) / 2)
+    hidden = probs.log().float()
     targets[0, 4:] = IGNORE_INDEX
 
     for batches in ([(hidden, targets)], [(hidden[:1], targets[:1]), (hidden[1:], targets[1:])]):

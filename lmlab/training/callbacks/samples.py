@@ -17,7 +17,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 
 from lmlab.data.tokenizers import Tokenizer
 from lmlab.files import write_text
-from lmlab.sampling import Sample, SamplingOptions, generate, never_drawn, start_of_text
+from lmlab.sampling import Sample, SamplingOptions, excluded_ids, generate, start_of_text
 from lmlab.training.callbacks.recorder import task_of
 from lmlab.training.clock import Clock
 from lmlab.training.position import Position
@@ -79,7 +79,7 @@ class SampleText(pl.Callback):
             top_k=top_k,
             top_p=top_p,
             seed=seed,
-            banned=never_drawn(tokenizer),
+            banned=excluded_ids(tokenizer),
             end_id=tokenizer.end_id,
         )
         self.records: list[dict[str, Any]] = []
