@@ -20,7 +20,7 @@ from lmlab.quality.passages import as_compared, find_windows, unused_characters
 PASSAGE = 100
 # Shorter sentences are written twice by chance: "i liked it ."
 SENTENCE = 20
-# Text known by heart costs next to nothing, so a share of 1% lowers the nats per token by up to 1%, as much as the
+# Memorised text costs next to nothing, so a share of 1% lowers the nats per token by up to 1%, as much as the
 # differences that are reported. Texts without a leak are at 0.
 ALARM = 0.01
 

@@ -135,7 +135,7 @@ _RISING_VALIDATION: dict[Kind, tuple[Level, str, str, str]] = {
     "overfitting": (
         "warning",
         "Overfitting",
-        ": the model began to learn its training text by heart instead of the language. The figures are of the best "
+        ": the model began to memorise its training text instead of learning the language. The figures are of the best "
         "epoch, so they stand.",
         "More model.dropout, a smaller model, more text or fewer epochs help.",
     ),
@@ -148,7 +148,7 @@ _RISING_VALIDATION: dict[Kind, tuple[Level, str, str, str]] = {
     "unsteady": (
         "warning",
         "Unsteady training",
-        ", before the text had been read through once. So nothing was learnt by heart: the steps were too large, or it "
+        ", before the text had been read through once. So nothing was memorised: the steps were too large, or it "
         "was evaluated at a bad moment. The figures are of the best epoch.",
         "Lower optimizer.lr, or train longer and see whether it rises again.",
     ),

@@ -24,7 +24,7 @@ def language_tables(comparison: Comparison) -> list[Table]:
         _above_the_source(f"Above the source on validation strings{of}", record.summary.get("val/by_length")),
         _validity(f"Samples by length{of}", "characters", judged.get("by_length")),
         _validity(f"Samples by depth{of}", "brackets open at once", judged.get("by_depth")),
-        _closing(f"Closing brackets foreseen on validation strings{of}", samples),
+        _closing(f"Closing brackets predicted on validation strings{of}", samples),
     ]
     return [table for table in tables if table.rows]
 

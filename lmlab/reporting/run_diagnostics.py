@@ -46,7 +46,7 @@ def _leak(comparison: Comparison) -> Diagnostic | None:
     record, said = max(found, key=lambda item: first_number(item[1]) or 0.0)
     seen = re.sub(r"; its perplexity is flattered.*", "", said)
     where, example = format_affected(comparison, found, record)
-    text = f"In {where}, {seen}{example}. What a model has read it knows by heart, so its "
+    text = f"In {where}, {seen}{example}. What a model has read it has memorised, so its "
     text += "figures are too good."
     remedy = "Remove what is there twice, or split the text otherwise (data.split, or whole files)."
     return make_diagnostic(comparison, found, "leak", "alarm", ("Validation text in the training text", text, remedy))

@@ -81,7 +81,7 @@ def sweep_curves(
     numbered(axes, "x", start, end, grid=False)
     numbered(axes, "y", view.low, view.high)
     name_axes(axes, x=axis.name, y=f"validation loss, {unit}", left=left, right=fitted.margin)
-    background = [_thinned(curve, axis.scale, len(known)) for i, curve in enumerate(known) if i not in looks]
+    background = [_subsampled(curve, axis.scale, len(known)) for i, curve in enumerate(known) if i not in looks]
     axes.add_collection(LineCollection(background, colors=FAINT, linewidths=0.6, alpha=0.5, zorder=1), autolim=False)
     for i in sorted(chosen, key=lambda i: i == best):
         draw_line(axes, known[i], looks[i], scale=axis.scale, width=2.6 if i == best else 1.6)
@@ -118,7 +118,7 @@ def _reached(curve: Curve, *, best: bool) -> str:
     return number(_best_value(curve)) + (" best" if best else "")
 
 
-def _thinned(curve: Curve, scale: float, lines: int) -> np.ndarray:
+def _subsampled(curve: Curve, scale: float, lines: int) -> np.ndarray:
     step = max(1, len(curve.x) // max(_LEAST_VALUES, _BACKGROUND_VALUES // lines))
     return np.stack(
         [np.asarray(curve.x[::step], dtype=float) / scale, np.asarray(curve.y[::step], dtype=float)], axis=1

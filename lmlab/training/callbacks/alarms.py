@@ -114,7 +114,7 @@ def curve_warnings(rows: Sequence[Row], *, passes_per_epoch: float = 1.0) -> lis
 
     Validation that rose since its best is overfitting where the training loss went on falling, and failed
     optimisation where that stood or rose too. A single worse evaluation is not yet either, unless it is the last.
-    Before the text was read through once nothing can have been learnt by heart: then it is an unsteady optimisation.
+    Text that has not been read once to the end cannot have been memorised: then the optimisation is unsteady.
 
     Args:
         rows: in order, with `val/nats_per_token` and `train/nats_per_token`.
