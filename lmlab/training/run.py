@@ -159,10 +159,10 @@ def _assemble(
     )
     if resumption:
         event_files.cut_back(folder, resumption.checkpoint["lmlab"].get("event_files"))
-    told_by = single_run_settings(settings) if hparams is None else typed(hparams)
+    shown_hparams = single_run_settings(settings) if hparams is None else typed(hparams)
     callbacks = [
         *_callbacks(settings, folder, data, recorder, clock, notes, label),
-        HParams(settings=told_by, recorder=recorder),
+        HParams(settings=shown_hparams, recorder=recorder),
         checkpoints,  # the last: see there
     ]
     trainer = _trainer(settings, folder, device, callbacks, steps, resumption)
