@@ -21,7 +21,7 @@ from lmlab.files import shown
 from lmlab.launch import sweeping
 from lmlab.launch.entering import Task, remove_if_unused, what_is_left
 from lmlab.launch.resume import asks_to_resume, sweep_to_go_on_with
-from lmlab.launch.sweep_jobs import sweep_job, tell_failures, tell_interrupted, tell_sweep
+from lmlab.launch.sweep_jobs import print_interrupted_summary, print_summary, raise_failures, sweep_job
 from lmlab.launch.working import checked, go_on, taken_pause, work
 from lmlab.locks import locked
 
@@ -100,14 +100,14 @@ def run() -> None:
     try:
         _job()
     except (InterruptedRun, KeyboardInterrupt) as stop:
-        tell_interrupted(stop)
+        print_interrupted_summary(stop)
         raise
     except Exception:
         sweeping.remove_if_unused()
         raise
     folder = sweeping.current_sweep()
     if folder is not None:
-        tell_sweep(folder, interrupted=False)
-    tell_failures()
+        print_summary(folder, interrupted=False)
+    raise_failures()
     if _failures:
         raise _failures[0]

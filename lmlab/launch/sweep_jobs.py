@@ -41,7 +41,7 @@ def sweep_job(config: DictConfig, folder: Path, number: int, overrides: list[str
         done = _do_job(config, folder, hparams, label)
     except Exception as error:
         _failed.append(folder)
-        summary = _tell_failure(folder, config, error, hparams)
+        summary = _record_failure(folder, config, error, hparams)
     gc.collect()  # a finished Trainer is a circle of references, and the next job wants its memory
     jobs = read_jobs(folder.parent)
     write_text(folder.parent / "results.csv", results_csv(jobs))
@@ -67,7 +67,9 @@ def _do_job(config: DictConfig, folder: Path, hparams: dict[str, str], label: st
     return ""
 
 
-def _tell_failure(folder: Path, config: DictConfig, error: Exception, hparams: dict[str, str]) -> dict[str, Any] | None:
+def _record_failure(
+    folder: Path, config: DictConfig, error: Exception, hparams: dict[str, str]
+) -> dict[str, Any] | None:
     """Leaves the reason in the job's folder; returns it where that holds something that is not to be touched."""
     summary = {"status": "failed", "name": config.name, "error": describe(error, sys.argv[1:])}
     found = read_summary(folder)
@@ -82,7 +84,7 @@ def _tell_failure(folder: Path, config: DictConfig, error: Exception, hparams: d
     return None
 
 
-def tell_sweep(folder: Path, *, interrupted: bool) -> None:
+def print_summary(folder: Path, *, interrupted: bool) -> None:
     """The ranked table, and where everything is.
 
     Raises:
@@ -110,7 +112,7 @@ def tell_sweep(folder: Path, *, interrupted: bool) -> None:
         raise UserError("sweep", None, problem, f"to try only these again: {again}")
 
 
-def tell_failures() -> None:
+def raise_failures() -> None:
     """Of a sweep whose folder is not lmlab's to choose (hydra.sweep.dir=...), which has no table.
 
     Raises:
@@ -121,7 +123,7 @@ def tell_failures() -> None:
         raise UserError("sweep", None, problem, "the same command tries only these again")
 
 
-def tell_interrupted(stop: BaseException) -> None:
+def print_interrupted_summary(stop: BaseException) -> None:
     """The table of a sweep, and what it has."""
     folder = sweeping.current_sweep()
     if folder is None:
@@ -135,4 +137,4 @@ def tell_interrupted(stop: BaseException) -> None:
         stop.message = (
             f"{finished} of {total} jobs are finished; nothing is lost. To go on with what is missing: {again}"
         )
-        tell_sweep(folder, interrupted=True)
+        print_summary(folder, interrupted=True)
