@@ -1,1 +1,1 @@
-"""Reads what runs leave behind."""
+"""Reads the folders of runs and sweeps and writes reports on them."""

@@ -1,4 +1,4 @@
-"""What a run shows of itself: texts at several temperatures, a passage with its surprises, what it expects next."""
+"""The stored analysis of a run: samples at several temperatures, a passage with its losses, next-token predictions."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ SAMPLE_FIGURES = {
 
 @dataclass(frozen=True)
 class Temperature:
-    """What a run writes at one temperature.
+    """What a run generates at one sampling temperature.
 
     Args:
         temperature: of the softmax; 0 for the most probable token.
-        prompt: that the text goes on from.
-        text: one sample; empty where there is none.
-        num_samples: that the figures are of; None where there are no figures.
-        figures: those of `SAMPLE_FIGURES` that are known.
+        prompt: that the sample continues.
+        text: one sample; empty if there is none.
+        num_samples: from which `figures` were computed; None if there are no figures.
+        figures: the known ones of `SAMPLE_FIGURES`.
     """
 
     temperature: float
@@ -46,11 +46,11 @@ class Temperature:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a checkpoint expects after a prompt.
+    """The most probable next tokens of a checkpoint after a prompt.
 
     Args:
         name: of the checkpoint.
-        step: its optimizer steps; None where that is not known.
+        step: number of optimizer steps of the checkpoint; None if unknown.
         next: tokens as text with their probabilities, the most probable first.
     """
 
@@ -61,12 +61,12 @@ class Prediction:
 
 @dataclass(frozen=True)
 class FrequencyBin:
-    """The loss on tokens that occur equally often in the training text.
+    """The loss on the tokens whose number of occurrences in the training text lies in a range.
 
     Args:
-        least: occurrences of the rarest.
-        most: occurrences of the most frequent; None for no limit.
-        num_tokens: evaluated.
+        least: smallest number of occurrences.
+        most: largest number of occurrences; None for no limit.
+        num_tokens: number of evaluated tokens.
         nats_per_token: their mean loss.
     """
 
@@ -77,15 +77,16 @@ class FrequencyBin:
 
     @property
     def name(self) -> str:
-        """In words."""
+        """The range in words."""
         return occurrences(self.least, self.most)
 
 
 def temperatures(record: RunRecord) -> list[Temperature]:
-    """By rising temperature: those put aside at the end of training, else those that were sampled while it went on.
+    """Returns what a run generates at each temperature, in ascending order.
 
-    Not both: the latter have other prompts and lengths.
-    The figures at temperature 1 in the summary are there as well, with such a text where there is one.
+    These are the samples of the stored analysis or, without one, those that were generated during training. They are
+    not mixed, because their prompts and lengths differ. The figures at temperature 1 from the summary are added to a
+    sample at that temperature, or stand alone if there is none.
     """
     listed = record.analysis.get("temperatures")
     found = [row for entry in _mappings(listed) if (row := _temperature(entry)) is not None]
@@ -102,7 +103,7 @@ def temperatures(record: RunRecord) -> list[Temperature]:
 
 
 def predictions(record: RunRecord) -> tuple[str, list[Prediction]]:
-    """The prompt, and what each checkpoint expects after it, by step; no checkpoints where nothing was put aside."""
+    """Returns the prompt and what each checkpoint predicts after it, by step; no checkpoints if none were analysed."""
     given = record.analysis.get("predictions")
     if not isinstance(given, dict):
         return "", []
@@ -116,14 +117,14 @@ def predictions(record: RunRecord) -> tuple[str, list[Prediction]]:
 
 
 def passage(record: RunRecord) -> list[tuple[str, float]]:
-    """A stretch of the validation text, token by token with its nats; empty where none was put aside."""
+    """Returns a passage of the validation text as tokens with their nats; empty if none was stored."""
     given = record.analysis.get("passage")
     pairs = _pairs(given.get("tokens")) if isinstance(given, dict) else ()
     return [(token, nats) for token, nats in pairs if nats >= 0]
 
 
 def frequency_bins(record: RunRecord) -> list[FrequencyBin]:
-    """The loss by how often a token occurs in the training text, the rarest first; bins without tokens left out."""
+    """Returns the loss by frequency of the token in the training text, the rarest first, without empty bins."""
     found = []
     for entry in _mappings(record.analysis.get("frequency_bands")):
         least, most = finite(entry.get("from")), finite(entry.get("to"))
@@ -134,19 +135,22 @@ def frequency_bins(record: RunRecord) -> list[FrequencyBin]:
 
 
 def comparable_bins(records: Sequence[RunRecord]) -> list[tuple[RunRecord, list[FrequencyBin]]]:
-    """The bins of the runs that read the same tokens as the first that has any, for others are of another text."""
+    """Returns the bins of all runs that were evaluated on the same tokens as the first run with bins.
+
+    Bins of other sizes belong to another text or vocabulary and are left out.
+    """
     found = [(record, known) for record in records if (known := frequency_bins(record))]
     sizes = [[(group.least, group.most, group.num_tokens) for group in known] for _, known in found]
     return [pair for pair, size in zip(found, sizes, strict=True) if size == sizes[0]]
 
 
 def last_samples(record: RunRecord) -> list[dict[str, Any]]:
-    """The samples written at the last step."""
+    """Returns the samples that were generated at the last step."""
     return [sample for sample in record.samples if sample.get("step") == record.samples[-1].get("step")]
 
 
 def one_a_prompt(samples: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The first sample of each prompt."""
+    """Returns the first sample of each prompt."""
     by_prompt: dict[str, dict[str, Any]] = {}
     for sample in samples:
         by_prompt.setdefault(str(sample.get("prompt", "")), sample)
@@ -154,7 +158,7 @@ def one_a_prompt(samples: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def ending(sample: Mapping[str, Any]) -> str:
-    """Whether a text ended by itself or was cut; empty where that is not known."""
+    """Returns whether a text ended by itself or was cut off, in words; empty if unknown."""
     return {"end": "ended by itself", "length": "cut at its greatest length"}.get(str(sample.get("stop_reason")), "")
 
 
@@ -173,7 +177,7 @@ def _temperature(entry: Mapping[str, Any]) -> Temperature | None:
 
 
 def _of_summary(record: RunRecord) -> Temperature | None:
-    """The figures of the summary's samples, which have no text."""
+    """Returns the figures of the samples in the summary, which are stored without text."""
     given = record.summary.get("samples")
     if not isinstance(given, dict):
         return None
@@ -182,7 +186,7 @@ def _of_summary(record: RunRecord) -> Temperature | None:
 
 
 def _of_samples(record: RunRecord) -> Iterable[Temperature]:
-    """The last text of each temperature that was sampled while training."""
+    """Returns the last text for each temperature that was sampled during training."""
     latest: dict[float, Temperature] = {}
     for sample in record.samples:
         row = _temperature({**sample, "num_samples": None})

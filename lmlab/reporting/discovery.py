@@ -1,4 +1,4 @@
-"""The runs that are meant by `runs=`."""
+"""Finds the runs that `runs=` names."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from lmlab.files import shown
 from lmlab.reporting.records import RunRecord, read_record
 
 LATEST = "latest"
-# Folders below one that was given: output_dir/<name>/<sweep>/<job>, and two more for names with slashes in them.
+# Levels below a given folder: output_dir/<name>/<sweep>/<job>, and two more for names that contain slashes.
 DEEPEST = 5
-# Any of these makes a folder a run's; a configuration alone does not.
+# A folder with any of these is a run's; a configuration alone does not make it one.
 _MARKS = frozenset({"summary.json", "metrics.csv", ".hydra", "samples.jsonl"})
 _SWEEP_MARKS = frozenset({"sweep.json", "multirun.yaml"})
 _JOB = re.compile(r"\d+(_|$)")
 
 
 def find_records(runs: str | Sequence[str], *, output_dir: str) -> list[RunRecord]:
-    """The runs meant, each once, in the order given; those of one folder by number or date.
+    """Returns the named runs, each once, in the order of the entries; the runs of one folder by number or date.
 
     Args:
-        runs: ``latest`` (the run or sweep below `output_dir` that was last written to), a run's folder, a sweep's, a
-            folder above several runs, a glob, or several of these: as a list, with commas between, or as YAML.
-        output_dir: where runs lie.
+        runs: ``latest`` (the run or sweep below `output_dir` that was last written to), the folder of a run or sweep, a
+            folder above several runs, a glob, or several of these: as a list, separated by commas, or as YAML.
+        output_dir: below which runs lie.
 
     Raises:
         UserError: an entry that names no run.
@@ -43,7 +43,7 @@ def find_records(runs: str | Sequence[str], *, output_dir: str) -> list[RunRecor
 
 
 def unique_labels(folders: Sequence[Path]) -> list[str]:
-    """The last parts of each path, as many as tell it from the others."""
+    """Returns the last parts of each path, as many as are needed to make it unique."""
     parts = [folder.absolute().parts for folder in folders]
     used = [1] * len(parts)
     while True:
@@ -59,7 +59,7 @@ def unique_labels(folders: Sequence[Path]) -> list[str]:
 
 
 def _entries(runs: str | Sequence[str]) -> list[str]:
-    """The single entries; a comma separates them unless it is part of a path that exists."""
+    """Splits `runs` into entries, at commas unless the whole is the path of an existing file or folder."""
     if not isinstance(runs, str):
         given = [entry for run in runs for entry in _entries(str(run))]
     elif _matches(runs):
@@ -84,7 +84,7 @@ def _yaml_list(text: str) -> list[str]:
         listed = yaml.safe_load(text)
     except yaml.YAMLError:
         listed = None
-    # Words in brackets may also be a class of characters in a glob.
+    # Brackets may also be a character class in a glob.
     if not isinstance(listed, list) or any(isinstance(item, list | dict) for item in listed):
         return [text]
     return [str(item) for item in listed]
@@ -107,7 +107,7 @@ def _meant(entry: str, output_dir: Path) -> list[Path]:
 
 
 def _runs_at(path: Path) -> list[Path]:
-    """The runs at or below a path; of a file, the run or sweep that it belongs to."""
+    """Returns the runs at or below a folder; for a file, the run or sweep that it belongs to."""
     if path.is_dir():
         return sorted(_below(path, DEEPEST, set()), key=_in_order)
     for folder in list(path.absolute().parents)[:2]:
@@ -120,7 +120,7 @@ def _runs_at(path: Path) -> list[Path]:
 
 
 def _below(folder: Path, depth: int, seen: set[str]) -> Iterator[Path]:
-    """All runs at most `depth` folders down; a run holds no others."""
+    """Yields all runs at most `depth` folders down; does not look for runs inside a run."""
     real = os.path.realpath(folder)
     if real in seen:
         return
@@ -135,7 +135,7 @@ def _below(folder: Path, depth: int, seen: set[str]) -> Iterator[Path]:
         if name.startswith(".") or not inside.is_dir():
             continue
         if in_sweep and _JOB.match(name):
-            yield inside  # also one that has left nothing yet
+            yield inside  # even if the job has written nothing yet
         elif depth > 0:
             yield from _below(inside, depth - 1, seen)
 
@@ -152,7 +152,7 @@ def _names(folder: Path) -> set[str]:
 
 
 def _latest(output_dir: Path) -> list[Path]:
-    """The newest run below `output_dir`, or the whole sweep that it is a job of."""
+    """Returns the newest run below `output_dir`, or its whole sweep if it is a job of one."""
     found = _runs_at(output_dir) if output_dir.is_dir() else []
     if not found:
         problem = f"no runs below {shown(output_dir)}"
@@ -163,7 +163,7 @@ def _latest(output_dir: Path) -> list[Path]:
 
 
 def _written(folder: Path) -> float:
-    """When the run last wrote a file; a report on it, which lies in a folder below, does not count."""
+    """Returns when the run last wrote a file; files in its subfolders, such as a report, do not count."""
     return max((_changed(folder / name) for name in _names(folder) if not (folder / name).is_dir()), default=0.0)
 
 
@@ -175,7 +175,7 @@ def _changed(path: Path) -> float:
 
 
 def _in_order(path: Path) -> list[list[tuple[int, str]]]:
-    """`2_x` before `10_x`, and dates in order."""
+    """Returns a sort key that puts `2_x` before `10_x` and sorts dates."""
     return [list(_pieces(part)) for part in path.parts]
 
 

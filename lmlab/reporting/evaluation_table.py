@@ -1,4 +1,4 @@
-"""A run along its training, evaluation by evaluation."""
+"""The table of a run's evaluations."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _COLUMNS = {
 
 
 def evaluation_table(comparison: Comparison) -> Table:
-    """The evaluations of the shown run; of many some, with the best and the last among them."""
+    """Returns the evaluations of the shown run; if there are many, only some, with the best and the last among them."""
     record = comparison.shown
     rows = record.history if record is not None else []
     names = [name for name in _COLUMNS if any(name in row for row in rows)]

@@ -1,4 +1,4 @@
-"""The report's tables as files for spreadsheets and scripts."""
+"""The tables of a report as CSV files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lmlab.reporting.records import RunRecord, finite, setting
 from lmlab.reporting.spreadsheets import csv_text
 from lmlab.reporting.sweeps import SEED, Job, results_csv
 
-# Columns of experiment_logs.csv that are settings: name with unit, and where it is configured.
+# Columns of experiment_logs.csv with settings: name with unit, and name of the setting.
 _SETTINGS = {
     "data": "data.name",
     "model": "model.name",
@@ -25,7 +25,7 @@ _SETTINGS = {
     "sequence_length (tokens)": "data.sequence_length",
     "seed": SEED,
 }
-# And those that are figures of the summary.
+# Columns with metrics of the summary.
 _RESULTS = {
     "validation loss (nats per token)": "val/nats_per_token",
     "validation perplexity": "val/perplexity",
@@ -50,9 +50,9 @@ _UNITS = {
 
 
 def results(comparison: Comparison) -> str:
-    """``results.csv``: a row for each run, the best setting first; figures exactly as in the summaries.
+    """Returns ``results.csv``: a row for each run, the best condition first, with the exact numbers of the summaries.
 
-    Columns as in a sweep's own, but that `job` is the run's label.
+    The columns are those of a sweep's own results.csv, but `job` contains the run's label.
     """
     labels = {record.folder: record.label for record in comparison.records}
     jobs = [
@@ -64,9 +64,9 @@ def results(comparison: Comparison) -> str:
 
 
 def experiment_logs(comparison: Comparison) -> str:
-    """``experiment_logs.csv``: a row for each run and sampling temperature (and prompt, where there are several).
+    """Returns ``experiment_logs.csv``: a row for each run and sampling temperature (and prompt, if there are several).
 
-    A run without samples has one row. Settings in which the runs differ have a column even where they are not listed.
+    A run without samples has one row. Every setting in which the runs differ has a column.
     """
     more = [name for name in comparison.names if name not in (*_SETTINGS.values(), "model", "data", RUN)]
     header = ["run", "status", *_SETTINGS, *more, *_RESULTS]
@@ -84,7 +84,7 @@ def experiment_logs(comparison: Comparison) -> str:
 
 
 def history(comparison: Comparison) -> str:
-    """``history.csv``: a row for each evaluation of each run; figures exactly as in ``metrics.csv``."""
+    """Returns ``history.csv``: a row for each evaluation of each run, with the exact numbers of ``metrics.csv``."""
     names = list(dict.fromkeys(name for record in comparison.records for row in record.history for name in row))
     settings = [name for name in comparison.names if name != RUN]
     header = ["run", *settings, SEED, *(_UNITS.get(name, name) for name in names)]
@@ -97,7 +97,7 @@ def history(comparison: Comparison) -> str:
 
 
 def _setting(record: RunRecord, name: str) -> str:
-    """As it stands in the configuration; as typed where a run has left none."""
+    """Returns a setting from the configuration, or as it was typed if the run has stored no configuration."""
     typed = record.overrides.get(name) or record.overrides.get(name.removesuffix(".name"))
     return setting(record.config, name) or typed or ""
 
@@ -110,6 +110,6 @@ def _sample(row: Temperature | None) -> Sequence[Any]:
 
 
 def _whole(value: float | None) -> float | int | None:
-    """Steps and counts without a point."""
+    """Returns whole numbers, such as steps and counts, without a decimal point."""
     known = finite(value)
     return int(known) if known is not None and known.is_integer() and abs(known) < 2**53 else value

@@ -1,4 +1,4 @@
-"""Numbers and lists as they are written in sentences."""
+"""Formats numbers and lists for sentences."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from lmlab.reporting.intervals import Difference, Estimate
 from lmlab.reporting.sweeps import BITS
 from lmlab.reporting.tables import exp
 
-# Digits behind the point, of everything that is measured in nats or bits.
+# Decimals of all values in nats or bits.
 DIGITS = 4
 
 
 def number(value: float) -> str:
-    """Four digits behind the point, as in the tables."""
+    """Formats a number with four decimals, as in the tables."""
     return f"{value:.{DIGITS}f}"
 
 
 def perplexity(nats: float) -> str:
-    """Of nats per token: 6.508, or 12,345.678."""
+    """Formats the perplexity for some nats per token: 6.508, or 12,345.678."""
     return f"{exp(nats):,.3f}"
 
 
 def count(value: float) -> str:
-    """12,345."""
+    """Formats a count: 12,345."""
     return f"{value:,.0f}" if math.isfinite(value) else "-"
 
 
 def percent(share: float) -> str:
-    """5.2%; a small share keeps two digits that say something: 0.031%."""
+    """Formats a share as a percentage: 5.2%. Below 1% it has two significant digits: 0.031%."""
     value = 100 * share
     if value == 0 or abs(value) >= 1:
         return f"{value:,.1f}%" if abs(value) < 100 else f"{value:,.0f}%"
@@ -37,14 +37,14 @@ def percent(share: float) -> str:
 
 
 def listing(items: Sequence[str], most: int = 3) -> str:
-    """`a`, `a and b`, `a, b and c`, `a, b, c and 4 more`."""
+    """Joins items: `a`, `a and b`, `a, b and c`, `a, b, c and 4 more`."""
     if len(items) > most + 1:
         return f"{', '.join(items[:most])} and {len(items) - most} more"
     return " and ".join(filter(None, [", ".join(items[:-1]), items[-1]])) if items else ""
 
 
 def plural(size: int, noun: str) -> str:
-    """`1 run`, `2 runs`."""
+    """Formats a number of things: `1 run`, `2 runs`."""
     return f"{size:,} {noun}{'' if size == 1 else 's'}"
 
 
@@ -54,24 +54,24 @@ def unit(metric: str | None) -> str:
 
 
 def measured(value: Estimate, metric: str | None) -> str:
-    """`1.8730 ± 0.0147 nats per token (perplexity 6.508)`; bits per character have no perplexity."""
+    """Formats a value: `1.8730 ± 0.0147 nats per token (perplexity 6.508)`; bits per character have no perplexity."""
     width = "" if value.half_width is None else f" ± {number(value.half_width)}"
     suffix = "" if metric == BITS else f" (perplexity {perplexity(value.mean)})"
     return f"{number(value.mean)}{width} {unit(metric)}{suffix}"
 
 
 def interval(value: Difference) -> str:
-    """`-0.0040 to 0.0240`."""
+    """Formats a confidence interval: `-0.0040 to 0.0240`."""
     half = value.half_width or 0.0
     return f"{number(value.mean - half)} to {number(value.mean + half)}"
 
 
 def occurrences(least: int, most: int | None) -> str:
-    """How often something occurs: ``never``, ``1 to 9``, ``1,000 or more``.
+    """Formats a range of occurrences: ``never``, ``1 to 9``, ``1,000 or more``.
 
     Args:
-        least: times at least.
-        most: times at most; None where there is no end.
+        least: smallest number.
+        most: largest number; None for no limit.
     """
     if most == 0:
         return "never"

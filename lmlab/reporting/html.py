@@ -1,4 +1,4 @@
-"""index.html: the report as one page that needs nothing else."""
+"""Writes index.html: the report as a single page without external files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from lmlab.reporting.report_tables import (
 from lmlab.reporting.setup_tables import architecture_table, setup_table
 from lmlab.reporting.verdict import Verdict
 
-# Classes of surprise by the probability that the model gave the token, at least; darker the smaller.
+# CSS classes of tokens with the least probability that the model gave the token; the smaller, the darker.
 SURPRISE = (
     ("s0", 0.5, "over 50%"),
     ("s1", 0.1, "10 to 50%"),
@@ -36,19 +36,19 @@ SURPRISE = (
     ("s3", 0.001, "0.1 to 1%"),
     ("s4", 0.0, "under 0.1%"),
 )
-# Moments of a run's samples.
+# Most steps whose samples are shown.
 TIMELINE = 12
-# Characters shown of a sample.
+# Most characters of a sample.
 MOST_CHARACTERS = 2_000
 MOST_FOLDERS = 200
 
 
 class EmbeddedFigure(NamedTuple):
-    """A figure with its SVG, as it stands in the page.
+    """A figure with its SVG, as it is embedded in the page.
 
     Args:
         report_figure: the figure.
-        svg: its file's bytes.
+        svg: contents of its SVG file.
     """
 
     report_figure: ReportFigure
@@ -65,16 +65,16 @@ def html_report(
     figures: Sequence[EmbeddedFigure],
     watching: bool = False,
 ) -> str:
-    """The whole page; every text from a corpus, a sample or a setting is escaped.
+    """Returns the whole page; all text from a corpus, a sample or a setting is escaped.
 
     Args:
         comparison: of at least one run.
         title: of the page.
-        made: when, in words.
+        made: date and time of the report, as text.
         verdict: on the comparison.
         diagnostics: that apply.
-        figures: in the order in which they are to stand.
-        watching: the report is written again as jobs end.
+        figures: in the order in which they are shown.
+        watching: the report will be written again as jobs end.
     """
     record = comparison.shown
     single = len(comparison.records) == 1
@@ -123,7 +123,7 @@ def _figure(embedded: EmbeddedFigure) -> dict[str, Any]:
         "caption": embedded.report_figure.caption,
         "alt": embedded.report_figure.figure.alt,
         "data": f"data:image/svg+xml;base64,{base64.b64encode(embedded.svg).decode('ascii')}",
-        # Of the box that the browser keeps free until the picture is there.
+        # Size of the box that the browser reserves until the image is loaded.
         "width": round(100 * width),
         "height": round(100 * height),
     }
@@ -166,7 +166,7 @@ def _surprise(nats: float) -> str:
 
 
 def _timeline(record: RunRecord) -> list[dict[str, Any]]:
-    """The samples of each step, of some steps where there are many."""
+    """Returns the samples of each step; if there are many steps, of some that are evenly spaced."""
     steps: dict[Any, list[dict[str, Any]]] = {}
     for sample in record.samples:
         steps.setdefault(sample.get("step"), []).append(sample)
@@ -190,7 +190,7 @@ def _sampled(samples: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
 
 
 def _side_by_side(comparison: Comparison) -> list[dict[str, Any]]:
-    """The last samples of each setting, the best first."""
+    """Returns the last samples of each condition, the best first."""
     runs = [(condition.label, condition.runs[0]) for condition in comparison.conditions]
     found = [
         {"label": label, "samples": _sampled(one_a_prompt(last_samples(record)))}
@@ -201,7 +201,7 @@ def _side_by_side(comparison: Comparison) -> list[dict[str, Any]]:
 
 
 def _methods(comparison: Comparison) -> list[str]:
-    """What the runs say of how they were made, where they agree."""
+    """Returns what all runs have recorded alike about how they were made."""
     found = []
     for name, words in (("fingerprint", "Fingerprint"), ("device", "Device"), ("precision", "Precision of training")):
         values = {str(record.summary[name]) for record in comparison.records if record.summary.get(name)}

@@ -1,4 +1,4 @@
-"""A model of a formal language: how far it is above its source, and what its samples are like, by length and depth."""
+"""Tables for a model of a formal language: loss above its source's, and validity of samples by length and depth."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lmlab.reporting.report_tables import NOTHING, Table
 
 
 def language_tables(comparison: Comparison) -> list[Table]:
-    """Of the shown run; those that it has figures for."""
+    """Returns the tables for the shown run, as far as it has the data."""
     record = comparison.shown
     if record is None:
         return []

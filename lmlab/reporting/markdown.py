@@ -1,4 +1,4 @@
-"""``report.md``: the report as Markdown that renders alike everywhere and reads well unrendered."""
+"""Writes ``report.md``: the report as Markdown that renders alike everywhere and is readable as plain text."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from lmlab.reporting.report_tables import (
 from lmlab.reporting.setup_tables import architecture_table, setup_table
 from lmlab.reporting.verdict import Verdict
 
-# Rows shown of a table; the CSV files have all.
+# Most rows of a table; the CSV files have all.
 MOST_ROWS = 40
-# Settings whose samples are shown, samples of each, and characters of a sample.
+# Most conditions whose samples are shown, samples of each, and characters of a sample.
 MOST_RUNS = 12
 MOST_SAMPLES = 10
 MOST_CHARACTERS = 1_000
-# Moments of a single run before its last, a sample of each.
+# Most steps of a single run, before its last one, of which a sample is shown.
 TIMELINE = 6
 
-# What Markdown or HTML could take for markup: anywhere, or at the beginning of a line only. An underscore inside a word
-# is none. Backslashes are read before some signs only by some renderers, entities before all.
+# What Markdown or HTML could take for markup, anywhere or only at the beginning of a line. An underscore inside a word
+# is none. Some renderers accept a backslash only before some characters; all accept entities.
 _MARKUP = re.compile(r"[\\`*\[\]<>|~$&]|(?<![^\W_])_|_(?![^\W_])|:(?=//)|@|(?<=www)\.")
 _AT_THE_BEGINNING = re.compile(r"[#=]|[+-](?=[ -]|$)|(?<=\d)[.)](?= |$)")
 _BACKSLASH = frozenset("\\`*[]_")
@@ -49,7 +49,7 @@ class Linked(NamedTuple):
     Args:
         path: of its file, relative to the report.
         title: a few words.
-        description: what it shows, also for those who do not see it.
+        description: what it shows, also for readers who cannot see it.
     """
 
     path: str
@@ -66,15 +66,15 @@ def markdown_report(
     figures: Sequence[Linked] = (),
     files: Sequence[str] = (),
 ) -> str:
-    """The whole report.
+    """Returns the whole report.
 
     Args:
         comparison: of at least one run.
-        title: of the page.
+        title: of the report.
         verdict: on the comparison.
         diagnostics: that apply.
-        figures: in the order in which they are to stand.
-        files: other files of the report that are linked, relative to it.
+        figures: in the order in which they are shown.
+        files: other files of the report to link to, relative to it.
     """
     parts = [f"# {escaped(title)}", f"**{escaped(verdict.headline)}**"]
     parts += _bullets("What it shows", verdict.shows)
@@ -97,7 +97,7 @@ def markdown_report(
 
 
 def escaped(text: str) -> str:
-    """Text on one line in which nothing is markup; the unprintable becomes a sign."""
+    """Returns the text on one line, with all markup escaped and unprintable characters replaced."""
     line = " ".join(_printable(text).split())
     begins = re.match(r"\d*", line)
     assert begins is not None
@@ -116,7 +116,7 @@ def _entity(character: str) -> str:
 
 
 def fenced(text: str) -> str:
-    """Text as it is, as a block of code whose fence is longer than any in it."""
+    """Returns the text unchanged as a block of code, with a fence that is longer than any in it."""
     shown = _printable(text)
     longest = max(map(len, re.findall(r"`+", shown)), default=0)
     fence = "`" * max(3, longest + 1)
@@ -124,12 +124,12 @@ def fenced(text: str) -> str:
 
 
 def markdown_table(table: Table, *, heading: str = "", most: int = MOST_ROWS) -> list[str]:
-    """Heading and table; nothing for a table without rows.
+    """Returns heading and table; empty for a table without rows.
 
     Args:
-        table: its numbers are flush right.
-        heading: another than the table's own.
-        most: rows shown; that more were left out is said.
+        table: columns of numbers are aligned to the right.
+        heading: instead of the table's own.
+        most: number of rows that are shown; a line says how many more there are.
     """
     if not table.rows:
         return []
@@ -146,7 +146,7 @@ def _row(cells: Iterable[str]) -> str:
 
 
 def _printable(text: str) -> str:
-    """Line ends as Markdown knows them; control characters, which could move a terminal's cursor, as a sign."""
+    """Normalises line ends and replaces control characters, which could move a terminal's cursor."""
     text = re.sub(r"\r\n?|[\x85\u2028\u2029]", "\n", text)
     return "".join("�" if unicodedata.category(c) in ("Cc", "Cf", "Cs") and c not in "\n\t" else c for c in text)
 
@@ -184,13 +184,13 @@ def _figure(figure: Linked) -> list[str]:
 
 
 def _link(text: str, path: str) -> str:
-    """The address in angle brackets, so that spaces and brackets in it do no harm."""
+    """Returns a link with its address in angle brackets, so that it may contain spaces and brackets."""
     address = re.sub(r"[<>\\\n]", lambda found: f"%{ord(found[0]):02X}", path)
     return f"[{escaped(text)}](<{address}>)"
 
 
 def _passage(record: RunRecord, of: str) -> list[str]:
-    """A stretch of the validation text, and what in it the model expected least; the page colours each token."""
+    """Returns a passage of the validation text and its most surprising tokens."""
     tokens = passage(record)
     if not tokens:
         return []
@@ -201,7 +201,7 @@ def _passage(record: RunRecord, of: str) -> list[str]:
 
 
 def _samples(comparison: Comparison) -> list[str]:
-    """Of a single run along its training; of several the last ones, the best setting first."""
+    """Returns the samples of a single run along its training, or the last samples of each condition, the best first."""
     parts = []
     if len(comparison.records) == 1:
         (record,) = comparison.records

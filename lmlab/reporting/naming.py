@@ -1,4 +1,4 @@
-"""What settings are called beside each other, in few words."""
+"""Short labels of conditions and runs."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from pathlib import Path
 from lmlab.reporting.settings import Values
 from lmlab.reporting.sweeps import SEED
 
-# A name that stands for a repetition of the same settings and seed in another folder.
+# Pseudo-setting that distinguishes repetitions of the same settings and seeds in different folders.
 RUN = "run"
-# Settings whose values speak for themselves.
+# Settings whose values are clear without the setting's name.
 _SPEAKING = frozenset({"model", "data", "optimizer", "experiment", RUN})
-# More settings than this make a label that nobody reads; it then has only those that tell the runs apart.
+# A label with more settings than this has only those that are needed to distinguish the runs.
 _MOST_IN_LABEL = 4
 
 
 def setting_labels(settings: Sequence[Values], short: dict[str, str]) -> list[str]:
-    """Each in few words: ``gru, hidden_size 128``; where many settings differ, those that tell them apart."""
+    """Returns a short label for each run or condition: ``gru, hidden_size 128``.
+
+    If many settings differ, a label has only as many of them as are needed to distinguish the labels.
+    """
     names = [name for name in (settings[0] if settings else {}) if name != SEED]
     if len(names) > _MOST_IN_LABEL:
         names = _telling(names, settings)
@@ -26,7 +29,7 @@ def setting_labels(settings: Sequence[Values], short: dict[str, str]) -> list[st
 
 
 def _word(name: str, value: str, short: dict[str, str]) -> str:
-    """Nothing for a setting or an option that the run does not have."""
+    """Returns the part of a label for one setting; empty if the run does not have it."""
     if name.endswith("path"):
         value = Path(value).name or value
     if name in _SPEAKING:
@@ -35,13 +38,19 @@ def _word(name: str, value: str, short: dict[str, str]) -> str:
 
 
 def _telling(names: Sequence[str], settings: Sequence[Values]) -> list[str]:
-    """Few names that tell as many apart as all do: those that speak for themselves, then one after the other."""
+    """Returns a few settings that distinguish as many runs as all settings together.
+
+    Settings whose values need no name come first, then the others one by one, the most distinguishing first.
+    """
 
     def told(chosen: Sequence[str]) -> int:
         return len({tuple(values.get(name, "") for name in chosen) for values in settings})
 
     found = [name for name in names if name in _SPEAKING and name != RUN]
-    for left in ([name for name in names if name != RUN], list(names)):  # a folder's name only where nothing else does
+    for left in (
+        [name for name in names if name != RUN],
+        list(names),
+    ):  # the folder's name only if nothing else distinguishes the runs
         while told(found) < told(left):
             found.append(max(left, key=lambda name: told([*found, name])))
     return [name for name in names if name in found]

@@ -1,4 +1,4 @@
-"""What one run left behind, read as far as it is there."""
+"""Reads what a run has stored in its folder, as far as it is there."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _JOB = re.compile(r"(\d+)(_|$)")
 
 @dataclass(frozen=True, eq=False)
 class RunRecord:
-    """A run's folder and its files; each is read when it is first asked for, and what is damaged counts as absent.
+    """A run's folder and its files. Each file is read on first use; a damaged file counts as missing.
 
     Args:
         folder: the run's.
-        label: a name that no other run of the same report has.
-        summary: of ``summary.json``; empty where there is none that can be read.
+        label: unique among the runs of a report.
+        summary: of ``summary.json``; empty if the file is missing or cannot be read.
     """
 
     folder: Path
@@ -38,30 +38,30 @@ class RunRecord:
 
     @property
     def number(self) -> int | None:
-        """Of the job in its sweep; None for a run of its own."""
+        """The number of the job in its sweep; None for a single run."""
         found = _JOB.match(self.folder.name)
         return int(found[1]) if found else None
 
     @property
     def origin(self) -> Path:
-        """The sweep's folder of a job; the own one of any other run."""
+        """The sweep's folder if the run is a job of a sweep, otherwise the run's own."""
         return self.folder if self.number is None else self.folder.parent
 
     @property
     def status(self) -> str:
-        """``finished``, ``interrupted``, ``failed``, ``unfinished`` (trains, or was killed) or ``missing``."""
+        """``finished``, ``interrupted``, ``failed``, ``unfinished`` (still training, or killed) or ``missing``."""
         if "status" in self.summary:
             return str(self.summary["status"])
         return "unfinished" if self.history else "missing"
 
     @property
     def reason(self) -> str:
-        """Why it failed, in one line; empty where it did not."""
+        """Why the run failed, in one line; empty if it did not fail."""
         return " ".join(str(self.summary.get("error", "")).split())
 
     @property
     def warnings(self) -> list[str]:
-        """What the run itself warned of."""
+        """The warnings that the run itself recorded."""
         listed = self.summary.get("warnings")
         return [_clean(str(warning)) for warning in listed] if isinstance(listed, list) else []
 
@@ -71,12 +71,12 @@ class RunRecord:
 
     @cached_property
     def overrides(self) -> dict[str, str]:
-        """What the run was started with, as typed."""
+        """The settings that the run was started with, as typed."""
         return read_overrides(self.folder)
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """The resolved configuration; where only Hydra's record is there, that with its references resolved."""
+        """The resolved configuration; if it is missing, Hydra's record with its references resolved."""
         resolved = _read_yaml(self.folder / "config.yaml")
         if resolved:
             return resolved
@@ -87,7 +87,7 @@ class RunRecord:
 
     @cached_property
     def choices(self) -> dict[str, str]:
-        """The options that were chosen of each group (``model``: ``lstm``); empty where Hydra left no record."""
+        """The chosen option of each group (``model``: ``lstm``); empty without Hydra's record."""
         text = _read_text(self.folder / ".hydra" / "hydra.yaml")
         found = re.search(r"^( *)choices:\n((?:\1 +.*\n)+)", text, re.MULTILINE)
         lines = found[2].splitlines() if found else []
@@ -96,46 +96,46 @@ class RunRecord:
 
     @property
     def seed(self) -> str:
-        """As it was typed or configured; empty where that is not known."""
+        """The seed as it was typed or configured; empty if unknown."""
         return self.overrides[SEED] if SEED in self.overrides else setting(self.config, SEED)
 
     @cached_property
     def history(self) -> list[Row]:
-        """The rows of ``metrics.csv``, one an evaluation, without the cells that are empty or no numbers."""
+        """The rows of ``metrics.csv``, one for each evaluation; empty and non-numeric cells are left out."""
         return list(_rows(self.folder / "metrics.csv"))
 
     @cached_property
     def best_row(self) -> Row | None:
-        """The evaluation with the fewest validation nats, the first of equals."""
+        """The evaluation with the lowest validation nats; the first of equals."""
         known = [row for row in self.history if math.isfinite(row.get(NATS, math.nan))]
         return min(known, key=lambda row: row[NATS], default=None)
 
     @cached_property
     def samples(self) -> list[dict[str, Any]]:
-        """The texts written while training, in order; lines that cannot be read are left out."""
+        """The texts that were generated during training, in order; unreadable lines are left out."""
         found = (_json(line) for line in _read_text(self.folder / "samples.jsonl").split("\n"))
         samples = [sample for sample in found if isinstance(sample, dict) and isinstance(sample.get("text"), str)]
         return [sample for sample in samples if isinstance(sample.get("step"), int | float | None)]
 
     @cached_property
     def analysis(self) -> dict[str, Any]:
-        """What the run put aside to be shown: a passage, temperatures, predictions; see `lmlab.reporting.analysis`."""
+        """The contents of ``exhibits.json``: passage, temperatures and predictions; see `lmlab.reporting.analysis`."""
         found = _json(_read_text(self.folder / "exhibits.json"))
         return found if isinstance(found, dict) else {}
 
 
 def read_record(folder: Path, *, label: str = "") -> RunRecord:
-    """The record of a folder.
+    """Returns the record of a folder.
 
     Args:
         folder: a run's.
-        label: its name in a report; empty for the folder's own.
+        label: of the run in a report; empty for the folder's name.
     """
     return RunRecord(folder, label or folder.name, _cleaned(read_summary(folder)))
 
 
 def finite(value: object) -> float | None:
-    """The value as a number; None where it is none, or not finite."""
+    """Returns the value as a number; None if it is no finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -146,7 +146,7 @@ def finite(value: object) -> float | None:
 
 
 def setting(config: Mapping[str, Any], name: str) -> str:
-    """A setting by its dotted name, as it would be typed; empty where there is none."""
+    """Returns a setting by its dotted name, as it would be typed; empty if the configuration does not have it."""
     value: Any = config
     for part in name.split("."):
         if not isinstance(value, Mapping) or part not in value:
@@ -156,7 +156,7 @@ def setting(config: Mapping[str, Any], name: str) -> str:
 
 
 def typed(value: object) -> str:
-    """A value of the configuration as it would be typed."""
+    """Returns a value of the configuration as it would be typed."""
     if isinstance(value, str):
         return value
     if isinstance(value, list):
@@ -183,9 +183,9 @@ def _number(cell: object) -> float | None:
 
 
 def _read_text(path: Path) -> str:
-    """A file's text with marks for bytes that are no UTF-8; empty where it cannot be read."""
+    """Returns a file's text with replacement characters for invalid UTF-8; empty if it cannot be read."""
     try:
-        # A pipe would be waited for, without end.
+        # Reading from a named pipe would block forever.
         return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     except OSError:
         return ""
@@ -200,7 +200,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 
 def _json(text: str) -> Any:
-    """The object; None where it is damaged or half written."""
+    """Parses JSON; returns None if it is damaged or incomplete."""
     try:
         return _cleaned(json.loads(text))
     except (ValueError, RecursionError):
@@ -208,7 +208,7 @@ def _json(text: str) -> Any:
 
 
 def _cleaned(value: Any) -> Any:
-    """Halves of surrogate pairs, which JSON can spell and UTF-8 cannot, replaced in all strings."""
+    """Replaces lone surrogates, which JSON can contain and UTF-8 cannot, in all strings."""
     if isinstance(value, str):
         return _clean(value)
     if isinstance(value, list):
@@ -223,7 +223,7 @@ def _clean(text: str) -> str:
 
 
 def _resolved(value: Any, root: dict[str, Any], depth: int = 0) -> Any:
-    """References to other settings (``${model.dropout}``) replaced; what has more in it than that is left."""
+    """Resolves strings that are references to other settings (``${model.dropout}``); leaves all others unchanged."""
     if isinstance(value, dict):
         return {key: _resolved(item, root, depth) for key, item in value.items()}
     found = _INTERPOLATION.fullmatch(value) if isinstance(value, str) else None

@@ -1,4 +1,4 @@
-"""A report: everything of it, written into a folder."""
+"""Writes a complete report into a folder."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ TABLES = ("results.csv", "experiment_logs.csv", "history.csv")
 
 
 def write_report(records: Sequence[RunRecord], folder: Path, *, along: Along, watching: bool = False) -> Verdict:
-    """Writes index.html, report.md, three CSV files and the figures; what was there before is replaced.
+    """Writes index.html, report.md, three CSV files and the figures; replaces an earlier report.
 
     Args:
         records: at least one.
-        folder: made where it is missing.
-        along: what learning curves go along.
-        watching: the report is written again as jobs end, and says so.
+        folder: created if missing.
+        along: the horizontal axis of learning curves.
+        watching: the page says that the report will be written again as jobs end.
 
     Returns:
-        What it says at its head.
+        The verdict at the head of the report.
     """
     folder.mkdir(parents=True, exist_ok=True)
     comparison = compare(records)
@@ -57,7 +57,7 @@ def write_report(records: Sequence[RunRecord], folder: Path, *, along: Along, wa
 
 
 def report_title(comparison: Comparison) -> str:
-    """The runs' common name, and how many they are."""
+    """Returns the common name of the runs and their number."""
     names = list(
         dict.fromkeys(str(record.summary.get("name") or record.origin.parent.name) for record in comparison.records)
     )
@@ -72,7 +72,7 @@ def _saved(report_figure: ReportFigure, folder: Path) -> EmbeddedFigure:
 
 
 def _remove_others(folder: Path, names: set[str]) -> None:
-    """Figures of an earlier report in the same place that this one does not have; other files are not ours."""
+    """Deletes figures of an earlier report that this one does not have; other files are left alone."""
     for name in set(FIGURES) - names:
         for ending in (".png", ".svg"):
             (folder / f"{name}{ending}").unlink(missing_ok=True)

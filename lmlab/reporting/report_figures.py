@@ -1,4 +1,4 @@
-"""Which figures a report has, and the data of each."""
+"""Chooses the figures of a report and collects their data."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from lmlab.reporting.intervals import estimate
 from lmlab.reporting.records import Row, RunRecord, setting
 from lmlab.reporting.sweeps import BITS, NATS
 
-# Names of all figures that a report may have.
+# Names of all possible figures.
 FIGURES = (
     "curves", "heat_map", "parameter", "ranking", "gap", "frequency_bands", "learning_curves", "error_rate",
     "gradient_norm", "temperatures",
 )  # fmt: skip
-# What a row of metrics.csv counts, by what the figures go along.
+# The column of metrics.csv for each kind of horizontal axis.
 _COLUMN = {"tokens": "tokens", "steps": "step", "epochs": "epoch", "seconds": "seconds"}
-# Figures of samples that are drawn, and what they are called.
+# The drawn figures of samples and their names.
 QUALITIES = {
     "distinct_2": "distinct pairs of tokens, per cent",
     "repetition": "repeated, per cent",
@@ -43,7 +43,7 @@ QUALITIES = {
     "valid": "strings in the language, per cent",
     "distinct": "of these different, per cent",
 }
-# Runs beside each other in figures that give each a line of text.
+# Most runs in figures that have a line of text for each.
 MOST_SIDE_BY_SIDE = 12
 
 
@@ -52,7 +52,7 @@ class ReportFigure:
     """A figure of a report.
 
     Args:
-        name: of its files, without an ending; one of `FIGURES`.
+        name: of its files, without the extension; one of `FIGURES`.
         title: a heading.
         caption: what to look for, a sentence or two.
         figure: the figure and its description.
@@ -65,11 +65,11 @@ class ReportFigure:
 
 
 def report_figures(comparison: Comparison, *, along: Along) -> list[ReportFigure]:
-    """The figures that the runs have the data for: of all together, then of the best run by itself.
+    """Returns the figures for which the runs have data: of all runs together, then of the shown run.
 
     Args:
         comparison: of at least one run.
-        along: what learning curves go along.
+        along: the horizontal axis of learning curves.
     """
     found = list(_of_all(comparison, along)) if len(comparison.conditions) > 1 and comparison.metric else []
     record = comparison.shown
@@ -169,12 +169,12 @@ def _frequency_bins(comparison: Comparison, records: Sequence[RunRecord]) -> Ite
 
 
 def _qualities(record: RunRecord) -> list[Quality]:
-    """Figures of samples that are known at two temperatures or more."""
+    """Returns the sample figures that are known at two temperatures or more."""
     rows = [row for row in temperatures(record) if row.figures]
     found = []
     for name, words in QUALITIES.items():
         known = [(row.temperature, row.figures[name]) for row in rows if name in row.figures]
-        # A tokenizer by word cannot make up any.
+        # A word tokenizer cannot generate unknown words.
         if len(known) > 1 and (name != "unknown_words" or any(value for _, value in known)):
             curve = Curve("", [t for t, _ in known], [value for _, value in known])
             found.append(Quality(words, (curve,), share=name != "longest_copy_characters"))
@@ -182,7 +182,7 @@ def _qualities(record: RunRecord) -> list[Quality]:
 
 
 def _training_label(record: RunRecord) -> str:
-    """With dropout or without."""
+    """Returns the label of the training curve, which says whether dropout was on."""
     names = ("dropout", "input_dropout", "output_dropout", "embedding_dropout", "weight_dropout")
     off = all(_number(setting(record.config, f"model.{name}")) in (0.0, None) for name in names)
     return "training (average since the last evaluation)" if off and record.config else TRAINING
@@ -201,7 +201,7 @@ def _curve(label: str, rows: Sequence[Row], column: str, along: Along) -> Curve:
 
 
 def _mean_curve(condition: Condition, metric: str, along: Along) -> Curve | None:
-    """The mean over the seeds with its interval, as far as all of them were evaluated at the same places."""
+    """Returns the mean over the seeds with its interval, up to the last evaluation that all seeds have."""
     histories = [record.history for record in condition.runs if record.history]
     if not histories:
         return None
@@ -242,7 +242,7 @@ def _grid(comparison: Comparison) -> list[Cell]:
 
 
 def _references(comparison: Comparison) -> list[Reference]:
-    """Of the best run, where the same lines hold for all: same text and vocabulary."""
+    """Returns the reference lines of the shown run if they hold for all runs: same text and vocabulary."""
     best = comparison.shown
     return [] if best is None or comparison.metric == BITS else _references_of(best)
 

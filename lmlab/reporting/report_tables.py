@@ -1,4 +1,4 @@
-"""The tables of a report, as text that Markdown and HTML show alike."""
+"""The tables of a report, as plain text for both Markdown and HTML."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from lmlab.reporting.records import RunRecord, finite
 from lmlab.reporting.sweeps import BITS, EXCESS, NATS
 from lmlab.reporting.tables import compact, exp
 
-# What has no value.
+# Shown instead of a missing value.
 NOTHING = "–"
 # Characters of a sample in a table.
 _BEGINNING = 80
-# Tokens of a passage that are named, and the probability below which one surprises.
+# Most surprising tokens that are listed, and the probability below which a token counts as surprising.
 _MOST_SURPRISING, _SURPRISING = 8, 0.1
-# Tokens of a prediction, the most probable first.
+# Names of the columns for the predicted tokens, the most probable first.
 _PLACES = ("1st", "2nd", "3rd", "4th", "5th")
 _CURVES = {
     "overfitting": "overfitted",
@@ -34,13 +34,13 @@ _CURVES = {
 
 @dataclass(frozen=True)
 class Table:
-    """Cells of plain text.
+    """A table of plain text.
 
     Args:
         title: what it shows.
         header: names of the columns, with units.
         rows: as many cells as columns.
-        words: how many columns on the left hold words; the others hold numbers.
+        words: number of columns on the left that contain words; the others contain numbers.
     """
 
     title: str
@@ -50,15 +50,15 @@ class Table:
 
 
 def settings_table(comparison: Comparison) -> Table:
-    """The settings with their results, the best first; in no order where they cannot be ranked."""
+    """Returns the results of all conditions, the best first; unordered if they cannot be ranked."""
     ranked = comparison.metric is not None
     names = comparison.names
     repeated = any(len(condition.runs) > 1 for condition in comparison.conditions)
     known = [name for name in _COLUMNS if _is_known(comparison, name)]
-    # What decides stands first: on a narrow screen the rest is scrolled to.
+    # The metrics that decide come first, because a narrow screen shows only the first columns.
     decisive = (BITS,) if comparison.metric == BITS else _FIRST
     first, rest = [name for name in known if name in decisive], [name for name in known if name not in decisive]
-    if comparison.metric == BITS:  # of other tokens in each run
+    if comparison.metric == BITS:  # the tokens of the runs differ, so these do not compare
         rest = [name for name in rest if not name.endswith(("nats_per_token", "perplexity", "error_rate"))]
     compared = ranked and len(comparison.conditions) > 1
     header = [*(["place"] if ranked else []), *(comparison.short[name] for name in names)]
@@ -86,7 +86,7 @@ def settings_table(comparison: Comparison) -> Table:
 
 
 def unfinished_table(comparison: Comparison) -> Table:
-    """Runs without a result, and why."""
+    """Returns the runs without a result and the reasons."""
     rows = []
     for record in comparison.unfinished:
         best = record.best_row
@@ -97,7 +97,7 @@ def unfinished_table(comparison: Comparison) -> Table:
 
 
 def figures_table(record: RunRecord) -> Table:
-    """The figures of one run on its validation and test text, and what they are judged by."""
+    """Returns the validation and test metrics of one run with those of its baselines."""
     splits = [split for split in ("val", "test") if record.metric(f"{split}/nats_per_token") is not None]
     rows = []
     for name, words in _FIGURES.items():
@@ -115,7 +115,7 @@ def figures_table(record: RunRecord) -> Table:
 
 
 def temperature_table(record: RunRecord) -> Table:
-    """What a run writes at each temperature, in figures, and how a sample begins."""
+    """Returns the sample figures at each temperature and the beginning of a sample."""
     drawn = temperatures(record)
     names = [name for name in SAMPLE_FIGURES if any(name in row.figures for row in drawn)]
     header = ("prompt", "sample begins", "temperature", *(SAMPLE_FIGURES[name] for name in names))
@@ -128,7 +128,7 @@ def temperature_table(record: RunRecord) -> Table:
 
 
 def checkpoint_table(record: RunRecord) -> Table:
-    """What each kept checkpoint expects after the prompt, the most probable first."""
+    """Returns what each kept checkpoint predicts after the prompt, the most probable token first."""
     prompt, found = predictions(record)
     most = min(len(_PLACES), max((len(row.next) for row in found), default=0))
     header = ("checkpoint", "step", *_PLACES[:most])
@@ -141,7 +141,7 @@ def checkpoint_table(record: RunRecord) -> Table:
 
 
 def frequency_bin_table(comparison: Comparison) -> Table:
-    """The loss by how often a word occurs in the training text: of each setting's first seed, the best first."""
+    """Returns the loss by frequency of the word in the training text, for the first seed of each condition."""
     records = [condition.runs[0] for condition in comparison.conditions] or list(comparison.records)
     alike = comparable_bins(records if len(records) == 1 or comparison.metric is not None else [])
     rows = [
@@ -153,7 +153,10 @@ def frequency_bin_table(comparison: Comparison) -> Table:
 
 
 def most_surprising(tokens: Sequence[tuple[str, float]]) -> str:
-    """The tokens of a passage that the model expected least, each once, with their probabilities; none above 10%."""
+    """Returns the tokens of a passage with the lowest probabilities, each once, with the probability.
+
+    Tokens with a probability of 10% or more are left out.
+    """
     rare = sorted((pair for pair in tokens if math.exp(-pair[1]) < _SURPRISING), key=lambda pair: -pair[1])
     by_token: dict[str, float] = {}
     for token, nats in rare:
@@ -163,7 +166,7 @@ def most_surprising(tokens: Sequence[tuple[str, float]]) -> str:
 
 
 def visible(text: str) -> str:
-    """White space and control characters as signs: a space alone is `␣`, a line end `⏎`."""
+    """Replaces white space and control characters by visible signs: a single space by `␣`, a line end by `⏎`."""
     if text and not text.strip(" "):
         return "␣" * len(text)
     shown = text.replace("\n", "⏎").replace("\t", "⇥")
@@ -171,7 +174,7 @@ def visible(text: str) -> str:
 
 
 def beginning(text: str) -> str:
-    """The first characters of a sample on one line."""
+    """Returns the first characters of a sample on one line."""
     return visible(text if len(text) <= _BEGINNING else f"{text[:_BEGINNING]}…") or NOTHING
 
 
@@ -206,13 +209,13 @@ _FIRST = (NATS, "val/perplexity", EXCESS, "test/perplexity")
 
 
 def _is_known(comparison: Comparison, name: str) -> bool:
-    """Whether a column has something to say: without unknown words there is none of them."""
+    """Returns whether a column has values; the column of unknown words is only shown if there are any."""
     known = [mean for condition in comparison.conditions if math.isfinite(mean := condition.mean(name).mean)]
     return any(known) if name == "val/unk_rate" else bool(known)
 
 
 def _over_seeds(condition: Condition, name: str) -> Estimate:
-    """The mean; the perplexity of several runs is exp of their mean nats, which is not the mean of perplexities."""
+    """Returns the mean over the seeds; for perplexity exp of the mean nats, not the mean of perplexities."""
     split, _, word = name.partition("/")
     if word == "perplexity":
         return Estimate(exp(condition.mean(f"{split}/nats_per_token").mean), None, len(condition.runs))
@@ -246,7 +249,7 @@ def _gap_to_best(condition: Condition) -> Sequence[str]:
 
 
 def _curve(condition: Condition) -> str:
-    """How the runs' validation curves ended, counted where there are several runs."""
+    """Returns how the validation curves ended, with the number of runs if there are several."""
     kinds = [_CURVES[found.kind] for record in condition.runs if (found := diagnose_curve(record)) is not None]
     several = len(condition.runs) > 1
     told = [(kind, f" ({kinds.count(kind)} of {len(condition.runs)})" if several else "") for kind in _CURVES.values()]
@@ -254,7 +257,7 @@ def _curve(condition: Condition) -> str:
 
 
 def _training(condition: Condition) -> str:
-    """The mean training loss where validation was best, which tells overfitting from a model that learnt little."""
+    """Returns the mean training loss at the best evaluations, which tells overfitting from underfitting."""
     rows = [record.best_row or {} for record in condition.runs]
     losses = [row[TRAIN] for row in rows if math.isfinite(row.get(TRAIN, math.nan))]
     return number(math.fsum(losses) / len(losses)) if len(losses) == len(rows) else NOTHING

@@ -1,4 +1,4 @@
-"""Finding a run's folder and checkpoint."""
+"""Finds a run's folder and checkpoints."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from lmlab.errors import UserError
 
 
 def find_run(run: str, *, output_dir: str) -> Path:
-    """The folder of a run.
+    """Returns the folder of a run.
 
     Args:
         run: a folder, or ``latest``: the run below `output_dir` whose checkpoint was written last.
-        output_dir: where runs lie.
+        output_dir: below which runs lie.
 
     Raises:
-        UserError: no such folder, or a folder that holds no run.
+        UserError: there is no such folder, or it holds no run.
     """
     if run == "latest":
         return _latest(Path(output_dir))
@@ -38,7 +38,7 @@ def find_run(run: str, *, output_dir: str) -> Path:
 
 
 def has_checkpoint(folder: Path) -> bool:
-    """Whether a folder is a run that can be loaded."""
+    """Returns whether a folder is a run that can be loaded."""
     return any((folder / "checkpoints" / name).is_file() for name in ("best.ckpt", "last.ckpt"))
 
 
@@ -54,20 +54,20 @@ def _remedy(output_dir: Path) -> str:
 
 
 def checkpoint_names(folder: Path) -> list[str]:
-    """The run's checkpoints: those that were kept, by step, then best and last."""
+    """Returns the names of a run's checkpoints: the kept ones by step, then best and last."""
     there = {path.stem for path in (folder / "checkpoints").glob("*.ckpt")}
     return sorted(name for name in there if name.startswith("step-")) + [n for n in ("best", "last") if n in there]
 
 
 def checkpoint_path(folder: Path, which: str) -> Path:
-    """The checkpoint file.
+    """Returns the path of a checkpoint.
 
     Args:
         folder: a run's.
-        which: ``best``, ``last`` or one that was kept, ``step-<number>``.
+        which: ``best``, ``last`` or a kept checkpoint, ``step-<number>``.
 
     Raises:
-        UserError: the run has none of that name.
+        UserError: the run has no such checkpoint.
     """
     path = folder / "checkpoints" / f"{which}.ckpt"
     if not path.is_file():

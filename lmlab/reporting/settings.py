@@ -1,4 +1,4 @@
-"""The settings in which runs differ, under the names that one would type."""
+"""The settings in which runs differ, under the names that a user would type."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lmlab.reporting.sweeps import SEED
 
 Values = dict[str, str]
 
-# The groups of options, and the settings that choosing one brings along. A data set brings tokenizer and batching.
+# The groups of options, and the settings that choosing an option sets. A data set also sets tokenizer and batching.
 _BROUGHT = {
     "experiment": ("",),
     "data": ("data.", "tokenizer", "batching", "embedding.", "evaluation."),
@@ -23,10 +23,10 @@ _BROUGHT = {
     "scheduler": ("scheduler.",),
     "averaging": ("averaging.",),
 }
-# Where a run has no record of its choices they are read from the names and classes of its configuration.
+# Without a record of its choices, a run's options are derived from the names and classes of its configuration.
 _NAMED = {"model": "model.name", "data": "data.name"}
 _CLASSES = {"batching": "data.batching._target_"}
-# Without influence on what is learned, or derived; they count only where runs differ in nothing else.
+# Derived settings and those that do not affect learning; they count only if the runs differ in nothing else.
 _ASIDE = (
     "callbacks.sample_text.", "callbacks.checkpoints.", "callbacks.gradients.", "data.prompts", "embedding.download",
     "evaluation.", "trainer.log_every_n_steps", "trainer.devices",
@@ -36,7 +36,7 @@ _NEVER = (
     "name", "output_dir", "fresh", "seed", "logger", "data.name", "model.name", "callbacks.progress.",
     "callbacks.alarms.", "data.num_workers",
 )  # fmt: skip
-# By default these are other settings once more, under another word.
+# By default these settings have the value of another one.
 _FOLLOWS = {
     "data.stride": "data.sequence_length",
     "model.input_dropout": "model.dropout",
@@ -46,11 +46,11 @@ _FOLLOWS = {
 
 
 def varied_settings(records: Sequence[RunRecord]) -> list[Values]:
-    """What differs between the runs: for each run the same names with its own values, and its `seed` last.
+    """Returns for each run its values of the settings in which the runs differ, and its `seed` last.
 
-    Of one sweep it is what was swept, as typed. Otherwise the configurations decide: a setting that somebody typed
-    or that differs for no other reason is named, one that only came along with another option (the class of
-    `model=lstm`, the batch size of `data=ptb`) or repeats another setting is not.
+    For the jobs of one sweep these are the settings that were swept, as typed. Otherwise the configurations are
+    compared: a setting is included if a user typed it, or if no other difference explains it. Settings that only follow
+    from another option (the class of `model=lstm`, the batch size of `data=ptb`) or repeat another one are left out.
 
     Args:
         records: of any runs.
@@ -66,14 +66,14 @@ def varied_settings(records: Sequence[RunRecord]) -> list[Values]:
 
 
 def choices(records: Sequence[RunRecord]) -> list[Values]:
-    """The option of each group that each run was given, by the same means for all."""
+    """Returns the chosen option of each group for each run, determined in the same way for all runs."""
     if all(record.choices for record in records):
         return [{group: record.choices.get(group, "null") for group in _BROUGHT} for record in records]
     return [{group: _choice(record.config, group) for group in _BROUGHT} for record in records]
 
 
 def is_number(text: str) -> bool:
-    """Whether a value is a number as it stands."""
+    """Returns whether a value is a number."""
     try:
         float(text)
     except ValueError:
@@ -82,7 +82,7 @@ def is_number(text: str) -> bool:
 
 
 def _are_one_sweep(records: Sequence[RunRecord]) -> bool:
-    """Whether what was typed tells all; a job that has left nothing yet does not count."""
+    """Returns whether the runs are jobs of one sweep with known overrides; jobs that have not begun do not count."""
     begun = [record for record in records if record.overrides or record.status != "missing"]
     return len({record.origin for record in records}) == 1 and all(record.overrides for record in begun)
 
@@ -96,7 +96,7 @@ def _choice(config: Mapping[str, Any], group: str) -> str:
 
 
 def _of_configurations(records: Sequence[RunRecord]) -> list[Values]:
-    # What failed at once has only a record of what was typed, not of what came of it: it does not decide.
+    # Runs that failed at once have no resolved configuration and are only used if there are no others.
     sound = [i for i, record in enumerate(records) if record.status not in ("failed", "missing")]
     deciding = sound if len(sound) > 1 else list(range(len(records)))
     flat = [_flat(record.config) for record in records]
@@ -122,7 +122,7 @@ def _of_configurations(records: Sequence[RunRecord]) -> list[Values]:
 
 
 def _differing(values: Sequence[Values]) -> list[Values]:
-    """The names with several values, numbers that are equal spelled alike."""
+    """Keeps the settings with several values; equal numbers are spelled alike."""
     names = list(dict.fromkeys(name for one in values for name in one if name != SEED))
     columns = {name: _spelled_alike([one.get(name, "") for one in values]) for name in names}
     kept = [name for name in names if len(set(columns[name])) > 1]
@@ -130,7 +130,7 @@ def _differing(values: Sequence[Values]) -> list[Values]:
 
 
 def _spelled_alike(values: Sequence[str]) -> list[str]:
-    """`0.001` becomes `1e-3` where that came first."""
+    """Spells equal numbers like the first of them: `0.001` becomes `1e-3` if that came first."""
     first: dict[float, str] = {}
     return [first.setdefault(float(value), value) if is_number(value) else value for value in values]
 
@@ -140,10 +140,10 @@ def _varied(names: Iterable[str], values: Sequence[Values]) -> list[str]:
 
 
 def _brought(name: str, groups: Sequence[str], flat: Sequence[Values], chosen: Sequence[Values], *, told: bool) -> bool:
-    """Whether a setting differs because options do, or because not all versions of lmlab know it.
+    """Returns whether a setting differs only because options do, or because only some versions of lmlab have it.
 
-    Options that bring it along explain it only where they tell its value: a file of the configuration may have been
-    edited between two runs with the same options.
+    Options explain a setting only if they determine its value: a file of the configuration may have been edited between
+    two runs with the same options.
     """
     covering = [group for group in groups if group != name and _is_any(name, _BROUGHT[group])]
     explained = bool(covering) and _determined(name, flat, covering, chosen)
@@ -154,12 +154,15 @@ def _brought(name: str, groups: Sequence[str], flat: Sequence[Values], chosen: S
 
 
 def _is_any(name: str, wanted: Sequence[str]) -> bool:
-    """Whether it is one of them; one that ends in a dot, or is empty, stands for all that begin so."""
+    """Returns whether a name is listed; entries that are empty or end in a dot match all names that begin with them."""
     return any(name.startswith(w) if w.endswith(".") or not w else name == w for w in wanted)
 
 
 def _without_repeats(names: Sequence[str], flat: Sequence[Values]) -> list[str]:
-    """Leaves out what has the same values as another setting of the same name nearer the root, or as it follows."""
+    """Drops settings that have the same values as another one.
+
+    That is a setting with the same last word nearer the root, or the one that it follows by default.
+    """
     columns = {name: [one.get(name, "") for one in flat] for name in names}
 
     def repeats(name: str) -> bool:
@@ -171,7 +174,7 @@ def _without_repeats(names: Sequence[str], flat: Sequence[Values]) -> list[str]:
 
 
 def _determined(name: str, flat: Sequence[Values], by: Sequence[str], chosen: Sequence[Values]) -> bool:
-    """Whether runs with the same options of these groups have the same value."""
+    """Returns whether runs with the same options of these groups always have the same value."""
     pairs = {
         (tuple(options[group] for group in by), one.get(name, "")) for one, options in zip(flat, chosen, strict=True)
     }
@@ -179,7 +182,7 @@ def _determined(name: str, flat: Sequence[Values], by: Sequence[str], chosen: Se
 
 
 def _flat(config: Mapping[str, Any], prefix: str = "") -> Values:
-    """All settings by their dotted names, as typed."""
+    """Returns all settings by their dotted names, as typed."""
     found: Values = {}
     for key, value in config.items():
         if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""What was trained and how: the layers of a model, and the settings of the runs."""
+"""Tables of what was trained: the layers of the model and the settings of the runs."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from lmlab.reporting.records import RunRecord, finite, setting
 from lmlab.reporting.report_tables import NOTHING, Table
 from lmlab.reporting.tables import compact
 
-# Settings that a reader needs to train the same again, by the words of the field. Those that a run does not have, or
-# that are off, are left out.
+# The settings that are needed to repeat a run, under descriptive names. Those that a run does not have, or that are
+# off, are left out.
 _SETTINGS = {
     "text": "data.name",
     "tokens": "tokenizer._target_",
@@ -48,7 +48,7 @@ _SETTINGS = {
     "seed": "seed",
 }
 _OFF = ("", "null", "false", "0.0", "0", "-1")
-# Figures of a single run; of several they are columns of their own.
+# Metrics of a single run; for several runs they are columns of the table of results.
 _COSTS = {
     "vocabulary_size": "vocabulary (tokens)",
     "vector_coverage": "words with a GloVe vector",
@@ -57,12 +57,12 @@ _COSTS = {
     "wall_seconds": "wall time (s)",
     "peak_memory_bytes": "memory (bytes)",
 }
-# Settings whose zero or absence says something: a learning rate, and the seed that is called 0.
+# Settings that are shown even if they are zero or missing.
 _ALWAYS = ("gradient clipped at a norm of", "learning rate", "seed")
 
 
 def architecture_table(comparison: Comparison) -> Table:
-    """The layers of the shown run's model from input to output, and their parameters; empty where it did not tell."""
+    """Returns the layers of the shown run's model with their parameters; empty if the run has not stored them."""
     record = comparison.shown or comparison.records[0]
     listed = record.summary.get("architecture")
     rows = []
@@ -80,7 +80,7 @@ def architecture_table(comparison: Comparison) -> Table:
 
 
 def setup_table(comparison: Comparison) -> Table:
-    """The settings that all runs share, of a single one its cost too; what differs has columns of its own elsewhere."""
+    """Returns the settings that all runs share, and for a single run its cost too."""
     rows = []
     for words, name in _SETTINGS.items():
         values = {_told(setting(record.config, name)) for record in comparison.records if record.config}
@@ -107,7 +107,7 @@ def _costs(record: RunRecord) -> list[tuple[str, str]]:
 
 
 def _told(value: str) -> str:
-    """A class by its own name, ``AdamW`` of ``torch.optim.AdamW``, and a file by its own."""
+    """Returns the last part of a class name (``AdamW`` of ``torch.optim.AdamW``) or the name of a file."""
     if "/" in value:
         return Path(value).name
     parts = value.split(".")

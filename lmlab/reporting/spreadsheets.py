@@ -1,4 +1,4 @@
-"""CSV text that a spreadsheet shows as it is."""
+"""CSV text that spreadsheets display without interpreting it."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
-# What makes a spreadsheet take a cell for a formula, also in the full width of East Asian fonts; a tab or carriage
-# return before it is passed over.
+# First characters that make a spreadsheet interpret a cell as a formula, also in the full width of East Asian fonts.
+# A tab or carriage return before them is ignored by spreadsheets.
 _FORMULA = frozenset("=+-@＝＋－＠\t\r")
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """The table as CSV, each cell made safe.
+    """Returns a table as CSV, each cell made safe.
 
     Args:
         header: names of the columns, with units.
-        rows: cells as in `cell`, as many as columns.
+        rows: values for `cell`, as many as columns.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -26,9 +26,10 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def cell(value: object) -> object:
-    """A number as it is, nothing for None, and text that cannot be taken for a formula: an apostrophe goes before it.
+    """Returns a value as a safe cell.
 
-    Text that is a number (``-1``, ``1e-3``) is left as it is.
+    Numbers stay as they are, None becomes an empty string, and text that looks like a formula gets an apostrophe before
+    it. Text that is a number (``-1``, ``1e-3``) is left unchanged.
     """
     if value is None:
         return ""

@@ -1,4 +1,4 @@
-"""Results as text for a terminal."""
+"""Tables of results for the terminal."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 from lmlab.reporting.intervals import Estimate, difference
 from lmlab.reporting.sweeps import BITS, EXCESS, NATS, SEED, Job, Ranking, SweepCondition, differing, rank
 
-# Fewer repetitions make an interval that says little.
+# With fewer repetitions a confidence interval is too wide to be useful.
 ENOUGH_SEEDS = 3
-# Above this share of unknown tokens, bits per character of different tokenizers compare badly.
+# Above this share of unknown tokens, bits per character of different tokenizers hardly compare.
 UNK_SEEN = 0.01
-# More jobs that failed for the same reason are told in one line.
+# If more jobs than this failed for the same reason, they share one line.
 SAME_REASON = 3
 # Rows shown; results.csv has all.
 MOST_ROWS = 40
@@ -25,11 +25,11 @@ def _number_or_zero(value: object) -> float:
 
 
 def aligned(rows: Sequence[Sequence[str]], *, left: int) -> list[str]:
-    """Columns side by side, the first `left` flush left and the rest flush right.
+    """Aligns columns: the first `left` to the left, the rest to the right.
 
     Args:
         rows: the header first; all of equal length.
-        left: columns of words.
+        left: number of columns with words.
     """
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = []
@@ -40,13 +40,13 @@ def aligned(rows: Sequence[Sequence[str]], *, left: int) -> list[str]:
 
 
 def short_names(names: Sequence[str]) -> dict[str, str]:
-    """Settings by their last word where that is unambiguous: `hidden_size` for `model.hidden_size`."""
+    """Returns the last part of each setting's name if that is unambiguous: `hidden_size` for `model.hidden_size`."""
     last = [name.rpartition(".")[2] for name in names]
     return {name: word if last.count(word) == 1 else name for name, word in zip(names, last, strict=True)}
 
 
 def compact(number: float) -> str:
-    """Three digits and a unit: 950, 12.3k, 4.02M, 1.10G."""
+    """Formats a number with three digits and a unit: 950, 12.3k, 4.02M, 1.10G."""
     if not math.isfinite(number):
         return "-"
     for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
@@ -56,7 +56,7 @@ def compact(number: float) -> str:
 
 
 def sweep_table(jobs: Sequence[Job]) -> list[str]:
-    """The ranked table of a sweep with its notes and failures, a line each."""
+    """Returns the lines of a sweep's ranked table with its notes and failures."""
     ranking = rank(jobs)
     lines = _ranked(ranking) if ranking.conditions else []
     notes = [*([ranking.note] if ranking.note else []), *_notes(jobs, ranking)]
@@ -65,7 +65,7 @@ def sweep_table(jobs: Sequence[Job]) -> list[str]:
 
 
 def _unfinished(jobs: Sequence[Job]) -> list[str]:
-    """A line for each job that failed or was interrupted; many with the same reason share one."""
+    """Returns a line for each job that failed or was interrupted; many jobs with the same reason share one line."""
     by_reason: dict[tuple[str, str], list[str]] = {}
     for job in jobs:
         if job.status in ("failed", "interrupted"):
@@ -111,12 +111,12 @@ def _ranked(ranking: Ranking) -> list[str]:
 
 
 def with_interval(value: Estimate) -> str:
-    """1.2345, or 1.2345 ± 0.0067 over several seeds."""
+    """Formats a value: 1.2345, or 1.2345 ± 0.0067 over several seeds."""
     return f"{value.mean:.4f}" if value.half_width is None else f"{value.mean:.4f} ± {value.half_width:.4f}"
 
 
 def exp(nats: float) -> float:
-    """Perplexity; infinite beyond all numbers."""
+    """Returns the perplexity of some nats per token; infinite if it overflows."""
     try:
         return math.exp(nats)
     except OverflowError:
@@ -124,7 +124,7 @@ def exp(nats: float) -> float:
 
 
 def _notes(jobs: Sequence[Job], ranking: Ranking) -> list[str]:
-    """What a reader of the ranks should know before believing them."""
+    """Returns what a reader should know before trusting the ranks."""
     if ranking.metric is None or not ranking.conditions:
         return []
     notes = []
@@ -150,7 +150,7 @@ def _notes(jobs: Sequence[Job], ranking: Ranking) -> list[str]:
 
 
 def _kind(warning: str) -> str:
-    """`overfitting` of a warning that begins so; empty where it begins with no kind."""
+    """Returns the kind of a warning that begins with one, such as `overfitting`; otherwise empty."""
     found = re.match(r"([a-z ]{3,30}):", warning)
     return found[1] if found else ""
 
@@ -168,7 +168,7 @@ def _doubt(ranking: Ranking, *, repeated: bool) -> list[str]:
 
 
 def _edge(name: str, best: SweepCondition, settings: Sequence[SweepCondition]) -> str:
-    """Says so where the best value of a number is the largest or smallest of several that were tried."""
+    """Returns a note if the best value of a numeric setting is the largest or smallest of three or more tried."""
     try:
         tried = sorted({float(condition.settings[name]) for condition in settings})
         value = float(best.settings[name])
@@ -181,13 +181,13 @@ def _edge(name: str, best: SweepCondition, settings: Sequence[SweepCondition]) -
 
 
 def job_line(job: Job, *, total: int | None, names: Sequence[str], best: bool) -> str:
-    """One line for a job that ended.
+    """Returns the line for a job that has ended.
 
     Args:
         job: with its summary.
-        total: jobs of the sweep, where that is known.
+        total: number of jobs of the sweep; None if unknown.
         names: the settings that differ.
-        best: it is the best so far.
+        best: whether it is the best so far.
     """
     count = f"{job.number + 1}/{total}" if total else str(job.number + 1)
     width = 2 * len(str(total)) + 1 if total else 0
@@ -204,7 +204,7 @@ def job_line(job: Job, *, total: int | None, names: Sequence[str], best: bool) -
 
 
 def best_folder(jobs: Sequence[Job]) -> Path | None:
-    """The folder of the best seed of the best setting; None where none finished or they do not compare."""
+    """Returns the folder of the best run of the best condition; None without finished jobs or a ranking."""
     ranking = rank(jobs)
     if ranking.metric is None or not ranking.conditions:
         return None

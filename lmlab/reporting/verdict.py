@@ -1,4 +1,4 @@
-"""What a comparison shows and what it does not, in a few sentences."""
+"""The verdict of a report: what a comparison shows and what it does not, in a few sentences."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from lmlab.reporting.sweeps import BITS, NATS
 
 @dataclass(frozen=True)
 class Verdict:
-    """The text at the head of a report; plain text.
+    """The text at the head of a report, as plain text.
 
     Args:
-        headline: what is best, or why nothing is.
-        shows: what the figures show, a sentence or two each: by how much, whether it is real, what went wrong.
+        headline: which condition is best, or why none is.
+        shows: what the results show, a sentence or two each: by how much, whether that is significant, what went wrong.
         limitations: what must not be concluded from them.
     """
 
@@ -33,7 +33,7 @@ class Verdict:
 
 
 def verdict(comparison: Comparison) -> Verdict:
-    """The verdict on one run, on several that were ranked, or on some that cannot be.
+    """Returns the verdict on one run, on several ranked runs, or on runs that cannot be ranked.
 
     Args:
         comparison: of at least one run.
@@ -96,19 +96,19 @@ def _unranked(comparison: Comparison) -> Verdict:
 
 
 def text_name(record: RunRecord) -> str:
-    """What the run read: the name of the data set, or of the file where it is one's own."""
+    """Returns the name of the data set that a run read, or of the user's own file."""
     name, path = (setting(record.config, f"data.{key}") for key in ("name", "path"))
     own = name in ("text", "sentences", "") and path not in ("", "null")
     return Path(path).name if own else name or "the same text"
 
 
 def quoted(condition: Condition) -> str:
-    """Its label, told from the words around it."""
+    """Returns the label of a condition in quotation marks."""
     return f"“{condition.label}”"
 
 
 def _lead(comparison: Comparison) -> list[str]:
-    """By how much the best is ahead, and whether that is real."""
+    """Says by how much the best condition leads, and whether that is significant."""
     best = comparison.best
     if best is None or len(comparison.conditions) < 2:
         return []
@@ -136,7 +136,7 @@ def _distance(comparison: Comparison, best: Condition, other: Condition) -> str:
 
 
 def _reality(comparison: Comparison, best: Condition) -> str:
-    """Whether the others are worse by more than chance makes them."""
+    """Says whether the other conditions are worse by more than chance explains."""
     others = [condition for condition in comparison.conditions[1:] if condition.gap_to_best is not None]
     within = [
         condition
@@ -178,7 +178,10 @@ def _test(best: Condition, name: str) -> list[str]:
 
 
 def _judged(best: Condition, name: str) -> list[str]:
-    """The best against counting, and against the source of its strings; the share of its samples in the language."""
+    """Compares the best condition with its baselines and with the source of its strings.
+
+    Says also which share of the samples is valid.
+    """
     found = []
     figures = [record.summary.get("val/baselines") for record in best.runs]
     known: dict[str, Any] = figures[0] if isinstance(figures[0], dict) else {}
@@ -201,7 +204,7 @@ def _judged(best: Condition, name: str) -> list[str]:
 
 
 def _validity(best: Condition, name: str) -> list[str]:
-    """The share of samples in the language, at the temperature that the model learnt."""
+    """Says which share of the samples at temperature 1 is in the language."""
     counts = []
     for record in best.runs:
         samples = record.summary.get("samples")
@@ -217,7 +220,7 @@ def _validity(best: Condition, name: str) -> list[str]:
 
 
 def _curves(comparison: Comparison) -> list[str]:
-    """Which runs overfitted, which failed to optimise, and which were unsteady."""
+    """Says which runs overfitted, failed to optimise or were unsteady."""
     diagnoses = {record: found.kind for record in comparison.records if (found := diagnose_curve(record)) is not None}
     words: list[tuple[Kind, str]] = [
         ("overfitting", "Overfitted (validation rose while the training loss fell)"),
@@ -236,7 +239,7 @@ def _curves(comparison: Comparison) -> list[str]:
 
 
 def _listed(comparison: Comparison, runs: Sequence[RunRecord]) -> str:
-    """Settings of which all runs are concerned by their name, the others run by run."""
+    """Lists runs: by condition if all runs of it are among them, otherwise one by one."""
     names: list[str] = []
     left = list(runs)
     for condition in comparison.conditions:

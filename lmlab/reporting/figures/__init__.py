@@ -1,1 +1,1 @@
-"""Figures of a report: each a function from plain data to a figure with its description."""
+"""The figures of a report: each is a function from plain data to a figure with its description."""

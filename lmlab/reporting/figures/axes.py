@@ -1,4 +1,4 @@
-"""Numbers on axes: which scale they lie on, where ticks go and what they say."""
+"""Ranges, ticks and labels of axes."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from matplotlib.ticker import MaxNLocator
 
 Along = Literal["tokens", "steps", "epochs", "seconds"]
 
-# The view of losses reaches so many times further up than the better part of all values does, and at least by so large
-# a share of the smallest.
+# The range of losses reaches this many times as far up as the better part of all values, and at least up by this share
+# of the smallest.
 _REACH, _BETTER_PART, _LEAST_SHARE = 10.0, 0.7, 0.1
-# The same for what settings reached; and what no setting that works reaches: no vocabulary's logarithm is so large.
+# The same for the results of conditions, and a loss that only diverged runs reach, as no vocabulary's logarithm does.
 _RESULTS_REACH, _RESULTS_PART, _RESULTS_SHARE, _EXPLODED = 5.0, 0.5, 0.5, 20.0
-# Two values alone say nothing of their spacing; this far apart they were meant as factors.
+# Two values count as a geometric sequence from this ratio on.
 _FAR_APART = 10.0
 MINUS = "−"
 
 
 class View(NamedTuple):
-    """What an axis shows.
+    """The range of an axis.
 
     Args:
         low: its lower end.
         high: its upper end.
-        clipped: finite values lie above it.
+        clipped: whether finite values lie above it.
     """
 
     low: float
@@ -35,12 +35,12 @@ class View(NamedTuple):
     clipped: bool
 
     def share(self, value: float) -> float:
-        """Where a value lies, from 0 at the lower to 1 at the upper end."""
+        """Returns where a value lies, from 0 at the lower to 1 at the upper end."""
         return min(1.0, max(0.0, (value - self.low) / (self.high - self.low)))
 
 
 def finite(values: Iterable[float | None]) -> list[float]:
-    """The finite numbers among them."""
+    """Returns the finite numbers among the values."""
     return [value for value in values if value is not None and math.isfinite(value)]
 
 
@@ -52,16 +52,17 @@ def sensible_view(
     least: float = _LEAST_SHARE,
     ceiling: float = math.inf,
 ) -> View:
-    """A view of losses that a run which exploded cannot squash.
+    """Returns a range for losses that is not stretched by a run that diverged.
 
-    It ends at the largest value that is not further above the smallest than several times what the better part is.
+    It ends at the largest value whose distance from the smallest is at most `reach` times that of the better part of
+    the values.
 
     Args:
-        values: those that are no finite numbers are left out.
+        values: those that are not finite are left out.
         reach: how many times.
-        part: share of the values that are the better part.
-        least: what lies above the smallest by no more than this share of it is always in view.
-        ceiling: what is above it has exploded for certain.
+        part: share of the values that is the better part.
+        least: values above the smallest by no more than this share of it are always in the range.
+        ceiling: values above it are never in the range.
     """
     known = sorted(finite(values))
     if not known:
@@ -75,11 +76,11 @@ def sensible_view(
 
 
 def results_view(values: Iterable[float | None], *, reach: float = _RESULTS_REACH) -> View:
-    """A view of what settings reached: several of them may have exploded.
+    """Returns a range for the results of conditions, several of which may have diverged.
 
     Args:
-        values: those that are no finite numbers are left out.
-        reach: times what the better half takes.
+        values: those that are not finite are left out.
+        reach: as in `sensible_view`, for the better half.
     """
     known = finite(values)
     low = min(known, default=0.0)
@@ -88,7 +89,7 @@ def results_view(values: Iterable[float | None], *, reach: float = _RESULTS_REAC
 
 
 def as_numbers(labels: Sequence[str]) -> list[float] | None:
-    """The labels as finite numbers; None where one is not."""
+    """Returns the labels as finite numbers; None if one of them is not."""
     found = []
     for label in labels:
         try:
@@ -102,7 +103,7 @@ def as_numbers(labels: Sequence[str]) -> list[float] | None:
 
 
 def is_geometric(values: Sequence[float]) -> bool:
-    """Whether values were meant as factors of one another: their logarithms are spaced more evenly than they are."""
+    """Returns whether values look like a geometric sequence: their logarithms are spaced more evenly than they are."""
     distinct = sorted(set(values))
     if len(distinct) < 2 or distinct[0] <= 0:
         return False
@@ -112,21 +113,21 @@ def is_geometric(values: Sequence[float]) -> bool:
 
 
 def _unevenness(values: Sequence[float]) -> float:
-    """Standard deviation of the gaps over their mean."""
+    """Returns the standard deviation of the distances between neighbours, divided by their mean."""
     gaps = [b - a for a, b in pairwise(values)]
     mean = math.fsum(gaps) / len(gaps)
     return math.sqrt(math.fsum((gap - mean) ** 2 for gap in gaps) / len(gaps)) / mean
 
 
 def ticks_between(low: float, high: float, most: int = 6) -> list[float]:
-    """Round numbers in a range."""
+    """Returns round numbers in a range."""
     found = MaxNLocator(nbins=most, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
     slack = 1e-9 * (high - low)
     return [float(t) for t in found if low - slack <= t <= high + slack]
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """Powers of ten in a range, with 2 and 5 between where there are few of them."""
+    """Returns powers of ten in a range, with 2 and 5 times them if there are few."""
     exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     step = max(1, math.ceil(len(exponents) / 6))
     factors = (1.0, 2.0, 5.0) if high / low <= 1e3 else (1.0,)
@@ -135,7 +136,7 @@ def log_ticks(low: float, high: float) -> list[float]:
 
 
 def tick_texts(ticks: Sequence[float]) -> list[str]:
-    """What stands at ticks: one unit and one number of digits for all."""
+    """Returns the labels of ticks, all with the same unit and number of decimals."""
     most = max(map(abs, ticks), default=0.0)
     if most >= 1e13 or 0 < most < 1e-4:
         return [_signed(f"{tick:.2g}") for tick in ticks]
@@ -151,7 +152,7 @@ def _signed(text: str) -> str:
 
 
 def number(value: float, digits: int = 4) -> str:
-    """A figure for a reader: so many decimals, fewer for large numbers."""
+    """Formats a number with some decimals, fewer for large numbers."""
     if math.isnan(value):
         return "not a number"
     if math.isinf(value):
@@ -164,7 +165,7 @@ def number(value: float, digits: int = 4) -> str:
 
 
 def count(value: float) -> str:
-    """An amount in three digits and a unit: 950, 12.3k, 4.02M."""
+    """Formats a count with three digits and a unit: 950, 12.3k, 4.02M."""
     for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= 0.9995 * limit:
             return f"{value / limit:.3g}{unit}"
@@ -172,24 +173,24 @@ def count(value: float) -> str:
 
 
 def with_half_width(value: float, half_width: float | None, digits: int = 4) -> str:
-    """1.2345, or 1.2345 ± 0.0067."""
+    """Formats a value: 1.2345, or 1.2345 ± 0.0067."""
     if half_width is None or not math.isfinite(half_width):
         return number(value, digits)
     return f"{number(value, digits)} ± {number(half_width, digits)}"
 
 
 def counted(amount: int, noun: str) -> str:
-    """1 value, 2 values."""
+    """Formats a number of things: 1 value, 2 values."""
     return f"{amount:,} {noun}{'' if amount == 1 else 's'}"
 
 
 class Progress(NamedTuple):
-    """The axis along training.
+    """The horizontal axis along training.
 
     Args:
         name: of the axis, with its unit.
-        unit: after a number.
-        scale: what a unit of the axis is in units of the data.
+        unit: that follows a number.
+        scale: the unit of the axis in units of the data.
     """
 
     name: str
@@ -197,18 +198,18 @@ class Progress(NamedTuple):
     scale: float
 
     def at(self, value: float) -> str:
-        """A place on it in words: `after epoch 3`, `at 1.5M tokens`."""
+        """Returns a place on the axis in words: `after epoch 3`, `at 1.5M tokens`."""
         shown = count(value / self.scale)
         unit = self.unit.removesuffix("s") if shown == "1" else self.unit
         return f"after epoch {shown}" if self.unit == "epochs" else f"at {shown} {unit}"
 
 
 def progress(along: Along, furthest: float) -> Progress:
-    """The axis for training of a certain length.
+    """Returns the axis for a training of some length.
 
     Args:
-        along: what its data counts.
-        furthest: its largest value.
+        along: what the data counts.
+        furthest: the largest value of the data.
     """
     if along == "tokens":
         return Progress("training so far, tokens", "tokens", 1.0)

@@ -1,4 +1,4 @@
-"""What figures are made from, and what they become."""
+"""Figures and the data that they are made from."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ TRAINING = "training (dropout on, average since the last evaluation)"
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure and what it shows in words.
+    """A figure with a description in words.
 
     Args:
         drawing: the matplotlib figure, ready to be saved.
-        alt: one or two sentences with the numbers, for readers who do not see it.
+        alt: one or two sentences with the numbers, for readers who cannot see the figure.
     """
 
     drawing: MatplotlibFigure
@@ -28,15 +28,15 @@ class Figure:
 
 @dataclass(frozen=True)
 class Curve:
-    """A line of a figure; values that are no finite number leave a gap.
+    """A line of a figure; values that are not finite leave a gap in it.
 
     Args:
-        label: what it is called at its end.
+        label: at the end of the line.
         x: positions, ascending.
         y: as many values.
-        low: lower end of the interval around each value, where there are several seeds.
-        high: its upper end.
-        best_index: the value to mark; None marks the smallest.
+        low: lower end of the interval around each value if there are several seeds.
+        high: upper end of that interval.
+        best_index: index of the value to mark; None for the smallest.
     """
 
     label: str
@@ -48,7 +48,7 @@ class Curve:
 
     @cached_property
     def best(self) -> int | None:
-        """Index of the best value; None where no value is a finite number."""
+        """Index of the best value; None if no value is finite."""
         finite = [i for i, y in enumerate(self.y) if math.isfinite(y) and math.isfinite(self.x[i])]
         if self.best_index in finite:
             return self.best_index
@@ -56,19 +56,19 @@ class Curve:
 
     @cached_property
     def last(self) -> int | None:
-        """Index of the last finite value."""
+        """Index of the last finite value; None if no value is finite."""
         finite = (i for i in reversed(range(len(self.y))) if math.isfinite(self.y[i]) and math.isfinite(self.x[i]))
         return next(finite, None)
 
 
 @dataclass(frozen=True)
 class Reference:
-    """A known value to compare with, as a horizontal line.
+    """A known value to compare with, drawn as a horizontal line.
 
     Args:
         label: what it is.
-        value: where.
-        floor: no honest model goes below it.
+        value: its position.
+        floor: whether no correct model can be below it.
     """
 
     label: str
@@ -78,12 +78,12 @@ class Reference:
 
 @dataclass(frozen=True)
 class Result:
-    """What a setting reached.
+    """The result of a condition.
 
     Args:
-        label: the setting, or its value where one parameter differs.
-        value: mean over seeds; None where nothing finished.
-        half_width: of the interval around it; None for a single seed.
+        label: of the condition, or the value of the only parameter that differs.
+        value: mean over seeds; None if no run finished.
+        half_width: of the confidence interval; None for a single seed.
         seeds: the value of each seed.
     """
 
@@ -94,17 +94,17 @@ class Result:
 
     @property
     def ends(self) -> list[float | None]:
-        """All numbers that a figure of it reaches."""
+        """All numbers that must lie inside a figure of the result."""
         half = self.half_width or 0.0
         around = [self.value - half, self.value + half] if self.value is not None else []
         return [self.value, *around, *self.seeds]
 
     @property
     def finite(self) -> bool:
-        """There is a number to show."""
+        """Whether there is a finite number to show."""
         return self.value is not None and math.isfinite(self.value)
 
 
 def best_result(results: Sequence[Result]) -> Result | None:
-    """The one with the smallest value; the first of equals."""
+    """Returns the result with the smallest value, the first of equals; None if no value is finite."""
     return min((r for r in results if r.finite), key=lambda r: r.value or 0.0, default=None)

@@ -1,4 +1,4 @@
-"""Loss by how often a token occurs in the training text, for several runs."""
+"""Loss by frequency of the token in the training text, for several runs."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from lmlab.reporting.figures.text import brief, widest, wrapped
 from lmlab.reporting.formatting import occurrences
 
 _PLOT = 3.5  # inches
-_REACH = 10.0  # of the view, times what the better half of the losses takes: rare tokens are far from frequent ones
-_DODGE = 0.5  # of the space of a frequency bin, over which the dots of several runs are spread
+_REACH = 10.0  # as in `results_view`: losses of rare tokens are far above those of frequent ones
+_DODGE = 0.5  # share of a bin's width over which the dots of several runs are spread
 
 
 @dataclass(frozen=True)
 class FrequencyBin:
-    """Tokens that occur about as often.
+    """The tokens whose number of occurrences in the training text lies in a range.
 
     Args:
-        first: fewest occurrences in the training text.
-        last: most; None where there is no end.
-        tokens: how many tokens of the evaluated text belong to it.
+        first: smallest number of occurrences.
+        last: largest number; None for no limit.
+        tokens: number of tokens of the evaluated text in the bin.
     """
 
     first: int
@@ -46,17 +46,17 @@ class FrequencyBin:
 
     @property
     def name(self) -> str:
-        """In words."""
+        """The range in words."""
         return occurrences(self.first, self.last)
 
 
 @dataclass(frozen=True)
 class BinLosses:
-    """What a run reached in each bin.
+    """The losses of a run in each bin.
 
     Args:
-        label: the run.
-        losses: one a bin; None where it has no tokens.
+        label: of the run.
+        losses: one for each bin; None if the bin has no tokens.
     """
 
     label: str
@@ -71,16 +71,16 @@ def frequency_bins(
     unit: str = "nats a token",
     title: str = "Loss by how often the token occurs in the training text",
 ) -> Figure:
-    """A dot for each run in each bin, dots of a run joined by a line.
+    """Draws a dot for each run in each bin and joins the dots of a run by a line.
 
-    Of several runs each dot is the difference from their mean in the bin: rare tokens are so much harder than frequent
-    ones that beside that the runs would look alike.
+    If there are several runs, the dots are differences from their mean in the bin: rare tokens are so much harder than
+    frequent ones that the runs would otherwise look alike.
 
     Args:
         bins: from rare to frequent.
-        runs: those to compare, at most 12; the others are left out and told.
+        runs: to compare. At most 12 are drawn; a note says how many are left out.
         unit: of the loss.
-        title: what is shown.
+        title: of the figure.
     """
     known = [run for run in runs if finite(run.losses)]
     if not bins or not known:
@@ -120,7 +120,7 @@ def frequency_bins(
 
 
 def _against_the_mean(runs: Sequence[BinLosses], num_bins: int) -> list[BinLosses]:
-    """Each loss minus the mean of the runs that have one in its bin."""
+    """Subtracts from each loss the mean of the runs that have one in the same bin."""
     means = []
     for i in range(num_bins):
         losses = finite(run.losses[i] for run in runs if i < len(run.losses))
@@ -149,7 +149,7 @@ def _tokens(group: FrequencyBin) -> str:
 
 
 def _end(run: BinLosses, shift: float) -> tuple[float, float]:
-    """Where a run's line ends."""
+    """Returns where a run's line ends."""
     return next(
         (i + shift, loss)
         for i, loss in reversed(list(enumerate(run.losses)))

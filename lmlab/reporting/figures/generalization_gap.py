@@ -1,4 +1,4 @@
-"""Training against validation loss of several settings: which of them overfitted."""
+"""Training against validation loss of several conditions: which of them overfitted."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _ROW = 0.56
 
 @dataclass(frozen=True)
 class GeneralizationGap:
-    """A setting at two moments; figures may be missing.
+    """Training and validation loss of a condition at two evaluations; any of them may be unknown.
 
     Args:
-        label: the setting.
-        training_at_best: the training loss where validation was best.
+        label: of the condition.
+        training_at_best: the training loss at the evaluation with the best validation loss.
         validation_at_best: the best validation loss.
         training_at_end: the training loss at the last evaluation.
-        validation_at_end: the validation loss there.
-        verdict: what is wrong with it in a word or two, such as `overfitting`; empty where nothing is.
+        validation_at_end: the validation loss at the last evaluation.
+        verdict: what is wrong in a word or two, such as `overfitting`; empty if nothing is.
     """
 
     label: str
@@ -42,7 +42,7 @@ class GeneralizationGap:
 
     @property
     def rise(self) -> float | None:
-        """How far validation rose from its best to the end."""
+        """Increase of the validation loss from the best to the last evaluation; None if unknown."""
         if self.validation_at_best is None or self.validation_at_end is None:
             return None
         return self.validation_at_end - self.validation_at_best
@@ -55,12 +55,12 @@ def generalization_gap(
     unit: str = "nats a token",
     title: str = "Training and validation loss, at the best and the last evaluation",
 ) -> Figure:
-    """For each setting a line from training to validation loss, at the best evaluation and below it at the last.
+    """Draws for each condition a line from training to validation loss, at the best and at the last evaluation.
 
     Args:
-        gaps: one a setting; those with the best validation loss come first.
+        gaps: one for each condition; sorted by best validation loss in the figure.
         unit: of the loss.
-        title: what is shown.
+        title: of the figure.
     """
     known = sorted(
         (gap for gap in gaps if finite([gap.validation_at_best])), key=lambda gap: gap.validation_at_best or 0.0
@@ -92,7 +92,7 @@ def generalization_gap(
 
 
 def _lines(gap: GeneralizationGap) -> list[tuple[float, float | None, float | None]]:
-    """Place, training and validation of both lines."""
+    """Returns vertical position, training loss and validation loss of both lines."""
     return [
         (_BEST, gap.training_at_best, gap.validation_at_best),
         (_LAST, gap.training_at_end, gap.validation_at_end),
@@ -100,7 +100,7 @@ def _lines(gap: GeneralizationGap) -> list[tuple[float, float | None, float | No
 
 
 def _side_text(gap: GeneralizationGap) -> tuple[str, str]:
-    """What stands at the right of both lines."""
+    """Returns the texts to the right of both lines."""
     best = f"best {number(gap.validation_at_best or 0.0)}"
     if gap.rise is None or gap.validation_at_end is None:
         return best, shortened(gap.verdict, _VERDICTS, SMALL, bold=True)

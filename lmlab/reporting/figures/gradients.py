@@ -1,4 +1,4 @@
-"""Gradient norms along training and how often they were clipped."""
+"""Gradient norms along training, and how often they were clipped."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from lmlab.reporting.figures.style import COLOURS, DASHES, INK, Stroke, styled
 
 _PLOT, _SHARE_PLOT = 2.7, 0.75  # inches
 _BEFORE, _AFTER = Stroke(COLOURS[0], "-", "o"), Stroke(COLOURS[1], DASHES[1], "s")
-# Norms that far apart are drawn on a logarithmic scale.
+# From this ratio of largest to smallest norm on, the axis is logarithmic.
 _FAR_APART = 30.0
-# Clipping more often than this is worth a warning.
+# Above this share of clipped steps a note warns of it.
 _OFTEN = 0.5
 
 
@@ -41,15 +41,15 @@ def gradient_norms(
     along: Along = "steps",
     title: str = "Gradient norm along training",
 ) -> Figure:
-    """Mean norm before and after clipping with the line at which it is clipped; below it the share of clipped steps.
+    """Draws the mean norm before and after clipping, and below it the share of clipped steps.
 
     Args:
         before: means before clipping.
-        after: means after it.
-        clip_at: the largest norm that is let through; None where nothing is clipped.
-        clipped: shares of steps that were clipped, 0 to 1.
+        after: means after clipping.
+        clip_at: the norm to which gradients are clipped; None without clipping.
+        clipped: shares of clipped steps, 0 to 1.
         along: what `x` counts.
-        title: what is shown.
+        title: of the figure.
     """
     curves = [(before, _BEFORE), *([(after, _AFTER)] if after else [])]
     if before.last is None:
@@ -99,7 +99,7 @@ def gradient_norms(
 
 
 def _limits(norms: Sequence[float], clip_at: float | None) -> tuple[float, float, bool]:
-    """Lower and upper end of the scale, and whether it is logarithmic."""
+    """Returns lower and upper end of the axis, and whether it is logarithmic."""
     known = finite([*norms, clip_at])
     positive = [value for value in known if value > 0]
     low, high = min(positive, default=0.0), max(positive, default=1.0)
@@ -117,7 +117,7 @@ def _draw_shares(axes: Axes, clipped: Curve, scale: float) -> None:
 
 
 def _often(clipped: Curve) -> float:
-    """Mean share of clipped steps."""
+    """Returns the mean share of clipped steps."""
     known = finite(clipped.y)
     return sum(known) / len(known)
 

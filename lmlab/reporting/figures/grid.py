@@ -1,4 +1,4 @@
-"""Cells of two parameters in rows and columns."""
+"""The results of two parameters, arranged in rows and columns."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from lmlab.reporting.figures.data import Result
 from lmlab.reporting.figures.style import SMALL
 from lmlab.reporting.figures.text import brief, shortened
 
-# More columns than these want to be rows.
+# With more columns than this, rows and columns are swapped.
 _MANY = 6
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What a pair of values reached.
+    """The result of a pair of values.
 
     Args:
         row: value of the first parameter.
-        column: value of the second.
-        value: mean over seeds; None where nothing finished.
-        half_width: of the interval around it; None for a single seed.
+        column: value of the second parameter.
+        value: mean over seeds; None if no run finished.
+        half_width: of the confidence interval; None for a single seed.
         state: why there is no value: `failed`, `interrupted`, `not run`.
     """
 
@@ -34,20 +34,20 @@ class Cell:
 
     @property
     def result(self) -> Result:
-        """Without its place."""
+        """The result without its position."""
         return Result(f"{self.row}, {self.column}", self.value, self.half_width)
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Cells by their values, in order.
+    """Cells arranged by their values.
 
     Args:
         rows: values from top to bottom.
         columns: values from left to right.
         cells: by row and column; pairs may be missing.
-        row_name: the parameter.
-        column_name: the other one.
+        row_name: the parameter of the rows.
+        column_name: the parameter of the columns.
         best: row and column of the best cell.
     """
 
@@ -59,20 +59,20 @@ class Grid:
     best: tuple[str, str]
 
     def texts(self, digits: int, room: float) -> dict[tuple[str, str], str]:
-        """What stands in each cell.
+        """Returns the text of each cell.
 
         Args:
             digits: decimals.
-            room: inches, to which words are shortened.
+            room: inches to which words are shortened.
         """
         return {place: _cell_text(self.cells.get(place), digits, room) for place in self.places()}
 
     def places(self) -> list[tuple[str, str]]:
-        """All pairs, row by row."""
+        """Returns all pairs of row and column, row by row."""
         return [(row, column) for row in self.rows for column in self.columns]
 
     def named_best(self) -> str:
-        """The best cell in words."""
+        """Returns the best cell in words."""
         names = (self.row_name, self.column_name)
         where = " and ".join(f"{brief(n)} {brief(value)}" for n, value in zip(names, self.best, strict=True))
         cell = self.cells[self.best]
@@ -80,12 +80,12 @@ class Grid:
 
 
 def arranged(cells: Sequence[Cell], row_name: str, column_name: str, best: Cell) -> Grid:
-    """The table of cells; the parameter with more values goes down where it has many.
+    """Arranges the cells; if there are many columns, the parameter with more values becomes the rows.
 
     Args:
         cells: in any order.
         row_name: the first parameter.
-        column_name: the second.
+        column_name: the second parameter.
         best: one of the cells.
     """
     rows, columns = _ordered([cell.row for cell in cells]), _ordered([cell.column for cell in cells])

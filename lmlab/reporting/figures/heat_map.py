@@ -1,4 +1,4 @@
-"""Two parameters at once: a coloured table."""
+"""The results of two parameters as a coloured table."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _LEAST_ROW = 0.2
 _BAR, _BAR_GAP = 0.16, 0.2
 _ROW_LABELS = 1.7
 _DIGITS = (4, 3, 2)
-_MEASURED = 20  # texts among which the widest is looked for
-# Colours reach so many times as far as the better half of the cells does.
+_MEASURED = 20  # number of longest texts whose width is measured
+# As in `results_view`: how many times as far as the better half of the cells the colours reach.
 _REACH = 3.0
 _COLOURS = matplotlib.colormaps[SEQUENTIAL]  # from dark, the best, to light
 
@@ -38,17 +38,17 @@ def heat_map(
     what: str = "validation loss, nats a token",
     title: str | None = None,
 ) -> Figure:
-    """A coloured table of what pairs of values reached, the best outlined.
+    """Draws a coloured table of the results of pairs of values and outlines the best.
 
-    Numbers are in order, words as they come. The parameter with more values goes down where numbers would not fit into
-    the cells otherwise. One cell that exploded does not take the colours of the others.
+    Numbers are sorted, other values keep their order. If there are many columns, the parameter with more values becomes
+    the rows. The colours are not stretched by cells that diverged.
 
     Args:
         cells: one for each pair; pairs without a cell count as not run.
         row_name: the first parameter.
-        column_name: the second.
-        what: the values are, with their unit; lower is better.
-        title: what is shown.
+        column_name: the second parameter.
+        what: what the values are, with their unit; lower is better.
+        title: of the figure.
     """
     title = title or f"{_capital(what.partition(',')[0])} by {brief(row_name)} and {brief(column_name)}"
     best = best_result([cell.result for cell in cells])
@@ -87,7 +87,7 @@ def heat_map(
 
 
 def _scale(values: Sequence[float]) -> View:
-    """Colours from the best value to the worst, or to where one that exploded leaves the others apart."""
+    """Returns the range of the colours: from the best value to the worst that did not diverge."""
     low, high = min(values), results_view(values, reach=_REACH).high
     if max(values) <= high:
         return View(low, max(values) if max(values) > low else low + 1.0, False)
@@ -95,7 +95,7 @@ def _scale(values: Sequence[float]) -> View:
 
 
 def _column_labels(names: Sequence[str], room: float) -> list[str]:
-    """Broken into lines where words fit into a column, else each in one line, of which some will be left out."""
+    """Wraps the labels of columns if their words fit; otherwise each is one line, and some will be left out."""
     broken = [wrapped(name, room - 0.08, lines=3) for name in names]
     whole = all(
         "".join(label.split()) == "".join(clean(name).split()) for label, name in zip(broken, names, strict=True)
@@ -109,7 +109,7 @@ def _capital(text: str) -> str:
 
 
 def _fitting(grid: Grid, column: float, row: float) -> dict[tuple[str, str], str]:
-    """Texts with as many decimals as all cells have room for; without intervals, or none at all, in small ones."""
+    """Returns the texts of cells with as many decimals as fit; without intervals, or empty, if even few do not fit."""
     room = column - 0.1
     for shorten in (False, True):
         for digits in _DIGITS:

@@ -1,4 +1,4 @@
-"""Names at the ends of lines instead of a legend, moved apart so that none overlaps."""
+"""Labels at the ends of lines instead of a legend, moved apart so that they do not overlap."""
 
 from __future__ import annotations
 
@@ -14,30 +14,31 @@ from lmlab.reporting.figures.layout import inches
 from lmlab.reporting.figures.style import DPI, INK, MUTED, PAPER, Stroke
 from lmlab.reporting.figures.text import ELLIPSIS, clean, shortened, size, widest, width, wrapped
 
-# Inches: from the axes to the label's marker, from there to its text, from the text to the page's edge.
+# Inches: from the axes to the label's marker, from there to its text, from the text to the figure's edge.
 _LEADER, _MARKER, _EDGE = 0.22, 0.12, 0.08
 _BETWEEN = 0.04  # between labels
-_NEAR_THE_EDGE = 0.97  # share of the axes' width; lines that end before it have dotted leaders
+_NEAR_THE_EDGE = 0.97  # share of the axes' width; lines that end before it are joined to their label by dots
 WIDEST = 2.3
-# Width in inches and number of lines that are tried in turn, until labels of this height together are whole.
+# Widths in inches and numbers of lines that are tried in turn until no label is shortened and all together are at most
+# this high.
 _SHAPES = ((1.85, 3), (WIDEST, 2))
 _ROOMY = 3.0
-# More lines than these are not told apart by anybody.
+# More lines than this cannot be distinguished.
 MOST_LABELS = 12
 
 
 @dataclass(frozen=True)
 class EndLabel:
-    """A label for a line.
+    """The label of a line.
 
     Args:
-        text: its name.
-        x: where the line ends, in the units of the axes; None where it crosses the whole of them.
-        y: the same.
-        stroke: the line's; its marker stands before the text. A reference line has none.
-        value: a number to stand after the name.
-        bold: the one to be found first.
-        colour: of the text; the stroke's where empty.
+        text: name of the line.
+        x: where the line ends, in the units of the axes; None if it crosses them entirely.
+        y: vertical position of that end.
+        stroke: of the line, whose marker is drawn before the text; None for a reference line.
+        value: a number after the name.
+        bold: whether the label stands out.
+        colour: of the text; empty for the stroke's.
     """
 
     text: str
@@ -49,14 +50,14 @@ class EndLabel:
     colour: str = ""
 
     def lines(self, room: float, most: int) -> str:
-        """The label broken into lines; its value stays whole."""
+        """Wraps the label into lines without breaking its value."""
         name, tail = (f"{clean(self.text)}:", f" {self.value}") if self.value else (self.text, "")
         return wrapped(name, room, lines=most, bold=self.bold, tail=tail)
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """Labels broken into lines, and the room they need in inches."""
+    """Wrapped labels and the room that they need, in inches."""
 
     labels: Sequence[EndLabel]
     texts: Sequence[str]
@@ -66,16 +67,16 @@ class Fitted:
 
     @property
     def total_height(self) -> float:
-        """The least height of axes beside which all find room."""
+        """The least height of axes at which all labels fit beside them."""
         return sum(self.heights)
 
 
 def fit(labels: Sequence[EndLabel], *, header: str = "") -> Fitted:
-    """Breaks labels into lines, few and narrow where that is enough, and measures them.
+    """Wraps labels, into a few narrow lines if possible, and measures them.
 
     Args:
         labels: in any order.
-        header: words above them.
+        header: text above them.
     """
     texts: list[str] = []
     for room, lines in _SHAPES:
@@ -90,18 +91,20 @@ def fit(labels: Sequence[EndLabel], *, header: str = "") -> Fitted:
 
 
 def spread(wanted: Sequence[float], heights: Sequence[float], low: float, high: float) -> list[float]:
-    """Middles of labels as near to where they are wanted as they can be without overlap (least squares).
+    """Moves labels as little as possible so that they do not overlap (least squares).
 
-    Labels keep their order. Where all of them are higher than the room, they are centred on it and leave it at both
-    ends.
+    Labels keep their order. If all together are higher than the room, they are centred on it and exceed both ends.
 
     Args:
-        wanted: middles.
+        wanted: preferred centres.
         heights: of the labels.
         low: lower end of the room.
-        high: its upper end.
+        high: upper end of the room.
 
-    Source: Best & Chakravarti 1990, pool adjacent violators for isotonic regression, which bounds only clip.
+    Returns:
+        The centres of the labels.
+
+    Source: Best & Chakravarti 1990, pool adjacent violators for isotonic regression; bounds are applied by clipping.
     """
     if not wanted:
         return []
@@ -109,7 +112,7 @@ def spread(wanted: Sequence[float], heights: Sequence[float], low: float, high: 
     total = sum(heights)
     if total > high - low:
         low, high = (low + high - total) / 2, (low + high + total) / 2
-    # Measured from the pile of all labels below, labels that may not overlap are numbers that may not fall.
+    # Relative to the total height of all labels below, centres of labels that do not overlap are an ascending sequence.
     offsets, pile = [], 0.0
     for i in order:
         offsets.append(pile + heights[i] / 2)
@@ -128,7 +131,7 @@ def spread(wanted: Sequence[float], heights: Sequence[float], low: float, high: 
 
 
 def draw(axes: Axes, fitted: Fitted) -> None:
-    """Places labels right of axes whose limits are set."""
+    """Draws labels to the right of axes, whose limits must be set before."""
     across, up = inches(axes)
     corner = axes.transAxes.inverted()
     if fitted.header:
@@ -177,12 +180,12 @@ def draw(axes: Axes, fitted: Fitted) -> None:
 
 
 def annotate(axes: Axes, x: float, y: float, text: str, points: np.ndarray, *, colour: str = INK) -> None:
-    """Writes beside a point of axes where the fewest of other points are.
+    """Writes beside a point, where the text covers the fewest other points.
 
     Args:
         axes: with limits set.
-        x: the point's place, in the units of the axes.
-        y: the same.
+        x: horizontal position of the point, in the units of the axes.
+        y: vertical position of the point.
         text: of one or more lines.
         points: (N, 2), what should stay visible, in the units of the axes.
         colour: of the text.
@@ -216,7 +219,7 @@ def annotate(axes: Axes, x: float, y: float, text: str, points: np.ndarray, *, c
 
 
 def along_line(axes: Axes, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """(N, 2): points close together along a line, so that text may keep clear of it."""
+    """Returns (N, 2) densely spaced points along a line, so that text can be kept away from it."""
     known = np.isfinite(x) & np.isfinite(y)
     bottom, top = axes.get_ylim()
     x, y = x[known], np.clip(y[known], bottom, top)

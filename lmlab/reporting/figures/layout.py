@@ -1,4 +1,4 @@
-"""A figure's page: a title, rows of axes, notes, each as high as its text needs, so that none overlaps."""
+"""The layout of a figure: title, rows of axes and notes, each as high as its text needs, so that nothing overlaps."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from lmlab.reporting.figures.data import Figure
 from lmlab.reporting.figures.style import BODY, DPI, GRID, INK, MUTED, PAPER, SMALL, TITLE, WIDTH, Stroke
 from lmlab.reporting.figures.text import height, one_line, shortened, size, widest, width, wrapped
 
-_EDGE = 0.1  # inches of paper on each side
+_EDGE = 0.1  # inches of margin on each side
 _GAP = 0.1  # between title, rows and notes
 _TICK_PAD = 0.08  # between an axis and its numbers
-# Room above axes for the name of the vertical axis, which lies flat.
+# Room above axes for the name of the vertical axis, which is written horizontally.
 NAME_ABOVE = 0.33
 
 
 @dataclass(frozen=True)
 class Row:
-    """Axes side by side, in inches.
+    """A row of axes; all sizes are in inches.
 
     Args:
         plot: height of the axes.
-        above: for names.
-        below: for the numbers and the name of the horizontal axis.
+        above: room for names above them.
+        below: room for tick labels and the name of the horizontal axis.
     """
 
     plot: float
@@ -39,18 +39,18 @@ class Row:
 
 
 def below(lines: int = 1, *, named: bool = True) -> float:
-    """Room below axes whose tick labels have so many lines."""
+    """Returns the room below axes whose tick labels have this many lines."""
     return _TICK_PAD + height(lines) + (0.06 + height(1) if named else 0.0) + 0.04
 
 
 class Layout:
-    """Lays a figure out from the top down.
+    """Lays out a figure from top to bottom.
 
     Args:
-        title: what is shown.
+        title: of the figure.
         rows: of axes.
-        notes: sentences under them.
-        key: strokes with their names, in a line above the axes, where lines have no label of their own.
+        notes: sentences below them.
+        key: strokes with their names, in a line above the axes, for lines without a label of their own.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Layout:
     def write(
         self, x: float, y: float, text: str, *, points: float = BODY, bold: bool = False, colour: str = INK
     ) -> None:
-        """Text by its upper left corner, in inches from the page's."""
+        """Writes text; `x` and `y` are its upper left corner in inches from that of the figure."""
         self.drawing.text(
             x / WIDTH,
             1 - y / self.height,
@@ -99,7 +99,7 @@ class Layout:
         self.write(x + _CHIP + 0.07, y, name, colour=stroke.text_colour)
 
     def finish(self, alt: str) -> Figure:
-        """The finished figure.
+        """Returns the finished figure.
 
         Args:
             alt: its description.
@@ -107,7 +107,7 @@ class Layout:
         return Figure(self.drawing, one_line(alt))
 
     def axes(self, row: int, *, left: float, right: float) -> Axes:
-        """Axes of a row, in inches from both edges of the page."""
+        """Adds axes to a row; `left` and `right` are their distances from the figure's edges in inches."""
         start = self._top + sum(r.above + r.plot + r.below + _GAP for r in self._rows[:row]) + self._rows[row].above
         plot = self._rows[row].plot
         return self.drawing.add_axes(
@@ -119,12 +119,12 @@ _CHIP = 0.36
 
 
 def empty_figure(title: str, why: str) -> Figure:
-    """A page that says why there is nothing to show."""
+    """Returns a figure that only says why there is nothing to show."""
     return Layout(title, [], [why]).finish(f"{title}. {why}")
 
 
 def _flowed(key: Sequence[tuple[Stroke, str]], room: float) -> list[tuple[Stroke, str, float, int]]:
-    """Each entry of a key with its place: inches from the left, and row."""
+    """Returns each entry of a key with its position: inches from the left, and line."""
     x, row, found = _EDGE, 0, []
     for stroke, name in key:
         name = shortened(name, room - _CHIP - 0.1)
@@ -137,13 +137,13 @@ def _flowed(key: Sequence[tuple[Stroke, str]], room: float) -> list[tuple[Stroke
 
 
 def inches(axes: Axes) -> tuple[float, float]:
-    """Width and height of axes."""
+    """Returns width and height of axes in inches."""
     box = axes.get_window_extent()
     return float(box.width) / DPI, float(box.height) / DPI
 
 
 def left_margin(texts: Sequence[str], points: float = BODY) -> float:
-    """Room left of axes for such tick labels."""
+    """Returns the room that tick labels need to the left of axes."""
     return max(0.35, _EDGE + widest(texts, points) + _TICK_PAD + 0.02)
 
 
@@ -157,15 +157,15 @@ def name_axes(
     tick_lines: int = 1,
     y_lines: int = 1,
 ) -> None:
-    """Names both axes; the vertical one's lies flat above it, where it is read without turning the head.
+    """Names both axes; the name of the vertical axis is written horizontally above it.
 
     Args:
         axes: with ticks set.
         x: name of the horizontal axis with its unit.
-        y: of the vertical axis.
-        left: the margin left of the axes in inches, so that the name begins at the page's edge.
-        right: the part of the page's width, from its right edge, that other text above the axes takes.
-        tick_lines: of the horizontal axis' labels.
+        y: name of the vertical axis with its unit.
+        left: margin to the left of the axes in inches, so that the name begins at the figure's edge.
+        right: width in inches, from the figure's right edge, that other text above the axes takes.
+        tick_lines: lines of the horizontal axis' tick labels.
         y_lines: most lines of the vertical axis' name.
     """
     across, up = inches(axes)
@@ -188,7 +188,7 @@ def _least_margin(axes: Axes) -> float:
 def set_ticks(
     axes: Axes, which: str, places: Sequence[float], texts: Sequence[str], *, points: float = BODY, grid: bool = False
 ) -> None:
-    """Fixed ticks with these labels; on the horizontal axis labels that would touch are left out."""
+    """Sets fixed ticks with labels; labels of the horizontal axis that would touch are left out."""
     axis = axes.xaxis if which == "x" else axes.yaxis
     if which == "x" and places:
         kept = _apart(axes, places, texts, points)
@@ -201,7 +201,7 @@ def set_ticks(
 
 
 def _apart(axes: Axes, places: Sequence[float], texts: Sequence[str], points: float) -> list[int]:
-    """Indices of labels that can stand beside each other: from the right, so that the last one stays."""
+    """Returns the indices of labels that do not touch, chosen from the right so that the last one is among them."""
     inside = axes.get_ylim()[0]
     at = [float(axes.transData.transform((place, inside))[0]) / DPI for place in places]
     order = sorted(range(len(places)), key=lambda i: at[i])
@@ -214,7 +214,7 @@ def _apart(axes: Axes, places: Sequence[float], texts: Sequence[str], points: fl
 
 
 def numbered(axes: Axes, which: str, low: float, high: float, *, most: int = 6, grid: bool = True) -> list[str]:
-    """Round numbers along an axis, whose limits are set."""
+    """Sets round numbers as ticks of an axis, whose limits must be set before."""
     ticks = ticks_between(low, high, most)
     texts = tick_texts(ticks)
     set_ticks(axes, which, ticks, texts, grid=grid)

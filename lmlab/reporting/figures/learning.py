@@ -45,19 +45,19 @@ def learning_curves(
     unit: str = "nats a token",
     title: str = "Learning curves: loss on validation and training text",
 ) -> Figure:
-    """Loss along training, the best evaluation marked.
+    """Draws the loss along training and marks the best evaluation.
 
-    A reference that would leave less than 60% of the height to the curves (35% where the floor is drawn) is left out,
-    and a note under the figure tells its value.
+    A reference line is left out if the curves would keep less than 60% of the height (35% if the floor is drawn). A
+    note under the figure then gives its value.
 
     Args:
-        validation: evaluations.
-        training: the average over the time before each.
+        validation: loss at each evaluation.
+        training: average loss since the evaluation before.
         along: what `x` counts.
-        epochs: of each evaluation, where `x` counts something else.
+        epochs: of each evaluation, if `x` counts something else.
         references: baselines and the source's entropy.
         unit: of the loss.
-        title: what is shown.
+        title: of the figure.
     """
     curves = [(validation, VALIDATION_STROKE), *([(training, TRAINING_STROKE)] if training else [])]
     return _drawn(curves, along, epochs, references, _Quantity("loss", unit, number), title)
@@ -72,14 +72,14 @@ def error_rates(
     epochs: Sequence[float] | None = None,
     title: str = "Error rate: share of tokens that the model did not rank first",
 ) -> Figure:
-    """Share of wrong predictions along training in per cent, the best evaluation marked.
+    """Draws the percentage of wrong predictions along training and marks the best evaluation.
 
     Args:
         validation: shares, 0 to 1.
-        training: the same, while training.
+        training: shares during training.
         along: what `x` counts.
-        epochs: of each evaluation, where `x` counts something else.
-        title: what is shown.
+        epochs: of each evaluation, if `x` counts something else.
+        title: of the figure.
     """
     curves = [(_in_per_cent(validation), VALIDATION_STROKE)]
     curves += [(_in_per_cent(training), TRAINING_STROKE)] if training else []

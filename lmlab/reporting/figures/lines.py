@@ -1,4 +1,4 @@
-"""Lines along training: gaps, bands, marks at the edge for what lies beyond it."""
+"""Curves along training, with marks at the edge for values outside the range."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from lmlab.reporting.figures.axes import View, finite, number, sensible_view
 from lmlab.reporting.figures.data import Curve
 from lmlab.reporting.figures.style import PAPER, Stroke
 
-# Of the horizontal axis, so that the last mark is whole.
+# Share of the horizontal axis that is added so that the last mark is not cut off.
 _ROOM = 0.015
-# Curves of fewer values show each of them.
+# Curves with at most this many values have a marker on each.
 FEW = 25
 
 
 def span(curves: Sequence[Curve], scale: float = 1.0) -> tuple[float, float]:
-    """Limits of the horizontal axis: from 0, or from the first value where training went on for long before it."""
+    """Returns the limits of the horizontal axis: from 0, or from the first value if that is far from 0."""
     known = finite(x / scale for curve in curves for x in curve.x)
     if not known:
         return 0.0, 1.0
@@ -30,7 +30,7 @@ def span(curves: Sequence[Curve], scale: float = 1.0) -> tuple[float, float]:
 
 
 def view_of(curves: Sequence[Curve]) -> View:
-    """What losses along training are seen in: healthy ones do not rise far above where they began."""
+    """Returns the range for losses along training; healthy losses do not rise far above where they began."""
     known = finite(y for curve in curves for y in curve.y)
     firsts = [values[0] for curve in curves if (values := finite(curve.y))]
     if not known:
@@ -40,19 +40,19 @@ def view_of(curves: Sequence[Curve]) -> View:
 
 
 def last_value(curve: Curve, scale: float = 1.0) -> tuple[float, float] | None:
-    """Where a curve ends; None without any value."""
+    """Returns where a curve ends; None if it has no finite value."""
     last = curve.last
     return None if last is None else (curve.x[last] / scale, curve.y[last])
 
 
 def draw_line(axes: Axes, curve: Curve, stroke: Stroke, *, scale: float = 1.0, width: float = 2.0) -> None:
-    """A curve with its interval as a band; values that are not finite leave gaps.
+    """Draws a curve with its interval as a band; values that are not finite leave gaps.
 
     Args:
         axes: to draw on.
         curve: the data.
-        stroke: its look.
-        scale: what a unit of the axis is in units of the data.
+        stroke: its style.
+        scale: the unit of the axis in units of the data.
         width: of the line in points.
     """
     x = np.asarray(curve.x, dtype=float) / scale
@@ -74,7 +74,7 @@ def draw_line(axes: Axes, curve: Curve, stroke: Stroke, *, scale: float = 1.0, w
 
 
 def mark_best(axes: Axes, x: float, y: float, stroke: Stroke, *, size: float = 10.0) -> None:
-    """A ring around the best value."""
+    """Draws a ring around the best value."""
     axes.plot(
         [x],
         [y],
@@ -91,7 +91,7 @@ def mark_best(axes: Axes, x: float, y: float, stroke: Stroke, *, size: float = 1
 
 
 def mark_beyond(axes: Axes, curve: Curve, view: View, stroke: Stroke, *, scale: float = 1.0) -> bool:
-    """Triangles at the upper edge where a curve leaves the view or has no finite value; whether there are any."""
+    """Draws triangles at the upper edge where a curve leaves the range or is not finite; returns whether it did."""
     beyond = [not math.isfinite(y) or y > view.high for y in curve.y]
     starts = [i for i, out in enumerate(beyond) if out and (i == 0 or not beyond[i - 1])]
     places = [curve.x[i] / scale for i in starts if math.isfinite(curve.x[i])]
@@ -112,7 +112,7 @@ def mark_beyond(axes: Axes, curve: Curve, view: View, stroke: Stroke, *, scale: 
 
 
 def beyond_note(curves: Sequence[tuple[str, Curve]], view: View) -> list[str]:
-    """A sentence on what lies above the view; none where nothing does."""
+    """Returns a sentence on the values above the range; empty if there are none."""
     told = []
     for name, curve in curves:
         above = [y for y in curve.y if math.isfinite(y) and y > view.high]

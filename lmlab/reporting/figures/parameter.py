@@ -1,4 +1,4 @@
-"""What values of one parameter reached, on the parameter's own scale."""
+"""The results for each value of one parameter, on the parameter's own scale."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ class _Scaled(NamedTuple):
     results: list[Result]
     places: list[float]
     scale: Scale
-    steps: bool  # numbers at equal steps, as 0 has no place among factors
+    steps: bool  # numbers that are evenly spaced, because 0 has no place on a logarithmic scale
 
     def limits(self) -> tuple[float, float]:
-        """Of the axis, with some room."""
+        """Returns the limits of the axis, with some room."""
         low, high = min(self.places), max(self.places)
         if self.scale == "log":
             room = (high / low) ** 0.06
@@ -67,17 +67,18 @@ def parameter_plot(
     references: Sequence[Reference] = (),
     title: str | None = None,
 ) -> Figure:
-    """What each value of a parameter reached: mean, interval and each seed; the best's interval goes across.
+    """Draws the result of each value of a parameter: mean, interval and each seed.
 
-    Numbers stand on their own scale, a logarithmic one where they are factors of each other, words beside each other.
-    References that would squash the values are left out and told.
+    Numbers lie on a linear scale, or on a logarithmic one if they look like a geometric sequence; words are evenly
+    spaced. The interval of the best is drawn across the figure. References that would squash the values are left out
+    and named in a note.
 
     Args:
-        results: one a value of the parameter.
-        parameter: what differs.
-        what: the values are, with their unit; lower is better.
+        results: one for each value of the parameter.
+        parameter: that differs.
+        what: what the values are, with their unit; lower is better.
         references: baselines and the source's entropy.
-        title: what is shown.
+        title: of the figure.
     """
     title = title or f"{what.partition(',')[0].capitalize()} by {brief(parameter)}"
     best = best_result(results)

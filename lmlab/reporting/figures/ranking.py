@@ -1,4 +1,4 @@
-"""Settings that differ in several parameters, ranked."""
+"""Ranked conditions that differ in several parameters."""
 
 from __future__ import annotations
 
@@ -27,13 +27,15 @@ def ranked_settings(
     title: str | None = None,
     most: int = MOST_SETTINGS,
 ) -> Figure:
-    """Settings from the best down, a line each: mean, interval and each seed; the best's interval goes down the page.
+    """Draws a line for each condition, the best on top: mean, interval and each seed.
+
+    The interval of the best is drawn down the figure.
 
     Args:
-        results: one a setting, in any order.
-        what: the values are, with their unit; lower is better.
-        title: what is shown.
-        most: settings shown.
+        results: one for each condition, in any order.
+        what: what the values are, with their unit; lower is better.
+        title: of the figure.
+        most: number of conditions that are drawn.
     """
     known = sorted((result for result in results if result.finite), key=lambda result: result.value or 0.0)
     shown = known[:most]

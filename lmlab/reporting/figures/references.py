@@ -1,4 +1,4 @@
-"""Known values to compare with, as horizontal lines that may not squash what they stand beside."""
+"""Horizontal lines for known values, left out where they would squash the data."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from lmlab.reporting.figures.style import INK, MUTED
 from lmlab.reporting.figures.text import brief
 
 FLOOR = "source's entropy (no honest model goes below)"
-# The data keep at least this share of the height beside baselines, and beside the floor, which matters more.
+# Least share of the height that the data keep beside baselines, and beside the floor, which is more important.
 _LEAST_SHARE, _LEAST_SHARE_ABOVE_FLOOR = 0.6, 0.35
 
 
 def fitting(references: Sequence[Reference], view: View) -> tuple[list[Reference], list[Reference]]:
-    """References to draw, the floor and the nearest first, and those that would squash the data."""
+    """Returns the references to draw, the floor first and then by distance, and those that would squash the data."""
     shown: list[Reference] = []
     left_out: list[Reference] = []
     own = view.high - view.low
@@ -36,7 +36,7 @@ def fitting(references: Sequence[Reference], view: View) -> tuple[list[Reference
 
 
 def around(view: View, references: Sequence[Reference]) -> View:
-    """The view with the references in it."""
+    """Returns the range extended to include the references."""
     room = 0.06 * (view.high - view.low)
     low = min([view.low, *(reference.value - room for reference in references)])
     high = max([view.high, *(reference.value + room for reference in references)])
@@ -44,22 +44,22 @@ def around(view: View, references: Sequence[Reference]) -> View:
 
 
 def left_out_note(left_out: Sequence[Reference]) -> list[str]:
-    """A sentence on references that are not drawn; none without any."""
+    """Returns a sentence on the references that are not drawn; empty if all are."""
     return [f"Not drawn, as the lines would squash the picture: {', '.join(map(in_words, left_out))}."] * bool(left_out)
 
 
 def in_words(reference: Reference) -> str:
-    """Name and value."""
+    """Returns name and value of a reference."""
     return f"{brief(reference.label)} {number(reference.value)}"
 
 
 def label(reference: Reference) -> EndLabel:
-    """The name at its line's end."""
+    """Returns the label at the end of a reference's line."""
     colour = INK if reference.floor else MUTED
     return EndLabel(reference.label, None, reference.value, None, number(reference.value), colour=colour)
 
 
 def draw_references(axes: Axes, references: Sequence[Reference]) -> None:
-    """Their lines; the names come with the other labels."""
+    """Draws the lines of references without their labels."""
     for reference in references:
         axes.axhline(reference.value, color=INK if reference.floor else MUTED, linewidth=1.2, dashes=(4, 3), zorder=1.5)

@@ -1,4 +1,4 @@
-"""Figures as files: the same figure always as the same bytes."""
+"""Saves figures as files; the same figure always gives the same bytes."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from lmlab.reporting.figures.style import DPI, styled
 
 
 def png(figure: Figure) -> bytes:
-    """As PNG, 1,080 pixels wide, with the description inside."""
+    """Returns the figure as PNG, 1,080 pixels wide, with its description as metadata."""
     return _drawn(figure, "png", {"Software": None, "Description": figure.alt})
 
 
 def svg(figure: Figure) -> bytes:
-    """As SVG, with letters as outlines: it looks the same where the font is missing."""
+    """Returns the figure as SVG with letters as outlines, so that it does not depend on installed fonts."""
     return _drawn(figure, "svg", {"Date": None, "Creator": None, "Description": figure.alt})
 
 
@@ -30,12 +30,12 @@ def _drawn(figure: Figure, kind: str, metadata: dict[str, str | None]) -> bytes:
 
 
 def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
-    """Writes `<name>.png` and `<name>.svg`, each whole or not at all.
+    """Writes `<name>.png` and `<name>.svg` atomically.
 
     Args:
         figure: to be saved.
-        folder: made where it is missing.
-        name: without an ending.
+        folder: created if missing.
+        name: of the files, without the extension.
 
     Returns:
         Both paths.

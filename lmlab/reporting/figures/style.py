@@ -1,4 +1,4 @@
-"""Colours, strokes and sizes that all figures share."""
+"""Colours, line styles and sizes of all figures."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Any, Literal, cast
 import matplotlib
 from matplotlib.colors import to_hex, to_rgb
 
-# Inches. A report's column is about 720 pixels wide and a telephone 380: letters keep 8 pixels there.
+# Inches. A report's column is about 720 pixels wide and a phone 380, where letters are still 8 pixels high.
 WIDTH = 7.2
 DPI = 150
 TITLE, BODY, SMALL = 13.0, 11.0, 10.0  # points
-FONT = "DejaVu Sans"  # travels with matplotlib, so every machine draws the same
+FONT = "DejaVu Sans"  # part of matplotlib, so that all machines draw the same
 
 INK, MUTED, GRID, FAINT, PAPER = "#1f2328", "#57606a", "#e4e7eb", "#b4bac2", "#ffffff"
-# Readable text on paper, as WCAG 2 asks.
+# Least contrast of readable text according to WCAG 2.
 CONTRAST = 4.5
 
-# Source: Okabe & Ito 2008, Color Universal Design; without yellow, which white paper swallows. The first five are
-# furthest apart for protanopes and deuteranopes.
+# Source: Okabe & Ito 2008, Color Universal Design; without yellow, which is invisible on white. The first five are
+# easiest to distinguish for protanopes and deuteranopes.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#000000", "#56B4E9", "#E69F00", "#CC79A7")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
 Dash = Literal["-"] | tuple[float, tuple[float, ...]]
@@ -69,7 +69,7 @@ _RC: dict[str, Any] = {
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Matplotlib's settings for these figures, whatever the user's own are; they come back afterwards."""
+    """Applies matplotlib's settings for these figures and restores the user's own afterwards."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         cast(Any, matplotlib.rcParams).update(_RC)
@@ -78,7 +78,7 @@ def styled() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Stroke:
-    """How a line looks, told apart without colour too."""
+    """The style of a line, which can be recognised without colour too."""
 
     colour: str
     dash: Dash = "-"
@@ -86,7 +86,7 @@ class Stroke:
 
     @property
     def text_colour(self) -> str:
-        """The colour, dark enough to be read."""
+        """The line's colour, darkened so that text in it is readable."""
         return readable(self.colour)
 
 
@@ -95,11 +95,11 @@ TRAINING_STROKE = Stroke(COLOURS[1], DASHES[1], "s")
 
 
 def strokes(count: int, *, ordered: bool) -> list[Stroke]:
-    """Strokes for lines side by side.
+    """Returns strokes for several lines.
 
     Args:
-        count: how many.
-        ordered: colours that run from dark to light, for values with an order.
+        count: number of lines.
+        ordered: use colours from dark to light, for values with an order.
     """
     markers = [MARKERS[i % len(MARKERS)] for i in range(count)]
     if ordered:
@@ -114,7 +114,7 @@ def strokes(count: int, *, ordered: bool) -> list[Stroke]:
 
 
 def luminance(colour: str) -> float:
-    """Relative luminance, 0 to 1.
+    """Returns the relative luminance of a colour, 0 to 1.
 
     Source: WCAG 2.2, relative luminance.
     """
@@ -123,7 +123,7 @@ def luminance(colour: str) -> float:
 
 
 def contrast(one: str, other: str) -> float:
-    """1 for equal colours to 21 for black on white.
+    """Returns the contrast of two colours, from 1 for equal ones to 21 for black on white.
 
     Source: WCAG 2.2, contrast ratio.
     """
@@ -132,7 +132,7 @@ def contrast(one: str, other: str) -> float:
 
 
 def readable(colour: str, paper: str = PAPER) -> str:
-    """The colour, darkened until text in it can be read on the paper."""
+    """Darkens a colour until text in it is readable on the paper."""
     while contrast(colour, paper) < CONTRAST:
         red, green, blue = to_rgb(colour)
         colour = to_hex((0.9 * red, 0.9 * green, 0.9 * blue))
@@ -140,5 +140,5 @@ def readable(colour: str, paper: str = PAPER) -> str:
 
 
 def ink_on(colour: str) -> str:
-    """White or dark text, whichever is read more easily on a colour."""
+    """Returns white or dark, whichever is more readable on a colour."""
     return max((PAPER, "#111111"), key=lambda ink: contrast(ink, colour))

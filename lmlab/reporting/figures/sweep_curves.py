@@ -1,4 +1,4 @@
-"""Validation curves of several settings over one another."""
+"""Validation curves of several conditions in one figure."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from lmlab.reporting.figures.style import FAINT, strokes, styled
 from lmlab.reporting.figures.text import brief, clean
 
 _PLOT = 3.6  # inches
-# Grey lines in the background keep so many values together, and at least so many each.
+# Most values of all grey background lines together, and the least number that each line keeps.
 _BACKGROUND_VALUES, _LEAST_VALUES = 20_000, 25
 _MOST_TOLD = 8  # settings in the description
-_SHORT = 14  # characters of a parameter's name that find room above the labels
+_SHORT = 14  # most characters of a parameter's name that fit above the labels
 
 
 @styled()
@@ -41,18 +41,18 @@ def sweep_curves(
     seeds: int = 1,
     title: str | None = None,
 ) -> Figure:
-    """Validation loss of each setting along training.
+    """Draws the validation loss of each condition along training.
 
-    Values of a numeric parameter run from dark to light in their order. Of more than 12 settings the best three, the
-    middle one and the worst are drawn in colour. The view ends where most curves do: what lies above is told.
+    Values of a numeric parameter are coloured from dark to light in their order. Of more than 12 conditions only the
+    best three, the middle one and the worst are in colour. The range covers most curves; a note names values above it.
 
     Args:
-        curves: one a setting, called by the parameter's value; a mean over seeds where there are several.
-        parameter: what differs.
+        curves: one for each condition, labelled with the parameter's value; means if there are several seeds.
+        parameter: that differs.
         along: what `x` counts.
         unit: of the loss.
-        seeds: most runs behind a curve; bands are explained where there are several.
-        title: what is shown.
+        seeds: most runs of a curve; if several, a note explains the bands.
+        title: of the figure.
     """
     title = title or f"Validation loss along training, by {brief(parameter)}"
     known = [curve for curve in curves if curve.best is not None]
@@ -99,7 +99,7 @@ def _best_value(curve: Curve) -> float:
 
 
 def _in_order(curves: Sequence[Curve]) -> tuple[list[Curve], bool]:
-    """By value where all are numbers, as they come where not; and which of both."""
+    """Returns the curves, sorted by their labels if all of them are numbers, and whether they are sorted."""
     values = as_numbers([curve.label for curve in curves])
     if values is None:
         return list(curves), False
@@ -107,7 +107,7 @@ def _in_order(curves: Sequence[Curve]) -> tuple[list[Curve], bool]:
 
 
 def _chosen(curves: Sequence[Curve]) -> list[int]:
-    """Indices of the curves in colour."""
+    """Returns the indices of the curves in colour."""
     if len(curves) <= MOST_LABELS:
         return list(range(len(curves)))
     by_value = sorted(range(len(curves)), key=lambda i: _best_value(curves[i]))

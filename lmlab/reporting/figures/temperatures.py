@@ -1,4 +1,4 @@
-"""How samples change with the temperature they are drawn at."""
+"""Properties of samples by sampling temperature."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ _BETWEEN = 0.25  # inches between panels side by side
 
 @dataclass(frozen=True)
 class Quality:
-    """A figure of samples by temperature.
+    """A property of samples by temperature.
 
     Args:
-        name: what it is, with its unit: `distinct pairs of tokens, per cent`.
-        curves: a run each; `x` are temperatures.
-        share: the values are shares and shown in per cent.
+        name: of the property, with its unit: `distinct pairs of tokens, per cent`.
+        curves: one for each run; `x` are temperatures.
+        share: whether the values are shares, which are shown in per cent.
     """
 
     name: str
@@ -47,11 +47,11 @@ class Quality:
 
 @styled()
 def temperature_panels(qualities: Sequence[Quality], *, title: str = "Samples by temperature") -> Figure:
-    """A small panel for each figure of samples, two side by side.
+    """Draws a small panel for each property of samples, two side by side.
 
     Args:
-        qualities: in the order to be read; the curves of a run have the same label in each.
-        title: what is shown.
+        qualities: in reading order; the curves of a run have the same label in each.
+        title: of the figure.
     """
     known = [quality for quality in qualities if any(curve.last is not None for curve in quality.curves)]
     if not known:
@@ -84,7 +84,7 @@ def temperature_panels(qualities: Sequence[Quality], *, title: str = "Samples by
 
 
 def _row(names: Sequence[str], row: int) -> Row:
-    """As high as its panels' names need; the lowest panel of each column names the axis."""
+    """Returns a row as high as the names of its panels need; the lowest panel of each column names the axis."""
     lines = max(name.count("\n") + 1 for name in names[2 * row : 2 * row + 2])
     above = NAME_ABOVE + height(lines) - height(1)
     return Row(_PLOT, above, below(named=2 * row + 3 >= len(names)))
@@ -102,7 +102,7 @@ def _values(quality: Quality, curve: Curve) -> list[float]:
 
 
 def _limits(quality: Quality, runs: Sequence[str]) -> tuple[float, float]:
-    """Shares that reach far are seen against 0 and 100, others within a part of that."""
+    """Returns the limits of the vertical axis; shares that reach far are shown on a range up to 100."""
     known = finite(y for curve in quality.curves if curve.label in runs for y in _values(quality, curve))
     low, high = min(known, default=0.0), max(known, default=1.0)
     if quality.share and high > _HALF:

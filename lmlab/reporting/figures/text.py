@@ -1,4 +1,4 @@
-"""How large text is, and text made to fit."""
+"""Measures text, and wraps or shortens it to fit."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from lmlab.reporting.figures.style import BODY, DPI, FONT
 
 ELLIPSIS = "…"
 _UNKNOWN = "\N{REPLACEMENT CHARACTER}"
-# No line is wide enough for more, so measuring them would be in vain.
+# No line is wide enough for more, so that the rest need not be measured.
 _MOST_CHARACTERS = 200
 _BRIEF = 60
-# Lines may end here: names of settings have few spaces. Numbers like 1e-05 and 0.5 stay whole.
+# Where lines may end: names of settings have few spaces. Numbers like 1e-05 and 0.5 are not broken.
 _SPACE = re.compile(r"(?<=\s)(?=\S)")
 _BREAK = re.compile(r"(?<=\s)(?=\S)|(?<=[^\s\d][_/=:;,|])(?=\w)|(?<=\w[_/=:;,|.\-])(?=[^\W\d])")
 
@@ -29,17 +29,17 @@ def _drawable() -> frozenset[int]:
 
 
 def one_line(text: str) -> str:
-    """The text without line ends and with a mark for each character that does not print."""
+    """Returns the text without line ends, with unprintable characters replaced."""
     return "".join(c if c.isprintable() else _UNKNOWN for c in " ".join(text.split()))
 
 
 def clean(text: str) -> str:
-    """One line of characters that can be drawn; others become a mark."""
+    """Returns the text on one line, with characters that the font does not have replaced."""
     return "".join(c if ord(c) in _drawable() else _UNKNOWN for c in one_line(text))
 
 
 def brief(text: str) -> str:
-    """One line of at most 60 characters, for sentences."""
+    """Returns one line of at most 60 characters, for sentences."""
     text = one_line(text)
     return text if len(text) <= _BRIEF else _cut(text, _BRIEF)
 
@@ -54,7 +54,7 @@ def _scratch() -> tuple[Text, RendererAgg]:
 
 @lru_cache(maxsize=8192)
 def size(text: str, points: float = BODY, *, bold: bool = False) -> tuple[float, float]:
-    """Width and height in inches of text as it will be drawn, all its lines."""
+    """Returns width and height in inches of text with all its lines, as it will be drawn."""
     scratch, renderer = _scratch()
     scratch.set(text=text, fontsize=points, fontweight="bold" if bold else "normal")
     box = scratch.get_window_extent(renderer)
@@ -62,27 +62,30 @@ def size(text: str, points: float = BODY, *, bold: bool = False) -> tuple[float,
 
 
 def width(text: str, points: float = BODY, *, bold: bool = False) -> float:
-    """Width in inches."""
+    """Returns the width in inches."""
     return size(text, points, bold=bold)[0]
 
 
 def words(text: str) -> list[str]:
-    """Where lines may end, the text is cut."""
+    """Splits the text where lines may end."""
     return [word.strip() for word in _BREAK.split(clean(text))]
 
 
 def widest(texts: Sequence[str], points: float = BODY, *, bold: bool = False) -> float:
-    """Width in inches of the widest; 0 of none."""
+    """Returns the largest width in inches; 0 without any text."""
     return max((width(text, points, bold=bold) for text in texts if text), default=0.0)
 
 
 def height(lines: int, points: float = BODY) -> float:
-    """Height in inches of so many lines."""
+    """Returns the height in inches of this many lines."""
     return size("\n".join(["Ág"] * lines), points)[1] if lines else 0.0
 
 
 def shortened(text: str, room: float, points: float = BODY, *, bold: bool = False) -> str:
-    """One line: the text, or its beginning and end where it is wider than so many inches; the end tells many apart."""
+    """Returns the text on one line, without its middle if it is wider than the room in inches.
+
+    The end is kept because many names differ only there.
+    """
     text = clean(text)
     if width(text, points, bold=bold) <= room:
         return text
@@ -104,14 +107,14 @@ def _cut(text: str, kept: int) -> str:
 def wrapped(
     text: str, room: float, points: float = BODY, *, lines: int = 99, bold: bool = False, tail: str = ""
 ) -> str:
-    """The text in lines of at most so many inches, broken at spaces where that is enough.
+    """Wraps the text into lines of at most this many inches, at spaces if possible.
 
     Args:
-        text: of one line; may hold anything. Where it is too long, its last line is shortened.
+        text: may contain anything. If it is too long, its last line is shortened.
         room: inches.
         points: size of the letters.
-        lines: at most so many.
-        bold: wider letters.
+        lines: most lines.
+        bold: whether the letters are bold.
         tail: follows the text and is never shortened.
     """
     text = clean(text)
@@ -131,7 +134,7 @@ def wrapped(
 
 
 def _filled(pieces: Sequence[str], room: float, points: float, bold: bool) -> list[str]:
-    """Lines as full as they can be."""
+    """Joins pieces into lines that are as full as possible."""
     found = [pieces[0]]
     for piece in pieces[1:]:
         if width((found[-1] + piece).rstrip(), points, bold=bold) <= room:
@@ -142,7 +145,7 @@ def _filled(pieces: Sequence[str], room: float, points: float, bold: bool) -> li
 
 
 def _hard(piece: str, room: float, points: float, bold: bool) -> list[str]:
-    """A piece wider than a line is cut anywhere."""
+    """Cuts a piece that is wider than a line at any character."""
     parts = []
     while len(piece) > 1 and width(piece.rstrip(), points, bold=bold) > room:
         low, high = 1, len(piece) - 1
