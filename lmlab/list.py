@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lmlab.config.command import run_command
 from lmlab.config.compose import train_settings
-from lmlab.config.documentation import help_lines
+from lmlab.config.documentation import help_lines, markdown
 from lmlab.config.folders import configuration_folder, group_options
 from lmlab.data.cache import cache_folder
 from lmlab.data.catalogue import GLOVE, TEXTS
@@ -28,7 +28,8 @@ GROUPS = (
 )  # fmt: skip
 USAGE = """usage: python -m lmlab.list                 everything that can be chosen
        python -m lmlab.list data model      these only
-       python -m lmlab.list data=ptb        one option: its files and settings"""
+       python -m lmlab.list data=ptb        one option: its files and settings
+       python -m lmlab.list settings        every setting of every command, as a Markdown page"""
 
 
 def describe_option(group: str, option: str) -> str:
@@ -96,6 +97,9 @@ def _settings(group: str, option: str) -> list[str]:
 def _run(arguments: list[str]) -> None:
     if any(argument in ("-h", "--help") for argument in arguments):
         print(USAGE)
+        return
+    if arguments == ["settings"]:
+        print("\n".join(markdown()))
         return
     blocks: list[list[str]] = []
     for argument in arguments or list(GROUPS):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +12,8 @@ from conftest import compose_config, made_up_text
 
 import lmlab
 from lmlab import reference
+from lmlab.config.settings import TrainSettings
+from lmlab.config.typed import plain
 from lmlab.data.cache import text_sha256
 from lmlab.data.datamodule import fingerprint
 from lmlab.data.sentences import evaluation_loader
@@ -177,7 +178,7 @@ PARTS = {
 }
 
 
-def untrained(config: dict[str, Any], folder: Path) -> TrainedModel:
+def untrained(config: TrainSettings, folder: Path) -> TrainedModel:
     """A model of random weights, larger than those a run begins with: its probabilities are far from uniform."""
     tokenizer = build_data(config).tokenizer
     torch.manual_seed(1)
@@ -185,7 +186,7 @@ def untrained(config: dict[str, Any], folder: Path) -> TrainedModel:
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(2.0)
-    return TrainedModel(model=model.eval(), tokenizer=tokenizer, config=config, folder=folder)
+    return TrainedModel(model=model.eval(), tokenizer=tokenizer, settings=config, folder=folder)
 
 
 @pytest.mark.parametrize("name", PARTS)
@@ -197,9 +198,9 @@ def test_the_evaluator_gives_the_same(name: str, text_file: Path, tmp_path: Path
     assert_equal_figures(lm, texts, config)
 
 
-def assert_equal_figures(lm: TrainedModel, texts: list[str], config: dict[str, Any]) -> None:
+def assert_equal_figures(lm: TrainedModel, texts: list[str], config: TrainSettings) -> None:
     expected = lm.evaluate(texts, num_streams=config.evaluation.num_streams)
-    split = make_split(texts, lm.tokenizer, config)
+    split = make_split(texts, lm.tokenizer, plain(config))
     weights = lm.model.state_dict()
     measured = reference.measure(weights, split.rows)
     assert measured.num_tokens == expected["num_tokens"]
@@ -219,12 +220,12 @@ def assert_equal_figures(lm: TrainedModel, texts: list[str], config: dict[str, A
 
 def test_the_evaluator_gives_the_same_of_a_trained_run(trained_run: Path) -> None:
     lm = lmlab.load(trained_run, device="cpu")
-    assert_equal_figures(lm, [made_up_text(500, seed=7)], lm.config)
+    assert_equal_figures(lm, [made_up_text(500, seed=7)], lm.settings)
 
 
 def test_a_model_that_differs_in_one_weight_is_told_from_it(trained_run: Path) -> None:
     lm = lmlab.load(trained_run, device="cpu")
-    split = make_split([made_up_text(100, seed=7)], lm.tokenizer, lm.config)
+    split = make_split([made_up_text(100, seed=7)], lm.tokenizer, plain(lm.settings))
     before = reference.measure(lm.model.state_dict(), split.rows).row_nats.sum()
     for name, parameter in lm.model.named_parameters():
         with torch.no_grad():

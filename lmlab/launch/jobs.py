@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 
 from lmlab.config import folders, plugins
 from lmlab.config.arguments import quote_free_text
+from lmlab.config.documentation import train_help
 from lmlab.config.folders import configuration_folder, log_to
 from lmlab.config.presets import asks_for_a_sweep, check_own_folders
 from lmlab.errors import InterruptedRun, Refused
@@ -81,6 +82,9 @@ def run() -> None:
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come out whole, to be folded into one line
     arguments = sys.argv[1:]
+    if any(argument in ("-h", "--help") for argument in arguments):
+        print(train_help([argument for argument in arguments if "=" in argument and not argument.startswith("-")]))
+        return
     if asks_to_resume(arguments):
         sweep = sweep_to_go_on_with(arguments)
         if sweep is None:

@@ -84,15 +84,15 @@ def test_a_file_that_is_there_is_told_from_one_that_is_not(listed) -> None:
 
 
 def test_an_option_tells_its_settings(listed) -> None:
-    assert "  hidden_size: " in listed("model=gru")
+    assert "  model.hidden_size=256 " in listed("model=gru")
     assert "SHA-256" not in listed("model=gru")
-    assert "  sequence_length: 35" in listed("data=ptb")
+    assert "  data.sequence_length=35 " in listed("data=ptb")
     told = listed("embedding=glove")
     assert GLOVE.url in told
     assert str(cache_folder() / "vectors" / GLOVE.name) in told
     told = listed("model", "optimizer=sgd")
     assert told.startswith("model=")
-    assert "  momentum: " in told
+    assert "  optimizer.momentum=0 " in told
 
 
 @pytest.mark.parametrize(

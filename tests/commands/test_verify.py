@@ -18,6 +18,7 @@ import torch
 from conftest import compose_config, go_on, made_up_text
 
 from lmlab.checkpoints import read_checkpoint, save_checkpoint
+from lmlab.config.typed import plain
 from lmlab.training.run import train
 from lmlab.verification.check import Check
 from lmlab.verification.run import checks
@@ -316,7 +317,7 @@ def test_a_run_that_went_on_for_longer_from_a_moved_text_is_no_worse(run: Path, 
     moved.write_text(text.read_text(encoding="utf-8"), encoding="utf-8")
     go_on(run, **{"trainer.max_epochs": 3, "data.path": str(moved)})
     # best.ckpt as it would be had the third epoch brought nothing better: it says the limit and the path of before.
-    before = compose_config(text, "callbacks.checkpoints.keep_every=20", "logger=none")
+    before = plain(compose_config(text, "callbacks.checkpoints.keep_every=20", "logger=none"))
     resave(run, lambda saved: saved["lmlab"].update(config=before))
     text.unlink()
     assert by_verdict(run, "wrong") == []

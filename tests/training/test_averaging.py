@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import json
 import os
@@ -121,12 +122,12 @@ def test_an_interrupted_run_goes_on_with_the_same_average(
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     whole.mkdir()
     parts.mkdir()
-    expected = train(dict(config), whole)
+    expected = train(copy.deepcopy(config), whole)
     make_trainer = run_module._trainer
     spy = _StopAt()
     monkeypatch.setattr(run_module, "_trainer", lambda c, f, d, cb, *more: make_trainer(c, f, d, [spy, *cb], *more))
     with pytest.raises(InterruptedRun):
-        train(dict(config), parts)
+        train(copy.deepcopy(config), parts)
     monkeypatch.setattr(run_module, "_trainer", make_trainer)
     found = go_on(parts)
     assert found["val/nats_per_token"] == expected["val/nats_per_token"]

@@ -122,12 +122,13 @@ def test_batches_of_every_kind_have_as_many_targets_as_they_say(text_file: Path)
     from lmlab.training.assembly import build_data
 
     for overrides in BATCHINGS.values():
-        data = build_data(compose_config(text_file, *overrides, "data.batch_size=7"))
+        limits = ["trainer.accumulate_grad_batches=2", "trainer.max_epochs=2"]
+        config = compose_config(text_file, *overrides, *limits, "data.batch_size=7")
+        data = build_data(config)
         loader = data.train_loader
         for epoch in (0, 1):
             counted = [int((batch.targets >= 0).sum()) for batch in loader]
             assert counted == loader.num_targets(epoch).tolist()
-        config = {"trainer": {"accumulate_grad_batches": 2, "max_epochs": 2, "max_steps": -1, "max_tokens": -1}}
         by_epoch = sum(counted)
         steps = math.ceil(len(counted) / 2)
         assert steps_for_tokens(config, data, by_epoch) == steps

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import json
 import math
@@ -153,12 +154,12 @@ def test_an_interrupted_run_goes_on_exactly(
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     whole.mkdir()
     parts.mkdir()
-    train(dict(config), whole)
+    train(copy.deepcopy(config), whole)
     make_trainer = run_module._trainer
     spy = _SignalAt(step, number)
     monkeypatch.setattr(run_module, "_trainer", lambda c, f, d, cb, *more: make_trainer(c, f, d, [spy, *cb], *more))
     with pytest.raises(InterruptedRun) as stop:
-        train(dict(config), parts)
+        train(copy.deepcopy(config), parts)
     assert stop.value.signal_number == number
     assert json.loads((parts / "summary.json").read_text())["status"] == "interrupted"
     monkeypatch.setattr(run_module, "_trainer", make_trainer)
@@ -191,7 +192,7 @@ def test_a_finished_run_that_goes_on_is_not_finished(
     text_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = compose_config(text_file, "trainer.max_steps=3")
-    train(dict(config), tmp_path)
+    train(copy.deepcopy(config), tmp_path)
     spy, make_trainer = _StatusSeen(tmp_path), run_module._trainer
     monkeypatch.setattr(run_module, "_trainer", lambda c, f, d, cb, *more: make_trainer(c, f, d, [*cb, spy], *more))
     assert go_on(tmp_path, **{"trainer.max_steps": 5})["status"] == "finished"
@@ -205,7 +206,7 @@ def test_a_run_does_not_go_on_with_another_text(text_file: Path, tmp_path: Path)
     folder = tmp_path / "run"
     folder.mkdir()
     config = compose_config(text, "trainer.max_epochs=1")
-    train(dict(config), folder)
+    train(copy.deepcopy(config), folder)
     text.write_text("Changed. " + text_file.read_text())
     with pytest.raises(UserError, match="its train text has changed"):
         go_on(folder, **{"trainer.max_epochs": 2})
