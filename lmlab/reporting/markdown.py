@@ -137,8 +137,8 @@ def markdown_table(table: Table, *, heading: str = "", most: int = MOST_ROWS) ->
     lines = [_row(map(escaped, table.header)), _row(marks)]
     lines += [_row(map(escaped, row)) for row in table.rows[:most]]
     more = len(table.rows) - most
-    said = [f"… and {more} more, see results.csv."] if more > 0 else []
-    return [f"## {escaped(heading or table.title)}", "\n".join(lines), *said]
+    rest = [f"… and {more} more, see results.csv."] if more > 0 else []
+    return [f"## {escaped(heading or table.title)}", "\n".join(lines), *rest]
 
 
 def _row(cells: Iterable[str]) -> str:

@@ -23,7 +23,7 @@ def setting_labels(settings: Sequence[Values], short: dict[str, str]) -> list[st
     """
     names = [name for name in (settings[0] if settings else {}) if name != SEED]
     if len(names) > _MOST_IN_LABEL:
-        names = _telling(names, settings)
+        names = _distinguishing(names, settings)
     words = ([_word(name, values.get(name, ""), short) for name in names] for values in settings)
     return [", ".join(filter(None, parts)) for parts in words]
 
@@ -37,13 +37,13 @@ def _word(name: str, value: str, short: dict[str, str]) -> str:
     return value and f"{short.get(name, name)} {value}"
 
 
-def _telling(names: Sequence[str], settings: Sequence[Values]) -> list[str]:
+def _distinguishing(names: Sequence[str], settings: Sequence[Values]) -> list[str]:
     """Returns a few settings that distinguish as many runs as all settings together.
 
     Settings whose values need no name come first, then the others one by one, the most distinguishing first.
     """
 
-    def told(chosen: Sequence[str]) -> int:
+    def num_distinct(chosen: Sequence[str]) -> int:
         return len({tuple(values.get(name, "") for name in chosen) for values in settings})
 
     found = [name for name in names if name in _SPEAKING and name != RUN]
@@ -51,6 +51,6 @@ def _telling(names: Sequence[str], settings: Sequence[Values]) -> list[str]:
         [name for name in names if name != RUN],
         list(names),
     ):  # the folder's name only if nothing else distinguishes the runs
-        while told(found) < told(left):
-            found.append(max(left, key=lambda name: told([*found, name])))
+        while num_distinct(found) < num_distinct(left):
+            found.append(max(left, key=lambda name: num_distinct([*found, name])))
     return [name for name in names if name in found]

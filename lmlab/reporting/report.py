@@ -35,25 +35,31 @@ def write_report(records: Sequence[RunRecord], folder: Path, *, along: Along, wa
     """
     folder.mkdir(parents=True, exist_ok=True)
     comparison = compare(records)
-    said, warned = verdict(comparison), diagnostics(comparison)
+    conclusion, problems = verdict(comparison), diagnostics(comparison)
     title = report_title(comparison)
     figures = report_figures(comparison, along=along)
     embedded = [_saved(figure, folder / "figures") for figure in figures]
     _remove_others(folder / "figures", {figure.name for figure in figures})
     made = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
     html = html_report(
-        comparison, title=title, made=made, verdict=said, diagnostics=warned, figures=embedded, watching=watching
+        comparison,
+        title=title,
+        made=made,
+        verdict=conclusion,
+        diagnostics=problems,
+        figures=embedded,
+        watching=watching,
     )
     linked = [Linked(f"figures/{one.name}.png", one.title, f"{one.caption} {one.figure.alt}") for one in figures]
     text = markdown_report(
-        comparison, title=title, verdict=said, diagnostics=warned, figures=linked, files=("index.html", *TABLES)
+        comparison, title=title, verdict=conclusion, diagnostics=problems, figures=linked, files=("index.html", *TABLES)
     )
     contents = (exports.results(comparison), exports.experiment_logs(comparison), exports.history(comparison))
     for name, content in zip(TABLES, contents, strict=True):
         write_text(folder / name, content)
     write_text(folder / "report.md", text)
     write_text(folder / "index.html", html)
-    return said
+    return conclusion
 
 
 def report_title(comparison: Comparison) -> str:

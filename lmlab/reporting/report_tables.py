@@ -252,8 +252,10 @@ def _curve(condition: Condition) -> str:
     """Returns how the validation curves ended, with the number of runs if there are several."""
     kinds = [_CURVES[found.kind] for record in condition.runs if (found := diagnose_curve(record)) is not None]
     several = len(condition.runs) > 1
-    told = [(kind, f" ({kinds.count(kind)} of {len(condition.runs)})" if several else "") for kind in _CURVES.values()]
-    return ", ".join(f"{kind}{counted}" for kind, counted in told if kind in kinds) or NOTHING
+    counts = [
+        (kind, f" ({kinds.count(kind)} of {len(condition.runs)})" if several else "") for kind in _CURVES.values()
+    ]
+    return ", ".join(f"{kind}{counted}" for kind, counted in counts if kind in kinds) or NOTHING
 
 
 def _training(condition: Condition) -> str:

@@ -43,8 +43,8 @@ def _leak(comparison: Comparison) -> Diagnostic | None:
     found = find_affected(comparison, lambda r: own_warning(r, "leak"))
     if not found:
         return None
-    record, said = max(found, key=lambda item: first_number(item[1]) or 0.0)
-    seen = re.sub(r"; its perplexity is flattered.*", "", said)
+    record, warning = max(found, key=lambda item: first_number(item[1]) or 0.0)
+    seen = re.sub(r"; its perplexity is flattered.*", "", warning)
     where, example = format_affected(comparison, found, record)
     text = f"In {where}, {seen}{example}. What a model has read it has memorised, so its "
     text += "figures are too good."
@@ -64,10 +64,10 @@ def _unknown(comparison: Comparison) -> Diagnostic | None:
     most, up_to, where, example = largest(comparison, found)
     text = f"In {where}, {up_to}{percent(most)} of the evaluated tokens are <unk>{example}. All "
     text += "unknown words are one easy token, so perplexity is flattered."
-    said = {(own_warning(r, "unknown tokens") or "").partition("; ")[2] for r, _ in found} - {""}
+    remedies = {(own_warning(r, "unknown tokens") or "").partition("; ")[2] for r, _ in found} - {""}
     remedy = "Lower tokenizer.min_frequency, raise tokenizer.max_size, or read pieces of words (tokenizer=bpe)."
-    if len(said) == 1:
-        (remedy,) = said
+    if len(remedies) == 1:
+        (remedy,) = remedies
         remedy = remedy[:1].upper() + remedy[1:] + ("" if remedy.endswith("?") else ".")
     return make_diagnostic(comparison, found, "unknown-words", "warning", ("Unknown words", text, remedy))
 

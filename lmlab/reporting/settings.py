@@ -12,7 +12,7 @@ from lmlab.reporting.sweeps import SEED
 Values = dict[str, str]
 
 # The groups of options, and the settings that choosing an option sets. A data set also sets tokenizer and batching.
-_BROUGHT = {
+_GROUP_SETTINGS = {
     "experiment": ("",),
     "data": ("data.", "tokenizer", "batching", "embedding.", "evaluation."),
     "tokenizer": ("tokenizer.",),
@@ -27,7 +27,7 @@ _BROUGHT = {
 _NAMED = {"model": "model.name", "data": "data.name"}
 _CLASSES = {"batching": "data.batching._target_"}
 # Derived settings and those that do not affect learning; they count only if the runs differ in nothing else.
-_ASIDE = (
+_MINOR = (
     "callbacks.sample_text.", "callbacks.checkpoints.", "callbacks.gradients.", "data.prompts", "embedding.download",
     "evaluation.", "trainer.log_every_n_steps", "trainer.devices",
 )  # fmt: skip
@@ -68,8 +68,8 @@ def varied_settings(records: Sequence[RunRecord]) -> list[Values]:
 def choices(records: Sequence[RunRecord]) -> list[Values]:
     """Returns the chosen option of each group for each run, determined in the same way for all runs."""
     if all(record.choices for record in records):
-        return [{group: record.choices.get(group, "null") for group in _BROUGHT} for record in records]
-    return [{group: _choice(record.config, group) for group in _BROUGHT} for record in records]
+        return [{group: record.choices.get(group, "null") for group in _GROUP_SETTINGS} for record in records]
+    return [{group: _choice(record.config, group) for group in _GROUP_SETTINGS} for record in records]
 
 
 def is_number(text: str) -> bool:
@@ -101,22 +101,26 @@ def _of_configurations(records: Sequence[RunRecord]) -> list[Values]:
     deciding = sound if len(sound) > 1 else list(range(len(records)))
     flat = [_flat(record.config) for record in records]
     chosen = choices(records)
-    told = list(dict.fromkeys(name for record in records for name in record.overrides))
-    groups = _varied(list(_BROUGHT), [chosen[i] for i in deciding])
+    overridden = list(dict.fromkeys(name for record in records for name in record.overrides))
+    groups = _varied(list(_GROUP_SETTINGS), [chosen[i] for i in deciding])
     all_names = dict.fromkeys(name for values in flat for name in values)
     names = _varied(all_names, [flat[i] for i in deciding])
     names = [name for name in names if not _is_any(name, _NEVER) and not name.endswith("_target_")]
     options = [chosen[i] for i in deciding]
     names = [
-        name for name in names if not _brought(name, groups, [flat[i] for i in deciding], options, told=name in told)
+        name
+        for name in names
+        if not _explained(name, groups, [flat[i] for i in deciding], options, overridden=name in overridden)
     ]
     names = _without_repeats(names, [flat[i] for i in deciding])
-    kept = [name for name in names if not _is_any(name, _ASIDE) or name == _PROTOCOL] or ([] if groups else names)
-    shown = [group for group in groups if not _brought(group, groups, options, options, told=group in told)]
+    kept = [name for name in names if not _is_any(name, _MINOR) or name == _PROTOCOL] or ([] if groups else names)
+    shown = [
+        group for group in groups if not _explained(group, groups, options, options, overridden=group in overridden)
+    ]
     if "data" in shown:
         kept = [name for name in kept if name != "data.path" or not _determined(name, flat, ["data"], chosen)]
     values = [{**one, **options} for one, options in zip(flat, chosen, strict=True)]
-    place = {name: i for i, name in enumerate(told)}
+    place = {name: i for i, name in enumerate(overridden)}
     ordered = [name for part in (shown, kept) for name in sorted(part, key=lambda name: place.get(name, len(place)))]
     return _differing([{name: one.get(name, "") for name in ordered} for one in values])
 
@@ -139,18 +143,20 @@ def _varied(names: Iterable[str], values: Sequence[Values]) -> list[str]:
     return [name for name in names if len({one.get(name) for one in values}) > 1]
 
 
-def _brought(name: str, groups: Sequence[str], flat: Sequence[Values], chosen: Sequence[Values], *, told: bool) -> bool:
+def _explained(
+    name: str, groups: Sequence[str], flat: Sequence[Values], chosen: Sequence[Values], *, overridden: bool
+) -> bool:
     """Returns whether a setting differs only because options do, or because only some versions of lmlab have it.
 
     Options explain a setting only if they determine its value: a file of the configuration may have been edited between
     two runs with the same options.
     """
-    covering = [group for group in groups if group != name and _is_any(name, _BROUGHT[group])]
+    covering = [group for group in groups if group != name and _is_any(name, _GROUP_SETTINGS[group])]
     explained = bool(covering) and _determined(name, flat, covering, chosen)
     if any(name not in one for one in flat):
         known = {one[name] for one in flat if name in one}
-        return explained or (not told and len(known) == 1)
-    return not told and explained
+        return explained or (not overridden and len(known) == 1)
+    return not overridden and explained
 
 
 def _is_any(name: str, wanted: Sequence[str]) -> bool:

@@ -83,7 +83,7 @@ def setup_table(comparison: Comparison) -> Table:
     """Returns the settings that all runs share, and for a single run its cost too."""
     rows = []
     for words, name in _SETTINGS.items():
-        values = {_told(setting(record.config, name)) for record in comparison.records if record.config}
+        values = {_last_part(setting(record.config, name)) for record in comparison.records if record.config}
         if len(values) != 1:
             continue
         (value,) = values
@@ -106,7 +106,7 @@ def _costs(record: RunRecord) -> list[tuple[str, str]]:
     ]
 
 
-def _told(value: str) -> str:
+def _last_part(value: str) -> str:
     """Returns the last part of a class name (``AdamW`` of ``torch.optim.AdamW``) or the name of a file."""
     if "/" in value:
         return Path(value).name

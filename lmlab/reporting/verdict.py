@@ -47,7 +47,7 @@ def verdict(comparison: Comparison) -> Verdict:
         headline = "No run has a validation loss that is a number, so none is best."
         return Verdict(headline, tuple(_curves(comparison)), ())
     name = "It" if len(comparison.conditions) == 1 else "The best"
-    shows = [*_lead(comparison), *_test(best, name), *_judged(best, name), *_curves(comparison)]
+    shows = [*_lead(comparison), *_test(best, name), *_against_baselines(best, name), *_curves(comparison)]
     return Verdict(_headline(comparison, best), tuple(shows), tuple(limitations(comparison)))
 
 
@@ -116,7 +116,7 @@ def _lead(comparison: Comparison) -> list[str]:
     if second.gap_to_best is None:
         return [f"The next, {quoted(second)}, has no validation loss that is a number."]
     found = [f"The next, {quoted(second)}, is {_distance(comparison, best, second)} behind."]
-    found.append(_reality(comparison, best))
+    found.append(_significance(comparison, best))
     last = next(
         (condition for condition in reversed(comparison.conditions[2:]) if condition.gap_to_best is not None), None
     )
@@ -135,7 +135,7 @@ def _distance(comparison: Comparison, best: Condition, other: Condition) -> str:
     return f"{amount} (perplexity {perplexity(other.nats.mean)} against {perplexity(best.nats.mean)}, {more})"
 
 
-def _reality(comparison: Comparison, best: Condition) -> str:
+def _significance(comparison: Comparison, best: Condition) -> str:
     """Says whether the other conditions are worse by more than chance explains."""
     others = [condition for condition in comparison.conditions[1:] if condition.gap_to_best is not None]
     within = [
@@ -156,20 +156,20 @@ def _reality(comparison: Comparison, best: Condition) -> str:
     second = others[0]
     assert second.gap_to_best is not None
     if second.gap_to_best.significant:
-        said = (
+        text = (
             f"That difference is real as far as the seeds can tell: its 95% interval, {interval(second.gap_to_best)} "
         )
-        said += f"{unit(comparison.metric)}, leaves out zero."
+        text += f"{unit(comparison.metric)}, leaves out zero."
     elif second.gap_to_best.significant is False:
-        said = f"That difference is inside its 95% interval, {interval(second.gap_to_best)} {unit(comparison.metric)}: "
-        said += "chance may have made it, so neither of the two can be called better."
+        text = f"That difference is inside its 95% interval, {interval(second.gap_to_best)} {unit(comparison.metric)}: "
+        text += "chance may have made it, so neither of the two can be called better."
     else:
-        said = f"Whether that is real is not known: {quoted(best)} or {quoted(second)} was run with one seed only."
+        text = f"Whether that is real is not known: {quoted(best)} or {quoted(second)} was run with one seed only."
     rest = [condition for condition in within if condition is not second]
     if rest:
         words = "Inside the interval, too" if second in within else "Not told apart from the best, though worse"
-        said += f" {words}: {listing([quoted(condition) for condition in rest])}."
-    return said
+        text += f" {words}: {listing([quoted(condition) for condition in rest])}."
+    return text
 
 
 def _test(best: Condition, name: str) -> list[str]:
@@ -177,7 +177,7 @@ def _test(best: Condition, name: str) -> list[str]:
     return [f"{name} has {measured(nats, NATS)} on the test text."] if math.isfinite(nats.mean) else []
 
 
-def _judged(best: Condition, name: str) -> list[str]:
+def _against_baselines(best: Condition, name: str) -> list[str]:
     """Compares the best condition with its baselines and with the source of its strings.
 
     Says also which share of the samples is valid.
@@ -227,15 +227,15 @@ def _curves(comparison: Comparison) -> list[str]:
         ("failed optimisation", "Failed to optimise (validation rose, the training loss stood or rose too)"),
         ("unsteady", "Unsteady (validation rose before the text had been read through once, so not by overfitting)"),
     ]
-    told = []
-    for kind, said in words:
+    sentences = []
+    for kind, text in words:
         runs = [record for record, seen in diagnoses.items() if seen == kind]
         if runs:
-            told.append(f"{said}: {_listed(comparison, runs)}.")
+            sentences.append(f"{text}: {_listed(comparison, runs)}.")
     ended = all(record.status == "finished" and len(record.history) > 1 for record in comparison.records)
     if not diagnoses and ended and not any(first_non_finite(record.history) for record in comparison.records):
-        told.append("No sign of overfitting: no validation loss rose again after its best.")
-    return told
+        sentences.append("No sign of overfitting: no validation loss rose again after its best.")
+    return sentences
 
 
 def _listed(comparison: Comparison, runs: Sequence[RunRecord]) -> str:

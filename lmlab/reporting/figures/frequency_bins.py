@@ -167,23 +167,23 @@ def _draw_run(axes: Axes, run: BinLosses, shift: float, look: Stroke, high: floa
 
 
 def _above(bins: Sequence[FrequencyBin], runs: Sequence[BinLosses], high: float) -> list[str]:
-    told = [
+    parts = [
         f"{brief(run.label)}, {group.name} ({number(loss, 2)})"
         for run in runs
         for group, loss in zip(bins, run.losses, strict=False)
         if loss is not None and loss > high
     ]
-    more = f" and {len(told) - 6} more" if len(told) > 6 else ""
-    return [f"▲ Above the picture: {'; '.join(told[:6])}{more}."] if told else []
+    more = f" and {len(parts) - 6} more" if len(parts) > 6 else ""
+    return [f"▲ Above the picture: {'; '.join(parts[:6])}{more}."] if parts else []
 
 
 def _described(bins: Sequence[FrequencyBin], runs: Sequence[BinLosses], unit: str) -> str:
-    told = []
+    parts = []
     for i, group in enumerate(bins):
         reached = [(run.losses[i], run) for run in runs if i < len(run.losses) and finite([run.losses[i]])]
         if reached:
             best, run = min(reached, key=lambda pair: pair[0] or 0.0)
             whose = f" ({brief(run.label)})" if len(runs) > 1 else ""
-            told.append(f"{group.name} {number(best or 0.0, 2)}{whose}")
+            parts.append(f"{group.name} {number(best or 0.0, 2)}{whose}")
     lowest = "the lowest of each band" if len(runs) > 1 else brief(runs[0].label)
-    return f"Validation loss by occurrences of the token in the training text, {unit}, {lowest}: {', '.join(told)}."
+    return f"Validation loss by occurrences of the token in the training text, {unit}, {lowest}: {', '.join(parts)}."

@@ -164,14 +164,14 @@ def _notes(
 
 def _described(gaps: Sequence[GeneralizationGap], unit: str) -> str:
     best = gaps[0]
-    told = [
+    parts = [
         f"Training against validation loss of {len(gaps)} settings, {unit}: best validation "
         f"{number(best.validation_at_best or 0.0)} for {brief(best.label)}."
     ]
     worst = max(gaps, key=lambda gap: gap.rise or 0.0)
     if worst.rise and worst.rise > 0:
-        told.append(f"Validation rose most after its best for {brief(worst.label)}: by {number(worst.rise)}.")
+        parts.append(f"Validation rose most after its best for {brief(worst.label)}: by {number(worst.rise)}.")
     warned = [f"{brief(gap.label)} ({brief(gap.verdict)})" for gap in gaps if gap.verdict]
     if warned:
-        told.append(f"Marked: {', '.join(warned[:6])}{f' and {len(warned) - 6} more' if len(warned) > 6 else ''}.")
-    return " ".join(told)
+        parts.append(f"Marked: {', '.join(warned[:6])}{f' and {len(warned) - 6} more' if len(warned) > 6 else ''}.")
+    return " ".join(parts)

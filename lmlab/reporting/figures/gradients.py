@@ -127,19 +127,19 @@ def _notes(clipped: Curve | None) -> list[str]:
     if clipped is None:
         return notes
     share = _often(clipped)
-    told = f"Clipped on {100 * share:.1f} % of the steps on average"
+    description = f"Clipped on {100 * share:.1f} % of the steps on average"
     if share > _OFTEN:
-        return [*notes, f"{told}: the clip line, rather than the gradient, sets the length of most steps."]
-    return [*notes, f"{told}."]
+        return [*notes, f"{description}: the clip line, rather than the gradient, sets the length of most steps."]
+    return [*notes, f"{description}."]
 
 
 def _described(before: Curve, clip_at: float | None, clipped: Curve | None) -> str:
     known = finite(before.y)
-    told = (
+    description = (
         f"Mean gradient norm before clipping along training: {number(known[0], 3)} at first, {number(known[-1], 3)} at "
         f"the end, between {number(min(known), 3)} and {number(max(known), 3)}"
     )
-    told += "; nothing is clipped" if clip_at is None else f"; clipped at {clip_at:g}"
+    description += "; nothing is clipped" if clip_at is None else f"; clipped at {clip_at:g}"
     if clip_at is not None and clipped is not None and finite(clipped.y):
-        told += f", on {100 * _often(clipped):.1f} % of the steps on average"
-    return f"{told}."
+        description += f", on {100 * _often(clipped):.1f} % of the steps on average"
+    return f"{description}."

@@ -189,9 +189,9 @@ def _described(cells: Sequence[Cell], grid: Grid, what: str) -> str:
     known = [cell for cell in cells if cell.result.finite]
     worst = max(known, key=lambda cell: cell.value or 0.0)
     lost = len(grid.places()) - len(known)
-    told = (
+    description = (
         f"{_capital(what)}, for {counted(len(grid.rows), 'value')} of {brief(grid.row_name)} and "
         f"{counted(len(grid.columns), 'value')} of {brief(grid.column_name)}: lowest for {grid.named_best()}; "
         f"highest {number(worst.value or 0.0)} ({brief(worst.row)}, {brief(worst.column)})"
     )
-    return f"{told}. {lost} pairs have no result." if lost else f"{told}."
+    return f"{description}. {lost} pairs have no result." if lost else f"{description}."

@@ -174,19 +174,19 @@ def _described(
     references: Sequence[Reference],
 ) -> str:
     best, last = validation.best, validation.last
-    told = []
+    parts = []
     if best is not None and last is not None:
         first = next(i for i in range(len(validation.y)) if math.isfinite(validation.y[i]))
-        told = [
+        parts = [
             f"Validation {quantity.name} along training: {quantity.show(validation.y[first])} at first, best "
             f"{quantity.show(validation.y[best])} {_when(validation, best, axis, epochs)}, "
             f"{quantity.show(validation.y[last])} at the end ({quantity.unit})."
         ]
-    told += [
+    parts += [
         f"{_short(curve).capitalize()}: {quantity.show(curve.y[curve.last])} at the end."
         for curve, _ in others
         if curve.last is not None
     ]
     if references:
-        told.append(f"For comparison: {', '.join(map(in_words, references))}.")
-    return " ".join(told)
+        parts.append(f"For comparison: {', '.join(map(in_words, references))}.")
+    return " ".join(parts)

@@ -113,7 +113,7 @@ def mark_beyond(axes: Axes, curve: Curve, view: View, stroke: Stroke, *, scale: 
 
 def beyond_note(curves: Sequence[tuple[str, Curve]], view: View) -> list[str]:
     """Returns a sentence on the values above the range; empty if there are none."""
-    told = []
+    entries = []
     for name, curve in curves:
         above = [y for y in curve.y if math.isfinite(y) and y > view.high]
         lost = sum(not math.isfinite(y) for y in curve.y)
@@ -121,8 +121,8 @@ def beyond_note(curves: Sequence[tuple[str, Curve]], view: View) -> list[str]:
         parts += [f"{lost} values that are no finite number"] if lost > 1 else []
         parts += ["a value that is no finite number"] if lost == 1 else []
         if parts:
-            told.append(f"{name} ({', '.join(parts)})")
-    if not told:
+            entries.append(f"{name} ({', '.join(parts)})")
+    if not entries:
         return []
-    more = f" and {len(told) - 6} more" if len(told) > 6 else ""
-    return [f"▲ Above the picture: {'; '.join(told[:6])}{more}."]
+    more = f" and {len(entries) - 6} more" if len(entries) > 6 else ""
+    return [f"▲ Above the picture: {'; '.join(entries[:6])}{more}."]

@@ -204,16 +204,16 @@ def _described(
     results: Sequence[Result], best: Result, parameter: str, what: str, references: Sequence[Reference]
 ) -> str:
     known = [result for result in results if result.finite]
-    told = (
+    description = (
         f"{what.capitalize()}, for {counted(len(results), 'value')} of {brief(parameter)}: lowest for "
         f"{brief(best.label)} with {with_half_width(best.value or 0.0, best.half_width)}"
     )
     others = [f"{brief(r.label)} {with_half_width(r.value or 0.0, r.half_width)}" for r in known if r is not best]
     if others and len(others) < _MOST_TOLD:
-        told += f"; the others: {', '.join(others)}"
+        description += f"; the others: {', '.join(others)}"
     elif others:
         worst = max(known, key=lambda result: result.value or 0.0)
-        told += f"; highest for {brief(worst.label)} with {number(worst.value or 0.0)}"
-    told += f". {len(results) - len(known)} without a result" if len(known) < len(results) else ""
-    told += f". For comparison: {', '.join(map(in_words, references))}" if references else ""
-    return f"{told}."
+        description += f"; highest for {brief(worst.label)} with {number(worst.value or 0.0)}"
+    description += f". {len(results) - len(known)} without a result" if len(known) < len(results) else ""
+    description += f". For comparison: {', '.join(map(in_words, references))}" if references else ""
+    return f"{description}."

@@ -123,7 +123,7 @@ def _notes(results: Sequence[Result], shown: Sequence[Result], known: Sequence[R
 
 def _described(shown: Sequence[Result], known: Sequence[Result], what: str) -> str:
     first = [f"{brief(r.label)} with {with_half_width(r.value or 0.0, r.half_width)}" for r in shown[:3]]
-    told = f"{what.capitalize()}, {len(known)} settings ranked, lower is better: {'; then '.join(first)}"
+    description = f"{what.capitalize()}, {len(known)} settings ranked, lower is better: {'; then '.join(first)}"
     if len(known) > len(first):
-        told += f". The last of them: {brief(known[-1].label)} with {number(known[-1].value or 0.0)}"
-    return f"{told}."
+        description += f". The last of them: {brief(known[-1].label)} with {number(known[-1].value or 0.0)}"
+    return f"{description}."

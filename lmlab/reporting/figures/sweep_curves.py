@@ -142,13 +142,13 @@ def _notes(curves: Sequence[Curve], known: Sequence[Curve], chosen: Sequence[int
 
 def _described(curves: Sequence[Curve], parameter: str, best: int, where: str, unit: str) -> str:
     by_value = sorted(curves, key=_best_value)
-    told = (
+    description = (
         f"Validation loss along training for {counted(len(curves), 'value')} of {brief(parameter)}: lowest for "
         f"{brief(curves[best].label)} with {number(_best_value(curves[best]))} {unit} {where}"
     )
     if len(by_value) > 1:
-        told += f", highest for {brief(by_value[-1].label)} with {number(_best_value(by_value[-1]))} at its best"
+        description += f", highest for {brief(by_value[-1].label)} with {number(_best_value(by_value[-1]))} at its best"
     if 2 < len(by_value) <= _MOST_TOLD:
         between = (f"{brief(curve.label)} {number(_best_value(curve))}" for curve in by_value[1:-1])
-        told += f". Between them: {', '.join(between)}"
-    return f"{told}."
+        description += f". Between them: {', '.join(between)}"
+    return f"{description}."

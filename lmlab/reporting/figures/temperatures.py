@@ -136,13 +136,13 @@ def _notes(qualities: Sequence[Quality], runs: Sequence[str]) -> list[str]:
 
 
 def _described(qualities: Sequence[Quality], runs: Sequence[str]) -> str:
-    told = []
+    parts = []
     for quality in qualities:
         curve = next((c for c in quality.curves if c.label == runs[0] and c.last is not None), None)
         if curve is None:
             continue
         known = [(x, y) for x, y in zip(curve.x, _values(quality, curve), strict=True) if math.isfinite(y)]
         ends = (f"{number(y, 1)} at {x:g}" for x, y in dict.fromkeys([known[0], known[-1]]))
-        told.append(f"{clean(quality.name)}: {', '.join(ends)}")
+        parts.append(f"{clean(quality.name)}: {', '.join(ends)}")
     whose = f" of {brief(runs[0])}" if len(runs) > 1 else ""
-    return f"Samples{whose} by temperature. {'; '.join(told)}."
+    return f"Samples{whose} by temperature. {'; '.join(parts)}."
