@@ -1,4 +1,4 @@
-"""Drawing text from a model: logits to ids, and `generate`."""
+"""Samples text from a model."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from lmlab.models.core import expand_state
 from lmlab.models.language_model import LanguageModel
 from lmlab.training.evaluation import evaluation_mode, exact_float32
 
-# One step of a small batch is too little work to share: with a second thread it can be many times slower.
+# A step of a smaller batch uses one thread: it is so little work that a second thread can make it many times slower.
 _ONE_THREAD_BELOW = 16
 
 
 @dataclass(frozen=True)
 class SamplingOptions:
-    """How text is drawn.
+    """How text is sampled.
 
     Args:
         length: most tokens to draw.
-        temperature: logits are divided by it; 0 takes the most probable token.
+        temperature: divides the logits; 0 takes the most probable token.
         top_k: only the k most probable tokens; None for all.
-        top_p: only the fewest tokens whose probabilities reach p (nucleus); None for all.
-        seed: of sample 0; sample i has seed + i, so a sample does not depend on how many are drawn.
+        top_p: only the fewest tokens whose probabilities sum to p (nucleus sampling); None for all.
+        seed: of sample 0. Sample i has seed + i, so that it does not depend on the number of samples.
         banned: ids that are never drawn.
-        end_id: drawing it ends the text; None never ends early.
+        end_id: the id that ends the text; None to always draw `length` tokens.
 
     Source: top-p: Holtzman et al. 2020, The Curious Case of Neural Text Degeneration.
     """
@@ -45,10 +45,10 @@ class SamplingOptions:
     end_id: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuses what means nothing.
+        """Checks the options.
 
         Raises:
-            ValueError: by the option's name.
+            ValueError: an option is out of range.
         """
         if not 0 <= self.temperature < float("inf"):
             raise ValueError(f"temperature must be 0 or more, not {self.temperature}")
@@ -62,11 +62,11 @@ class SamplingOptions:
 
 @dataclass(frozen=True)
 class Sample:
-    """One drawn text.
+    """A sampled text.
 
     Args:
         ids: without prompt and end token.
-        stop_reason: ``end`` at the end token, ``length`` at the cap.
+        stop_reason: ``end`` at the end token, ``length`` at the maximal length.
     """
 
     ids: tuple[int, ...]
@@ -74,18 +74,18 @@ class Sample:
 
 
 def probabilities(logits: Tensor, options: SamplingOptions) -> Tensor:
-    """What the next token is drawn from.
+    """Returns the probabilities from which the next token is drawn.
 
     Args:
         logits: (B, V) float32.
-        options: temperature, top-k, top-p and banned ids; applied in this order after banning.
+        options: the ids are banned first, then temperature, top-k and top-p are applied in this order.
 
     Returns:
         (B, V) float64 rows that sum to 1.
 
     Raises:
         ValueError: every token is banned.
-        Diverged: logits that are no numbers.
+        Diverged: logits are not finite.
     """
     if not bool(torch.isfinite(logits).all()):
         remedy = "lower optimizer.lr or set a smaller trainer.gradient_clip_val"
@@ -99,7 +99,7 @@ def probabilities(logits: Tensor, options: SamplingOptions) -> Tensor:
         return torch.nn.functional.one_hot(scores.argmax(dim=1), scores.shape[1]).double()
     scores = (scores - scores.amax(dim=1, keepdim=True)) / options.temperature
     if options.top_k is not None and options.top_k < scores.shape[1]:
-        # By rank, not by value: ties beyond the k-th are left out.
+        # Selected by rank, not by value, so that ties beyond the k-th are left out.
         kept = scores.topk(options.top_k, dim=1)
         scores = torch.full_like(scores, float("-inf")).scatter(1, kept.indices, kept.values)
     probs = scores.softmax(dim=1)
@@ -112,7 +112,7 @@ def probabilities(logits: Tensor, options: SamplingOptions) -> Tensor:
 
 
 def draw(probs: Tensor, uniform: Tensor) -> Tensor:
-    """The token at which the cumulative probability passes a uniform number.
+    """Returns the first token whose cumulative probability exceeds a uniform number.
 
     Args:
         probs: (B, V) float64.
@@ -123,7 +123,7 @@ def draw(probs: Tensor, uniform: Tensor) -> Tensor:
     """
     cumulative = probs.cumsum(dim=1)
     total = cumulative[:, -1:]
-    # Below the row's own total, so that rounding cannot lead past the last token with a probability.
+    # Strictly below the row's total, so that rounding cannot select a token of probability 0 at the end.
     target = torch.minimum(uniform[:, None] * total, torch.nextafter(total, torch.zeros_like(total)))
     return torch.searchsorted(cumulative, target, right=True).squeeze(1)
 
@@ -136,14 +136,14 @@ def generate(
     num_samples: int = 1,
     on_token: Callable[[int], None] | None = None,
 ) -> list[Sample]:
-    """Continues a prompt. Draws from generators of its own, so nothing else that is random changes.
+    """Continues a prompt. Uses random generators of its own, so that all others stay unchanged.
 
     Args:
-        model: any device; left in the mode it was in.
+        model: on any device; its training or evaluation mode is restored.
         prompt: at least one id.
-        options: how to draw.
-        num_samples: drawn side by side.
-        on_token: called with each id of sample 0 as it is drawn (not with the end token).
+        options: how to sample.
+        num_samples: number of samples, generated in one batch.
+        on_token: called with each id of sample 0 as it is drawn, except the end token.
 
     Raises:
         ValueError: an empty prompt.
@@ -163,11 +163,14 @@ def generate(
 
 
 def next_token_probabilities(model: LanguageModel, prompt: Sequence[int]) -> Tensor:
-    """The model's own probabilities of the token after a prompt: (V,) float64 on the CPU, at temperature 1.
+    """Returns the model's probabilities of the token after a prompt, at temperature 1.
 
     Args:
-        model: any device; left in the mode it was in.
+        model: on any device; its training or evaluation mode is restored.
         prompt: at least one id.
+
+    Returns:
+        (V,) float64 on the CPU.
     """
     device = next(model.parameters()).device
     with evaluation_mode(model), exact_float32(device), _threads_for(1, device):
@@ -195,7 +198,7 @@ def _drawn(
     ended = torch.zeros(num_samples, dtype=torch.bool)
     for position in range(options.length):
         hidden, state = step(model.embedding(token), state)
-        # Chosen on the CPU: the ids are wanted there, and the same numbers give the same text on every device.
+        # Drawn on the CPU, where the ids are needed and the same probabilities give the same text for every device.
         chosen = _choose(model.decoder.logits(hidden).cpu(), options, uniforms[:, position])
         ids.append(chosen)
         if on_token is not None and not ended[0] and int(chosen[0]) != options.end_id:
@@ -234,14 +237,14 @@ def _threads_for(num_samples: int, device: torch.device) -> Iterator[None]:
 
 
 def start_of_text(tokenizer: Tokenizer, prompt: Sequence[int]) -> list[int]:
-    """The ids from which a text is continued.
+    """Returns the ids from which a text is continued.
 
-    A sentence begins with the start token. Where an empty prompt of running text leaves nothing to begin with, it is
-    the end token, else a line end, a full stop, or the first entry.
+    A sentence begins with the start token. For running text with an empty prompt this is the end token, or without one
+    a line end, a full stop or the first entry of the vocabulary.
 
     Args:
         tokenizer: the model's.
-        prompt: its ids, perhaps none.
+        prompt: its ids; may be empty.
     """
     vocabulary = tokenizer.vocabulary
     if tokenizer.end_token == "sentence":
@@ -257,5 +260,5 @@ def start_of_text(tokenizer: Tokenizer, prompt: Sequence[int]) -> list[int]:
 
 
 def excluded_ids(tokenizer: Tokenizer) -> tuple[int, ...]:
-    """The ids that are no text and end none: the unknown token, and a sentence's start token."""
+    """Returns the ids that are never drawn: the unknown token, and the start token of sentences."""
     return (UNKNOWN_ID, START_ID) if tokenizer.end_token == "sentence" else (UNKNOWN_ID,)

@@ -1,1 +1,1 @@
-"""What a perplexity is judged by: uniform, unigram and Kneser-Ney on the same tokens; needs numpy alone."""
+"""Baselines of perplexity: uniform, unigram and Kneser-Ney models on the same tokens; needs only numpy."""

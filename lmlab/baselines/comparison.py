@@ -1,4 +1,4 @@
-"""All baselines of one text at once."""
+"""Computes all baselines of a text."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ def baselines(
     vocabulary_size: int,
     order: int,
 ) -> dict[str, float]:
-    """Nats per counted token of the uniform, the unigram and the modified Kneser-Ney model.
+    """Returns nats per counted token of the uniform, the unigram and the modified Kneser-Ney model.
 
     Args:
-        train_ids: (N_train,) tokens the models are fitted to.
-        train_starts: (S_train,) sorted positions at which their sequences begin, 0 the first.
-        ids: (N,) tokens that are predicted.
-        starts: (S,) sorted positions at which their sequences begin, 0 the first.
-        counted: (N,) the tokens that make up the figures; the others are only contexts.
-        vocabulary_size: ids of both are below it.
+        train_ids: (N_train,) tokens that the models are fitted to.
+        train_starts: (S_train,) sorted positions at which their sequences begin; the first is 0.
+        ids: (N,) tokens to predict.
+        starts: (S,) sorted positions at which their sequences begin; the first is 0.
+        counted: (N,) which tokens are counted; the others are only contexts.
+        vocabulary_size: all ids are below it.
         order: n of the Kneser-Ney n-grams.
 
     Returns:
-        Nats per counted token by name: `uniform`, `unigram` and `kneser_ney_{order}`; the last two are NaN where no
-        token is counted.
+        Nats per counted token by name: `uniform`, `unigram` and `kneser_ney_{order}`; the last two are NaN if no token
+        is counted.
 
     Raises:
-        ValueError: as in `KneserNey`, or `counted` is not one flag for each id.
+        ValueError: as in `KneserNey`, or `counted` does not have one flag for each id.
     """
     if counted.dtype != np.bool_ or counted.shape != ids.shape:
         raise ValueError(f"counted is {counted.dtype} {counted.shape}: needs bool {ids.shape}, one flag for each id")
-    # First, as it checks the ids.
+    # Computed first, because it checks the ids.
     kneser_ney = KneserNey(order, vocabulary_size).fit(train_ids, train_starts).nats(ids, starts)
     return {
         "uniform": uniform_nats(vocabulary_size),
@@ -52,6 +52,6 @@ def baselines(
 
 
 def _mean(nats: NDArray[np.float64], counted: NDArray[np.bool_]) -> float:
-    """The float64 sum of the counted, divided once."""
+    """Returns the mean over the counted tokens: their float64 sum, divided once."""
     num_counted = int(np.count_nonzero(counted))
     return float(nats[counted].sum()) / num_counted if num_counted else math.nan

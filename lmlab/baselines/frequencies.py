@@ -1,4 +1,4 @@
-"""Baselines without a context: every token alike, and every token by its frequency."""
+"""Baselines without context: uniform, and by frequency of the token."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from numpy.typing import NDArray
 
 
 def uniform_nats(vocabulary_size: int) -> float:
-    """Nats of any token where all are equally probable: the logarithm of the vocabulary size."""
+    """Returns the nats of any token if all are equally probable: the logarithm of the vocabulary size."""
     return math.log(vocabulary_size)
 
 
 def unigram_nats(
     train_ids: NDArray[np.integer[Any]], ids: NDArray[np.integer[Any]], vocabulary_size: int
 ) -> NDArray[np.float64]:
-    """Nats of every token by its frequency in the training text, add-one smoothed.
+    """Returns the nats of every token by its frequency in the training text, add-one smoothed.
 
-    p(w) = (c(w) + 1) / (N_train + vocabulary size), so that a token that was never seen has a probability too.
+    p(w) = (c(w) + 1) / (N_train + vocabulary size), so that unseen tokens have a probability too.
 
     Args:
-        train_ids: (N_train,) tokens that are counted.
-        ids: (N,) tokens that are predicted.
-        vocabulary_size: ids of both are below it.
+        train_ids: (N_train,) tokens to count.
+        ids: (N,) tokens to predict.
+        vocabulary_size: all ids are below it.
 
     Returns:
         (N,) nats, all finite.

@@ -13,7 +13,7 @@ Integers = NDArray[np.integer[Any]]
 Ranks = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-# Tokens looked up at once, so that the look-up needs no second array as long as the text.
+# Tokens that are looked up at once, so that no second array as long as the text is needed.
 CHUNK = 1 << 22
 
 
@@ -45,9 +45,9 @@ class KneserNey:
     over the vocabulary and no token has probability zero. At the highest order a is how often the n-gram occurs, at
     lower ones its continuation count, the number of distinct symbols found before it. D(0) is 0.
 
-    Before a sequence stand n - 1 begin symbols, which are never predicted and not in the vocabulary. The begin symbol
-    counts as one symbol of the continuation counts: an n-gram at the beginning of a thousand sequences gets one from
-    there, also when it starts with begin symbols itself. Contexts never cross the start of a sequence.
+    Each sequence is preceded by n - 1 begin symbols, which are never predicted and not in the vocabulary. The begin
+    symbol is one symbol in the continuation counts: an n-gram at the beginning of a thousand sequences gets a count of
+    one from it, even if it starts with begin symbols itself. Contexts never cross the start of a sequence.
 
     Fitting ranks all n-grams of the text once for each order, on one core. A million characters take a second at order
     5; 90 million took a minute at order 6, and 10 million words of 268,000 types two minutes at order 5. Memory while
@@ -78,11 +78,11 @@ class KneserNey:
         self._levels: list[_Level] = []
 
     def fit(self, ids: Integers, starts: Integers) -> KneserNey:
-        """Counts a text; replaces what was counted before.
+        """Counts the n-grams of a text; replaces earlier counts.
 
         Args:
             ids: (N,) tokens, end tokens included.
-            starts: (S,) sorted positions at which a sequence begins, 0 the first; one stream is [0].
+            starts: (S,) sorted positions at which a sequence begins, the first is 0; one stream is [0].
 
         Returns:
             Itself.
@@ -98,7 +98,7 @@ class KneserNey:
         for _ in range(self.order - 1):
             contexts = _moved_on(ranks, is_start, begin=len(keys))
             longer_keys, longer_ranks = _ranked(self._with_last(contexts, ids))
-            # Each n-gram of the next order is one symbol before the n-gram that it ends with.
+            # Each n-gram of the next order adds one symbol before the n-gram that it ends with.
             endings = np.empty(len(longer_keys), dtype=np.int64)
             endings[longer_ranks] = ranks
             levels.append(self._level(keys, np.bincount(endings), num_contexts))
@@ -109,11 +109,11 @@ class KneserNey:
         return self
 
     def nats(self, ids: Integers, starts: Integers) -> Floats:
-        """Minus the logarithm of every token's probability, given the tokens before it in its sequence.
+        """Returns minus the logarithm of every token's probability, given the tokens before it in its sequence.
 
         Args:
             ids: (N,) tokens.
-            starts: (S,) sorted positions at which a sequence begins, 0 the first.
+            starts: (S,) sorted positions at which a sequence begins, the first is 0.
 
         Returns:
             (N,) nats, all finite.
@@ -128,7 +128,7 @@ class KneserNey:
         probabilities = np.full(len(ids), 1 / self.vocabulary_size)
         contexts = np.zeros(len(ids), dtype=np.int64)
         for keys, shares, leftovers in self._levels:
-            # An unseen context has rank -1, so that its keys are negative and not found either.
+            # An unseen context has rank -1, so that its keys are negative and not found.
             probabilities *= leftovers[contexts]
             ranks = _found(keys, self._with_last(contexts, ids))
             probabilities += shares[ranks]
@@ -137,16 +137,16 @@ class KneserNey:
         return nats
 
     def _with_last(self, contexts: Ranks, ids: Ranks) -> Ranks:
-        """Keys, (N,), in the memory of `contexts`."""
+        """Returns the keys of contexts followed by ids, (N,); reuses the memory of `contexts`."""
         contexts *= self.vocabulary_size
         contexts += ids
         return contexts
 
     def _level(self, keys: Ranks, counts: Ranks, num_contexts: int) -> _Level:
         contexts = keys // self.vocabulary_size
-        # Counts are at least 1: every n-gram has something before it, if only a begin symbol.
+        # Counts are at least 1, because every n-gram has a symbol before it, if only a begin symbol.
         taken = discounts(counts, modified=self.modified)[np.minimum(counts, 3) - 1]
-        # A context that ends a sequence and is nowhere else has no total, and leaves everything to the lower order.
+        # A context that only occurs at the end of a sequence has no total, and leaves everything to the lower order.
         totals = np.bincount(contexts, weights=counts, minlength=num_contexts)
         leftovers = np.ones(num_contexts + 1)
         np.divide(
@@ -157,7 +157,7 @@ class KneserNey:
         return _Level(keys, shares, leftovers)
 
     def _checked(self, ids: Integers, starts: Integers) -> tuple[Ranks, NDArray[np.bool_]]:
-        """The ids as int64 and which of them begin a sequence, both (N,)."""
+        """Checks the arguments; returns the ids as int64 and which of them begin a sequence, both (N,)."""
         if len(ids) and not (ids.min() >= 0 and ids.max() < self.vocabulary_size):
             raise ValueError(
                 f"ids are {ids.min()} to {ids.max()}: needs 0 to {self.vocabulary_size - 1} (vocabulary_size - 1)"
@@ -176,10 +176,10 @@ class KneserNey:
 
 
 def _ranked(keys: Ranks) -> tuple[Ranks, Ranks]:
-    """The distinct keys in order, (U,), and the place of each key among them, (N,), which takes over its memory."""
+    """Returns the distinct keys in order, (U,), and the rank of each key, (N,), in the memory of `keys`."""
     largest = int(keys.max(initial=0))
     if largest < len(keys):
-        # A table of all possible keys: three times as fast as sorting a long text of characters.
+        # A table of all possible keys is three times as fast as sorting, for a long text of characters.
         is_there = np.zeros(largest + 1, dtype=np.bool_)
         is_there[keys] = True
         places = np.cumsum(is_there) - 1
@@ -190,14 +190,14 @@ def _ranked(keys: Ranks) -> tuple[Ranks, Ranks]:
     is_first = np.ones(len(keys), dtype=np.bool_)
     np.not_equal(distinct[1:], distinct[:-1], out=is_first[1:])
     distinct = distinct[is_first]
-    # Twice as fast as sorting positions along with the keys, as text has fewer n-grams than tokens.
+    # Twice as fast as sorting positions along with the keys, because text has fewer n-grams than tokens.
     for i in range(0, len(keys), CHUNK):
         keys[i : i + CHUNK] = np.searchsorted(distinct, keys[i : i + CHUNK])
     return distinct, keys
 
 
 def _found(keys: Ranks, wanted: Ranks) -> Ranks:
-    """The place of every wanted key among sorted ones, -1 where it is not there; (N,), in the memory of `wanted`."""
+    """Returns the position of each wanted key among sorted ones, -1 if missing; (N,), in the memory of `wanted`."""
     if not len(keys):
         return np.full(len(wanted), -1, dtype=np.int64)
     for i in range(0, len(wanted), CHUNK):
@@ -208,7 +208,10 @@ def _found(keys: Ranks, wanted: Ranks) -> Ranks:
 
 
 def _moved_on(ranks: Ranks, is_start: NDArray[np.bool_], begin: int) -> Ranks:
-    """The contexts that k-grams are for the tokens after them, (N,): `begin` where a sequence starts."""
+    """Returns the context of each token, (N,).
+
+    That is the rank of the k-gram that ends before the token, or `begin` at the start of a sequence.
+    """
     contexts = np.empty_like(ranks)
     contexts[1:] = ranks[:-1]
     contexts[is_start] = begin

@@ -1,1 +1,1 @@
-"""How good generated text is, and whether validation text leaked; needs numpy alone."""
+"""Quality of generated text, and leaks of validation text; needs only numpy."""

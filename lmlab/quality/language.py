@@ -1,4 +1,4 @@
-"""How well a model has learned a formal language: what it writes, and whether it closes its brackets."""
+"""How well a model has learned a formal language: validity of its strings, prediction of closing brackets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from lmlab.data.grammars.brackets import Brackets
 from lmlab.data.grammars.grammar import Grammar
 
-# Most characters of a row of the table by length, but the last, and the rows' names.
+# Upper limits, in characters, of the rows of the table by length except the last, and the names of all rows.
 _MOST = (0, 10, 20, 50, 100, 200)
 _RANGES = ("0", "1-10", "11-20", "21-50", "51-100", "101-200", "over 200")
 
@@ -22,28 +22,28 @@ _Judged = tuple[str, bool]
 def language_quality(
     strings: Sequence[str], stop_reasons: Sequence[str], grammar: Grammar, training: Collection[str]
 ) -> dict[str, Any]:
-    """Judges the strings that a model wrote in a formal language.
+    """Evaluates the strings that a model generated in a formal language.
 
     Args:
         strings: without start and end tokens.
-        stop_reasons: ``end`` or ``length`` for each. A string that did not end by itself is not valid, also where what
-            was written so far is in the language.
+        stop_reasons: ``end`` or ``length`` for each. A string that did not end by itself is not valid, even if it is in
+            the language so far.
         grammar: the language.
         training: the training strings.
 
     Returns:
         Plain containers, ready for JSON; a share of nothing is None.
 
-        - ``samples``: how many strings.
+        - ``samples``: number of strings.
         - ``valid``: share of strings that are in the language and ended by themselves.
-        - ``novel``: share of the valid ones that are not among the training strings; equal ones count each.
-        - ``distinct``: different valid ones / valid ones.
+        - ``novel``: share of valid strings that are not training strings; repeated strings count each time.
+        - ``distinct``: number of different valid strings / number of valid strings.
         - ``by_length``: rows by range of characters, ``1-10`` to ``over 200`` (``0`` for the empty string), each with
           ``count``, ``valid`` and ``distinct`` as above; ranges without strings are left out.
-        - ``by_depth``, for brackets alone: the same by most brackets open at once, ``"1"`` and so on.
+        - ``by_depth``, for brackets only: the same by largest number of brackets open at once, ``"1"`` and so on.
 
     Raises:
-        ValueError: not one stop reason, ``end`` or ``length``, for each string.
+        ValueError: there is not one stop reason, ``end`` or ``length``, for each string.
     """
     if len(strings) != len(stop_reasons):
         raise ValueError(f"{len(strings)} strings have {len(stop_reasons)} stop reasons: one is needed for each")
@@ -67,16 +67,16 @@ def language_quality(
 
 
 def trained_depth(strings: Iterable[str]) -> int:
-    """Most brackets open at once in any of the strings, 0 without any; outside the language as well."""
+    """Returns the largest number of brackets open at once in any string, 0 without strings; accepts any strings."""
     depth = Brackets().max_depth
-    # Most strings are short and occur often.
+    # Each different string is evaluated once: most are short and occur often.
     return max(map(depth, set(strings)), default=0)
 
 
 def closing_accuracy(
     strings: Sequence[str], right: Sequence[Sequence[bool]], *, trained_depth: int
 ) -> dict[str, float | int]:
-    """Whether a model knows when to close a bracket, also deeper than it was trained.
+    """Evaluates whether a model predicts closing brackets, also deeper than in its training strings.
 
     Args:
         strings: held-out strings of brackets, in the language.
@@ -85,12 +85,12 @@ def closing_accuracy(
         trained_depth: the largest depth in the training strings, see `trained_depth`.
 
     Returns:
-        ``within`` and ``beyond``: the share right among the ``)`` that close at a depth up to `trained_depth` and at
-        a larger one; the depth of a ``)`` is the number of brackets open before it. ``end``: the share right among
-        end tokens. Each with its ``..._count``, and NaN where that is 0.
+        ``within`` and ``beyond``: the accuracy at each ``)`` that closes at a depth up to `trained_depth`, and at a
+        larger depth; the depth of a ``)`` is the number of brackets open before it. ``end``: the accuracy at end
+        tokens. Each has a ``..._count`` and is NaN if that is 0.
 
     Raises:
-        ValueError: a string outside the language, or without one flag for each bracket and the end token.
+        ValueError: a string is not in the language, or does not have one flag for each bracket and the end token.
     """
     if len(strings) != len(right):
         raise ValueError(f"{len(strings)} strings have flags for {len(right)}")
@@ -113,7 +113,7 @@ def closing_accuracy(
 def _table(
     judged: Sequence[_Judged], *, key: Callable[[str], int], name: Callable[[int], str]
 ) -> dict[str, dict[str, float | None]]:
-    """A row for each key there is, in ascending order."""
+    """Returns a row for each existing key, in ascending order."""
     groups: defaultdict[int, list[_Judged]] = defaultdict(list)
     for string, is_valid in judged:
         groups[key(string)].append((string, is_valid))

@@ -1,4 +1,4 @@
-"""Validation text that stands in the training text: such text flatters every figure measured on it."""
+"""Finds validation text that also occurs in the training text, which makes all figures on it too good."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ import numpy as np
 
 from lmlab.quality.passages import as_compared, find_windows, unused_characters
 
-# Least characters of a passage that counts as copied, measured on texts without a leak, by character and by word.
-# Stock phrases and repeated lines make up to 8% of the validation text at 30 characters. At 60 it is nothing of Oz
-# books 6 and 7 given those before, of tiny Shakespeare and of Dickens, but 2.8% of the Python reference, mostly borders
-# of tables; from 80 on, nothing of any. This is a quarter above that, and a licence that was not removed still shows
-# whole: 6.0% of Oz book 6, at 100 as at 60.
+# Least characters of a passage that counts as copied, chosen by measurements on texts without a leak, by character and
+# by word. With 30 characters, stock phrases and repeated lines are up to 8% of the validation text. With 60 it is 0% of
+# Oz books 6 and 7 (given those before), of tiny Shakespeare and of Dickens, but 2.8% of the Python reference, mostly
+# borders of tables. With 80 it is 0% of all. The value is a quarter above that and still finds all of a licence that
+# was not removed: 6.0% of Oz book 6, with 100 as with 60.
 PASSAGE = 100
-# Shorter sentences are written twice by chance: "i liked it ."
+# Shorter sentences occur twice by chance: "i liked it ."
 SENTENCE = 20
 # Memorised text costs next to nothing, so a share of 1% lowers the nats per token by up to 1%, as much as the
 # differences that are reported. Texts without a leak are at 0.
 ALARM = 0.01
 
-# Most characters of an example, and of the one in a warning.
+# Most characters of an example, and of an example in a warning.
 _EXAMPLE = 300
 _QUOTED = 60
 
 
 class Place(NamedTuple):
-    """Where a passage stands: numbers of documents and positions in them from 0, in the texts as they are compared."""
+    """Where a passage is: document and position, both from 0, in the texts in the form in which they are compared."""
 
     document: int
     position: int
@@ -43,10 +43,10 @@ class Overlap:
     """What validation and training text share.
 
     Args:
-        share: of the validation text's characters, or of its sentences; NaN where it has none.
-        example: the first such passage, at most 300 characters of it, or sentence; empty for none.
-        where: its place; None for none.
-        of: what the share is one of.
+        share: of the characters of the validation text, or of its sentences; NaN if it is empty.
+        example: the first shared sentence or passage, at most 300 characters of it; empty if nothing is shared.
+        where: its place; None if nothing is shared.
+        of: what the share refers to.
     """
 
     share: float
@@ -63,18 +63,18 @@ def overlap(
     sentences: bool = False,
     passage: int = PASSAGE,
 ) -> Overlap:
-    """The share of the validation text that is copied from the training text, exactly.
+    """Returns the exact share of the validation text that is copied from the training text.
 
-    Of running text it is the share of characters that lie in a passage of at least `passage` characters which occurs
-    in a training document; of sentences, those of at least `SENTENCE` characters that are a training sentence, over
-    all. A few hundredths of a second a million characters of training text; memory beside the texts about 60 bytes a
-    character of the validation text, and for words a copy of both texts.
+    For running text it is the share of characters that lie in a passage of at least `passage` characters that occurs in
+    a training document. For sentences it is the share of sentences that have at least `SENTENCE` characters and are
+    training sentences. Takes a few hundredths of a second for a million characters of training text. Needs about 60
+    bytes of memory for a character of the validation text and, unless `by_character`, a copy of both texts.
 
     Args:
-        train_texts: documents, or sentences.
-        validation_texts: the same.
-        by_character: whether tokens are characters. If not, texts are compared as words are: without regard to case
-            and kind of white space.
+        train_texts: documents or sentences.
+        validation_texts: documents or sentences.
+        by_character: whether tokens are characters. If not, texts are compared by words: case and kind of white space
+            are ignored.
         sentences: whether each text is a sentence.
         passage: least characters of a copied passage of running text.
     """
@@ -84,8 +84,8 @@ def overlap(
 
 
 def leak_warning(found: Overlap) -> str | None:
-    """One line for the user where the share is `ALARM` or more; None below."""
-    if not found.share >= ALARM:  # NaN alarms no one
+    """Returns a warning in one line if the share is `ALARM` or more, otherwise None."""
+    if not found.share >= ALARM:  # also if the share is NaN
         return None
     example = " ".join(found.example.split())
     quoted = example if len(example) <= _QUOTED else example[:_QUOTED].rstrip() + "..."
@@ -100,14 +100,14 @@ def _of_text(train: list[str], validation: list[str], passage: int) -> Overlap:
     num_characters = sum(map(len, validation))
     if not num_characters:
         return Overlap(float("nan"), "", None, "text")
-    # One stands between the documents of each side and nowhere else, so no passage reaches across documents.
+    # These characters separate the documents and occur nowhere else, so that no passage spans two documents.
     between_validation, between_train = unused_characters([*train, *validation], 2)
     wanted, text = between_validation.join(validation), between_train.join(train)
     places = find_windows(wanted, text, passage)
     starts = np.flatnonzero(places >= 0)
     if not len(starts):
         return Overlap(0.0, "", None, "text")
-    # A window covers `passage` characters or, where the next begins earlier, those up to it.
+    # A window covers `passage` characters, or those up to the next window if that begins earlier.
     covered = int(np.minimum(np.diff(starts), passage).sum()) + passage
     first, place = int(starts[0]), int(places[starts[0]])
     example = _common_start(wanted[first : first + _EXAMPLE], text[place : place + _EXAMPLE])
@@ -132,7 +132,7 @@ def _common_start(a: str, b: str) -> str:
 
 
 def _in_document(documents: list[str], position: int) -> tuple[int, int]:
-    """Number of the document and position in it, of a position in all of them with one character between."""
+    """Converts a position in the joined documents, with one character between them, to document and position in it."""
     starts = list(accumulate((len(document) + 1 for document in documents), initial=0))
     number = bisect_right(starts, position) - 1
     return number, position - starts[number]

@@ -1,4 +1,4 @@
-"""Passages of one text that occur in another, exactly: found by rolling hashes, decided by the characters."""
+"""Finds passages of one text in another exactly: candidates by rolling hashes, confirmed by comparing characters."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ Hashes = NDArray[np.uint64]
 
 # Odd, so that it has an inverse modulo 2^64.
 BASE = 0x9E3779B97F4A7C15
-# Windows hashed at once: their arrays stay in the processor's cache.
+# Windows hashed at once, so few that their arrays fit into the processor's cache.
 CHUNK = 1 << 15
-# Slots of the table that tells most windows off before the exact look-up: 2^20 to 2^27 bytes.
+# Bits of the table that rules out most windows before the exact look-up, which has 2^20 to 2^27 bytes.
 _SLOT_BITS = (20, 27)
 
 
 def as_compared(text: str, *, by_character: bool) -> str:
-    """The text as a model of its unit reads it: a copy with other line ends is one for words, but not for characters.
+    """Returns the text in the form in which it is compared, which depends on the tokens of the model.
 
     Args:
         text: any.
-        by_character: leaves it as it is; else it is lower-cased and each stretch of white space becomes one blank.
+        by_character: leaves the text unchanged. Otherwise it is lower-cased and each run of white space becomes one
+            space.
     """
     if by_character:
         return text
@@ -34,28 +35,28 @@ def as_compared(text: str, *, by_character: bool) -> str:
 
 
 def unused_characters(texts: Sequence[str], count: int) -> list[str]:
-    """Characters that occur in none of the texts, so that nothing which is found can reach across one of them."""
+    """Returns characters that occur in none of the texts, to be used as separators."""
     possible = map(chr, chain(range(0xD800), range(0xE000, 0x110000)))
     return list(islice((c for c in possible if not any(c in text for text in texts)), count))
 
 
 def find_windows(wanted: str, text: str, length: int) -> Positions:
-    """Where each window of one text occurs in another.
+    """Finds where each window of one text occurs in another.
 
-    Time is that of hashing both texts once, some hundredths of a second a million characters; memory beside them is
-    about 60 bytes a character of `wanted` and nothing of `text`.
+    Both texts are hashed once, which takes some hundredths of a second for a million characters. Needs about 60 bytes
+    of memory for a character of `wanted` and none for `text`.
 
     Args:
         wanted: (N,) characters.
-        text: what is searched.
+        text: to search in.
         length: characters of a window, at least 1.
 
     Returns:
-        (N - length + 1,) the position in `text` of an occurrence of each window, -1 where there is none; of no length
-        where `wanted` is shorter than a window.
+        (N - length + 1,) the position in `text` of an occurrence of each window, -1 if there is none; empty if `wanted`
+        is shorter than a window.
 
     Source: Karp and Rabin 1987, Efficient randomized pattern-matching algorithms; here with a fixed base modulo 2^64,
-    as the characters are compared in the end and the hash decides nothing.
+    which is enough because the characters themselves are compared in the end.
     """
     if length < 1:
         raise ValueError(f"length must be 1 or more, not {length}")
@@ -68,19 +69,20 @@ def find_windows(wanted: str, text: str, length: int) -> Positions:
 
 
 def regions(wanted: str, text: str, length: int) -> list[str]:
-    """Distinct parts of a text that together hold everything of at least `length` characters it shares with `wanted`.
+    """Returns different parts of a text that contain every passage of `length` or more characters shared with `wanted`.
 
-    A part may hold other text as well. Where `wanted` is short they are few: a search in them is a search in `text`.
+    The parts may contain other text too. If `wanted` is short they are small, and searching them replaces a search in
+    the whole text.
 
     Args:
-        wanted: what may be shared.
-        text: what is searched.
+        wanted: the text to compare with.
+        text: to search in.
         length: characters, at least 1.
     """
     if min(len(wanted), len(text)) < length:
         return []
     table = _Table(np.unique(_all_hashes(wanted, length)))
-    firsts, lasts = [], []  # of stretches of neighbouring windows that may be shared
+    firsts, lasts = [], []  # first and last windows of each run of neighbouring windows that may be shared
     for start, hashes in _hashes(text, length):
         shared = table.among(hashes) + start
         if len(shared):
@@ -90,7 +92,7 @@ def regions(wanted: str, text: str, length: int) -> list[str]:
     if not firsts:
         return []
     first, last = np.concatenate(firsts), np.concatenate(lasts)
-    # A stretch that goes on in the next chunk is one.
+    # A run that continues in the next chunk is one.
     apart = first[1:] > last[:-1] + 1
     first, last = first[np.append(True, apart)], last[np.append(apart, True)]
     bounds = zip(first.tolist(), (last + length).tolist(), strict=True)
@@ -98,9 +100,9 @@ def regions(wanted: str, text: str, length: int) -> list[str]:
 
 
 def _places(keys: Hashes, text: str, length: int) -> Positions:
-    """Where in the text the first window with each hash is (of sorted, distinct hashes); -1 for nowhere."""
+    """Returns where in the text the first window with each of the sorted, distinct hashes is; -1 for nowhere."""
     places = np.full(len(keys), -1, dtype=np.int64)
-    # Hashes that were met are taken out now and then, so that a text of nothing but matches is not slow.
+    # Hashes that were found are removed from time to time, so that a text with many matches is not slow.
     left, numbers = keys, np.arange(len(keys))
     num_met = 0
     table = _Table(left)
@@ -123,11 +125,11 @@ def _places(keys: Hashes, text: str, length: int) -> Positions:
 
 
 def _verify(places: Positions, wanted: str, text: str, length: int) -> None:
-    """Compares the characters, in place; where two windows only share a hash, the text is searched for the window."""
+    """Compares the characters, in place; searches the text for windows of which only the hashes are equal."""
     found = np.flatnonzero(places >= 0)
     if not len(found):
         return
-    # Neighbours that were found at neighbouring places are compared as one.
+    # Neighbouring windows that were found at neighbouring places are compared together.
     apart = np.flatnonzero((np.diff(found) != 1) | (np.diff(places[found]) != 1))
     starts = found[np.append(0, apart + 1)]
     ends = found[np.append(apart, len(found) - 1)] + length
@@ -138,7 +140,7 @@ def _verify(places: Positions, wanted: str, text: str, length: int) -> None:
 
 
 class _Table:
-    """Which values the leading bits of some hashes take: tells most of the others off at once.
+    """A table of the leading bits of some hashes, which rules out most other hashes quickly.
 
     Args:
         keys: the hashes, at least one.
@@ -152,8 +154,8 @@ class _Table:
         self._slots[keys >> self._shift] = True
 
     def among(self, hashes: Hashes) -> Positions:
-        """Positions of the hashes that may be keys: of all that are, and of a few others."""
-        # As int64, for numpy takes no other index without a copy.
+        """Returns the positions of hashes that may be keys: all that are, and a few others."""
+        # Viewed as int64, because numpy copies indices of any other type.
         return np.flatnonzero(self._slots.take((hashes >> self._shift).view(np.int64)))
 
 
@@ -162,9 +164,9 @@ def _all_hashes(text: str, length: int) -> Hashes:
 
 
 def _hashes(text: str, length: int) -> Iterator[tuple[int, Hashes]]:
-    """Hashes of all windows, chunk by chunk: sum of code(i) BASE^i modulo 2^64, i from 1 at the window's start.
+    """Yields hashes of all windows by chunks: sum of code(i) BASE^i modulo 2^64, with i from 1 at the window's start.
 
-    From 1, as from 0 windows that differ in their first character alone would differ in the lowest bits alone.
+    With i from 0, windows that differ only in their first character would differ only in the lowest bits.
 
     Yields:
         The position of the first window and the hash of each.
@@ -178,7 +180,7 @@ def _hashes(text: str, length: int) -> Iterator[tuple[int, Hashes]]:
         sums[1:] *= powers[: len(sums) - 1]
         np.cumsum(sums, out=sums)
         hashes = sums[length:] - sums[:-length]
-        # Taken back by the power of the window's own position, so that it does not depend on where the window stands.
+        # Divided by the power of the window's position, so that the hash does not depend on it.
         hashes *= inverses[: len(hashes)]
         yield start, hashes
 

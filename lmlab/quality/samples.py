@@ -1,4 +1,4 @@
-"""How generated text reads: its end, its variety, what it repeats and what it copies."""
+"""Quality of generated text: endings, variety, repetition and copies from the training text."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ from lmlab.data.pieces import pieces
 from lmlab.data.tokenizers import WordTokenizer
 from lmlab.quality.passages import as_compared, find_windows, regions, unused_characters
 
-# A text, its tokens (strings or ids, without prompt and end token) and why it stopped: `end` or `length`.
+# A text, its tokens (strings or ids, without prompt and end token) and its stop reason: `end` or `length`.
 Written = tuple[str, Sequence[Hashable], str]
 
-# Characters and words of a passage that counts as repeated; ten characters are about two words.
+# Length of a passage that counts as repeated, in characters and in words; ten characters are about two words.
 REPEATED_CHARACTERS = 10
 REPEATED_WORDS = 4
-# Copies are first looked for by passages of so many characters, which nearly all samples share with the training text.
+# Copies are first searched by passages of this length, which nearly all samples share with the training text.
 _SEED = 12
 
 
 def sample_quality(samples: Sequence[Written], train_text: Sequence[str], *, by_character: bool) -> dict[str, float]:
-    """Judges what a model wrote.
+    """Evaluates samples of a model.
 
     - ``ended``: share of samples that ended by the end token.
-    - ``mean_tokens``: tokens of a sample.
+    - ``mean_tokens``: mean number of tokens of a sample.
     - ``distinct_1``, ``distinct_2``, ``distinct_3``: distinct n-grams of tokens over all samples / all their n-grams;
       falls as samples grow longer, so compare at equal lengths.
-    - ``repetition``: see `repetition`, of n-grams of 4 words or 10 characters.
-    - ``longest_copy_characters``, ``mean_longest_copy_characters``: of the `longest_copies`, in characters.
+    - ``repetition``: see `repetition`, for n-grams of 4 words or 10 characters.
+    - ``longest_copy_characters``, ``mean_longest_copy_characters``: maximum and mean of `longest_copies`.
     - ``unknown_words``: see `unknown_words`.
 
-    A figure without anything to count is NaN.
+    Figures are NaN if there is nothing to count.
 
-    No part of the training text is left out: 20 samples of 500 characters take a quarter of a second for 1 MB of it on
-    one core and 11 to 14 s for 100 MB, up to 22 s where a model writes no words at all.
+    The whole training text is compared: 20 samples of 500 characters take a quarter of a second for 1 MB of it on one
+    core and 11 to 14 s for 100 MB, up to 22 s if a model writes no words at all.
 
     Args:
         samples: (text, tokens, stop reason) each.
-        train_text: the training documents; no copy reaches from one into the next.
-        by_character: whether the tokens are characters. If not, texts are compared as words are: without regard to
-            case and kind of white space.
+        train_text: the training documents; no copy spans two of them.
+        by_character: whether the tokens are characters. If not, texts are compared by words: case and kind of white
+            space are ignored.
 
     Raises:
         ValueError: a stop reason other than ``end`` and ``length``.
@@ -54,7 +54,7 @@ def sample_quality(samples: Sequence[Written], train_text: Sequence[str], *, by_
     texts = [as_compared(text, by_character=by_character) for text, _, _ in samples]
     train = [as_compared(text, by_character=by_character) for text in train_text]
     copies = longest_copies(texts, train)
-    # The last word of a text by character that was cut off may be half a word.
+    # If a text by character was cut off, its last word may be incomplete.
     whole = [_without_last_word(t) if by_character and r == "length" else t for t, _, r in samples]
     return {
         "ended": _share(sum(reason == "end" for _, _, reason in samples), len(samples)),
@@ -68,23 +68,23 @@ def sample_quality(samples: Sequence[Written], train_text: Sequence[str], *, by_
 
 
 def distinct(samples: Sequence[Sequence[Hashable]], n: int) -> float:
-    """Distinct n-grams over all samples / all n-grams; none reaches across samples. NaN without any.
+    """Returns distinct n-grams over all samples / all n-grams, none across two samples; NaN without any.
 
-    Source: Li et al. 2016, distinct-1 and distinct-2; 3 in the same way.
+    Source: Li et al. 2016, distinct-1 and distinct-2; distinct-3 by analogy.
     """
     ngrams = [gram for tokens in samples for gram in _ngrams(tokens, n)]
     return _share(len(set(ngrams)), len(ngrams))
 
 
 def repetition(samples: Sequence[Sequence[Hashable]], n: int) -> float:
-    """Share of all tokens that lie in an n-gram which began earlier in the same sample; NaN without tokens.
+    """Returns the share of tokens that lie in an n-gram which occurred before in the same sample; NaN without tokens.
 
-    The first occurrence of an n-gram does not count, each later one does, also where they overlap: of ``aaaa`` with
-    n = 3 the last three tokens count.
+    Every occurrence of an n-gram after its first counts, even if they overlap: in ``aaaa`` with n = 3 the last three
+    tokens count.
 
     Source: Welleck et al. 2020, Neural Text Generation with Unlikelihood Training, seq-rep-4. That is the share of
-    n-grams which repeat, averaged over samples; this is a share of tokens over all samples, so one long loop is not
-    diluted by short samples.
+    n-grams which repeat, averaged over samples; this is a share of tokens over all samples, so that one long loop is
+    not diluted by short samples.
     """
     num_repeated = 0
     for tokens in samples:
@@ -99,14 +99,18 @@ def repetition(samples: Sequence[Sequence[Hashable]], n: int) -> float:
 
 
 def longest_copies(samples: Sequence[str], train_texts: Sequence[str]) -> list[int]:
-    """Characters of the longest substring of each sample that occurs in a training document.
+    """Returns the length of the longest substring of each sample that occurs in a training document.
 
-    Exact. The training text is hashed once; what can hold a copy of 12 characters or more is then searched for longer
-    ones by bisection. Samples without such a copy cost up to four more passes.
+    The result is exact. The training text is hashed once; the parts that can contain a copy of 12 characters or more
+    are then searched for longer ones by bisection. Samples without such a copy need up to four more passes over the
+    text.
 
     Args:
         samples: any texts.
-        train_texts: documents; no copy reaches from one into the next.
+        train_texts: documents; no copy spans two of them.
+
+    Returns:
+        Characters of the longest copy for each sample.
     """
     between_samples, between_documents = unused_characters([*samples, *train_texts], 2)
     train = between_documents.join(train_texts)
@@ -122,7 +126,7 @@ def longest_copies(samples: Sequence[str], train_texts: Sequence[str]) -> list[i
         for i, length in enumerate(at_least):
             if length + step <= at_most[i]:
                 tried.setdefault(length + step, []).append(i)
-        # All that try the same length share the passage over the text; after the first steps most do.
+        # All samples that try the same length share one pass over the text; after the first steps most do.
         for length, numbers in tried.items():
             text = near if length >= _SEED else train
             occur = _occur([samples[i] for i in numbers], text, length, between_samples)
@@ -132,9 +136,9 @@ def longest_copies(samples: Sequence[str], train_texts: Sequence[str]) -> list[i
 
 
 def unknown_words(texts: Sequence[str], train_texts: Sequence[str]) -> float:
-    """Share of words that do not occur in the training text, without regard to case; NaN without words.
+    """Returns the share of words that do not occur in the training text, ignoring case; NaN without words.
 
-    Words are split off as the word tokenizer does; its tokens without a letter or digit are no words.
+    Words are split like the word tokenizer does; tokens without a letter or digit do not count as words.
     """
     tokenizer = WordTokenizer(end_token=None, lower=True, split="punctuation", min_frequency=1, max_size=None)
     words = [word for text in texts for word in tokenizer.words(text) if any(map(str.isalnum, word))]
@@ -143,14 +147,14 @@ def unknown_words(texts: Sequence[str], train_texts: Sequence[str]) -> float:
     known: set[str] = set()
     for text in train_texts:
         for piece in pieces(text):
-            # No word reaches across white space, so each stretch between is split once, however often it occurs.
+            # No word contains white space, so that each different piece between white space is split only once.
             known.update(piece.lower().split())
     known = set(tokenizer.words(" ".join(known)))
     return _share(sum(word not in known for word in words), len(words))
 
 
 def _occur(samples: Sequence[str], text: str, length: int, separator: str) -> list[bool]:
-    """Whether a window of the length occurs in the text, for each sample (of at least the length)."""
+    """Returns for each sample, of at least this length, whether one of its windows occurs in the text."""
     found = find_windows(separator.join(samples), text, length) >= 0
     starts = accumulate((len(sample) + 1 for sample in samples), initial=0)
     return [bool(found[a : a + len(s) - length + 1].any()) for s, a in zip(samples, starts, strict=False)]
@@ -161,7 +165,7 @@ def _ngrams(tokens: Sequence[Hashable], n: int) -> Iterable[tuple[Hashable, ...]
 
 
 def _without_last_word(text: str) -> str:
-    """The text up to its last white space; one that ends in white space or has none loses nothing."""
+    """Returns the text without its last word, unless it ends in white space or has only one word."""
     parts = text.rsplit(maxsplit=1)
     return parts[0] if len(parts) == 2 and not text[-1].isspace() else text
 

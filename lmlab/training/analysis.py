@@ -1,4 +1,4 @@
-"""exhibits.json: what a report shows of a finished run's best model besides its figures."""
+"""Writes the contents of exhibits.json: what a report shows of a finished run's best model besides its figures."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from lmlab.reporting.runs import checkpoint_names
 from lmlab.sampling import SamplingOptions, excluded_ids, generate, next_token_probabilities, start_of_text
 from lmlab.training.evaluation import nats_by_token
 
-# Tokens of the passage whose surprise is shown: about a paragraph or two.
+# Tokens of the passage that is shown with its losses: one or two paragraphs.
 PASSAGE_TOKENS = {"character": 600, "word": 150, "piece": 200}
 # Least and most occurrences in the training text of the tokens of a frequency bin.
 FREQUENCY_BINS: tuple[tuple[int, int | None], ...] = ((0, 0), (1, 9), (10, 99), (100, 999), (1_000, None))
-# Samples at each temperature, and kept checkpoints that are asked for what comes next.
+# Most samples at each temperature, and most kept checkpoints whose predictions are stored.
 MOST_SAMPLES, MOST_CHECKPOINTS = 20, 12
-# Next tokens of each checkpoint.
+# Predicted next tokens of each checkpoint.
 TOP = 5
 
 
@@ -43,17 +43,21 @@ def analyse(
     num_samples: int,
     length: int,
 ) -> dict[str, Any]:
-    """Passage, frequency bins, samples by temperature and predictions of the kept checkpoints; plain containers.
+    """Returns passage, frequency bins, samples by temperature and predictions of the kept checkpoints.
 
     Args:
-        model: the best; any device. The same weights are in it afterwards.
+        model: with the best weights, on any device. Its weights are the same afterwards.
         data: of its run.
-        source: of the corpus; samples of a formal language are judged as such.
+        source: of the corpus; decides whether samples are judged as strings of a formal language.
         folder: the run's, with its checkpoints.
         prompt: of samples and predictions.
         temperatures: of the samples.
-        num_samples: at each temperature, at most `MOST_SAMPLES` (of formal languages all: they are judged by shares).
+        num_samples: at each temperature, at most `MOST_SAMPLES`; no such limit for formal languages, whose shares need
+            many samples.
         length: most tokens of a sample.
+
+    Returns:
+        Plain containers, ready for JSON.
     """
     kind = {"character": "char", "word": "word", "piece": "bpe"}[data.tokenizer.unit]
     found: dict[str, Any] = {"passage": passage(model, data.stores["validation"], data.tokenizer)}
@@ -75,7 +79,7 @@ def analyse(
 
 
 def passage(model: LanguageModel, store: TokenStore, tokenizer: Tokenizer) -> dict[str, Any]:
-    """The first tokens of the validation text with the nats of each, read from a fresh state."""
+    """Returns the first tokens of the validation text with the nats of each, read from a fresh state."""
     wanted = PASSAGE_TOKENS[tokenizer.unit]
     if store.sentences is None:
         nats = nats_by_token(model, [Streams(store, 1).window(0, wanted)])
@@ -88,14 +92,14 @@ def passage(model: LanguageModel, store: TokenStore, tokenizer: Tokenizer) -> di
 
 
 def _texts(ids: list[int], nats: list[float], tokenizer: Tokenizer) -> list[list[Any]]:
-    """Text and nats of each token; an end token is a line's end."""
+    """Returns text and nats of each token; an end token becomes a line end."""
     streamer = tokenizer.streamer()
     texts = ["\n" if i == tokenizer.end_id else streamer.push(i) for i in ids]
     return [[text, round(of_token, 4)] for text, of_token in zip(texts, nats, strict=True)]
 
 
 def frequency_bins(model: LanguageModel, data: LanguageModelData) -> list[dict[str, Any]]:
-    """Validation nats a token by how often the token occurs in the training text; bins without tokens left out."""
+    """Returns validation nats a token by frequency of the token in the training text, without empty bins."""
     loader = data.evaluation_loader("validation")
     nats = nats_by_token(model, loader).double().numpy()
     targets = np.concatenate([batch.targets[batch.targets != IGNORE_INDEX].numpy() for batch in loader])
@@ -145,7 +149,7 @@ def _at_temperature(
 
 
 def _spread(names: list[str]) -> list[str]:
-    """At most `MOST_CHECKPOINTS` of them, evenly, with the first and the last."""
+    """Returns at most `MOST_CHECKPOINTS` of the names, evenly spaced, with the first and the last."""
     if len(names) <= MOST_CHECKPOINTS:
         return names
     return [names[round(i * (len(names) - 1) / (MOST_CHECKPOINTS - 1))] for i in range(MOST_CHECKPOINTS)]

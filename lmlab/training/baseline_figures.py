@@ -1,4 +1,4 @@
-"""Baseline losses to compare a model with: simple models evaluated on exactly the same tokens."""
+"""Losses of baselines to compare a model with, on exactly the same tokens."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from lmlab.data.saved_tokenizers import to_json
 from lmlab.data.token_store import TokenStore
 from lmlab.data.tokenizers import Tokenizer
 
-# Training tokens an n-gram model is fitted on: 20 million words take about 5 minutes and 2.5 GB.
+# Most training tokens for the n-gram models: 20 million words take about 5 minutes and 2.5 GB.
 MOST_TOKENS = 20_000_000
-# Below this, counting again is quicker than it is worth to keep a file.
+# Results for at least this many training tokens are cached; for fewer, counting again is fast.
 _KEPT_FROM = 200_000
 _ORDERS = {"character": 5, "word": 3, "piece": 3}
 
 
 def default_order(tokenizer: Tokenizer) -> int:
-    """The n of the n-gram model: 5 by character, 3 by word or piece of a word."""
+    """Returns the default n of the n-gram model: 5 by character, 3 by word or piece of a word."""
     return _ORDERS[tokenizer.unit]
 
 
 def baseline_figures(
     train: TokenStore, evaluated: TokenStore, tokenizer: Tokenizer, *, order: int | None
 ) -> dict[str, float]:
-    """Nats per counted token of a uniform, a unigram and a Kneser-Ney model; the n-gram models see the same text.
+    """Returns nats per counted token of a uniform, a unigram and a Kneser-Ney model.
 
     Args:
-        train: fitted on (its first `MOST_TOKENS`).
-        evaluated: the split that the model's figure is of; the same tokens are counted.
+        train: the text that the n-gram models are fitted to (its first `MOST_TOKENS` tokens).
+        evaluated: the split on which the model was evaluated; the same tokens are counted.
         tokenizer: of both.
-        order: n; None for `default_order`.
+        order: n of the n-gram model; None for `default_order`.
     """
     n = default_order(tokenizer) if order is None else order
     text = f"{train.text_sha256} {evaluated.text_sha256} {len(evaluated)} {n} {MOST_TOKENS} {to_json(tokenizer)}"
@@ -53,7 +53,7 @@ def baseline_figures(
 def _counted(train: TokenStore, evaluated: TokenStore, tokenizer: Tokenizer, order: int) -> dict[str, float]:
     counted = np.ones(len(evaluated), dtype=bool)
     if evaluated.end_id is None:
-        counted[0] = False  # nothing predicts it
+        counted[0] = False  # the first token is not predicted from anything
     ids, starts = np.asarray(train.ids[:MOST_TOKENS]), _starts(train)
     return baselines(
         ids,
@@ -71,7 +71,7 @@ def _starts(store: TokenStore) -> NDArray[np.int64]:
 
 
 def describe_baselines(figures: dict[str, float]) -> str:
-    """The figures in one line."""
+    """Returns the figures in one line."""
     names = {"uniform": "uniform", "unigram": "unigram"}
     return ", ".join(f"{names.get(name, _ngram(name))} {value:.4f}" for name, value in figures.items()) + " nats/token"
 
@@ -81,7 +81,7 @@ def _ngram(name: str) -> str:
 
 
 def baseline_warning(nats_per_token: float, figures: dict[str, float]) -> list[str]:
-    """Says so where the model is worse than counting."""
+    """Returns a warning if the model is worse than the best baseline; otherwise nothing."""
     name, best = min(figures.items(), key=lambda item: item[1])
     if nats_per_token <= best:
         return []

@@ -1,4 +1,4 @@
-"""What a run found out: its figures at the best step, and what they are judged by."""
+"""Collects the results of a run: its figures at the best step and those of its baselines."""
 
 from __future__ import annotations
 
@@ -43,17 +43,17 @@ def summarize(
     *,
     finished: bool,
 ) -> dict[str, Any]:
-    """Everything of summary.json but the warnings and the memory.
+    """Returns the contents of summary.json except warnings and memory.
 
     Args:
         settings: the run's.
         data: the run's.
-        task: as training left it; afterwards with the best weights, where the run was finished.
+        task: as training left it; has the best weights afterwards if the run is finished.
         recorder: with all evaluations.
         clock: the run's.
-        device: where it was trained.
+        device: on which it was trained.
         folder: the run's.
-        finished: False for a run that stops on the way: it has no figures of its best checkpoint yet.
+        finished: False for a run that stops early and has no figures of its best checkpoint yet.
     """
     wall_seconds, validation = clock.wall_seconds, data.stores["validation"]
     best = recorder.best_row
@@ -92,7 +92,7 @@ def _baselines(settings: TrainSettings, data: LanguageModelData, splits: list[st
 def training_settings(
     settings: TrainSettings, task: LanguageModelModule, callbacks: list[pl.Callback]
 ) -> dict[str, Any]:
-    """How it was trained, and what the parts that react to validation did."""
+    """Returns how the run was trained, and what the parts that react to validation did."""
     scheduler = part_settings(settings.scheduler)
     assert scheduler is not None
     if isinstance(task.lr_lambda, Plateau):
@@ -117,10 +117,10 @@ def _figures_of_the_best(
     *,
     step: int,
 ) -> dict[str, Any]:
-    """The best checkpoint on the test split, what it writes, and what it is judged by.
+    """Evaluates the best checkpoint: test split, baselines and samples.
 
     Raises:
-        UserError: best.ckpt is damaged, or of another step than the best evaluation.
+        UserError: best.ckpt is damaged, or belongs to another step than the best evaluation.
     """
     path = folder / "checkpoints" / "best.ckpt"
     best = read_checkpoint(path)
@@ -147,7 +147,7 @@ def _figures_of_the_best(
 
 
 def write_analysis(settings: TrainSettings, data: LanguageModelData, model: LanguageModel, folder: Path) -> None:
-    """exhibits.json of a finished run: what a report shows besides figures.
+    """Writes exhibits.json of a finished run: what a report shows besides figures.
 
     Args:
         settings: the run's.

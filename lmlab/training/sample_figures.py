@@ -1,4 +1,4 @@
-"""What the best model writes, in figures: drawn at temperature 1, for that is what the model believes."""
+"""Figures of samples from the best model at temperature 1, its own probabilities."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from lmlab.quality.samples import sample_quality
 from lmlab.sampling import Sample, SamplingOptions, excluded_ids, generate, start_of_text
 from lmlab.training.evaluation import errors_by_token
 
-# Held-out strings on which closing brackets are looked at one by one.
+# Number of held-out strings on which predictions of closing brackets are evaluated.
 _CLOSING_STRINGS = 1_000
 
 
 def sample_figures(
     model: LanguageModel, data: LanguageModelData, source: Any, *, num_samples: int, length: int
 ) -> dict[str, Any]:
-    """Figures of samples from an empty prompt, plain containers.
+    """Returns figures of samples from an empty prompt, in plain containers.
 
     Args:
-        model: the best; any device.
+        model: with the best weights, on any device.
         data: of its run.
-        source: of the corpus; a formal language is judged as one.
-        num_samples: drawn with the seeds 0, 1, 2, ...
+        source: of the corpus; decides whether samples are judged as strings of a formal language.
+        num_samples: number of samples, with the seeds 0, 1, 2, ...
         length: most tokens of each.
     """
     tokenizer = data.tokenizer
@@ -71,12 +71,12 @@ def _of_language(
 
 
 def _finite(figures: dict[str, Any]) -> dict[str, Any]:
-    """JSON knows no NaN: a figure with nothing to count is null."""
+    """Replaces NaN, which JSON does not have, by None."""
     return {name: None if value != value else value for name, value in figures.items()}
 
 
 def describe_samples(figures: dict[str, Any]) -> str:
-    """The main figures in one line."""
+    """Returns the main figures in one line."""
     language = figures.get("language")
     if language is not None:
         shares = ", ".join(

@@ -1,4 +1,4 @@
-"""summary.json: the result of a run."""
+"""Writes summary.json, the result of a run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PACKAGES = ("torch", "pytorch-lightning", "hydra-core", "omegaconf", "torchmetr
 
 
 def split_figures(prefix: str, totals: Totals, *, num_characters: int, unk_rate: float) -> dict[str, float]:
-    """The figures of one split under their names.
+    """Returns the figures of one split under their names.
 
     Args:
         prefix: ``val`` or ``test``.
@@ -45,7 +45,7 @@ def split_figures(prefix: str, totals: Totals, *, num_characters: int, unk_rate:
 
 
 def best_figures(best: Row, *, unk_rate: float) -> dict[str, float]:
-    """The validation figures of the best evaluation, and where it was."""
+    """Returns the validation figures of the best evaluation with its epoch and step."""
     figures = {key: value for key, value in best.items() if key.startswith("val/")}
     return figures | {"val/unk_rate": unk_rate, "best_epoch": best["epoch"], "best_step": best["step"]}
 
@@ -66,13 +66,13 @@ def part_settings(part: PartSettings) -> dict[str, Any] | None:
 
 
 def versions() -> dict[str, str]:
-    """Of Python, lmlab and what the numbers depend on."""
+    """Returns the versions of Python, lmlab and the packages that affect the numbers."""
     found = {"python": platform.python_version(), "lmlab": own_version()}
     return found | {name: metadata.version(name) for name in _PACKAGES}
 
 
 def own_version() -> str:
-    """Of the installed lmlab; a bare checkout has none."""
+    """Returns the version of the installed lmlab; `checkout` if it is not installed."""
     try:
         return metadata.version("lmlab")
     except metadata.PackageNotFoundError:
@@ -80,14 +80,14 @@ def own_version() -> str:
 
 
 def device_name(device: torch.device) -> str:
-    """The device in words."""
+    """Returns the name of the device."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"CPU ({torch.get_num_threads()} threads)"
 
 
 def reset_peak_memory(device: torch.device) -> None:
-    """Begins a new measurement, so that a job of a sweep does not show the one before it."""
+    """Starts a new measurement of peak memory, so that a job of a sweep does not include the job before it."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         return
@@ -98,7 +98,7 @@ def reset_peak_memory(device: torch.device) -> None:
 
 
 def peak_memory_bytes(device: torch.device) -> int:
-    """Largest memory in use: allocated on the GPU, or resident in the process on a CPU."""
+    """Returns the peak memory: allocated on the GPU, or resident in the process on a CPU."""
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
     try:
@@ -111,7 +111,7 @@ def peak_memory_bytes(device: torch.device) -> int:
 
 
 def mark_unfinished(folder: Path, name: str) -> None:
-    """Says that a run is training; one that goes on is no longer what the summary of its last end says."""
+    """Marks a run as unfinished in its summary, so that the status of an earlier end is no longer stored."""
     try:
         summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -122,6 +122,6 @@ def mark_unfinished(folder: Path, name: str) -> None:
 
 
 def write_summary(folder: Path, summary: dict[str, Any]) -> None:
-    """Writes summary.json; JSON knows no infinity or NaN, so they become null."""
+    """Writes summary.json; infinity and NaN, which JSON does not have, become null."""
     finite = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in summary.items()}
     write_text(folder / "summary.json", json.dumps(finite, indent=2, ensure_ascii=False) + "\n")

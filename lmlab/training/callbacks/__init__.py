@@ -1,1 +1,1 @@
-"""What happens around training: samples, checkpoints, progress, alarms, files."""
+"""Callbacks of training: samples, checkpoints, progress, alarms and recorded numbers."""

@@ -1,4 +1,4 @@
-"""What a curve says that its reader may miss: overfitting, failed optimisation, clipping at every step."""
+"""Warnings about learning curves: overfitting, failed optimisation, clipping on most steps."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from lmlab.training.callbacks.recorder import Recorder, Row, task_of
 
 log = logging.getLogger(__name__)
 
-# Nats a token; smaller changes are the noise of one evaluation to the next.
+# Nats a token; smaller changes between evaluations are noise.
 NOTICEABLE = 0.01
 CLIPPED_ALARM = 0.5
-# Nats a token above a model that knows nothing; a network that has just begun may be somewhat above it.
+# Nats a token above uniform guessing; at the start of training a network may be a little above it.
 DIVERGED_NATS = 1.0
-# Total nats below the source's own. An honest model's likelihood over the source's has a mean of at most 1 on held-out
-# strings, so by Markov's inequality it is this far below with a probability of at most exp(-20), 2e-9.
+# Total nats below the source's own. On held-out strings, the ratio of a model's likelihood to the source's has a mean
+# of at most 1, so by Markov's inequality a model is this far below with a probability of at most exp(-20), 2e-9.
 IMPOSSIBLE_NATS = 20.0
 
 
 class Alarms(pl.Callback):
-    """Says aloud, once each, what the evaluations show; the summary keeps the last word.
+    """Logs each kind of warning once, when an evaluation first shows it; the summary has the final state.
 
     Args:
-        recorder: whose rows are read.
-        notes: warnings known before training.
+        recorder: whose rows are examined.
+        notes: warnings that are known before training.
         passes_per_epoch: how often an epoch reads the training text.
         uniform_nats: nats a token of a model that knows nothing: ln of the vocabulary's size.
     """
@@ -41,12 +41,12 @@ class Alarms(pl.Callback):
         self._told: set[str] = set()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Tells what was known before."""
+        """Logs the warnings that are known before training."""
         for note in self.notes:
             log.warning(f"warning: {note}")
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Tells each kind of alarm when it first appears."""
+        """Logs each kind of warning when it first appears."""
         for warning in self._seen():
             kind = warning.partition(":")[0]
             if kind not in self._told:
@@ -54,7 +54,7 @@ class Alarms(pl.Callback):
                 log.warning(f"warning: {warning}")
 
     def all(self, pl_module: pl.LightningModule) -> list[str]:
-        """Every warning of the run, as it ended."""
+        """Returns all warnings that hold at the end of the run."""
         clipped = task_of(pl_module).gradients.clip_fraction
         found = [*self.notes, *self._seen()]
         if clipped > CLIPPED_ALARM:
@@ -73,10 +73,10 @@ class Alarms(pl.Callback):
 
 
 def source_warnings(rows: Sequence[Row]) -> list[str]:
-    """Says so where a model is better than the source of its strings, which only a leak or a bug can make it.
+    """Returns a warning if the model is better than the source of its strings, which only a leak or a bug can cause.
 
     Args:
-        rows: in order, with `val/excess_nats_per_token` where the source is known.
+        rows: in order, with `val/excess_nats_per_token` if the source is known.
     """
     excess = [row["val/excess_nats_per_token"] * row["val/num_tokens"] for row in rows if _excess_known(row)]
     if not excess or min(excess) > -IMPOSSIBLE_NATS:
@@ -92,7 +92,7 @@ def _excess_known(row: Row) -> bool:
 
 
 def diverged_warnings(rows: Sequence[Row], uniform_nats: float) -> list[str]:
-    """Says so where a run knows less than nothing, on the text it learns from too: not overfitting, but divergence.
+    """Returns a warning if both losses are worse than guessing: divergence, not overfitting.
 
     Args:
         rows: in order, with `val/nats_per_token` and `train/nats_per_token`.
@@ -110,11 +110,11 @@ def diverged_warnings(rows: Sequence[Row], uniform_nats: float) -> list[str]:
 
 
 def curve_warnings(rows: Sequence[Row], *, passes_per_epoch: float = 1.0) -> list[str]:
-    """Overfitting or failed optimisation, from the evaluations of a run.
+    """Returns a warning of overfitting, failed optimisation or unsteady training.
 
-    Validation that rose since its best is overfitting where the training loss went on falling, and failed
-    optimisation where that stood or rose too. A single worse evaluation is not yet either, unless it is the last.
-    Text that has not been read once to the end cannot have been memorised: then the optimisation is unsteady.
+    If the last validation loss is above the best, that is overfitting if the training loss has kept falling since, and
+    failed optimisation if it has stagnated or risen. A worse evaluation before the last one does not count. Text that
+    has not been read once to the end cannot have been memorised: then training is unsteady.
 
     Args:
         rows: in order, with `val/nats_per_token` and `train/nats_per_token`.

@@ -1,4 +1,4 @@
-"""best.ckpt, last.ckpt, and the places at which a run may stop and later go on as if it had not stopped."""
+"""Writes best.ckpt and last.ckpt, and defines where a run may stop and be resumed without any difference."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from lmlab.training.summary import mark_unfinished
 
 
 class PausedRun(Exception):
-    """Training stopped where it was asked to; its state was saved."""
+    """Training stopped where it was told to, and its state was saved."""
 
 
 class SealedCheckpointIO(CheckpointIO):
-    """Lightning's way to our checkpoint files.
+    """Makes Lightning read and write checkpoints in lmlab's format.
 
     Args:
-        loaded: the checkpoint to go on from, verified already; None for a run that begins.
+        loaded: the verified checkpoint from which the run is resumed; None for a new run.
     """
 
     def __init__(self, loaded: dict[str, Any] | None = None) -> None:
         self._loaded = loaded
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Saves plain containers and tensors; `storage_options` is where the file before is kept."""
+        """Saves plain containers and tensors; `storage_options` is the path at which the previous file is kept."""
         save_checkpoint(checkpoint, Path(path), keep_previous=storage_options)
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
-        """The checkpoint that was read before, so that what was checked is what is loaded."""
+        """Returns the checkpoint that was verified before, so that exactly this one is loaded."""
         if self._loaded is not None:
             loaded, self._loaded = self._loaded, None
             return loaded
@@ -52,21 +52,21 @@ class SealedCheckpointIO(CheckpointIO):
 
 
 class Checkpoints(pl.Callback):
-    """Saves best.ckpt at the fewest validation nats, and last.ckpt where a run may stop.
+    """Saves best.ckpt at the lowest validation nats, and last.ckpt where a run may stop.
 
-    That is between two optimizer steps, when all that belongs to the step before (its evaluation, its samples) is
-    done: at each epoch's end, every so many minutes, and at a signal. It must be the last of the callbacks, so that
-    the states of all others say the same. The file before is kept as previous.ckpt.
+    A run may stop between two optimizer steps, when evaluation and samples of the step before are done: at the end of
+    each epoch, at intervals of some minutes, and on a signal. This must be the last callback, so that the saved states
+    of all others belong to the same step. The file before is kept as previous.ckpt.
 
     Args:
-        every_minutes: None saves last.ckpt after epochs only.
-        keep_every: optimizer steps after which the weights are kept as step-<number>.ckpt; None keeps none.
+        every_minutes: interval at which last.ckpt is saved; None for the ends of epochs only.
+        keep_every: interval in optimizer steps at which the weights are kept as step-<number>.ckpt; None for never.
         folder: the run's.
-        recorder: whose rows say what is best.
+        recorder: whose rows say which evaluation is the best.
         clock: shared with the other callbacks.
-        ours: what makes a checkpoint complete in itself: tokenizer, configuration, fingerprints of the texts.
+        ours: stored in each checkpoint to make it complete: tokenizer, configuration, fingerprints of the texts.
         total_steps: optimizer steps of the whole run.
-        pause_at: optimizer steps after which the run pauses; None never.
+        pause_at: optimizer steps after which the run pauses; None for never.
     """
 
     def __init__(
@@ -91,41 +91,39 @@ class Checkpoints(pl.Callback):
         self.ours = ours
         self.total_steps = total_steps
         self.pause_at = pause_at
-        # Steps of last.ckpt; None while there is none.
+        # Optimizer steps of last.ckpt; None if there is none yet.
         self.saved_step: int | None = None
         self._kept_at = 0
         self._saved_at = time.monotonic()
         self._random_states: dict[str, Any] | None = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Restores the random generators of a run that goes on.
-
-        It is from now on no longer what the summary of its last end says.
-        """
+        """Restores the random generators of a resumed run and marks its summary as unfinished."""
         mark_unfinished(self.folder, self.ours["config"]["name"])
         self.restore_random_states()
         self._saved_at = time.monotonic()
-        # Lightning puts a handler of its own in front of ours.
+        # Lightning has installed a signal handler of its own.
         signals.take_back()
 
     def restore_random_states(self) -> None:
-        """Sets the generators as the checkpoint has them; once."""
+        """Sets the random generators to the states in the checkpoint, once."""
         if self._random_states is not None:
             restore_random_states(self._random_states)
             self._random_states = None
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """best.ckpt, where this evaluation is the best."""
+        """Saves best.ckpt if this evaluation is the best."""
         rows = self.recorder.rows
         if rows and rows[-1] is self.recorder.best_row:
-            # The evaluation of a run's end is none of the same run that goes on for longer: that wants the best before.
+            # The evaluation at the end of a run is not part of the run if it is resumed for longer. The best weights
+            # from before that evaluation are kept for this case.
             at_the_end = trainer.state.fn != TrainerFn.FITTING
             before = self.best_path.with_name(BEST_BEFORE_END) if at_the_end else None
             with self.clock.paused():
                 self._save_weights(task_of(pl_module), self.best_path, trainer.global_step, keep_previous=before)
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
-        """The weights, where they are kept for good."""
+        """Saves the weights that are kept permanently, at the interval `keep_every`."""
         step = trainer.global_step
         if self.keep_every and step % self.keep_every == 0 and step > self._kept_at:
             self._kept_at = step
@@ -137,7 +135,7 @@ class Checkpoints(pl.Callback):
     def _save_weights(
         self, task: LanguageModelModule, path: Path, step: int, *, keep_previous: Path | None = None
     ) -> None:
-        """Weights, tokenizer and configuration: enough to be used, not to go on from."""
+        """Saves weights, tokenizer and configuration: enough to use the model, not to resume training."""
         state = {name: value.detach().cpu() for name, value in task.state_dict().items()}
         saved = {"lmlab": self._described(), "state_dict": state, "global_step": step}
         save_checkpoint(saved, path, keep_previous=keep_previous)
@@ -146,18 +144,18 @@ class Checkpoints(pl.Callback):
         return {"format": FORMAT, **self.ours}
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
-        """last.ckpt, when the minutes have passed or a signal came: the step before is whole by now."""
+        """Saves last.ckpt if the interval is over or a signal came; the step before is complete by now."""
         done = trainer.fit_loop.epoch_loop.batch_progress.current.completed
         if done % trainer.accumulate_grad_batches:
-            return  # a gradient is half made
+            return  # the accumulated gradient is not complete
         minutes = (time.monotonic() - self._saved_at) / 60
         due = self.every_minutes is not None and minutes >= self.every_minutes
-        # At an epoch's start the end of the one before has just been saved.
+        # At the start of an epoch, last.ckpt was just saved at the end of the epoch before.
         if signals.received() is not None or self._is_pause(trainer) or (due and done):
             self._save_last(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """last.ckpt; also where the run ends within an epoch."""
+        """Saves last.ckpt; also called when the run ends within an epoch."""
         self._save_last(trainer)
 
     def _is_pause(self, trainer: pl.Trainer) -> bool:
@@ -177,10 +175,10 @@ class Checkpoints(pl.Callback):
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Adds what makes a checkpoint complete in itself."""
+        """Adds tokenizer, configuration, position and states of random generators to a checkpoint."""
         checkpoint["lmlab"] = self._described() | {
             "position": Position.of(trainer).as_dict(),
-            # Early stopping has spoken; the Trainer would forget it.
+            # Set by early stopping; the Trainer does not store it.
             "should_stop": bool(trainer.should_stop),
             "event_files": event_files.sizes(self.folder),
         }
@@ -189,7 +187,7 @@ class Checkpoints(pl.Callback):
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Keeps the generators' states until training starts: what happens in between draws numbers too."""
+        """Keeps the generators' states until training starts, because numbers are drawn before that too."""
         self._random_states = checkpoint["random_states"]
         self.saved_step = checkpoint["global_step"]
         self._kept_at = checkpoint["global_step"]

@@ -1,4 +1,4 @@
-"""Norms of the gradient by layer, before clipping."""
+"""Records the gradient norm of each layer, before clipping."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from lmlab.training.callbacks.recorder import task_of
 
 
 class Gradients(pl.Callback):
-    """Where it is asked for, the mean norm of each layer's gradient, to gradients.csv and the loggers.
+    """Writes the mean gradient norm of each layer to gradients.csv and the loggers, if wanted.
 
-    Layers are `embedding`, `core.0`, `core.1`, ... and `decoder`; a tied matrix counts with the embedding. The norms
-    stay on the device until they are written.
+    Layers are `embedding`, `core.0`, `core.1`, ... and `decoder`; a tied matrix counts as embedding. The norms stay on
+    the device until they are written.
 
     Args:
-        per_layer: False does nothing: the norm over all weights is in metrics.csv anyway.
+        per_layer: False does nothing; the norm over all weights is in metrics.csv anyway.
         folder: the run's.
-        log_every_n_steps: over so many steps a mean is taken.
+        log_every_n_steps: number of steps over which means are taken.
     """
 
     def __init__(self, *, per_layer: bool, folder: Path, log_every_n_steps: int) -> None:
@@ -39,7 +39,7 @@ class Gradients(pl.Callback):
         self._written_at = 0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Begins to look at each step's gradient."""
+        """Starts to observe the gradient of each step."""
         if self.per_layer:
             task_of(pl_module).watch_gradient = self._add
             self.write()
@@ -50,7 +50,7 @@ class Gradients(pl.Callback):
         self._count += 1
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
-        """Every so many steps, the means since the last time."""
+        """Records the means since the last time, at the interval `log_every_n_steps`."""
         step = trainer.global_step
         if not self._count or step % self.log_every_n_steps or step == self._written_at:
             return
@@ -61,22 +61,22 @@ class Gradients(pl.Callback):
             logger.log_metrics(means, step)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """gradients.csv."""
+        """Writes gradients.csv."""
         self.write()
 
     def write(self) -> None:
-        """gradients.csv as the rows are."""
+        """Writes gradients.csv with all rows so far; deletes it if there are none."""
         if self.rows:
             write_text(self.folder / "gradients.csv", _as_csv(self.rows))
         else:
             (self.folder / "gradients.csv").unlink(missing_ok=True)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """What is left."""
+        """Writes the remaining rows."""
         self.on_validation_end(trainer, pl_module)
 
     def state_dict(self) -> dict[str, Any]:
-        """The rows so far, and the sums under way."""
+        """Returns the rows so far and the sums since the last one."""
         sums = {name: float(total) for name, total in self._sums.items()}
         rows = [dict(row) for row in self.rows]
         return {"rows": rows, "sums": sums, "count": self._count, "written_at": self._written_at}
@@ -90,7 +90,7 @@ class Gradients(pl.Callback):
 
 
 def layer_norms(model: LanguageModel) -> dict[str, Tensor]:
-    """L2 norms of the gradients of a model's layers, those without gradient left out."""
+    """Returns the L2 norms of the gradients by layer; parameters without a gradient are left out."""
     layer_of = {id(p): name for name, layer in model.core.named_layers().items() for p in layer.parameters()}
     by_layer: dict[str, list[Tensor]] = {}
     for name, parameter in model.named_parameters():

@@ -1,4 +1,4 @@
-"""TensorBoard's HPARAMS page: what a run was started with, and its figures at the best step so far."""
+"""TensorBoard's HPARAMS page: the settings of a run and its figures at the best step so far."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from lmlab.config.settings import TrainSettings
 from lmlab.config.typed import get
 from lmlab.training.callbacks.recorder import Recorder, task_of
 
-# The page shows the last value of a curve, and of all curves the first five by name: so these are curves of their
-# own whose last value is that of the best step, under a name that comes first.
+# The page shows the last value of the first five curves by name. So these are separate curves whose last value is that
+# of the best step, with names that come first.
 _FIGURES = ("nats_per_token", "perplexity", "bits_per_char", "error_rate")
 
-# What a single run is told by; a job of a sweep is told by what is swept.
+# Settings that the page shows of a single run; of a job of a sweep it shows the swept settings.
 _SINGLE = (
     "model.name", "model.hidden_size", "model.num_layers", "model.dropout", "embedding.dim", "optimizer.lr",
     "data.name", "data.batch_size", "data.sequence_length", "seed",
@@ -30,12 +30,12 @@ Value = str | float
 class HParams(pl.Callback):
     """Writes the settings at the start and the best figures at each evaluation.
 
-    No experiment is declared: TensorBoard then gathers settings and figures from all runs it shows, so that several
-    sweeps below one folder stand on one page. (Of several declared experiments it would take an arbitrary one.)
+    No experiment is declared: TensorBoard then collects settings and figures from all runs it shows, so that several
+    sweeps below one folder are on one page. (Of several declared experiments it would use an arbitrary one.)
 
     Args:
         settings: names and values.
-        recorder: whose best row counts.
+        recorder: whose best row is written.
     """
 
     def __init__(self, *, settings: dict[str, Value], recorder: Recorder) -> None:
@@ -44,7 +44,7 @@ class HParams(pl.Callback):
         self._written = self._ended = False
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """The settings; a run that goes on has written them."""
+        """Writes the settings, unless the run is resumed and has written them before."""
         if self._written:
             return
         self._written = True
@@ -54,7 +54,7 @@ class HParams(pl.Callback):
             logger.log_metrics({"num_parameters": float(task_of(pl_module).model.num_parameters)}, trainer.global_step)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """The figures of the best evaluation so far."""
+        """Writes the figures of the best evaluation so far."""
         best = self.recorder.best_row
         if best is None:
             return
@@ -64,11 +64,11 @@ class HParams(pl.Callback):
             logger.log_metrics(figures, trainer.global_step)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """The run is done."""
+        """Marks the run as finished."""
         self.end(trainer)
 
     def end(self, trainer: pl.Trainer) -> None:
-        """The run is done: once, also where it had no step left when it went on."""
+        """Marks the run as finished, once; needed for a resumed run that has no step left to train."""
         if self._ended:
             return
         self._ended = True
@@ -76,11 +76,11 @@ class HParams(pl.Callback):
         self._add(trainer, end)
 
     def state_dict(self) -> dict[str, Any]:
-        """Whether the settings are written."""
+        """Returns whether the settings have been written."""
         return {"written": self._written}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restores that."""
+        """Restores whether the settings have been written."""
         self._written = state_dict["written"]
 
     def _add(self, trainer: pl.Trainer, summary: Any) -> None:
@@ -90,10 +90,10 @@ class HParams(pl.Callback):
 
 
 def write_failed_job(folder: Path, settings: dict[str, str]) -> None:
-    """Makes a job that failed before its first step stand on the page, without figures.
+    """Puts a job that failed before its first step on the page, without figures.
 
     Args:
-        folder: the job's; left alone where it has event files.
+        folder: the job's; nothing is written if it has event files.
         settings: as they were typed.
     """
     if any(folder.glob("events.out.tfevents.*")):
@@ -104,7 +104,7 @@ def write_failed_job(folder: Path, settings: dict[str, str]) -> None:
 
 
 def single_run_settings(settings: TrainSettings) -> dict[str, Value]:
-    """What a run that is no job of a sweep is told by.
+    """Returns the settings that the page shows of a run that is not a job of a sweep.
 
     Args:
         settings: the run's.
@@ -118,7 +118,7 @@ def single_run_settings(settings: TrainSettings) -> dict[str, Value]:
 
 
 def typed(values: dict[str, str]) -> dict[str, Value]:
-    """Numbers as numbers, so that the page can put them on an axis; everything else as text."""
+    """Converts numbers, so that the page can put them on an axis; all other values stay text."""
     return {name: _typed(value) for name, value in values.items()}
 
 

@@ -1,4 +1,4 @@
-"""What a person sees while training: a bar with loss, perplexity and speed, and a line for each evaluation."""
+"""Progress on the terminal: a bar with loss, perplexity and speed, and a line for each evaluation."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from lmlab.training.metrics import Totals
 
 log = logging.getLogger(__name__)
 
-# Reading the loss waits for the device, so it is read by time and not by step.
+# Reading the loss waits for the device, so it is read at intervals of time and not at each step.
 REFRESH_SECONDS = 0.5
 
 
 class Progress(pl.Callback):
-    """The bar (on a terminal only) and the evaluation lines.
+    """Shows the progress bar (on a terminal only) and a line for each evaluation.
 
     Args:
-        enabled: False shows no bar.
-        recorder: whose rows are told.
+        enabled: whether the bar is shown.
+        recorder: whose rows are printed.
         clock: shared with the other callbacks.
         total_steps: optimizer steps of the whole run.
-        label: what stands in front of the bar.
+        label: text before the bar.
     """
 
     def __init__(self, *, enabled: bool, recorder: Recorder, clock: Clock, total_steps: int, label: str) -> None:
@@ -58,7 +58,7 @@ class Progress(pl.Callback):
             )
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
-        """Moves the bar, twice a second at most."""
+        """Updates the bar, at most twice a second."""
         if self.bar is None or time.monotonic() - self._shown_at < REFRESH_SECONDS:
             return
         totals = task_of(pl_module).since_evaluation.totals
@@ -76,7 +76,7 @@ class Progress(pl.Callback):
         self.bar.refresh()
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """A line with what the evaluation found."""
+        """Prints a line with the results of the evaluation."""
         if not self.recorder.rows:
             return
         row = self.recorder.rows[-1]
@@ -92,7 +92,7 @@ class Progress(pl.Callback):
         )
 
     def clear(self) -> None:
-        """Makes room for a line of text."""
+        """Removes the bar so that a line of text can be printed."""
         if self.bar is not None:
             self.bar.clear()
 

@@ -1,4 +1,4 @@
-"""The numbers of a run: TensorBoard while it trains, a row of metrics.csv at each evaluation."""
+"""Records the numbers of a run: in TensorBoard during training, and in metrics.csv at each evaluation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Row = dict[str, float]
 
 # Means over steps: the norm before and after clipping, and the share of steps on which it was clipped.
 GRADIENT_FIGURES = ("grad_norm", "grad_norm_clipped", "clip_fraction")
-# metrics.csv, in this order. `train/` figures are means over the time since the row before, with dropout on.
+# Columns of metrics.csv. `train/` figures are means since the row before, with dropout on.
 COLUMNS = (
     "step",
     "epoch",
@@ -44,14 +44,14 @@ COLUMNS = (
 
 
 class Recorder(pl.Callback):
-    """Keeps a row for each evaluation, in memory and in metrics.csv, and serves the loggers.
+    """Keeps a row for each evaluation, in memory and in metrics.csv, and sends figures to the loggers.
 
     Args:
         folder: the run's.
         clock: shared with the other callbacks.
         characters: of the validation split, for bits per character.
-        source_nats: total nats of the validation split under its source; None where that is not known.
-        log_every_n_steps: how often training figures go to the loggers.
+        source_nats: total nats of the validation split under its source; None if unknown.
+        log_every_n_steps: interval at which training figures are sent to the loggers.
     """
 
     def __init__(
@@ -68,12 +68,12 @@ class Recorder(pl.Callback):
         self._gradient_sums: list[tuple[int, dict[str, float]]] = []
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Starts the clock; a resumed run goes on counting."""
+        """Starts the clock, which continues from its earlier time in a resumed run."""
         self.clock.start()
         self.write()
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
-        """Every so many steps, the figures since the last time."""
+        """Sends the figures since the last time to the loggers, at the interval `log_every_n_steps`."""
         step = trainer.global_step
         if step % self.log_every_n_steps == 0 and step > self._last_logged[0]:
             self._serve_loggers(trainer, task_of(pl_module), step)
@@ -94,14 +94,14 @@ class Recorder(pl.Callback):
         self._last_logged = (step, seconds)
 
     def write(self) -> None:
-        """metrics.csv as the rows are: of a run that goes on, what came after its checkpoint comes again."""
+        """Writes metrics.csv with all rows so far; in a resumed run this drops rows after its checkpoint."""
         if self.rows:
             write_text(self.folder / "metrics.csv", as_csv(self.rows))
         else:
             (self.folder / "metrics.csv").unlink(missing_ok=True)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Training time ends here; tests and files are not part of it."""
+        """Pauses the clock, so that tests and files do not count as training time."""
         self.clock.pause()
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
@@ -109,11 +109,11 @@ class Recorder(pl.Callback):
         self.clock.pause()
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Training time stops here."""
+        """Pauses the clock."""
         self.clock.pause()
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Adds a row and writes metrics.csv."""
+        """Adds a row, writes metrics.csv and resumes the clock."""
         task = task_of(pl_module)
         if task.validation_result is None:
             self.clock.resume()
@@ -156,11 +156,11 @@ class Recorder(pl.Callback):
 
     @property
     def best_row(self) -> Row | None:
-        """The evaluation with the fewest validation nats; the first of equals."""
+        """The evaluation with the lowest validation nats; the first of equals."""
         return min(self.rows, key=lambda row: row["val/nats_per_token"], default=None)
 
     def state_dict(self) -> dict[str, Any]:
-        """The rows and the time so far."""
+        """Returns the rows and the time so far."""
         return {
             "rows": [dict(row) for row in self.rows],
             "seconds": [self.clock.wall_seconds, self.clock.training_seconds],
@@ -181,12 +181,12 @@ class Recorder(pl.Callback):
 
 
 def source_figures(prefix: str, totals: Totals, source_nats: float | None) -> dict[str, float]:
-    """The source's own figure on the same tokens, and how far the model is above it; empty where it is not known.
+    """Returns the source's nats per token on the same tokens and the model's excess over it; empty if unknown.
 
     Args:
         prefix: ``val`` or ``test``.
-        totals: the model's.
-        source_nats: the source's total on the same strings.
+        totals: of the model.
+        source_nats: total nats of the source on the same strings; None if unknown.
     """
     if source_nats is None or not totals.num_tokens:
         return {}
@@ -198,13 +198,13 @@ def source_figures(prefix: str, totals: Totals, source_nats: float | None) -> di
 
 
 def task_of(module: pl.LightningModule) -> LanguageModelModule:
-    """The module as the task it is."""
+    """Returns the module with its exact type."""
     assert isinstance(module, LanguageModelModule)
     return module
 
 
 def train_figures(totals: Totals) -> dict[str, float]:
-    """The training figures of some steps."""
+    """Returns the training figures of some steps."""
     return {
         "train/nats_per_token": totals.nats_per_token,
         "train/perplexity": totals.perplexity,
@@ -213,19 +213,19 @@ def train_figures(totals: Totals) -> dict[str, float]:
 
 
 def learning_rate(trainer: pl.Trainer) -> float:
-    """Of the optimizer's first group."""
+    """Returns the learning rate of the optimizer's first group."""
     return float(trainer.optimizers[0].param_groups[0]["lr"])
 
 
 def epochs_done(trainer: pl.Trainer) -> float:
-    """Epochs of training so far, with the fraction of the one under way."""
+    """Returns the epochs of training so far, with the fraction of the current one."""
     batches = max(1, int(trainer.num_training_batches))
     loop = trainer.fit_loop.epoch_loop.batch_progress.total
     return round(loop.ready / batches, 4)
 
 
 def _weighted(parts: list[tuple[int, dict[str, float]]]) -> dict[str, float]:
-    """Means over all steps from means over some."""
+    """Combines means over some steps each into means over all steps."""
     steps = sum(count for count, figures in parts if figures)
     if not steps:
         return {}
@@ -233,7 +233,7 @@ def _weighted(parts: list[tuple[int, dict[str, float]]]) -> dict[str, float]:
 
 
 def as_csv(rows: list[Row]) -> str:
-    """The rows as CSV text with all columns; an absent figure is left empty."""
+    """Returns the rows as CSV with all columns; missing figures are left empty."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()

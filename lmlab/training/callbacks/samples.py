@@ -1,4 +1,4 @@
-"""Text drawn while training: on the terminal, in TensorBoard and in samples.jsonl."""
+"""Generates text during training and shows it on the terminal, in TensorBoard and in samples.jsonl."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from lmlab.training.position import Position
 
 log = logging.getLogger(__name__)
 
-# Of each sample, so much is shown on the terminal.
+# Most characters of a sample that are shown on the terminal.
 TERMINAL_CHARACTERS = 600
 _MARKUP = frozenset("\\`*_{}[]()#+-.!|~")
 
 
 class SampleText(pl.Callback):
-    """Samples from fixed prompts and seeds every N epochs or steps, drawn from generators of their own.
+    """Generates samples from fixed prompts and seeds every N epochs or steps, with random generators of its own.
 
     Args:
-        every_n_epochs: after every so many epochs; None never.
-        every_n_steps: after every so many optimizer steps; None never.
-        prompts: empty: the beginning of the validation text.
-        num_samples: of each prompt; sample i of prompt p is drawn with seed + p * num_samples + i, for prompts with the
-            same seed soon go on alike.
+        every_n_epochs: interval in epochs; None for never.
+        every_n_steps: interval in optimizer steps; None for never.
+        prompts: empty for the beginning of the validation text.
+        num_samples: of each prompt. Sample i of prompt p has the seed seed + p * num_samples + i, because prompts with
+            the same seed would soon continue alike.
         length: tokens a sample.
         temperature: 0 for the most probable token.
         top_k: None for all tokens.
@@ -46,7 +46,7 @@ class SampleText(pl.Callback):
         tokenizer: the run's.
         folder: the run's.
         clock: shared with the other callbacks.
-        fallback_prompts: used where `prompts` is empty.
+        fallback_prompts: used if `prompts` is empty.
     """
 
     def __init__(
@@ -86,25 +86,25 @@ class SampleText(pl.Callback):
         self._last_step = -1
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
-        """Every so many steps."""
+        """Generates samples at the interval `every_n_steps`."""
         step = trainer.global_step
         if self.every_n_steps and step % self.every_n_steps == 0 and step != self._last_step and step > 0:
             self._sample(trainer, pl_module)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Every so many epochs."""
-        # A run that ends within an epoch has its sample from `draw_last`, behind its last checkpoint: should it go on
-        # for longer, this epoch is not over.
+        """Generates samples at the interval `every_n_epochs`."""
+        # If the run ends within an epoch, `draw_last` generates the samples after the last checkpoint is saved, because
+        # the epoch would continue if the run were resumed for longer.
         if Position.of(trainer).batch == 0:
             self._sample_epoch(trainer, pl_module)
 
     def draw_last(self, trainer: pl.Trainer, pl_module: pl.LightningModule, position: Position) -> None:
-        """The sample of an epoch in which the run ended.
+        """Generates the samples of the epoch in which the run ended, if it ended within one.
 
         Args:
-            trainer: that ran.
+            trainer: that trained the run.
             pl_module: as training left it.
-            position: where it ended.
+            position: where the run ended.
         """
         if position.batch:
             self._sample_epoch(trainer, pl_module, epoch=position.epoch)
@@ -131,7 +131,7 @@ class SampleText(pl.Callback):
             self._show(trainer, new)
 
     def write(self) -> None:
-        """samples.jsonl as the records are: of a run that goes on, what came after its checkpoint comes again."""
+        """Writes samples.jsonl with all samples so far; in a resumed run this drops samples after its checkpoint."""
         path = self.folder / "samples.jsonl"
         if self.records:
             write_text(path, "".join(f"{json.dumps(record, ensure_ascii=False)}\n" for record in self.records))
@@ -139,7 +139,7 @@ class SampleText(pl.Callback):
             path.unlink(missing_ok=True)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """samples.jsonl of a run that goes on."""
+        """Writes samples.jsonl of a resumed run."""
         self.write()
 
     def _draw(self, pl_module: pl.LightningModule, prompt: str, options: SamplingOptions) -> list[Sample]:
@@ -171,7 +171,7 @@ class SampleText(pl.Callback):
                     logger.experiment.add_text(f"samples/{i}", as_markdown(record), record["step"])
 
     def state_dict(self) -> dict[str, Any]:
-        """The samples so far."""
+        """Returns the samples so far."""
         return {"records": [dict(record) for record in self.records], "last_step": self._last_step}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -181,25 +181,25 @@ class SampleText(pl.Callback):
 
 
 def as_markdown(record: dict[str, Any]) -> str:
-    """A sample for TensorBoard's text page: the prompt in bold, all markup of the text itself escaped."""
+    """Returns a sample for TensorBoard's text page: the prompt in bold, all markup in the text escaped."""
     prompt, text = record["prompt"], record["text"]
     bold = prompt.strip()
     if not bold:
         return _escaped(prompt + text)
-    # Markdown's stars must touch the words they embrace.
+    # Markdown requires that its stars touch the bold words.
     before, after = prompt.partition(bold)[::2]
     return f"{_escaped(before)}**{_escaped(bold)}**{_escaped(after + text)}"
 
 
 def _escaped(text: str) -> str:
-    """HTML and Markdown made inert; white space kept visible."""
+    """Escapes HTML and Markdown and keeps white space visible."""
     inert = "".join(f"&#{ord(c)};" if c in _MARKUP else html.escape(c) for c in text)
     return inert.replace("  ", " &nbsp;").replace("\n", "<br>")
 
 
 def _indented(text: str) -> str:
     shown = text if len(text) <= TERMINAL_CHARACTERS else text[:TERMINAL_CHARACTERS] + "..."
-    # Indented and wrapped, so that a sample's lines do not break up the terminal's; nothing that moves the cursor.
+    # Indented and wrapped to the terminal's width, without characters that move the cursor.
     visible = "".join(c if c.isprintable() or c == "\n" else "�" for c in shown)
     width = max(40, shutil.get_terminal_size().columns - 6)
     lines = [
@@ -209,7 +209,7 @@ def _indented(text: str) -> str:
 
 
 def fallback_prompts(validation_text: str, *, by_character: bool) -> list[str]:
-    """The beginning of the validation text: three words, or so many characters."""
+    """Returns the beginning of the validation text: three words, or 20 characters of them."""
     words = validation_text.split()[:3]
     prompt = " ".join(words)
     return [prompt[:20] if by_character else prompt]
