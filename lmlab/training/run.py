@@ -287,7 +287,8 @@ class _Run:
         if "val/baselines" in summary:
             summary["warnings"] += baseline_warning(summary["val/nats_per_token"], summary["val/baselines"])
         summary["peak_memory_bytes"] = peak_memory_bytes(self.device)
-        return summary
+        recorded = self._one(Checkpoints).ours["plugins"]
+        return summary | ({"plugins": recorded} if recorded else {})
 
 
 def _recorder(settings: TrainSettings, folder: Path, data: LanguageModelData, clock: Clock) -> Recorder:

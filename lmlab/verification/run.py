@@ -8,6 +8,7 @@ from typing import Any
 
 from lmlab import reference
 from lmlab.config import registry
+from lmlab.config.plugins import PluginError
 from lmlab.config.stored import read_settings
 from lmlab.data import saved_tokenizers
 from lmlab.errors import UserError
@@ -87,6 +88,8 @@ def _texts_and_figures(run: Run) -> Iterator[Check]:
     try:
         settings = read_settings(run.config, where=run.file)
         corpus = registry.build("data.source", settings.data.source).load()
+    except PluginError:
+        raise
     except (UserError, OSError) as error:
         yield Check("unknown", "texts and all figures", f"nothing was recomputed: {error}")
         return

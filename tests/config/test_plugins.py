@@ -163,7 +163,8 @@ def test_what_is_no_name_of_a_package_is_refused(word: str) -> None:
         "my_models_evil.LeakyCore", "my_models", "my_models.", ".my_models.LeakyCore", "my_models/x.LeakyCore",
         "os.system", "builtins.eval", "lmlab.x.os.system", "lmlab.models.core.Core", "lmlab.models.dropout.Dropout",
         "lmlab.config.plugins.record", "torch.nn.LSTM", "torch.hub.load", "pytorch_lightning.Trainer", "${oc.env:HOME}",
-        "", "LeakyCore", ["my_models.LeakyCore"], {"a": "my_models.LeakyCore"}, 5, None, "my_models.LeakyCore\n", "a" * 99,
+        "", "LeakyCore", ["my_models.LeakyCore"], {"a": "my_models.LeakyCore"}, 5, None, "my_models.LeakyCore\n",
+        "a" * 99,
     ],
 )  # fmt: skip
 def test_names_that_only_look_trusted_are_refused_unimported(target: Any) -> None:
