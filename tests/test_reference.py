@@ -16,9 +16,10 @@ from lmlab.config.settings import TrainSettings
 from lmlab.config.typed import plain
 from lmlab.data.cache import text_sha256
 from lmlab.data.datamodule import fingerprint
-from lmlab.data.sentences import evaluation_loader
+from lmlab.data.loaders.sentences import evaluation_loader
 from lmlab.data.token_store import build
-from lmlab.data.tokenizers import CharTokenizer, WordTokenizer
+from lmlab.data.tokenizers.char import CharTokenizer
+from lmlab.data.tokenizers.word import WordTokenizer
 from lmlab.trained import TrainedModel
 from lmlab.training.assembly import build_data, build_model
 from lmlab.verification.figures import make_split
@@ -73,9 +74,9 @@ def bigram(probabilities: torch.Tensor) -> dict[str, torch.Tensor]:
 
 
 def test_a_bigram_model_by_hand() -> None:
-    chances = torch.tensor([[0.5, 0.25, 0.25], [0.1, 0.2, 0.7], [0.3, 0.3, 0.4]], dtype=torch.float64)
+    probs = torch.tensor([[0.5, 0.25, 0.25], [0.1, 0.2, 0.7], [0.3, 0.3, 0.4]], dtype=torch.float64)
     rows = [reference.Row(np.array([2, 0, 1]), np.array([0, 1, 2])), reference.Row(np.array([1]), np.array([1]))]
-    measured = reference.measure(bigram(chances), rows)
+    measured = reference.measure(bigram(probs), rows)
     assert measured.row_nats == pytest.approx([-math.log(0.3 * 0.25 * 0.7), -math.log(0.2)], rel=1e-12)
     assert measured.num_tokens == 4
     assert (measured.fewest_errors, measured.most_errors) == (3, 3)
@@ -107,9 +108,9 @@ def test_a_window_of_tokens_looks_back_over_blocks_and_not_before_the_first(monk
 
 
 def test_equal_logits_may_count_either_way() -> None:
-    chances = torch.tensor([[0.4, 0.4, 0.2], [0.2, 0.2, 0.6], [0.1, 0.2, 0.7]], dtype=torch.float64)
+    probs = torch.tensor([[0.4, 0.4, 0.2], [0.2, 0.2, 0.6], [0.1, 0.2, 0.7]], dtype=torch.float64)
     rows = [reference.Row(np.array([0, 0, 1, 2]), np.array([0, 2, 2, 0]))]  # tie, wrong, right, wrong
-    measured = reference.measure(bigram(chances), rows)
+    measured = reference.measure(bigram(probs), rows)
     assert (measured.fewest_errors, measured.most_errors) == (2, 3)
 
 
@@ -130,8 +131,8 @@ def test_the_worked_example_of_a_masked_loss(monkeypatch) -> None:
         return torch.tensor(by_row[6] + by_row[4]), torch.zeros(len(targets)), torch.zeros(len(targets))
 
     monkeypatch.setattr(reference, "_compared", losses)
-    chances = torch.full((len(tokenizer.vocabulary),) * 2, 0.1)
-    measured = reference.measure(bigram(chances), rows)
+    probs = torch.full((len(tokenizer.vocabulary),) * 2, 0.1)
+    measured = reference.measure(bigram(probs), rows)
     assert measured.row_nats == pytest.approx([1.0, 3.0])
     assert measured.num_tokens == 10
     assert measured.row_nats.sum() / measured.num_tokens == pytest.approx(0.4)
