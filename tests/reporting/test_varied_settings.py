@@ -227,11 +227,11 @@ def test_seeds_come_from_the_command_line_or_the_configuration(tmp_path: Path) -
 
 def test_without_a_record_of_choices_names_and_classes_tell_the_options(tmp_path: Path) -> None:
     classes = {
-        "tokenizer___target_": "lmlab.data.bpe.BPETokenizer",
+        "tokenizer___target_": "lmlab.data.tokenizers.bpe.BPETokenizer",
         "optimizer___target_": "torch.optim.AdamW",
         "scheduler___target_": "lmlab.training.schedulers.OneCycle",
         "embedding___target_": "lmlab.models.embedding.GloveVectors",
-        "data__batching___target_": "lmlab.data.sentences.SentencesLoader",
+        "data__batching___target_": "lmlab.data.loaders.sentences.SentencesLoader",
     }
     config = resolved(model__name="gru", **classes)
     record = read_record(made_run(tmp_path / "a", config=config))
