@@ -19,11 +19,11 @@ if "OMP_WAIT_POLICY" not in os.environ:
 
 if TYPE_CHECKING:
     from lmlab.config.setting import Range
-    from lmlab.data.batching import IGNORE_INDEX, Batch, TrainLoader
     from lmlab.data.corpus import Corpus, Document, split_documents
-    from lmlab.data.sources import Source
+    from lmlab.data.loaders.base import IGNORE_INDEX, Batch, TrainLoader
+    from lmlab.data.sources.base import Source
     from lmlab.data.token_store import TokenStore
-    from lmlab.data.tokenizers import Tokenizer
+    from lmlab.data.tokenizers.base import Tokenizer
     from lmlab.errors import UserError
     from lmlab.models.core import Core, State, Stepper
     from lmlab.models.decoder import Decoder
@@ -59,11 +59,11 @@ __all__ = [
 # Each is imported when it is used: torch takes a second, and configuration errors should not wait for it.
 _MODULES = {
     "lmlab.config.setting": ("Range",),
-    "lmlab.data.batching": ("IGNORE_INDEX", "Batch", "TrainLoader"),
+    "lmlab.data.loaders.base": ("IGNORE_INDEX", "Batch", "TrainLoader"),
     "lmlab.data.corpus": ("Corpus", "Document", "split_documents"),
-    "lmlab.data.sources": ("Source",),
+    "lmlab.data.sources.base": ("Source",),
     "lmlab.data.token_store": ("TokenStore",),
-    "lmlab.data.tokenizers": ("Tokenizer",),
+    "lmlab.data.tokenizers.base": ("Tokenizer",),
     "lmlab.errors": ("UserError",),
     "lmlab.models.core": ("Core", "State", "Stepper"),
     "lmlab.models.decoder": ("Decoder",),

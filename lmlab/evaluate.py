@@ -73,8 +73,8 @@ def _baselines(lm: TrainedModel, store: TokenStore) -> dict[str, float]:
 def _texts(settings: EvaluateSettings, lm: TrainedModel) -> tuple[list[str], str, float | None]:
     """The documents to evaluate, what they are, and the source's own total nats where that is known."""
     from lmlab.config.registry import build as build_part
-    from lmlab.data.sentence_sources import SentenceFiles
-    from lmlab.data.sources import TextFiles
+    from lmlab.data.sources.sentences import SentenceFiles
+    from lmlab.data.sources.text_files import TextFiles
 
     if settings.data.path is not None:
         reader = SentenceFiles if lm.tokenizer.end_token == "sentence" else TextFiles

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lmlab.data.tokenizers import Tokenizer
+from lmlab.data.tokenizers.base import Tokenizer
 
 Ids = NDArray[np.int64]
 Weights = Mapping[str, Tensor]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lmlab.data.token_store import START_ID, UNKNOWN_ID
-from lmlab.data.tokenizers import Tokenizer
+from lmlab.data.tokenizers.base import Tokenizer
 from lmlab.errors import Diverged
 from lmlab.models.core import expand_state
 from lmlab.models.language_model import LanguageModel

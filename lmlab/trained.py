@@ -16,12 +16,12 @@ from lmlab.config import registry, stored
 from lmlab.config.plugins import record, trusting
 from lmlab.config.settings import TrainSettings
 from lmlab.config.typed import plain, targets
-from lmlab.data import saved_tokenizers
 from lmlab.data.corpus import joined
+from lmlab.data.loaders.sentences import evaluation_loader, in_order
 from lmlab.data.reading import unix_line_ends
-from lmlab.data.sentences import evaluation_loader, in_order
 from lmlab.data.token_store import UNKNOWN_ID, TokenStore, build
-from lmlab.data.tokenizers import Tokenizer
+from lmlab.data.tokenizers import saved as saved_tokenizers
+from lmlab.data.tokenizers.base import Tokenizer
 from lmlab.device import choose_device
 from lmlab.errors import UserError
 from lmlab.models.language_model import LanguageModel

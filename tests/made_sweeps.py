@@ -145,9 +145,9 @@ def resolved(**changes: Any) -> dict[str, Any]:
             "batch_size": batch,
             "sequence_length": length,
             "stride": length,
-            "batching": {"_target_": "lmlab.data.batching.StreamsLoader", "batch_size": batch},
+            "batching": {"_target_": "lmlab.data.loaders.streams.StreamsLoader", "batch_size": batch},
         },
-        "tokenizer": {"_target_": "lmlab.data.tokenizers.CharTokenizer", "end_token": None},
+        "tokenizer": {"_target_": "lmlab.data.tokenizers.char.CharTokenizer", "end_token": None},
         "model": {
             "name": model,
             "hidden_size": size,

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lmlab.data.tokenizers import CharTokenizer
+from lmlab.data.tokenizers.char import CharTokenizer
 from lmlab.models.language_model import LanguageModel
 from lmlab.models.recurrent import GRU, LSTM, RNN
 from lmlab.sampling import SamplingOptions, draw, excluded_ids, generate, probabilities, start_of_text

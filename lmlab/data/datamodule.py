@@ -11,12 +11,13 @@ import numpy as np
 import pytorch_lightning as pl
 
 from lmlab.data import token_store
-from lmlab.data.batching import EvaluationLoader, TrainLoader
 from lmlab.data.corpus import Corpus
-from lmlab.data.saved_tokenizers import fitted
-from lmlab.data.sentences import SentenceEvaluationLoader, evaluation_loader
+from lmlab.data.loaders.base import TrainLoader
+from lmlab.data.loaders.sentences import SentenceEvaluationLoader, evaluation_loader
+from lmlab.data.loaders.streams import EvaluationLoader
 from lmlab.data.token_store import TokenStore
-from lmlab.data.tokenizers import UNKNOWN, Tokenizer, special_tokens
+from lmlab.data.tokenizers.base import UNKNOWN, Tokenizer, special_tokens
+from lmlab.data.tokenizers.saved import fitted
 from lmlab.errors import UserError
 from lmlab.quality.overlap import leak_warning, overlap
 

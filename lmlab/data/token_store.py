@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmlab.data.cache import CACHED_FROM, cache_folder, keep, kept_size, key_of, text_sha256
-from lmlab.data.saved_tokenizers import is_own, to_json
-from lmlab.data.tokenizers import Ids, Tokenizer
+from lmlab.data.tokenizers.base import Ids, Tokenizer
+from lmlab.data.tokenizers.saved import is_own, to_json
 
 # The places of special tokens in every vocabulary; the start token's in those for sentences.
 UNKNOWN_ID = 0

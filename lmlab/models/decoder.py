@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from lmlab.data.batching import IGNORE_INDEX
+from lmlab.data.loaders.base import IGNORE_INDEX
 
 # Logits held at once (elements): 16 MiB in float32. Measured on 2 CPU cores with 13,000 words: 2**21 to 2**24 were
 # equally fast, 2**20 a tenth slower.

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from lmlab.checkpoints import load_weights, read_checkpoint
-from lmlab.data.batching import IGNORE_INDEX, Streams
 from lmlab.data.datamodule import LanguageModelData
-from lmlab.data.generated import Generated, make_grammar
-from lmlab.data.sentences import in_order
+from lmlab.data.loaders.base import IGNORE_INDEX
+from lmlab.data.loaders.sentences import in_order
+from lmlab.data.loaders.streams import Streams
+from lmlab.data.sources.generated import Generated, make_grammar
 from lmlab.data.token_store import TokenStore
-from lmlab.data.tokenizers import Tokenizer
+from lmlab.data.tokenizers.base import Tokenizer
 from lmlab.models.language_model import LanguageModel
 from lmlab.quality.language import language_quality
 from lmlab.quality.samples import sample_quality

@@ -12,10 +12,10 @@ from torch.optim import Optimizer
 
 from lmlab.config import registry
 from lmlab.config.settings import TrainSettings
-from lmlab.data.batching import TrainLoader
 from lmlab.data.datamodule import LanguageModelData
+from lmlab.data.loaders.base import TrainLoader
 from lmlab.data.token_store import TokenStore
-from lmlab.data.tokenizers import Tokenizer, special_tokens
+from lmlab.data.tokenizers.base import Tokenizer, special_tokens
 from lmlab.errors import UserError
 from lmlab.models.core import Core
 from lmlab.models.embedding import EmbeddingVectors, Vectors

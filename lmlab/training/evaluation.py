@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lmlab.data.batching import Batch
+from lmlab.data.loaders.base import Batch
 from lmlab.models.core import State
 from lmlab.models.decoder import TokenLoss
 from lmlab.models.language_model import LanguageModel

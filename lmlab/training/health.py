@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lmlab.data.batching import Batch
+from lmlab.data.loaders.base import Batch
 from lmlab.errors import Diverged
 from lmlab.models.core import State
 from lmlab.models.language_model import LanguageModel

@@ -15,7 +15,7 @@ from torch.nn.utils import clip_grad_norm_, get_total_norm
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from lmlab.data.batching import Batch
+from lmlab.data.loaders.base import Batch
 from lmlab.errors import Diverged
 from lmlab.models.core import State
 from lmlab.models.language_model import LanguageModel

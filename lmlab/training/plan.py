@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from lmlab.config.settings import TrainSettings
-from lmlab.data.batching import Batch
 from lmlab.data.datamodule import LanguageModelData
+from lmlab.data.loaders.base import Batch
 from lmlab.files import shown
 from lmlab.models.embedding import COVERAGE_ALARM, Vectors
 from lmlab.models.language_model import LanguageModel

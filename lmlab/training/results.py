@@ -14,7 +14,7 @@ from lmlab.checkpoints import load_weights, read_checkpoint
 from lmlab.config import registry
 from lmlab.config.settings import TrainSettings
 from lmlab.data.datamodule import LanguageModelData, fingerprint
-from lmlab.data.generated import Generated, make_grammar
+from lmlab.data.sources.generated import Generated, make_grammar
 from lmlab.errors import UserError
 from lmlab.files import write_text
 from lmlab.models.architecture import architecture

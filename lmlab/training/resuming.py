@@ -14,8 +14,8 @@ from lmlab.changes import CHANGEABLE, LIMITS, TEXT, differences
 from lmlab.checkpoints import BEST_BEFORE_END, FORMAT, read_checkpoint, save_checkpoint
 from lmlab.config import plugins, registry, stored, typed
 from lmlab.config.settings import TrainSettings
-from lmlab.data.saved_tokenizers import from_dict
-from lmlab.data.tokenizers import Tokenizer
+from lmlab.data.tokenizers.base import Tokenizer
+from lmlab.data.tokenizers.saved import from_dict
 from lmlab.errors import UserError
 from lmlab.files import shown
 from lmlab.training.position import Position

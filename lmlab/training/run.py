@@ -20,7 +20,7 @@ from lmlab.config import plugins, registry
 from lmlab.config.settings import TrainSettings
 from lmlab.config.typed import plain, targets
 from lmlab.data.datamodule import LanguageModelData
-from lmlab.data.saved_tokenizers import to_json
+from lmlab.data.tokenizers.saved import to_json
 from lmlab.device import choose_device, precision_warnings
 from lmlab.errors import InterruptedRun, UserError
 from lmlab.files import shown, write_text

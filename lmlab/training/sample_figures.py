@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from lmlab.data.datamodule import LanguageModelData
-from lmlab.data.generated import Generated, make_grammar
 from lmlab.data.grammars.brackets import Brackets
-from lmlab.data.sentences import in_order
+from lmlab.data.loaders.sentences import in_order
+from lmlab.data.sources.generated import Generated, make_grammar
 from lmlab.data.token_store import build
 from lmlab.models.language_model import LanguageModel
 from lmlab.quality.language import closing_accuracy, language_quality, trained_depth

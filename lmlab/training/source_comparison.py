@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lmlab.data.grammars.grammar import Grammar
-from lmlab.data.sentences import SentenceEvaluationLoader
+from lmlab.data.loaders.sentences import SentenceEvaluationLoader
 from lmlab.data.token_store import TokenStore
 from lmlab.models.language_model import LanguageModel
 from lmlab.training.evaluation import nats_by_token

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 
 from lmlab.config.compose import train_settings
 from lmlab.config.settings import TrainSettings
-from lmlab.data.batching import IGNORE_INDEX, Batch, StreamsLoader
-from lmlab.data.sentences import SentencesLoader
+from lmlab.data.loaders.base import IGNORE_INDEX, Batch
+from lmlab.data.loaders.sentences import SentencesLoader
+from lmlab.data.loaders.streams import StreamsLoader
 from lmlab.data.token_store import TokenStore
 from lmlab.training.assembly import build_model, build_task
 from lmlab.training.callbacks.progress import Progress

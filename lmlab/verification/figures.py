@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmlab import reference
-from lmlab.data.generated import make_grammar
-from lmlab.data.tokenizers import Tokenizer
+from lmlab.data.sources.generated import make_grammar
+from lmlab.data.tokenizers.base import Tokenizer
 from lmlab.verification.check import ROUNDING, Check, agreement, exp, near, shown
 
 # Evaluations are in float32, the reference in float64. Measured on runs of every kind: their nats a token differ by

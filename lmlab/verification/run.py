@@ -10,7 +10,7 @@ from lmlab import reference
 from lmlab.config import registry
 from lmlab.config.plugins import PluginError
 from lmlab.config.stored import read_settings
-from lmlab.data import saved_tokenizers
+from lmlab.data.tokenizers import saved as saved_tokenizers
 from lmlab.errors import UserError
 from lmlab.reporting.records import read_record
 from lmlab.reporting.runs import checkpoint_path

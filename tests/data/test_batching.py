@@ -9,14 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from lmlab.data.batching import (
-    IGNORE_INDEX,
-    Batch,
-    EvaluationLoader,
-    Streams,
-    StreamsLoader,
-    num_evaluation_streams,
-)
+from lmlab.data.loaders.base import IGNORE_INDEX, Batch
+from lmlab.data.loaders.streams import EvaluationLoader, Streams, StreamsLoader, num_evaluation_streams
 from lmlab.data.token_store import TokenStore
 
 END_ID = 1

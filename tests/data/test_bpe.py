@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 import tokenizers as library
 
-from lmlab.data import bpe, pieces, saved_tokenizers
-from lmlab.data.bpe import BPETokenizer
+from lmlab.data import pieces
+from lmlab.data.tokenizers import bpe
+from lmlab.data.tokenizers import saved as saved_tokenizers
+from lmlab.data.tokenizers.bpe import BPETokenizer
 from lmlab.errors import UserError
 
 PROSE = [
@@ -186,8 +188,8 @@ def test_markup_is_text():
 
 FIT = """
 import sys
-from lmlab.data.bpe import BPETokenizer
-from lmlab.data.saved_tokenizers import to_json
+from lmlab.data.tokenizers.bpe import BPETokenizer
+from lmlab.data.tokenizers.saved import to_json
 tokenizer = BPETokenizer(end_token=None, vocabulary_size=600, min_frequency=1)
 tokenizer.fit([line * 2 for line in sys.stdin.read().split("|")])
 sys.stdout.write(to_json(tokenizer))
@@ -427,7 +429,7 @@ def test_a_file_that_lacks_something_is_refused_in_one_line(key, tmp_path):
 
 FORK = """
 import os, sys, subprocess
-from lmlab.data.bpe import BPETokenizer
+from lmlab.data.tokenizers.bpe import BPETokenizer
 tokenizer = BPETokenizer(end_token=None, vocabulary_size=300, min_frequency=1)
 tokenizer.fit(["some text " * 50] * 20)
 text = " ".join(map(str, range(5000)))

@@ -8,11 +8,14 @@ from dataclasses import replace
 import pytest
 
 from lmlab.data import token_store
-from lmlab.data.batching import IGNORE_INDEX, StreamsLoader
 from lmlab.data.corpus import Corpus, Document
 from lmlab.data.datamodule import LanguageModelData, fingerprint
+from lmlab.data.loaders.base import IGNORE_INDEX
+from lmlab.data.loaders.streams import StreamsLoader
 from lmlab.data.token_store import TokenStore
-from lmlab.data.tokenizers import CharTokenizer, Tokenizer, WordTokenizer
+from lmlab.data.tokenizers.base import Tokenizer
+from lmlab.data.tokenizers.char import CharTokenizer
+from lmlab.data.tokenizers.word import WordTokenizer
 from lmlab.errors import UserError
 
 TRAIN = "abcab cab abba. " * 20

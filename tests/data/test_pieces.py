@@ -11,7 +11,8 @@ import pytest
 
 from lmlab.data import pieces as module
 from lmlab.data.pieces import pieces, slices
-from lmlab.data.tokenizers import CharTokenizer, WordTokenizer
+from lmlab.data.tokenizers.char import CharTokenizer
+from lmlab.data.tokenizers.word import WordTokenizer
 
 WHITE = [" ", " ", " ", "\n", "\n", "\n\n", "\t", "\r", "\r\n", "\x1c", "\x85", "\u2028", "\u3000", "\f", "  ", " \n "]
 VISIBLE = [

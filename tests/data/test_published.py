@@ -13,11 +13,11 @@ import pytest
 import yaml
 
 from lmlab.config.folders import configuration_folder
-from lmlab.data import published
 from lmlab.data.catalogue import GLOVE, TEXTS
 from lmlab.data.corpus import Corpus
 from lmlab.data.download import RemoteFile, texts_folder
-from lmlab.data.published import PublishedBooks, PublishedCut, PublishedSplits
+from lmlab.data.sources import published
+from lmlab.data.sources.published import PublishedBooks, PublishedCut, PublishedSplits
 from lmlab.errors import UserError
 
 SHARES = [0.9, 0.05, 0.05]
@@ -104,7 +104,7 @@ def test_every_text_of_the_catalogue_is_an_option_that_reads_it() -> None:
         sources[path.stem] = composed.get("data", composed).get("source", {})
     assert set(TEXTS) <= set(sources)
     for option, source in sources.items():
-        if source.get("_target_", "").startswith("lmlab.data.published."):
+        if source.get("_target_", "").startswith("lmlab.data.sources.published."):
             assert hasattr(published, source["_target_"].rpartition(".")[2])
             assert option in TEXTS
         if option in TEXTS:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lmlab.data.reviews import MovieReviews
-from lmlab.data.sentence_sources import PublishedSentences, SentenceFiles, split_sentences
+from lmlab.data.sources.reviews import MovieReviews
+from lmlab.data.sources.sentences import PublishedSentences, SentenceFiles, split_sentences
 from lmlab.errors import UserError
 
 SPLIT = [0.8, 0.1, 0.1]

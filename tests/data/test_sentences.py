@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from lmlab.data.batching import IGNORE_INDEX, Batch
-from lmlab.data.sentences import (
+from lmlab.data.loaders.base import IGNORE_INDEX, Batch
+from lmlab.data.loaders.sentences import (
     ROUND,
     SentenceEvaluationLoader,
     SentencesLoader,
@@ -18,7 +18,8 @@ from lmlab.data.sentences import (
     sentence_batch,
 )
 from lmlab.data.token_store import START_ID, TokenStore, build
-from lmlab.data.tokenizers import CharTokenizer, WordTokenizer
+from lmlab.data.tokenizers.char import CharTokenizer
+from lmlab.data.tokenizers.word import WordTokenizer
 from lmlab.models.feedforward import FeedForward
 from lmlab.models.language_model import LanguageModel
 from lmlab.models.recurrent import LSTM
@@ -197,7 +198,7 @@ def test_other_batches_change_no_evaluation(monkeypatch: pytest.MonkeyPatch) -> 
     model = make_model(8)
     found = []
     for budget in (40, 300, 16_384):
-        monkeypatch.setattr("lmlab.data.sentences.EVALUATION_BUDGET", budget)
+        monkeypatch.setattr("lmlab.data.loaders.sentences.EVALUATION_BUDGET", budget)
         totals = evaluate(model, SentenceEvaluationLoader(store))
         assert totals.num_tokens == len(store)
         found.append(totals)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from lmlab.data.corpus import Corpus
-from lmlab.data.sources import HarryPotter, PythonDocs, TextFiles, natural_order
+from lmlab.data.sources.python_docs import PythonDocs
+from lmlab.data.sources.text_files import HarryPotter, TextFiles, natural_order
 from lmlab.errors import UserError
 
 SHARES = [0.8, 0.1, 0.1]

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from lmlab.data import pieces, token_store
-from lmlab.data.bpe import BPETokenizer
-from lmlab.data.tokenizers import CharTokenizer, WordTokenizer
+from lmlab.data.tokenizers.bpe import BPETokenizer
+from lmlab.data.tokenizers.char import CharTokenizer
+from lmlab.data.tokenizers.word import WordTokenizer
 
 TEXTS = ["One fish,\ntwo fish.\n", "Red fish, naïve fish.\n", "Blue?"]
 

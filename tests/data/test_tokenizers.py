@@ -11,8 +11,9 @@ import pytest
 from conftest import compose_config
 
 from lmlab.config import registry
-from lmlab.data import saved_tokenizers
-from lmlab.data.tokenizers import CharTokenizer, WordTokenizer
+from lmlab.data.tokenizers import saved as saved_tokenizers
+from lmlab.data.tokenizers.char import CharTokenizer
+from lmlab.data.tokenizers.word import WordTokenizer
 from lmlab.errors import UserError
 
 PROSE = [

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from lmlab.data.loaders.windows import ChunksLoader, WindowsLoader
 from lmlab.data.token_store import TokenStore
-from lmlab.data.windows import ChunksLoader, WindowsLoader
 
 
 def store_of(length: int) -> TokenStore:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from lmlab.data.batching import IGNORE_INDEX
+from lmlab.data.loaders.base import IGNORE_INDEX
 from lmlab.models import decoder as decoder_module
 from lmlab.models.decoder import LinearDecoder
 from lmlab.training.metrics import TokenTotals

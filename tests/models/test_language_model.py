@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lmlab.data.batching import Streams
+from lmlab.data.loaders.streams import Streams
 from lmlab.data.token_store import TokenStore
 from lmlab.models.core import reset_rows
 from lmlab.models.language_model import LanguageModel

@@ -57,7 +57,7 @@ def test_damaged_layers_are_dashes(tmp_path: Path) -> None:
 def config(**optimizer: Any) -> dict[str, Any]:
     return {
         "seed": 0,
-        "data": {"name": "oz", "batching": {"_target_": "lmlab.data.batching.StreamsLoader"}},
+        "data": {"name": "oz", "batching": {"_target_": "lmlab.data.loaders.streams.StreamsLoader"}},
         "model": {"num_layers": 2, "dropout": 0.0, "locked_dropout": False, "weight_dropout": 0.3},
         "optimizer": {"_target_": "torch.optim.AdamW", "lr": 0.003, **optimizer},
         "trainer": {"max_steps": -1, "gradient_clip_val": None},

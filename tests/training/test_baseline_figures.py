@@ -17,9 +17,9 @@ import lmlab
 from lmlab.config.checks import check_training
 from lmlab.config.compose import train_settings
 from lmlab.config.settings import TrainSettings
-from lmlab.data.generated import Generated, make_grammar
+from lmlab.data.sources.generated import Generated, make_grammar
 from lmlab.data.token_store import build
-from lmlab.data.tokenizers import CharTokenizer
+from lmlab.data.tokenizers.char import CharTokenizer
 from lmlab.errors import UserError
 from lmlab.reporting.runs import checkpoint_names
 from lmlab.training.baseline_figures import baseline_figures, baseline_warning
@@ -171,7 +171,7 @@ def test_the_first_layer_that_gives_no_numbers_is_named(layer: str, text_file: P
     }[layer]
     with torch.no_grad():
         broken.fill_(math.nan)
-    from lmlab.data.batching import Batch
+    from lmlab.data.loaders.base import Batch
 
     ids = torch.ones(2, 4, dtype=torch.long)
     assert first_bad_layer(model, Batch(ids, ids, torch.ones(2).bool()), model.init_state(2)) == layer

@@ -10,7 +10,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from lmlab.data.batching import IGNORE_INDEX, Batch, EvaluationLoader
+from lmlab.data.loaders.base import IGNORE_INDEX, Batch
+from lmlab.data.loaders.streams import EvaluationLoader
 from lmlab.data.token_store import TokenStore
 from lmlab.models.language_model import LanguageModel
 from lmlab.models.recurrent import GRU, LSTM, RNN, RecurrentCore

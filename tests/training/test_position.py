@@ -8,7 +8,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from lmlab.data.batching import PlaceInEpoch
+from lmlab.data.loaders.base import PlaceInEpoch
 from lmlab.training.position import Position
 
 

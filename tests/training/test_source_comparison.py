@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from lmlab.data.generated import make_grammar
+from lmlab.data.sources.generated import make_grammar
 from lmlab.data.token_store import build
-from lmlab.data.tokenizers import CharTokenizer
+from lmlab.data.tokenizers.char import CharTokenizer
 from lmlab.models.language_model import LanguageModel
 from lmlab.models.recurrent import GRU
 from lmlab.training.source_comparison import describe_excess, excess_by_length

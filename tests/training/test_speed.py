@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from lmlab.data.batching import IGNORE_INDEX
+from lmlab.data.loaders.base import IGNORE_INDEX
 from lmlab.training.speed import WARM_UP, Case, Timing, _loader, measure
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.loggers import TensorBoardLogger
 
-from lmlab.data.tokenizers import Tokenizer
+from lmlab.data.tokenizers.base import Tokenizer
 from lmlab.files import write_text
 from lmlab.sampling import Sample, SamplingOptions, excluded_ids, generate, start_of_text
 from lmlab.training.callbacks.recorder import task_of

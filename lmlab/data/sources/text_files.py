@@ -1,71 +1,21 @@
-"""Where text comes from: each source is called with keywords and gives a Corpus."""
+"""The user's own files."""
 
 from __future__ import annotations
 
 import re
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
 from lmlab.data.corpus import SPLITS, Corpus, Document, split_documents
 from lmlab.data.reading import read_text_file, require_path
+from lmlab.data.sources.base import Source
 from lmlab.errors import UserError
 
 SPLIT_WORDS = {"train": "train", "valid": "validation", "val": "validation", "dev": "validation", "test": "test"}
+
+
 # `train`, `ptb.train`, `wiki.train`: a split's name, alone or as the last of the words between dots.
 SPLIT_STEM = re.compile(r"(?:.*\.)?(train|valid|val|dev|test)", re.IGNORECASE)
-
-
-class Source(ABC):
-    """Where a text comes from.
-
-    One of your own is a subclass whose constructor takes what stands below `source` in the data set's YAML file.
-    `lmlab.testing.check_source` checks that loading gives the same every time, with a training and a validation split.
-    """
-
-    def check(self) -> None:  # noqa: B027  (most sources have nothing to check)
-        """Refuses, without reading the text, what cannot work; called before anything slow is done.
-
-        Raises:
-            UserError: a file is missing, or an option means nothing.
-        """
-
-    @abstractmethod
-    def load(self) -> Corpus:
-        """Reads the text.
-
-        Raises:
-            UserError: it cannot be used.
-        """
-
-
-class PythonDocs(Source):
-    """The Python language reference, as the interpreter carries it for `help()`.
-
-    Args:
-        split: shares of train, validation and test.
-    """
-
-    def __init__(self, *, split: Sequence[float]) -> None:
-        self.split = split
-
-    def load(self) -> Corpus:
-        """The topics in alphabetical order, split by document.
-
-        Raises:
-            UserError: this Python was packaged without them.
-        """
-        try:
-            from pydoc_data.topics import topics
-        except ImportError:
-            remedy = "use a text of your own: data=text data.path=my_text.txt"
-            raise UserError("data", "python_docs", "this Python comes without pydoc_data", remedy) from None
-        import platform
-
-        documents = [Document(name, topics[name]) for name in sorted(topics)]
-        version = platform.python_version()
-        where = f"pydoc_data.topics of Python {version}, {len(documents)} topics"
-        return Corpus(split_documents(documents, self.split), provenance=(where,))
 
 
 class TextFiles(Source):

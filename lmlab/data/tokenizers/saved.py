@@ -8,9 +8,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from lmlab.data.bpe import BPETokenizer
 from lmlab.data.cache import CACHED_FROM, cache_folder, keep_text, kept_text, key_of
-from lmlab.data.tokenizers import FORMAT, CharTokenizer, Tokenizer, WordTokenizer
+from lmlab.data.tokenizers.base import FORMAT, Tokenizer
+from lmlab.data.tokenizers.bpe import BPETokenizer
+from lmlab.data.tokenizers.char import CharTokenizer
+from lmlab.data.tokenizers.word import WordTokenizer
 from lmlab.errors import UserError
 
 _OWN = {tokenizer.type_name: tokenizer for tokenizer in (CharTokenizer, WordTokenizer, BPETokenizer)}

@@ -15,8 +15,9 @@ from lmlab.data.catalogue import TEXTS
 from lmlab.data.corpus import Corpus, Document
 from lmlab.data.download import fetch, texts_folder
 from lmlab.data.reading import read_text_file, require_path
-from lmlab.data.sentence_sources import split_sentences
-from lmlab.data.sources import Source, natural_order
+from lmlab.data.sources.base import Source
+from lmlab.data.sources.sentences import split_sentences
+from lmlab.data.sources.text_files import natural_order
 from lmlab.errors import UserError
 
 Item = TypeVar("Item")

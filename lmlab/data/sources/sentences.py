@@ -10,7 +10,8 @@ from lmlab.data.catalogue import TEXTS
 from lmlab.data.corpus import SPLITS, Corpus, Document
 from lmlab.data.download import fetch, texts_folder
 from lmlab.data.reading import read_text_file, require_path
-from lmlab.data.sources import SPLIT_STEM, SPLIT_WORDS, Source
+from lmlab.data.sources.base import Source
+from lmlab.data.sources.text_files import SPLIT_STEM, SPLIT_WORDS
 from lmlab.errors import UserError
 
 _SUFFIXES = (".tsv", ".txt")

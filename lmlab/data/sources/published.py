@@ -12,7 +12,8 @@ from lmlab.data.catalogue import TEXTS
 from lmlab.data.corpus import SPLITS, Corpus, Document, split_documents
 from lmlab.data.download import RemoteFile, fetch, sha256_of, texts_folder
 from lmlab.data.reading import require_path
-from lmlab.data.sources import SPLIT_STEM, SPLIT_WORDS, Source, TextFiles
+from lmlab.data.sources.base import Source
+from lmlab.data.sources.text_files import SPLIT_STEM, SPLIT_WORDS, TextFiles
 from lmlab.errors import UserError
 
 _TEXT_SUFFIXES = (".txt", ".tokens", ".raw")

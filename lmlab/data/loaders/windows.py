@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lmlab.data.batching import Batch, EpochOrder, TrainLoader
+from lmlab.data.loaders.base import Batch, EpochOrder, TrainLoader
 from lmlab.data.token_store import TokenStore
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lmlab.data.batching import IGNORE_INDEX, Batch, EpochOrder, EvaluationLoader, TrainLoader
+from lmlab.data.loaders.base import IGNORE_INDEX, Batch, EpochOrder, TrainLoader
+from lmlab.data.loaders.streams import EvaluationLoader
 from lmlab.data.token_store import START_ID, TokenStore
 
 # Padded tokens a batch of an evaluation; changes memory, not numbers.

@@ -13,7 +13,7 @@ import numpy as np
 import tokenizers
 
 from lmlab.data.pieces import pieces
-from lmlab.data.tokenizers import UNKNOWN, Ids, Streamer, Tokenizer, special_tokens
+from lmlab.data.tokenizers.base import UNKNOWN, Ids, Streamer, Tokenizer, special_tokens
 
 # A piece for the library's trainer, which takes 256 of them at once, and most stretches that one encoding remembers.
 _TRAINING_PIECE = 50_000

@@ -9,7 +9,7 @@ from lmlab.data.grammars.brackets import Brackets
 from lmlab.data.grammars.grammar import Grammar
 from lmlab.data.grammars.ndfa import NDFA
 from lmlab.data.grammars.toy import Toy
-from lmlab.data.sources import Source
+from lmlab.data.sources.base import Source
 from lmlab.errors import UserError
 
 GRAMMARS: dict[str, type[NDFA] | type[Brackets] | type[Toy]] = {"ndfa": NDFA, "brackets": Brackets, "toy": Toy}

@@ -1,0 +1,119 @@
+"""Text to ids and back: what every tokenizer is."""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+UNKNOWN = "<unk>"
+
+
+END = "<eos>"
+
+
+START = "<bos>"
+
+
+FORMAT = 1
+
+
+Ids = NDArray[np.int32]
+
+
+def special_tokens(end_token: str | None) -> list[str]:
+    """The entries at the beginning of a vocabulary that are no text.
+
+    Args:
+        end_token: where end tokens stand; sentences begin with a start token as well.
+    """
+    if end_token is None:
+        return [UNKNOWN]
+    return [UNKNOWN, END, START] if end_token == "sentence" else [UNKNOWN, END]
+
+
+class Streamer(Protocol):
+    """Turns ids into text one at a time, for text that appears while it is written."""
+
+    def push(self, token_id: int) -> str:
+        """The text that this id adds."""
+        ...
+
+
+class Tokenizer(ABC):
+    """Text to ids and back.
+
+    One of your own is a subclass whose constructor takes keywords, keeps each of them as an attribute of the same name,
+    and has `end_token` among them. `lmlab.testing.check_tokenizer` checks what lmlab relies on:
+
+    - `vocabulary` begins with the special tokens (`special_tokens(end_token)`): `<unk>` is 0, the end token 1.
+    - `fit` depends on its texts alone; `encode` gives ids below the length of the vocabulary.
+    - `decode(encode(text))` is the text, up to what the tokenizer says it drops.
+    - A new object with the same keywords, after `restore(learned())`, gives the same ids.
+
+    Attributes:
+        type_name: in tokenizer.json; the class's full name unless it is lmlab's own.
+        unit: what an id stands for, ``character``, ``word`` or ``piece`` (of a word). It chooses the order of the
+            n-gram baseline, and how long a stretch of text is shown.
+        end_token: where end tokens stand: ``line``, ``document``, ``sentence``, or None.
+        vocabulary: the entries by id.
+    """
+
+    type_name: ClassVar[str] = ""
+    unit: ClassVar[str] = "piece"
+    end_token: str | None
+    vocabulary: Sequence[str]
+
+    @property
+    def end_id(self) -> int | None:
+        """The end token's id; None without end tokens."""
+        return None if self.end_token is None else 1
+
+    @abstractmethod
+    def fit(self, texts: Sequence[str]) -> None:
+        """Makes the vocabulary from the training documents."""
+
+    @abstractmethod
+    def encode(self, text: str) -> Ids:
+        """Returns the ids of a text, (N,) int32; what is not in the vocabulary becomes 0.
+
+        Adds no end token of a document or sentence; with ``end_token=line`` each line end is one.
+        """
+
+    @abstractmethod
+    def streamer(self) -> Streamer:
+        """Returns a decoder that takes one id after the other."""
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Returns the text of ids."""
+        streamer = self.streamer()
+        return "".join(streamer.push(i) for i in ids)
+
+    def unknown(self, text: str) -> list[str]:
+        """Returns the distinct parts of a text that are not in the vocabulary, in order of appearance."""
+        return []
+
+    def options(self) -> dict[str, Any]:
+        """Returns the constructor's keywords with their values."""
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+
+    def learned(self) -> dict[str, Any]:
+        """Returns what `fit` learned, as lists, dictionaries, text and numbers; the vocabulary must be in it."""
+        return {"vocabulary": list(self.vocabulary)}
+
+    @abstractmethod
+    def restore(self, learned: Mapping[str, Any]) -> None:
+        """Takes what `learned` returned.
+
+        Raises:
+            ValueError, LookupError, TypeError: it cannot be from `learned`.
+        """
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns all that makes the tokenizer again, for tokenizer.json and checkpoints."""
+        name = self.type_name or f"{type(self).__module__}.{type(self).__qualname__}"
+        return {"format": FORMAT, "type": name, **self.options(), **self.learned()}

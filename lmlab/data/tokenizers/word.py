@@ -1,0 +1,142 @@
+"""One id a word."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, repeat
+from typing import Any
+
+import numpy as np
+
+from lmlab.data.pieces import pieces
+from lmlab.data.tokenizers.base import END, START, UNKNOWN, Ids, Streamer, Tokenizer, special_tokens
+
+# `<unk>` and `<eos>` are tokens also where a text that was tokenized before spells them out; a word keeps its
+# inner apostrophes (couldn't, rock'n'roll) and combining marks; any other visible character is a token.
+_WORD = re.compile(r"<unk>|<eos>|[^\W_](?:[\w\u0300-\u036f](?<!_))*(?:['’][^\W_](?:[\w\u0300-\u036f](?<!_))*)*|\S")
+
+
+_WORD_OR_LINE = re.compile(_WORD.pattern + r"|\n")
+
+
+class WordTokenizer(Tokenizer):
+    """One id a word.
+
+    Args:
+        end_token: ``line``: the end token stands for each line end; ``document``: it follows each document;
+            ``sentence``: each sentence, which begins with a start token; None: none.
+        lower: words are lower-cased.
+        split: ``punctuation``: punctuation marks are tokens; ``whitespace``: the text is tokenized already.
+        min_frequency: rarer words become `<unk>`.
+        max_size: most entries of the vocabulary, special tokens included; None for no limit.
+    """
+
+    type_name = "word"
+    unit = "word"
+
+    def __init__(
+        self, *, end_token: str | None, lower: bool, split: str, min_frequency: int, max_size: int | None
+    ) -> None:
+        self.end_token = end_token
+        self.lower = lower
+        self.split = split
+        self.min_frequency = min_frequency
+        self.max_size = max_size
+        self._set([])
+
+    def _set(self, words: Sequence[str]) -> None:
+        special = special_tokens(self.end_token)
+        self.vocabulary: list[str] = [*special, *words]
+        # A text may spell out the unknown and the end token; a start token is never read from it.
+        self._ids = {word: i for i, word in enumerate(self.vocabulary) if word != START}
+
+    def words(self, text: str) -> list[str]:
+        """The tokens of a text as strings; with ``end_token=line`` each line end is `<eos>`."""
+        return list(chain.from_iterable(self._words_by_piece(text)))
+
+    def _words_by_piece(self, text: str) -> Iterator[list[str]]:
+        """The words of one piece after the other, so that those of a long text are never all there at once."""
+        for piece in pieces(text):
+            yield self._words_of(piece.lower() if self.lower else piece)
+        if self.end_token == "line" and text and not text.endswith("\n"):
+            yield [END]
+
+    def _words_of(self, piece: str) -> list[str]:
+        if self.split == "punctuation":
+            if self.end_token != "line":
+                return _WORD.findall(piece)
+            return [END if word == "\n" else word for word in _WORD_OR_LINE.findall(piece)]
+        return (piece.replace("\n", f" {END} ") if self.end_token == "line" else piece).split()
+
+    def fit(self, texts: Sequence[str]) -> None:
+        """Takes the most frequent words; among equals, the first in alphabetical order."""
+        counts: Counter[str] = Counter()
+        for text in texts:
+            for words in self._words_by_piece(text):
+                counts.update(words)
+        for special in (UNKNOWN, END, START):
+            counts.pop(special, None)
+        kept = sorted((w for w, n in counts.items() if n >= self.min_frequency), key=lambda w: (-counts[w], w))
+        room = None if self.max_size is None else max(0, self.max_size - len(special_tokens(self.end_token)))
+        self._set(kept[:room])
+
+    def encode(self, text: str) -> Ids:
+        """The ids of a text; 0 for an unknown word."""
+        get = self._ids.get
+        parts = [np.zeros(0, dtype=np.int32)]
+        for words in self._words_by_piece(text):
+            parts.append(np.fromiter(map(get, words, repeat(0)), dtype=np.int32, count=len(words)))
+        return np.concatenate(parts)
+
+    def streamer(self) -> Streamer:
+        """Returns a decoder that spaces as print does if punctuation was split off; line ends for end tokens."""
+        return _WordStreamer(self)
+
+    def unknown(self, text: str) -> list[str]:
+        """The distinct unknown words, in order of appearance."""
+        distinct = dict.fromkeys(chain.from_iterable(self._words_by_piece(text)))
+        return [word for word in distinct if word not in self._ids]
+
+    def restore(self, learned: Mapping[str, Any]) -> None:
+        """Takes what `learned` returned."""
+        self._set(learned["vocabulary"][len(special_tokens(self.end_token)) :])
+
+
+class _WordStreamer:
+    """Puts words together again; where punctuation was split off, by the rules of print."""
+
+    _NO_SPACE_BEFORE = frozenset(".,;:!?)]}…’”%")
+    _NO_SPACE_AFTER = frozenset("([{“‘#$£")
+
+    def __init__(self, tokenizer: WordTokenizer) -> None:
+        self._vocabulary = tokenizer.vocabulary
+        self._end_id = tokenizer.end_id
+        self._end_text = "\n" if tokenizer.end_token == "line" else ""
+        self._by_rules = tokenizer.split == "punctuation"
+        self._glue = True  # no space before the next word
+        self._open_quotes: set[str] = set()
+
+    def push(self, token_id: int) -> str:
+        if token_id == self._end_id:
+            self._glue = True
+            self._open_quotes.clear()
+            return self._end_text
+        word = self._vocabulary[token_id]
+        if word == START:
+            return ""
+        glue_after, glue_before = self._gluing(word) if self._by_rules else (False, False)
+        text = word if self._glue or glue_before else " " + word
+        self._glue = glue_after
+        return text
+
+    def _gluing(self, word: str) -> tuple[bool, bool]:
+        """Whether no space follows, and whether none precedes."""
+        if word in {'"', "'", "_", "*"}:  # the same mark opens and closes
+            closing = word in self._open_quotes
+            self._open_quotes ^= {word}
+            return not closing, closing
+        if word in {"-", "–", "—", "/"}:
+            return True, True
+        return word in self._NO_SPACE_AFTER, word in self._NO_SPACE_BEFORE
