@@ -100,7 +100,10 @@ def run() -> None:
     is_sweep = asks_for_a_sweep(arguments)
     # Hydra's parser wants options before settings.
     settings = [a for a in arguments if a not in ("-m", "--multirun")]
-    sys.argv[1:] = [*(["-m"] if is_sweep else []), *quote_free_text(settings, sweep=is_sweep)]
+    quoted = quote_free_text(settings, sweep=is_sweep)
+    if is_sweep:
+        sweeping.check_types([word for word in quoted if "=" in word and not word.startswith("-")])
+    sys.argv[1:] = [*(["-m"] if is_sweep else []), *quoted]
     try:
         _job()
     except (InterruptedRun, KeyboardInterrupt) as stop:

@@ -15,7 +15,10 @@ from filelock import FileLock
 from omegaconf import ListConfig, OmegaConf
 
 from lmlab import locks
+from lmlab.config import typed
 from lmlab.config.folders import job_folder, new_run_folder
+from lmlab.config.setting import Setting, check_value
+from lmlab.config.settings import TrainSettings
 from lmlab.errors import Diverged, UserError, printable
 from lmlab.files import shown, write_text
 from lmlab.locks import lock
@@ -148,6 +151,36 @@ def _begun_before(parent: Path, record: dict[str, Any]) -> Path | None:
         if found is not None and all(found.get(key) == value for key, value in record.items()):
             return folder.absolute()
     return None
+
+
+def check_types(arguments: Sequence[str]) -> None:
+    """Refuses a sweep before its first job where a value on the command line is not of its setting's type.
+
+    A value out of range fails its own jobs only.
+
+    Args:
+        arguments: settings of the command line, quoted for Hydra.
+
+    Raises:
+        UserError: naming setting and value.
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.core.override_parser.types import ChoiceSweep, QuotedString
+    from hydra.errors import HydraException
+
+    kinds = {name: kind for name, _, kind in typed.names(TrainSettings)}
+    for argument in arguments:
+        try:
+            parsed = OverridesParser.create().parse_override(argument)
+        except HydraException:  # told when Hydra reads it
+            continue
+        values, kind = parsed.value(), kinds.get(str(parsed.key_or_group))
+        if kind is None or not isinstance(values, ChoiceSweep):
+            continue
+        for value in values.list:
+            text = value.text if isinstance(value, QuotedString) else value
+            if not (isinstance(text, str) and "${" in text):
+                check_value(text, kind, Setting(""), name=str(parsed.key_or_group), convert=True)
 
 
 def _swept(parameters: Any) -> dict[str, int]:

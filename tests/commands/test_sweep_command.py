@@ -236,3 +236,9 @@ def test_a_preset_that_is_a_sweep_needs_no_option_and_gives_vectors_to_those_who
     assert found == {"random": "finished", "glove": "finished"}
     again = typed("experiment=harry_potter_grid_small", f"data.path={books}", *small, cwd=tmp_path, status=0)
     assert again.stdout.count("(done before)") == 2
+
+
+def test_a_value_of_a_wrong_type_stops_a_sweep_before_its_first_job(tmp_path: Path) -> None:
+    done = typed("-m", "model.hidden_size=4,much", "seed=0,1", cwd=tmp_path, status=1)
+    assert done.stderr.startswith("error: model.hidden_size=much: is not a whole number")
+    assert not list(tmp_path.iterdir())
