@@ -58,7 +58,7 @@ def _baselines(lm: TrainedModel, store: TokenStore) -> dict[str, float]:
     """Simple models fitted on the run's training text, on the same tokens; nothing where that text is gone."""
     from lmlab.config.registry import build as build_part
     from lmlab.data.token_store import build
-    from lmlab.training.baseline_figures import baseline_figures
+    from lmlab.evaluation.baseline_figures import baseline_figures
 
     try:
         train = build_part("data.source", lm.settings.data.source).load().texts("train")

@@ -24,11 +24,11 @@ from lmlab.data.tokenizers import saved as saved_tokenizers
 from lmlab.data.tokenizers.base import Tokenizer
 from lmlab.device import choose_device
 from lmlab.errors import UserError
+from lmlab.evaluation.protocol import evaluate, nats_by_token
+from lmlab.generation import Sample, SamplingOptions, excluded_ids, generate, next_token_probabilities, start_of_text
 from lmlab.models.language_model import LanguageModel
 from lmlab.reporting.runs import checkpoint_path, find_run
-from lmlab.sampling import Sample, SamplingOptions, excluded_ids, generate, next_token_probabilities, start_of_text
 from lmlab.training.assembly import build_model
-from lmlab.training.evaluation import evaluate, nats_by_token
 from lmlab.training.summary import split_figures
 
 log = logging.getLogger(__name__)

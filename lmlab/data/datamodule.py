@@ -15,11 +15,11 @@ from lmlab.data.corpus import Corpus
 from lmlab.data.loaders.base import TrainLoader
 from lmlab.data.loaders.sentences import SentenceEvaluationLoader, evaluation_loader
 from lmlab.data.loaders.streams import EvaluationLoader
+from lmlab.data.overlap import leak_warning, overlap
 from lmlab.data.token_store import TokenStore
 from lmlab.data.tokenizers.base import UNKNOWN, Tokenizer, special_tokens
 from lmlab.data.tokenizers.saved import fitted
 from lmlab.errors import UserError
-from lmlab.quality.overlap import leak_warning, overlap
 
 # Above this share of unknown words a perplexity says little.
 UNK_ALARM = 0.05

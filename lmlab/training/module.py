@@ -17,12 +17,12 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from lmlab.data.loaders.base import Batch
 from lmlab.errors import Diverged
+from lmlab.evaluation.metrics import TokenTotals, Totals
+from lmlab.evaluation.protocol import evaluation_step
 from lmlab.models.core import State
 from lmlab.models.language_model import LanguageModel
 from lmlab.training.averaging import WeightAverage
-from lmlab.training.evaluation import evaluation_step
 from lmlab.training.health import FiniteLoss, non_finite
-from lmlab.training.metrics import TokenTotals, Totals
 from lmlab.training.schedulers import Scheduler
 
 # Batches between two looks at the loss on a GPU.

@@ -15,13 +15,13 @@ import torch
 from lmlab.config.settings import TrainSettings
 from lmlab.data.datamodule import LanguageModelData
 from lmlab.data.loaders.base import Batch
+from lmlab.evaluation.baseline_figures import describe_baselines
+from lmlab.evaluation.sample_figures import describe_samples
+from lmlab.evaluation.source_comparison import describe_excess
 from lmlab.files import shown
 from lmlab.models.embedding import COVERAGE_ALARM, Vectors
 from lmlab.models.language_model import LanguageModel
-from lmlab.training.baseline_figures import describe_baselines
 from lmlab.training.random_states import random_states, restore_random_states
-from lmlab.training.sample_figures import describe_samples
-from lmlab.training.source_comparison import describe_excess
 from lmlab.training.summary import device_name, part_name
 
 # An evaluated token costs about this share of a trained one (forward only, fewer and longer rows).

@@ -16,19 +16,19 @@ from lmlab.config.settings import TrainSettings
 from lmlab.data.datamodule import LanguageModelData, fingerprint
 from lmlab.data.sources.generated import Generated, make_grammar
 from lmlab.errors import UserError
+from lmlab.evaluation.analysis import analyse
+from lmlab.evaluation.baseline_figures import baseline_figures
+from lmlab.evaluation.protocol import evaluate
+from lmlab.evaluation.sample_figures import sample_figures
+from lmlab.evaluation.source_comparison import excess_by_length
 from lmlab.files import write_text
 from lmlab.models.architecture import architecture
 from lmlab.models.language_model import LanguageModel
-from lmlab.training.analysis import analyse
-from lmlab.training.baseline_figures import baseline_figures
 from lmlab.training.callbacks.recorder import Recorder, source_figures
 from lmlab.training.callbacks.samples import fallback_prompts
 from lmlab.training.clock import Clock
-from lmlab.training.evaluation import evaluate
 from lmlab.training.module import LanguageModelModule
-from lmlab.training.sample_figures import sample_figures
 from lmlab.training.schedulers import Plateau
-from lmlab.training.source_comparison import excess_by_length
 from lmlab.training.summary import best_figures, device_name, part_settings, split_figures, versions
 
 

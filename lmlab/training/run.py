@@ -23,11 +23,11 @@ from lmlab.data.datamodule import LanguageModelData
 from lmlab.data.tokenizers.saved import to_json
 from lmlab.device import choose_device, precision_warnings
 from lmlab.errors import InterruptedRun, UserError
+from lmlab.evaluation.baseline_figures import baseline_warning
 from lmlab.files import shown, write_text
 from lmlab.models.embedding import Vectors
 from lmlab.training import event_files
 from lmlab.training.assembly import build_data, build_model, build_task, build_vectors
-from lmlab.training.baseline_figures import baseline_warning
 from lmlab.training.callbacks.alarms import Alarms
 from lmlab.training.callbacks.checkpoints import Checkpoints, PausedRun, SealedCheckpointIO
 from lmlab.training.callbacks.gradients import Gradients

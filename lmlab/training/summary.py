@@ -16,9 +16,9 @@ import torch
 
 from lmlab.config.settings import PartSettings
 from lmlab.config.typed import plain
+from lmlab.evaluation.metrics import Totals
 from lmlab.files import write_text
 from lmlab.training.callbacks.recorder import Row
-from lmlab.training.metrics import Totals
 
 # The classes of configuration under the words of the field.
 _SHORT = {"exponential_moving_average": "ema", "triggered_average": "triggered averaging"}

@@ -20,10 +20,10 @@ from lmlab.data.loaders.sentences import (
 from lmlab.data.token_store import START_ID, TokenStore, build
 from lmlab.data.tokenizers.char import CharTokenizer
 from lmlab.data.tokenizers.word import WordTokenizer
+from lmlab.evaluation.protocol import evaluate, nats_by_token
 from lmlab.models.feedforward import FeedForward
 from lmlab.models.language_model import LanguageModel
 from lmlab.models.recurrent import LSTM
-from lmlab.training.evaluation import evaluate, nats_by_token
 
 
 def words() -> WordTokenizer:

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from lmlab.data.loaders.base import IGNORE_INDEX
+from lmlab.evaluation.metrics import TokenTotals
 from lmlab.models import decoder as decoder_module
 from lmlab.models.decoder import LinearDecoder
-from lmlab.training.metrics import TokenTotals
 
 H, V = 6, 13
 

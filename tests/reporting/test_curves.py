@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from made_sweeps import evaluations, made_job, write_history
 
+from lmlab.data import overlap
 from lmlab.models import embedding
-from lmlab.quality import overlap
 from lmlab.reporting import curves, run_diagnostics
 from lmlab.reporting.curves import clip_fraction, diagnose_history, first_non_finite, nats_below_source
 from lmlab.reporting.records import read_record

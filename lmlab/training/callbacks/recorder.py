@@ -10,9 +10,9 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from lmlab.evaluation.metrics import Totals
 from lmlab.files import write_text
 from lmlab.training.clock import Clock
-from lmlab.training.metrics import Totals
 from lmlab.training.module import LanguageModelModule
 
 log = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 
 from lmlab.data.tokenizers.base import Tokenizer
 from lmlab.files import write_text
-from lmlab.sampling import Sample, SamplingOptions, excluded_ids, generate, start_of_text
+from lmlab.generation import Sample, SamplingOptions, excluded_ids, generate, start_of_text
 from lmlab.training.callbacks.recorder import task_of
 from lmlab.training.clock import Clock
 from lmlab.training.position import Position

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from lmlab.data.loaders.base import IGNORE_INDEX, Batch
 from lmlab.data.loaders.streams import EvaluationLoader
 from lmlab.data.token_store import TokenStore
+from lmlab.evaluation.metrics import TokenTotals
+from lmlab.evaluation.protocol import evaluate, evaluation_step, nats_by_token
+from lmlab.models.inference import exact_float32
 from lmlab.models.language_model import LanguageModel
 from lmlab.models.recurrent import GRU, LSTM, RNN, RecurrentCore
-from lmlab.training.evaluation import evaluate, evaluation_step, exact_float32, nats_by_token
-from lmlab.training.metrics import TokenTotals
 
 V, DIM, HIDDEN = 12, 5, 7
 END_ID = 1

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lmlab.baselines.discounts import discounts
+from lmlab.evaluation.baselines.discounts import discounts
 
 Integers = NDArray[np.integer[Any]]
 Ranks = NDArray[np.int64]

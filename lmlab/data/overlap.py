@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from lmlab.quality.passages import as_compared, find_windows, unused_characters
+from lmlab.data.passages import as_compared, find_windows, unused_characters
 
 # Least characters of a passage that counts as copied, chosen by measurements on texts without a leak, by character and
 # by word. With 30 characters, stock phrases and repeated lines are up to 8% of the validation text. With 60 it is 0% of

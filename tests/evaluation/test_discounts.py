@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lmlab.baselines.discounts import FALLBACK, discounts
+from lmlab.evaluation.baselines.discounts import FALLBACK, discounts
 
 
 def counts_with(*numbers: int) -> np.ndarray:

@@ -7,8 +7,8 @@ import numpy as np
 from lmlab.data.grammars.grammar import Grammar
 from lmlab.data.loaders.sentences import SentenceEvaluationLoader
 from lmlab.data.token_store import TokenStore
+from lmlab.evaluation.protocol import nats_by_token
 from lmlab.models.language_model import LanguageModel
-from lmlab.training.evaluation import nats_by_token
 
 # Strings of at most so many characters; long strings are rare and the hardest.
 LIMITS = (16, 64, 256)

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from lmlab.baselines.comparison import baselines
-from lmlab.baselines.frequencies import uniform_nats, unigram_nats
-from lmlab.baselines.kneser_ney import KneserNey
+from lmlab.evaluation.baselines.comparison import baselines
+from lmlab.evaluation.baselines.frequencies import uniform_nats, unigram_nats
+from lmlab.evaluation.baselines.kneser_ney import KneserNey
 
 TRAIN = np.array([0, 1, 0, 2, 0, 1, 0, 1, 2, 2, 0, 3], dtype=np.int32)
 TEST = np.array([1, 0, 4, 2, 3, 0, 1], dtype=np.int32)

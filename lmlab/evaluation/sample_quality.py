@@ -6,9 +6,9 @@ import math
 from collections.abc import Hashable, Iterable, Sequence
 from itertools import accumulate
 
+from lmlab.data.passages import as_compared, find_windows, regions, unused_characters
 from lmlab.data.pieces import pieces
 from lmlab.data.tokenizers.word import WordTokenizer
-from lmlab.quality.passages import as_compared, find_windows, regions, unused_characters
 
 # A text, its tokens (strings or ids, without prompt and end token) and its stop reason: `end` or `length`.
 Written = tuple[str, Sequence[Hashable], str]

@@ -12,7 +12,7 @@ from conftest import compose_config
 
 import lmlab
 from lmlab.config import registry
-from lmlab.training.analysis import MOST_CHECKPOINTS, _spread
+from lmlab.evaluation.analysis import MOST_CHECKPOINTS, _spread
 from lmlab.training.run import train
 
 SAMPLED = ("evaluation.num_samples=3", "evaluation.sample_length=20", "evaluation.temperatures=[0,1.5]")

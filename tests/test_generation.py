@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from lmlab.data.tokenizers.char import CharTokenizer
+from lmlab.generation import SamplingOptions, draw, excluded_ids, generate, probabilities, start_of_text
 from lmlab.models.language_model import LanguageModel
 from lmlab.models.recurrent import GRU, LSTM, RNN
-from lmlab.sampling import SamplingOptions, draw, excluded_ids, generate, probabilities, start_of_text
 
 EVERYTHING = SamplingOptions(length=20, temperature=1.0, top_k=None, top_p=None, seed=0)
 V = 9

@@ -16,12 +16,12 @@ from lmlab.data.loaders.streams import Streams
 from lmlab.data.sources.generated import Generated, make_grammar
 from lmlab.data.token_store import TokenStore
 from lmlab.data.tokenizers.base import Tokenizer
+from lmlab.evaluation.language import language_quality
+from lmlab.evaluation.protocol import nats_by_token
+from lmlab.evaluation.sample_quality import sample_quality
+from lmlab.generation import SamplingOptions, excluded_ids, generate, next_token_probabilities, start_of_text
 from lmlab.models.language_model import LanguageModel
-from lmlab.quality.language import language_quality
-from lmlab.quality.samples import sample_quality
 from lmlab.reporting.runs import checkpoint_names
-from lmlab.sampling import SamplingOptions, excluded_ids, generate, next_token_probabilities, start_of_text
-from lmlab.training.evaluation import nats_by_token
 
 # Tokens of the passage that is shown with its losses: one or two paragraphs.
 PASSAGE_TOKENS = {"character": 600, "word": 150, "piece": 200}

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from lmlab.quality import passages
-from lmlab.quality.overlap import PASSAGE, Overlap, Place, leak_warning, overlap
+from lmlab.data import passages
+from lmlab.data.overlap import PASSAGE, Overlap, Place, leak_warning, overlap
 
 
 def share_by_hand(train: list[str], validation: list[str], passage: int) -> float:

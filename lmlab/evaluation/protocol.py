@@ -2,35 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
 
 from lmlab.data.loaders.base import Batch
+from lmlab.evaluation.metrics import TokenTotals, Totals
 from lmlab.models.core import State
 from lmlab.models.decoder import TokenLoss
+from lmlab.models.inference import evaluation_mode, exact_float32
 from lmlab.models.language_model import LanguageModel
-from lmlab.training.metrics import TokenTotals, Totals
-
-
-@contextmanager
-def exact_float32(device: torch.device) -> Iterator[None]:
-    """No autocast, no TF32 in matrix products or cuDNN's recurrent layers (where it is on by default), no gradients."""
-    # One by one: torch refuses to read its older switches once any of these was set apart.
-    backends: Any = torch.backends
-    switches = (backends.cuda.matmul, backends.cudnn.rnn, backends.mkldnn.matmul, backends.mkldnn.rnn)
-    before = [switch.fp32_precision for switch in switches]
-    for switch in switches:
-        switch.fp32_precision = "ieee"
-    try:
-        with torch.no_grad(), torch.autocast(device.type, enabled=False):
-            yield
-    finally:
-        for switch, precision in zip(switches, before, strict=True):
-            switch.fp32_precision = precision
 
 
 def evaluation_step(model: LanguageModel, batch: Batch, state: State | None) -> tuple[TokenLoss, State]:
@@ -44,17 +26,6 @@ def evaluation_step(model: LanguageModel, batch: Batch, state: State | None) -> 
     with exact_float32(batch.inputs.device):
         output = model(batch.inputs, model.initial_state(state, batch.reset))
         return model.decoder.loss(output.hidden, batch.targets), output.state
-
-
-@contextmanager
-def evaluation_mode(model: torch.nn.Module) -> Iterator[None]:
-    """Dropout off; on again afterwards if it was."""
-    was_training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(was_training)
 
 
 def evaluate(model: LanguageModel, batches: Iterable[Batch]) -> Totals:

@@ -8,11 +8,11 @@ import json
 import numpy as np
 from numpy.typing import NDArray
 
-from lmlab.baselines.comparison import baselines
 from lmlab.data.cache import cache_folder, keep_text, kept_text
 from lmlab.data.token_store import TokenStore
 from lmlab.data.tokenizers.base import Tokenizer
 from lmlab.data.tokenizers.saved import to_json
+from lmlab.evaluation.baselines.comparison import baselines
 
 # Most training tokens for the n-gram models: 20 million words take about 5 minutes and 2.5 GB.
 MOST_TOKENS = 20_000_000

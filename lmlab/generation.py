@@ -13,8 +13,8 @@ from lmlab.data.token_store import START_ID, UNKNOWN_ID
 from lmlab.data.tokenizers.base import Tokenizer
 from lmlab.errors import Diverged
 from lmlab.models.core import expand_state
+from lmlab.models.inference import evaluation_mode, exact_float32
 from lmlab.models.language_model import LanguageModel
-from lmlab.training.evaluation import evaluation_mode, exact_float32
 
 # A step of a smaller batch uses one thread: it is so little work that a second thread can make it many times slower.
 _ONE_THREAD_BELOW = 16

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lmlab.baselines.frequencies import uniform_nats, unigram_nats
-from lmlab.baselines.kneser_ney import KneserNey
+from lmlab.evaluation.baselines.frequencies import uniform_nats, unigram_nats
+from lmlab.evaluation.baselines.kneser_ney import KneserNey
 
 
 def baselines(

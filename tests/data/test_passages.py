@@ -7,8 +7,8 @@ import random
 import numpy as np
 import pytest
 
-from lmlab.quality import passages
-from lmlab.quality.passages import as_compared, find_windows, regions, unused_characters
+from lmlab.data import passages
+from lmlab.data.passages import as_compared, find_windows, regions, unused_characters
 
 ALPHABETS = ("a", "ab", "abc", "a\n\x00", "é日😀\ud800", "abcdefgh")
 

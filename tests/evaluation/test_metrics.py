@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
+from lmlab.evaluation.metrics import TokenTotals, Totals, perplexity
 from lmlab.models.decoder import TokenLoss
-from lmlab.training.metrics import TokenTotals, Totals, perplexity
 
 
 def make_loss(nats: float, num_errors: int, num_tokens: int, dtype: torch.dtype = torch.float64) -> TokenLoss:

@@ -9,8 +9,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from lmlab.baselines import kneser_ney
-from lmlab.baselines.kneser_ney import KneserNey
+from lmlab.evaluation.baselines import kneser_ney
+from lmlab.evaluation.baselines.kneser_ney import KneserNey
 
 BEGIN = "begin"
 Sequences = list[list[int]]

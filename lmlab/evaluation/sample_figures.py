@@ -11,11 +11,11 @@ from lmlab.data.grammars.brackets import Brackets
 from lmlab.data.loaders.sentences import in_order
 from lmlab.data.sources.generated import Generated, make_grammar
 from lmlab.data.token_store import build
+from lmlab.evaluation.language import closing_accuracy, language_quality, trained_depth
+from lmlab.evaluation.protocol import errors_by_token
+from lmlab.evaluation.sample_quality import sample_quality
+from lmlab.generation import Sample, SamplingOptions, excluded_ids, generate, start_of_text
 from lmlab.models.language_model import LanguageModel
-from lmlab.quality.language import closing_accuracy, language_quality, trained_depth
-from lmlab.quality.samples import sample_quality
-from lmlab.sampling import Sample, SamplingOptions, excluded_ids, generate, start_of_text
-from lmlab.training.evaluation import errors_by_token
 
 # Number of held-out strings on which predictions of closing brackets are evaluated.
 _CLOSING_STRINGS = 1_000

@@ -21,8 +21,8 @@ from lmlab.data.sources.generated import Generated, make_grammar
 from lmlab.data.token_store import build
 from lmlab.data.tokenizers.char import CharTokenizer
 from lmlab.errors import UserError
+from lmlab.evaluation.baseline_figures import baseline_figures, baseline_warning
 from lmlab.reporting.runs import checkpoint_names
-from lmlab.training.baseline_figures import baseline_figures, baseline_warning
 from lmlab.training.callbacks.alarms import source_warnings
 from lmlab.training.callbacks.gradients import layer_norms
 from lmlab.training.health import first_bad_layer
@@ -90,7 +90,7 @@ def test_baselines_count_the_tokens_of_the_models_figure(monkeypatch: pytest.Mon
     expected = [-math.log((counts[c] + 1) / (len(text) + size)) for c in held_out[1:]]  # nothing predicts the first
     assert figures["unigram"] == pytest.approx(np.mean(expected))
     assert set(figures) == {"uniform", "unigram", "kneser_ney_1"}
-    monkeypatch.setattr("lmlab.training.baseline_figures._KEPT_FROM", 10)
+    monkeypatch.setattr("lmlab.evaluation.baseline_figures._KEPT_FROM", 10)
     kept = [baseline_figures(*stores, tokenizer, order=3) for _ in range(2)]
     assert kept[0] == kept[1] == baseline_figures(*stores, tokenizer, order=3)
     assert kept[0]["kneser_ney_3"] < figures["unigram"]

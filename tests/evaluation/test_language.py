@@ -11,7 +11,7 @@ import pytest
 from lmlab.data.grammars.brackets import Brackets
 from lmlab.data.grammars.ndfa import NDFA
 from lmlab.data.grammars.toy import Toy
-from lmlab.quality.language import closing_accuracy, language_quality, trained_depth
+from lmlab.evaluation.language import closing_accuracy, language_quality, trained_depth
 
 
 def test_shares_by_hand():

@@ -9,9 +9,9 @@ import torch
 from lmlab.data.sources.generated import make_grammar
 from lmlab.data.token_store import build
 from lmlab.data.tokenizers.char import CharTokenizer
+from lmlab.evaluation.source_comparison import describe_excess, excess_by_length
 from lmlab.models.language_model import LanguageModel
 from lmlab.models.recurrent import GRU
-from lmlab.training.source_comparison import describe_excess, excess_by_length
 
 
 def small_model(vocabulary_size: int) -> LanguageModel:

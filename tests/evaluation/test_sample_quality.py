@@ -10,10 +10,10 @@ from collections import Counter
 from itertools import chain
 
 import pytest
+from lmlab.evaluation import sample_quality as module
 
-from lmlab.quality import passages
-from lmlab.quality import samples as module
-from lmlab.quality.samples import distinct, longest_copies, repetition, sample_quality, unknown_words
+from lmlab.data import passages
+from lmlab.evaluation.sample_quality import distinct, longest_copies, repetition, sample_quality, unknown_words
 
 KEYS = [
     "ended",

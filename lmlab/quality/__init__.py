@@ -1,1 +1,0 @@
-"""Quality of generated text, and leaks of validation text; needs only numpy."""
