@@ -119,9 +119,7 @@ def markdown() -> Iterator[str]:
     rows = list(names(TrainSettings))
     groups = dict.fromkeys(_group(name) for name, *_ in rows)
     for group in groups:
-        options = group_options(group.replace(".", "/")) if group else []
-        chosen = f": {group}={'|'.join(options)}" if len(options) > 1 else ""
-        yield from ("", f"## {group or 'The run'}{chosen}", "", *_TABLE)
+        yield from ("", f"## {group or 'The run'}", "", *_TABLE)
         for name, known, kind in rows:
             if _group(name) == group:
                 yield _row(name, defaults.get(name, ""), known, kind)

@@ -77,7 +77,7 @@ def build_model(settings: TrainSettings, weight: torch.Tensor) -> LanguageModel:
     )
 
 
-def build_task(
+def build_module(
     settings: TrainSettings, model: LanguageModel, *, total_steps: int, steps_per_epoch: int
 ) -> LanguageModelModule:
     """The model with its optimizer, learning rates and average.

@@ -27,7 +27,7 @@ from lmlab.evaluation.baseline_figures import baseline_warning
 from lmlab.files import shown, write_text
 from lmlab.models.embedding import Vectors
 from lmlab.training import event_files
-from lmlab.training.assembly import build_data, build_model, build_task, build_vectors
+from lmlab.training.assembly import build_data, build_model, build_module, build_vectors
 from lmlab.training.callbacks.alarms import Alarms
 from lmlab.training.callbacks.checkpoints import Checkpoints, PausedRun, SealedCheckpointIO
 from lmlab.training.callbacks.gradients import Gradients
@@ -134,7 +134,7 @@ def _assemble(
     log.info(describe_plan(settings, data, model, vectors, device, seconds) + "\n")
 
     steps = total_steps(settings, data)
-    task = build_task(settings, model, total_steps=steps, steps_per_epoch=steps_per_epoch(settings, data))
+    task = build_module(settings, model, total_steps=steps, steps_per_epoch=steps_per_epoch(settings, data))
     task.vector_coverage = vectors.coverage
     if resumption:  # Lightning loads them again, and would tell of others in many lines
         load_weights(task, resumption.checkpoint.get("state_dict"), folder / "checkpoints" / "last.ckpt")

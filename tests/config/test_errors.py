@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from lmlab.config.folders import group_options
+
 RUN = """
 import sys
 from lmlab.{command} import main
@@ -35,7 +37,7 @@ def run(command: str, arguments: list[str], folder: Path) -> tuple[int, bool, st
 TRAIN = [
     (["model.hiden_size=5"], ["model.hiden_size", "did you mean model.hidden_size?"]),
     (["modle=lstm"], ["modle", "did you mean model?"]),
-    (["model=lstmm"], ["model=lstmm", "gru, lstm, rnn", "did you mean lstm?"]),
+    (["model=lstmm"], ["model=lstmm", ", ".join(group_options("model")), "did you mean lstm?"]),
     (["model.hidden_size=abc"], ["model.hidden_size=abc", "not a whole number"]),
     (["model.hidden_size=0"], ["model.hidden_size=0", "less than 1"]),
     (["model.hidden_size=256,512"], ["model.hidden_size=256,512", "add -m"]),

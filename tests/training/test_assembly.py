@@ -1,11 +1,19 @@
 from __future__ import annotations
 
+import inspect
+import math
+from pathlib import Path
+
 import pytest
 import torch
+from conftest import compose_config
 from torch import nn
 from torch.nn import Parameter
 
-from lmlab.training.assembly import decay_groups
+from lmlab.config.compose import train_settings
+from lmlab.config.folders import group_options
+from lmlab.training.assembly import build_model, build_module, decay_groups
+from lmlab.training.run import train
 
 
 def test_weight_decay_spares_biases_and_norms_and_every_parameter_is_in_one_group() -> None:
@@ -31,3 +39,22 @@ def test_only_matrices_shrink_where_there_is_no_gradient(optimizer) -> None:
     made.step()
     assert torch.all(matrix < 1)
     assert torch.equal(vector, torch.ones(2))
+
+
+@pytest.mark.parametrize("option", group_options("optimizer"))
+@pytest.mark.parametrize("precision", ["32-true", "16-mixed"])
+def test_all_parameters_are_updated_in_one_kernel_or_in_few_where_torch_can(option: str, precision: str) -> None:
+    settings = train_settings([f"optimizer={option}", "model.hidden_size=4", "embedding.dim=3"])
+    settings.trainer.precision = precision
+    module = build_module(settings, build_model(settings, torch.zeros(5, 3)), total_steps=10, steps_per_epoch=5)
+    optimizer = module.make_optimizer(module.parameters())
+    can_be_fused = "fused" in inspect.signature(type(optimizer)).parameters
+    assert bool(optimizer.defaults.get("fused")) == (can_be_fused and precision == "32-true")
+    assert optimizer.defaults.get("fused") or optimizer.defaults["foreach"]
+    assert optimizer.param_groups[0]["lr"] == settings.optimizer.lr
+
+
+@pytest.mark.parametrize("option", group_options("optimizer"))
+def test_every_optimizer_trains(option: str, text_file: Path, tmp_path: Path) -> None:
+    summary = train(compose_config(text_file, f"optimizer={option}", "trainer.max_epochs=1", "model=rnn"), tmp_path)
+    assert summary["val/nats_per_token"] < math.log(summary["vocabulary_size"])
