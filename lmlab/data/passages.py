@@ -26,8 +26,8 @@ def as_compared(text: str, *, by_character: bool) -> str:
 
     Args:
         text: any.
-        by_character: leaves the text unchanged. Otherwise it is lower-cased and each run of white space becomes one
-            space.
+        by_character: if True, the text is unchanged. Otherwise it is lower-cased and each run of white space becomes
+            one space.
     """
     if by_character:
         return text
@@ -100,7 +100,7 @@ def regions(wanted: str, text: str, length: int) -> list[str]:
 
 
 def _places(keys: Hashes, text: str, length: int) -> Positions:
-    """Returns where in the text the first window with each of the sorted, distinct hashes is; -1 for nowhere."""
+    """Returns the position in the text of the first window with each of the sorted, distinct hashes; -1 if none."""
     places = np.full(len(keys), -1, dtype=np.int64)
     # Hashes that were found are removed from time to time, so that a text with many matches is not slow.
     left, numbers = keys, np.arange(len(keys))
@@ -125,7 +125,7 @@ def _places(keys: Hashes, text: str, length: int) -> Positions:
 
 
 def _verify(places: Positions, wanted: str, text: str, length: int) -> None:
-    """Compares the characters, in place; searches the text for windows of which only the hashes are equal."""
+    """Compares the characters and corrects `places`; searches the text for windows of which only the hashes agree."""
     found = np.flatnonzero(places >= 0)
     if not len(found):
         return
@@ -164,7 +164,7 @@ def _all_hashes(text: str, length: int) -> Hashes:
 
 
 def _hashes(text: str, length: int) -> Iterator[tuple[int, Hashes]]:
-    """Yields hashes of all windows by chunks: sum of code(i) BASE^i modulo 2^64, with i from 1 at the window's start.
+    """Yields hashes of all windows in chunks: sum of code(i) BASE^i modulo 2^64, with i from 1 at the window's start.
 
     With i from 0, windows that differ only in their first character would differ only in the lowest bits.
 

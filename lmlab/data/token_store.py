@@ -1,4 +1,4 @@
-"""Ids of a split in one array: in memory when small, memory-mapped and cached by content when large."""
+"""The ids of a split in one array: in memory if small, memory-mapped and cached by content if large."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lmlab.data.cache import CACHED_FROM, cache_folder, keep, kept_size, key_of,
 from lmlab.data.tokenizers.base import Ids, Tokenizer
 from lmlab.data.tokenizers.saved import is_own, to_json
 
-# The places of special tokens in every vocabulary; the start token's in those for sentences.
+# Ids of the special tokens, the same in every vocabulary; only vocabularies for sentences have the start token.
 UNKNOWN_ID = 0
 START_ID = 2
 
@@ -26,8 +26,8 @@ class TokenStore:
         ids: (N,) int32, end tokens included.
         num_characters: characters of the original text.
         num_unknown: how many of the ids are `<unk>`.
-        text_sha256: of the text's UTF-8 bytes.
-        end_id: the tokenizer's end token, from which the first token is predicted; None where there is none.
+        text_sha256: SHA-256 of the text's UTF-8 bytes.
+        end_id: the tokenizer's end token, from which the first token is predicted; None if it has none.
         sentences: (S,) position of each sentence's first token, which is predicted from `START_ID`; None for running
             text.
     """
@@ -44,7 +44,7 @@ class TokenStore:
 
     @property
     def num_targets(self) -> int:
-        """Tokens that are predicted: all, but the first where there is no end token to predict it from."""
+        """The number of predicted tokens: all; without an end token to predict the first from, all but the first."""
         return len(self.ids) if self.end_id is not None else max(0, len(self.ids) - 1)
 
     @property
@@ -54,12 +54,12 @@ class TokenStore:
 
 
 def build(texts: Sequence[str], tokenizer: Tokenizer, *, cached_from: int = CACHED_FROM) -> TokenStore:
-    """Encodes documents one after the other, with an end token behind each where the tokenizer says so.
+    """Encodes documents one after the other, with an end token after each if the tokenizer asks for it.
 
     Args:
         texts: the documents.
         tokenizer: fitted.
-        cached_from: number of characters from which the ids are kept in the cache and memory-mapped.
+        cached_from: least number of characters for which the ids are kept in the cache and memory-mapped.
     """
     num_characters = sum(map(len, texts))
     if num_characters < cached_from or not is_own(tokenizer):
@@ -73,9 +73,9 @@ def build(texts: Sequence[str], tokenizer: Tokenizer, *, cached_from: int = CACH
 
 
 def _sentences(ids: Ids, texts: Sequence[str], tokenizer: Tokenizer) -> NDArray[np.int64]:
-    """Where sentences begin: at 0 and behind each end token but the last.
+    """Returns the positions at which sentences begin: 0 and after each end token but the last.
 
-    A sentence may also spell the end token, which ends none; then their lengths say where they begin.
+    If the text of a sentence contains the end token as a word, the positions are computed from the encoded lengths.
     """
     behind = np.flatnonzero(ids == tokenizer.end_id) + 1
     if len(behind) != len(texts):
@@ -95,7 +95,7 @@ def _encode(texts: Sequence[str], tokenizer: Tokenizer) -> Ids:
 
 
 def _cached(path: Path, texts: Sequence[str], tokenizer: Tokenizer) -> Ids:
-    if kept_size(path) is None:  # not there, damaged, or of an older lmlab, which kept no digest
+    if kept_size(path) is None:  # missing, damaged, or written by an older lmlab, which stored no digest
         keep(path, lambda file: np.save(file, _encode(texts, tokenizer)))
     ids: Ids = np.load(path, mmap_mode="r", allow_pickle=False)
     return ids

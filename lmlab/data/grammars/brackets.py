@@ -1,4 +1,4 @@
-"""`brackets`: one pair of brackets around others."""
+"""The formal language `brackets`: nested brackets within one outer pair."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CLOSING_NATS = math.log(SIDES / (SIDES - OPENING))
 
 
 class Brackets:
-    """``(``, then ``(`` with probability 7/16 or else ``)``, until all are closed.
+    """Strings of nested brackets: ``(``, then ``(`` with probability 7/16 or else ``)``, until all are closed.
 
     The depth is a random walk that steps down by 1/8 of a bracket on average and ends at 0. More than half of the
     strings are ``()``, and the tail is long: of 150,000 strings, the longest has 500 to 1,000 brackets.
@@ -46,9 +46,9 @@ class Brackets:
         return self.nats_per_string / (self.mean_length + 1)
 
     def sample(self, count: int, generator: np.random.Generator) -> list[str]:
-        """Independent strings; the generator's state alone decides which.
+        """Draws independent strings, which depend on the generator's state alone.
 
-        All walks are drawn as one: each ends where the sum of all steps is lower than it ever was.
+        All random walks are drawn as one long walk: a string ends whenever the sum of all steps reaches a new minimum.
         """
         opens = np.empty(0, dtype=np.bool_)
         ends = np.empty(0, dtype=np.intp)
@@ -58,33 +58,38 @@ class Brackets:
             heights = np.cumsum(np.where(opens, 1, -1))
             lowest = np.minimum.accumulate(np.concatenate(([0], heights)))
             ends = np.flatnonzero(np.diff(lowest)) + 1
-        # The walk under way at the last step is dropped only now that `count` are whole; before, it would be the long
-        # strings that are lost.
+        # The unfinished walk at the end is dropped only once `count` walks are complete; dropping it in each round would
+        # remove mostly long strings.
         steps = np.where(opens, b"(", b")").tobytes().decode("ascii")
         bounds = [0, *ends[:count].tolist()]
         return ["(" + steps[start:end] for start, end in pairwise(bounds)]
 
     def accepts(self, string: str) -> bool:
-        """Whether the string is in the language, in time linear in its length."""
+        """Returns whether the string is in the language, in time linear in its length."""
         if not string.startswith("(") or string.strip("()"):
             return False
-        # Above 0 after the first bracket, the depth must be 0 at the end, and nowhere before.
+        # The depth must be 0 at the end and above 0 everywhere before.
         depths = _depths(string)
         return depths[-1] == 0 and depths.index(0) == len(depths) - 1
 
     def nats(self, string: str) -> float:
-        """-ln P(string and its end) in nats; infinite outside the language. Depends on the length alone."""
+        """Returns -ln P(string and its end) in nats; infinite outside the language. Depends on the length alone."""
         if not self.accepts(string):
             return math.inf
         pairs = len(string) // 2
         return (pairs - 1) * _OPENING_NATS + pairs * _CLOSING_NATS
 
     def max_depth(self, string: str) -> int:
-        """Most brackets open at once, 0 without any; of any string, so also of what a model wrote."""
+        """Returns the largest number of brackets open at once, 0 if there are none.
+
+        Accepts any string, so also one that a model wrote and that is not in the language.
+        """
         return max(0, max(_depths(string), default=0))
 
     def closings(self, string: str) -> list[tuple[int, int]]:
-        """Position (from 0) of each ``)`` and the depth that it closes: 1 for the last, `max_depth` for the innermost.
+        """Returns the position (from 0) of each ``)`` and the depth that it closes.
+
+        The depth is 1 for the last one and `max_depth` for the innermost.
 
         Raises:
             ValueError: the string is not in the language.
@@ -95,11 +100,11 @@ class Brackets:
 
 
 def _mean_steps() -> float:
-    """From depth 1 to 0 at a mean of (closing - opening) / sides a step."""
+    """Returns the mean number of steps from depth 1 to 0, at a mean of (closing - opening) / sides per step."""
     return SIDES / (SIDES - 2 * OPENING)
 
 
 def _depths(string: str) -> list[int]:
-    """Brackets open after each character; others change nothing."""
+    """Returns the number of open brackets after each character; characters that are not brackets change nothing."""
     step = {"(": 1, ")": -1}
     return list(accumulate(step.get(c, 0) for c in string))

@@ -1,4 +1,4 @@
-"""What lmlab asks of a formal language."""
+"""The base class of formal languages."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ Unit = Literal["char", "word"]
 
 
 class Grammar(Protocol):
-    """A probability distribution over strings that can be drawn from, decided and measured.
+    """A probability distribution over strings: draws strings, tests membership and returns exact probabilities.
 
-    Probabilities count the end of the string, and so do tokens: a string of n tokens gives n + 1 predictions, the last
-    one of the end token.
+    Probabilities include the end of the string, and so do counts of tokens: a string of n tokens gives n + 1
+    predictions, the last one of the end token.
     """
 
     @property
     def nats_per_string(self) -> float:
-        """The entropy of the source in nats a string: the mean of `nats` over its strings."""
+        """The entropy of the source in nats per string: the mean of `nats` over its strings."""
         ...
 
     @property
@@ -27,29 +27,29 @@ class Grammar(Protocol):
         ...
 
     def sample(self, count: int, generator: np.random.Generator) -> list[str]:
-        """Independent strings of the language; the generator's state alone decides which.
+        """Draws independent strings of the language, which depend on the generator's state alone.
 
         Args:
-            count: how many strings.
-            generator: drawn from and so advanced.
+            count: number of strings.
+            generator: source of random numbers; its state is advanced.
         """
         ...
 
     def accepts(self, string: str) -> bool:
-        """Whether the string is in the language, in time linear in its length; raises for no string."""
+        """Returns whether the string is in the language, in time linear in its length; never raises."""
         ...
 
     def nats(self, string: str) -> float:
-        """-ln of the probability of exactly this string and its end, in nats; infinite outside the language."""
+        """Returns -ln of the probability of exactly this string and its end, in nats; infinite outside the language."""
         ...
 
     def nats_per_token(self, by: Unit = "char") -> float:
-        """The least mean loss of any model, in nats a token, the end token counted as one.
+        """Returns the lowest possible mean loss of any model, in nats per token, the end token counted as one.
 
-        It is the entropy of a string over its mean number of tokens, so losses are to be summed over all tokens and
-        divided once.
+        It is the entropy of a string divided by its mean number of tokens. A model's loss to compare it with is
+        therefore summed over all tokens and divided once.
 
         Raises:
-            ValueError: the strings have no such unit.
+            ValueError: the strings cannot be split into the unit `by`.
         """
         ...

@@ -1,4 +1,4 @@
-"""`ndfa`: one of three words, repeated."""
+"""The formal language `ndfa`: one of three words, repeated."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from lmlab.data.grammars.grammar import Unit
 
 WORDS = ("abc!", "uvw!", "klm!")
 MARK = "s"
-STOP = 1 / 4  # before each repetition
+STOP = 1 / 4  # probability of stopping before each repetition
 
 
 class NDFA:
-    """``s``, a word k times, ``s``: the word is chosen once and uniformly, k is geometric and may be 0.
+    """Strings ``s``, a word k times, ``s``: the word is chosen once and uniformly, k is geometric and may be 0.
 
-    A model must remember which of the three words it began, for as long as the string lasts.
+    A model must remember which of the three words the string began with until its end.
     """
 
     @property
     def nats_per_string(self) -> float:
-        """The entropy of a string in nats, 3.07330: that of k, and of the word where one shows (k is not 0).
+        """The entropy of a string in nats, 3.07330: that of k, plus that of the word if k is not 0.
 
         Source: entropy of a geometric variable, H(stop) / stop (Cover and Thomas 2006, Elements of Information Theory,
         problem 2.1); chain rule.
@@ -45,17 +45,17 @@ class NDFA:
         return self.nats_per_string / (self.mean_length + 1)
 
     def sample(self, count: int, generator: np.random.Generator) -> list[str]:
-        """Independent strings; the generator's state alone decides which."""
+        """Draws independent strings, which depend on the generator's state alone."""
         words = generator.integers(len(WORDS), size=count).tolist()
         repetitions = (generator.geometric(STOP, size=count) - 1).tolist()
         return [MARK + WORDS[word] * k + MARK for word, k in zip(words, repetitions, strict=True)]
 
     def accepts(self, string: str) -> bool:
-        """Whether the string is in the language, in time linear in its length."""
+        """Returns whether the string is in the language, in time linear in its length."""
         return _repetitions(string) is not None
 
     def nats(self, string: str) -> float:
-        """-ln P(string and its end) in nats; infinite outside the language."""
+        """Returns -ln P(string and its end) in nats; infinite outside the language."""
         repetitions = _repetitions(string)
         if repetitions is None:
             return math.inf
@@ -65,7 +65,7 @@ class NDFA:
 
 
 def _repetitions(string: str) -> int | None:
-    """How often the word stands there; None outside the language."""
+    """Returns how often the word is repeated; None if the string is not in the language."""
     if len(string) < 2 * len(MARK) or not (string.startswith(MARK) and string.endswith(MARK)):
         return None
     inside = string[len(MARK) : -len(MARK)]

@@ -1,4 +1,4 @@
-"""How good the strings of a model are: in the language, different, new."""
+"""Counts how many strings of a model are in the language, distinct and new."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class Tally:
     """Counts of strings.
 
     Args:
-        strings: all that were judged.
-        valid: those in the language.
-        distinct: different strings among the valid ones.
-        novel: distinct ones that are not among the known, usually the training strings.
+        strings: number of all strings counted.
+        valid: number of those in the language.
+        distinct: number of different strings among the valid ones.
+        novel: number of distinct ones that are not among the known strings, usually the training strings.
     """
 
     strings: int
@@ -27,12 +27,12 @@ class Tally:
 
 
 def tally(strings: Iterable[str], grammar: Grammar, *, known: Set[str]) -> Tally:
-    """Judges strings.
+    """Counts valid, distinct and novel strings.
 
     Args:
         strings: as a model wrote them, without start and end tokens.
         grammar: the language that they should be in.
-        known: strings that are nothing new.
+        known: strings that do not count as novel.
     """
     judged = list(strings)
     valid = [string for string in judged if grammar.accepts(string)]
@@ -43,13 +43,14 @@ def tally(strings: Iterable[str], grammar: Grammar, *, known: Set[str]) -> Tally
 def tally_by(
     strings: Iterable[str], grammar: Grammar, *, known: Set[str], key: Callable[[str], int]
 ) -> dict[int, Tally]:
-    """Judges strings by group.
+    """Counts valid, distinct and novel strings by group.
 
     Args:
         strings: as a model wrote them, without start and end tokens.
         grammar: the language that they should be in.
-        known: strings that are nothing new.
-        key: the group of a string, also of one outside the language: ``len``, `Brackets.max_depth`.
+        known: strings that do not count as novel.
+        key: returns the group of a string, also of one outside the language; for example ``len`` or
+            `Brackets.max_depth`.
 
     Returns:
         A tally by key, in ascending order of keys.

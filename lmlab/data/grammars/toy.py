@@ -1,4 +1,4 @@
-"""`toy`: small English sentences, some with many parses."""
+"""The formal language `toy`: small English sentences, some with many parses."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy as np
 
 from lmlab.data.grammars.grammar import Unit
 
-# What S is rewritten to, each with the same probability. Words stand apart by one space, parentheses too.
+# What S is rewritten to, each with the same probability. Words and parentheses are separated by one space.
 RULES = ("S ADV", "NP VP", "NP VP PREP NP", "NP VP ( PREP NP )", "NP VP CON S", "NP VP ( CON S )")
-# NP is a determiner, in half of the cases an adjective, and a noun.
+# NP is a determiner, with probability 1/2 an adjective, and a noun.
 WORDS = {
     "DET": ("a", "the"),
     "ADJ": ("short", "quick", "busy", "nice", "gorgeous"),
@@ -30,12 +30,12 @@ _NOUN_PHRASES = tuple(
     for determiner in WORDS["DET"]
     for noun in WORDS["N"]
     for adjective in WORDS["ADJ"]
-    # Without an adjective it stands here once for each adjective, so that all 140 entries are as likely.
+    # A noun phrase without an adjective is listed once for each adjective, so that all 140 entries are equally likely.
     for middle in ("", f"{adjective} ")
 )
 _CHOICES = {**WORDS, "NP": _NOUN_PHRASES}
 
-# A string of words as a string of letters, one a word, so that regular expressions can read it.
+# Represents a string of words by a string of letters, one per word, so that regular expressions can parse it.
 _LETTERS = {"DET": "D", "ADJ": "A", "N": "N", "VP": "V", "PREP": "P", "CON": "C", "ADV": "R", "(": "(", ")": ")"}
 _LETTER_OF = {word: _LETTERS[kind] for kind, words in WORDS.items() for word in words}
 _JOINED_CLAUSE = re.compile(r"DA?NV(\(?)C")
@@ -47,13 +47,13 @@ _WORD_NATS = {kind: math.log(len(words)) + (math.log(2) if kind == "DET" else 0.
 
 
 def _around_s(rule: str) -> tuple[list[str], list[str]]:
-    """What stands before S and after it; all of a rule without S is before."""
+    """Returns what a rule has before S and after it; for a rule without S, the whole rule and nothing."""
     symbols = rule.split()
     at = symbols.index("S") if "S" in symbols else len(symbols)
     return symbols[:at], symbols[at + 1 :]
 
 
-# Each rule has at most one S, so a derivation is a line: what stands before each S, then what stands after in reverse.
+# Each rule has at most one S, so a derivation is linear: the parts before each S, then the parts after, in reverse.
 _AROUND_S = [_around_s(rule) for rule in RULES]
 _RECURSIVE = np.array(["S" in rule.split() for rule in RULES])
 
@@ -63,8 +63,8 @@ class Toy:
 
     **Parses.** All rules but the first begin with a clause, ``NP VP``. Without parentheses, a sentence of k clauses
     joined by CON ends in m adverbs, and each adverb may belong to any of the k sentences that end there: the string has
-    C(m + k - 1, m) parses. What ``( CON S )`` holds is another such sentence, whose adverbs stand before the ``)``. So
-    a string is a line of levels, each with its own k and m, and the number of its parses is the product over levels.
+    C(m + k - 1, m) parses. ``( CON S )`` contains another such sentence, whose adverbs come before the ``)``. So a
+    string is a sequence of levels, each with its own k and m, and the number of its parses is the product over levels.
     All of them apply the same number of rules and so have the same probability.
     """
 
@@ -72,15 +72,15 @@ class Toy:
     def nats_per_string(self) -> float:
         """The entropy of a string in nats, 17.6947, exact to double precision.
 
-        It is the entropy of a derivation less the mean of ln(parses), for given its string all parses of it are
-        equally likely (chain rule). The first is closed: S is rewritten until a rule without S comes, twice on average
+        It is the entropy of a derivation less the mean of ln(parses), because all parses of a given string are equally
+        likely (chain rule). The first has a closed form: S is rewritten until a rule without S comes, twice on average
         (Wald's identity), at ln 6 nats, and each word adds the logarithm of its alternatives.
 
         The second is a sum of independent levels, 4/3 on average, of which one has k clauses and m adverbs with
         probability 4 C(m + k - 1, m) / 6^(k + m). With n = m + k - 1 this is (2/3) (1/3)^n, times C(n, m) / 2^n: n is
         geometric and m binomial, so the mean of ln C(n, m) is a sum over n whose terms shrink about threefold. As
         ln C(n, m) <= n ln 2, what comes from n >= L is at most 3^-L (L + 1/2) ln 2: below 1e-17 for L = 40, where the
-        sum is ended.
+        sum is cut off.
         """
         derivation = _mean_rewritings() * _RULE_NATS + sum(n * _WORD_NATS[kind] for kind, n in _mean_counts().items())
         return derivation - _mean_levels() * _mean_log_parses_of_level()
@@ -93,7 +93,7 @@ class Toy:
 
     @property
     def mean_words(self) -> float:
-        """10.5 words; a parenthesis is one."""
+        """10.5 words; a parenthesis counts as a word."""
         return math.fsum(_mean_counts().values())
 
     def nats_per_token(self, by: Unit = "char") -> float:
@@ -107,7 +107,7 @@ class Toy:
         return self.nats_per_string / ((self.mean_length if by == "char" else self.mean_words) + 1)
 
     def sample(self, count: int, generator: np.random.Generator) -> list[str]:
-        """Independent strings; the generator's state alone decides which."""
+        """Draws independent strings, which depend on the generator's state alone."""
         sentences = _derive(count, generator)
         needed = Counter(chain.from_iterable(sentences))
         drawn = {
@@ -117,16 +117,16 @@ class Toy:
         return [" ".join([next(drawn[kind]) for kind in sentence]) for sentence in sentences]
 
     def accepts(self, string: str) -> bool:
-        """Whether the string is in the language, in time linear in its length."""
+        """Returns whether the string is in the language, in time linear in its length."""
         return _levels(_letters(string)) is not None
 
     def parses(self, string: str) -> int:
-        """How many derivations the string has, exactly; 0 outside the language."""
+        """Returns the exact number of derivations of the string; 0 outside the language."""
         levels = _levels(_letters(string))
         return 0 if levels is None else math.prod(math.comb(m + k - 1, m) for k, m in levels)
 
     def nats(self, string: str) -> float:
-        """-ln P(string and its end) in nats, summed over all parses; infinite outside the language."""
+        """Returns -ln P(string and its end) in nats, summed over all parses; infinite outside the language."""
         letters = _letters(string)
         levels = _levels(letters)
         if levels is None:
@@ -137,7 +137,7 @@ class Toy:
 
 
 def _derive(count: int, generator: np.random.Generator) -> list[list[str]]:
-    """Sentences of NP and kinds of words. The rules are drawn as one line, which ends each sentence where it does."""
+    """Draws sentences of NP and kinds of words; the rules of all sentences are drawn as one sequence and then split."""
     rules = np.empty(0, dtype=np.int64)
     ends = np.empty(0, dtype=np.intp)
     while len(ends) < count:
@@ -149,7 +149,7 @@ def _derive(count: int, generator: np.random.Generator) -> list[list[str]]:
 
 
 def _sentence(rules: list[int]) -> list[str]:
-    """NP and kinds of words in order; rules are from the outermost S inwards."""
+    """Returns NP and kinds of words in order; rules are given from the outermost S inwards."""
     sentence: list[str] = []
     for rule in rules:
         sentence += _AROUND_S[rule][0]
@@ -159,12 +159,12 @@ def _sentence(rules: list[int]) -> list[str]:
 
 
 def _letters(string: str) -> str:
-    """One letter a word; ``?`` for what is no word."""
+    """Returns one letter per word; ``?`` for anything that is not a word of the grammar."""
     return "".join([_LETTER_OF.get(word, "?") for word in string.split(" ")])
 
 
 def _levels(letters: str) -> list[tuple[int, int]] | None:
-    """Clauses and adverbs (k, m) of each level, the outermost first; None outside the language."""
+    """Returns clauses and adverbs (k, m) of each level, the outermost first; None outside the language."""
     clauses = [1]
     at = 0
     while joined := _JOINED_CLAUSE.match(letters, at):
@@ -183,24 +183,24 @@ def _levels(letters: str) -> list[tuple[int, int]] | None:
 
 
 def _mean_rewritings() -> float:
-    """How often S is rewritten: until a rule without S is drawn."""
+    """Returns the mean number of times that S is rewritten, which ends when a rule without S is drawn."""
     return 1 / (1 - float(_RECURSIVE.mean()))
 
 
 def _mean_levels() -> float:
-    """One, and one more for each ``( CON S )``."""
+    """Returns the mean number of levels: one, and one more for each ``( CON S )``."""
     return 1 + _mean_rewritings() * sum("( CON S )" in rule for rule in RULES) / len(RULES)
 
 
 def _mean_counts() -> dict[str, float]:
-    """The mean number of words of a string, by kind."""
+    """Returns the mean number of words of a string, by kind."""
     counts = {symbol: n * _mean_rewritings() / len(RULES) for symbol, n in Counter(" ".join(RULES).split()).items()}
     phrases = counts["NP"]
     return {kind: counts.get(kind, 0.0) for kind in WORDS} | {"DET": phrases, "ADJ": phrases / 2, "N": phrases}
 
 
 def _mean_log_parses_of_level() -> float:
-    """The mean of ln C(m + k - 1, m) over levels; see `Toy.nats_per_string`."""
+    """Returns the mean of ln C(m + k - 1, m) over levels; see `Toy.nats_per_string`."""
     return math.fsum(
         (2 / 3) * math.comb(n, m) / 6**n * math.log(math.comb(n, m)) for n in range(40) for m in range(n + 1)
     )

@@ -1,1 +1,1 @@
-"""Text to ids and back."""
+"""Tokenizers, which convert text to ids and back."""

@@ -1,4 +1,4 @@
-"""Text to ids and back: what every tokenizer is."""
+"""The base class of all tokenizers, which convert text to ids and back."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ Ids = NDArray[np.int32]
 
 
 def special_tokens(end_token: str | None) -> list[str]:
-    """The entries at the beginning of a vocabulary that are no text.
+    """Returns the entries at the beginning of a vocabulary that do not stand for text.
 
     Args:
-        end_token: where end tokens stand; sentences begin with a start token as well.
+        end_token: where end tokens are put, as in `Tokenizer`; ``sentence`` has a start token as well.
     """
     if end_token is None:
         return [UNKNOWN]
@@ -37,18 +37,18 @@ def special_tokens(end_token: str | None) -> list[str]:
 
 
 class Streamer(Protocol):
-    """Turns ids into text one at a time, for text that appears while it is written."""
+    """Converts ids to text one at a time, so that generated text can be shown as it is produced."""
 
     def push(self, token_id: int) -> str:
-        """The text that this id adds."""
+        """Returns the text that this id adds."""
         ...
 
 
 class Tokenizer(ABC):
-    """Text to ids and back.
+    """Converts text to ids and back.
 
-    One of your own is a subclass whose constructor takes keywords, keeps each of them as an attribute of the same name,
-    and has `end_token` among them. `lmlab.testing.check_tokenizer` checks what lmlab relies on:
+    To write your own, subclass it with a constructor that takes keywords, `end_token` among them, and keeps each as an
+    attribute of the same name. `lmlab.testing.check_tokenizer` checks what lmlab relies on:
 
     - `vocabulary` begins with the special tokens (`special_tokens(end_token)`): `<unk>` is 0, the end token 1.
     - `fit` depends on its texts alone; `encode` gives ids below the length of the vocabulary.
@@ -56,10 +56,10 @@ class Tokenizer(ABC):
     - A new object with the same keywords, after `restore(learned())`, gives the same ids.
 
     Attributes:
-        type_name: in tokenizer.json; the class's full name unless it is lmlab's own.
+        type_name: the class's name in tokenizer.json; its full name unless the class is lmlab's own.
         unit: what an id stands for, ``character``, ``word`` or ``piece`` (of a word). It chooses the order of the
             n-gram baseline, and how long a stretch of text is shown.
-        end_token: where end tokens stand: ``line``, ``document``, ``sentence``, or None.
+        end_token: where end tokens are put: ``line``, ``document``, ``sentence``, or None.
         vocabulary: the entries by id.
     """
 
@@ -70,18 +70,18 @@ class Tokenizer(ABC):
 
     @property
     def end_id(self) -> int | None:
-        """The end token's id; None without end tokens."""
+        """The end token's id; None if there are no end tokens."""
         return None if self.end_token is None else 1
 
     @abstractmethod
     def fit(self, texts: Sequence[str]) -> None:
-        """Makes the vocabulary from the training documents."""
+        """Builds the vocabulary from the training documents."""
 
     @abstractmethod
     def encode(self, text: str) -> Ids:
-        """Returns the ids of a text, (N,) int32; what is not in the vocabulary becomes 0.
+        """Returns the ids of a text, (N,) int32; parts that are not in the vocabulary become 0.
 
-        Adds no end token of a document or sentence; with ``end_token=line`` each line end is one.
+        Adds no end token for a document or sentence; with ``end_token=line`` each line end becomes one.
         """
 
     @abstractmethod
@@ -107,13 +107,13 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def restore(self, learned: Mapping[str, Any]) -> None:
-        """Takes what `learned` returned.
+        """Restores the fitted state from what `learned` returned.
 
         Raises:
-            ValueError, LookupError, TypeError: it cannot be from `learned`.
+            ValueError, LookupError, TypeError: `learned` cannot have returned this.
         """
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns all that makes the tokenizer again, for tokenizer.json and checkpoints."""
+        """Returns everything needed to reconstruct the tokenizer, for tokenizer.json and checkpoints."""
         name = self.type_name or f"{type(self).__module__}.{type(self).__qualname__}"
         return {"format": FORMAT, "type": name, **self.options(), **self.learned()}

@@ -15,22 +15,23 @@ import tokenizers
 from lmlab.data.pieces import pieces
 from lmlab.data.tokenizers.base import UNKNOWN, Ids, Streamer, Tokenizer, special_tokens
 
-# A piece for the library's trainer, which takes 256 of them at once, and most stretches that one encoding remembers.
+# Characters of a piece for the library's trainer, which takes 256 pieces at once; and the maximum number of stretches
+# whose ids are remembered while one text is encoded.
 _TRAINING_PIECE = 50_000
 _REMEMBERED = 200_000
 
-# Unicode's white space. GPT-2's expression never joins a visible character with white space behind it, so that
-# stretches of white space with the word behind it are encoded apart, and each distinct one only once.
+# Unicode's white space. GPT-2's expression never joins a visible character with the white space after it. So each
+# stretch (white space and the word after it) can be encoded separately, and each distinct one only once.
 _WHITE = "\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 _STRETCH = re.compile(f"[{_WHITE}]*[^{_WHITE}]+|[{_WHITE}]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
-# The library's threads do not survive a fork. Told so before, it does not warn in the child (versions before 0.23 do).
+# The library's threads do not survive a fork. With this setting, versions before 0.23 do not warn in the child.
 os.register_at_fork(before=lambda: os.environ.setdefault("TOKENIZERS_PARALLELISM", "false"))
 
 
 def _byte_symbols() -> dict[str, int]:
-    """The visible characters that stand for the bytes in the library, in the order of their code points.
+    """Returns the visible characters that represent bytes in the library, in the order of their code points.
 
     Source: Radford et al. 2019 (GPT-2), `bytes_to_unicode` of its code.
     """
@@ -45,15 +46,15 @@ _BYTES = _byte_symbols()
 class BPETokenizer(Tokenizer):
     """Byte-level byte-pair encoding. Exact: ``decode(encode(text)) == text`` for every text.
 
-    A lone surrogate, which no encoding of Unicode can hold, is read as U+FFFD. Words are split from each other by
-    GPT-2's expression before any merging; nothing is normalised. The entries of the vocabulary are text; bytes that
-    are no whole character are shown as ``\\xe2``.
+    A lone surrogate, which no encoding of Unicode can hold, is read as U+FFFD. GPT-2's regular expression splits words
+    from each other before any merging; nothing is normalised. The entries of the vocabulary are text; bytes that are
+    not a whole character are shown as ``\\xe2``.
 
     Args:
-        end_token: ``document`` puts an end token behind each document, ``sentence`` behind each sentence, which also
-            begins with a start token; None has neither.
-        vocabulary_size: most entries, the 256 bytes and the special tokens included.
-        min_frequency: a pair that is rarer is not merged.
+        end_token: ``document`` puts an end token after each document; ``sentence`` puts one after each sentence and a
+            start token before it; None uses neither.
+        vocabulary_size: maximum number of entries, the 256 bytes and the special tokens included.
+        min_frequency: pairs that occur less often are not merged.
 
     Source: Sennrich et al. 2016 (arXiv:1508.07909), algorithm 1; over bytes as in Radford et al. 2019 (GPT-2).
     """
@@ -69,10 +70,13 @@ class BPETokenizer(Tokenizer):
         self._set([])
 
     def _set(self, merges: Sequence[tuple[int, int]]) -> None:
-        """Takes merges as pairs of ids, in order; the id of a merge is the next one, unless its text is there already.
+        """Sets the merges and the vocabulary that they produce.
+
+        Args:
+            merges: pairs of ids, in order. Each merge gets the next id, unless its text is in the vocabulary already.
 
         Raises:
-            ValueError: a pair of ids that are not there yet.
+            ValueError: a pair with an id that does not exist yet.
         """
         first = len(self._special)
         symbols = dict(zip(_BYTES, range(first, first + len(_BYTES)), strict=True))
@@ -90,13 +94,13 @@ class BPETokenizer(Tokenizer):
         self._library = _library(symbols, [(by_id[left], by_id[right]) for left, right in merges])
 
     def fit(self, texts: Sequence[str]) -> None:
-        """Merges the most frequent pair again and again; among equals, the one of the lowest ids."""
+        """Merges the most frequent pair repeatedly; of equally frequent pairs, the one with the lowest ids."""
         trained = _library({}, [])
         trainer = tokenizers.trainers.BpeTrainer(
             vocab_size=self.vocabulary_size - len(self._special),
             min_frequency=self.min_frequency,
             initial_alphabet=list(_BYTES),
-            special_tokens=[],  # markup in a text is text
+            special_tokens=[],  # markup in a text is treated as text
             show_progress=False,
         )
         trained.train_from_iterator(_training_pieces(texts), trainer)
@@ -105,7 +109,7 @@ class BPETokenizer(Tokenizer):
         self._set([(first + ids[left], first + ids[right]) for left, right in model["merges"]])
 
     def encode(self, text: str) -> Ids:
-        """The ids of a text."""
+        """Returns the ids of a text."""
         known: dict[str, bytes] = {}
         parts = [np.zeros(0, dtype=np.int32)]
         for piece in pieces(text):
@@ -119,16 +123,16 @@ class BPETokenizer(Tokenizer):
         return np.concatenate(parts)
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of ids; an end token adds nothing, bytes that are no character become U+FFFD."""
+        """Returns the text of ids; an end token adds nothing, bytes that are not a character become U+FFFD."""
         streamer = _ByteStreamer(self._entries, len(self._special))
         return "".join(streamer.push(i) for i in ids) + streamer.flush()
 
     def streamer(self) -> Streamer:
-        """A fresh streaming decoder. It holds the bytes of a character back until all of them are there."""
+        """Returns a new streaming decoder, which holds back the bytes of a character until it is complete."""
         return _ByteStreamer(self._entries, len(self._special))
 
     def unknown(self, text: str) -> list[str]:
-        """Nothing: every text is made of bytes."""
+        """Returns an empty result: every text is made of bytes, and all bytes are in the vocabulary."""
         return []
 
     def learned(self) -> dict[str, Any]:
@@ -136,10 +140,10 @@ class BPETokenizer(Tokenizer):
         return {**super().learned(), "merges": [list(pair) for pair in self._merges]}
 
     def restore(self, learned: Mapping[str, Any]) -> None:
-        """Takes what `learned` returned.
+        """Restores the merges and the vocabulary from what `learned` returned.
 
         Raises:
-            ValueError: the vocabulary is not the one that the merges make.
+            ValueError: the merges do not produce this vocabulary.
         """
         self._set(learned["merges"])
         if self.vocabulary != learned["vocabulary"]:
@@ -158,7 +162,7 @@ class _ByteStreamer:
         return self.flush() + (UNKNOWN if token_id == 0 else "")
 
     def flush(self) -> str:
-        """What is left of a character that was never completed."""
+        """Returns the text for the remaining bytes of a character that was never completed."""
         return self._decoder.decode(b"", final=True)
 
 

@@ -1,4 +1,4 @@
-"""One id a character."""
+"""A tokenizer with one id per character."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from lmlab.data.tokenizers.base import END, START, Ids, Streamer, Tokenizer, spe
 
 
 class CharTokenizer(Tokenizer):
-    """One id a character. Exact: ``decode(encode(text)) == text`` for every text of known characters.
+    """A tokenizer with one id per character. Exact: ``decode(encode(text)) == text`` for a text of known characters.
 
     Args:
-        end_token: ``document`` puts an end token behind each document, ``sentence`` behind each sentence, which also
-            begins with a start token; None has neither.
+        end_token: ``document`` puts an end token after each document; ``sentence`` puts one after each sentence and a
+            start token before it; None uses neither.
     """
 
     type_name = "char"
@@ -35,11 +35,11 @@ class CharTokenizer(Tokenizer):
         self._table[codes] = np.arange(len(special), len(special) + len(characters), dtype=np.int32)
 
     def fit(self, texts: Sequence[str]) -> None:
-        """Takes every distinct character, in the order of code points."""
+        """Builds the vocabulary from every distinct character, in the order of code points."""
         self._set(sorted(set().union(*map(set, texts))))
 
     def encode(self, text: str) -> Ids:
-        """The ids of a text; 0 for an unknown character."""
+        """Returns the ids of a text; 0 for an unknown character."""
         ids = np.empty(len(text), dtype=np.int32)
         start = 0
         for piece in slices(text):
@@ -49,16 +49,16 @@ class CharTokenizer(Tokenizer):
         return ids
 
     def streamer(self) -> Streamer:
-        """A fresh streaming decoder."""
+        """Returns a new streaming decoder."""
         return _CharStreamer(self.vocabulary)
 
     def unknown(self, text: str) -> list[str]:
-        """The distinct unknown characters, in order of appearance."""
+        """Returns the distinct unknown characters, in order of appearance."""
         known = set(self.vocabulary)
         return [c for c in dict.fromkeys(text) if c not in known]
 
     def restore(self, learned: Mapping[str, Any]) -> None:
-        """Takes what `learned` returned."""
+        """Restores the vocabulary from what `learned` returned."""
         self._set(learned["vocabulary"][len(special_tokens(self.end_token)) :])
 
 

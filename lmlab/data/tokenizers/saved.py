@@ -1,4 +1,4 @@
-"""Tokenizers to JSON and back."""
+"""Saves tokenizers as JSON and loads them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lmlab.data.tokenizers.word import WordTokenizer
 from lmlab.errors import UserError
 
 _OWN = {tokenizer.type_name: tokenizer for tokenizer in (CharTokenizer, WordTokenizer, BPETokenizer)}
-# From a tokenizer's name in its file to its class; raises UserError where that may not be made.
+# Maps a tokenizer's name in its file to its class; raises UserError if that class may not be constructed.
 FindClass = Callable[[str], type[Tokenizer]]
 
 
@@ -25,10 +25,10 @@ def from_dict(saved: dict[str, Any], *, find: FindClass | None = None) -> Tokeni
 
     Args:
         saved: from `to_dict`.
-        find: the class of a tokenizer that is not lmlab's own; None: there is none.
+        find: returns the class of a tokenizer that is not lmlab's own; None to accept only lmlab's own.
 
     Raises:
-        UserError: written by another version, or a class that may not be made.
+        UserError: written by another version, or of a class that may not be constructed.
         LookupError, TypeError, ValueError: damaged.
     """
     options = dict(saved)
@@ -45,22 +45,28 @@ def from_dict(saved: dict[str, Any], *, find: FindClass | None = None) -> Tokeni
 
 
 def is_own(tokenizer: Tokenizer) -> bool:
-    """Whether it is lmlab's; what another one makes is not cached, for its code may change under the same name."""
+    """Returns whether the tokenizer is lmlab's own.
+
+    Results of other tokenizers are not cached, because their code may change under the same name.
+    """
     return type(tokenizer) in _OWN.values()
 
 
 def to_json(tokenizer: Tokenizer) -> str:
-    """The tokenizer as JSON text."""
+    """Returns the tokenizer as JSON text."""
     return json.dumps(tokenizer.to_dict(), ensure_ascii=False, indent=0)
 
 
 def fitted(tokenizer: Tokenizer, texts: Sequence[str], *, cached_from: int = CACHED_FROM) -> Tokenizer:
-    """The tokenizer fitted on training documents; what large ones taught it is kept in the cache.
+    """Fits a tokenizer on training documents; the result of a large training text is kept in the cache.
 
     Args:
-        tokenizer: not fitted; may be the one that is returned.
+        tokenizer: not yet fitted; may be changed in place and returned.
         texts: the training documents.
-        cached_from: number of characters from which the result is kept.
+        cached_from: least number of characters for which the result is kept in the cache.
+
+    Returns:
+        The fitted tokenizer.
     """
     if sum(map(len, texts)) < cached_from or not is_own(tokenizer):
         tokenizer.fit(texts)
@@ -75,10 +81,10 @@ def fitted(tokenizer: Tokenizer, texts: Sequence[str], *, cached_from: int = CAC
 
 
 def load(path: Path) -> Tokenizer:
-    """A tokenizer from its JSON file.
+    """Loads a tokenizer from its JSON file.
 
     Raises:
-        UserError: missing or damaged.
+        UserError: the file is missing or damaged.
     """
     try:
         return from_dict(json.loads(path.read_text(encoding="utf-8")))

@@ -1,4 +1,4 @@
-"""One id a word."""
+"""A tokenizer with one id per word."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import numpy as np
 from lmlab.data.pieces import pieces
 from lmlab.data.tokenizers.base import END, START, UNKNOWN, Ids, Streamer, Tokenizer, special_tokens
 
-# `<unk>` and `<eos>` are tokens also where a text that was tokenized before spells them out; a word keeps its
-# inner apostrophes (couldn't, rock'n'roll) and combining marks; any other visible character is a token.
+# `<unk>` and `<eos>` are tokens, also if an already tokenized text spells them out; a word keeps its inner apostrophes
+# (couldn't, rock'n'roll) and combining marks; any other visible character is a token.
 _WORD = re.compile(r"<unk>|<eos>|[^\W_](?:[\w\u0300-\u036f](?<!_))*(?:['’][^\W_](?:[\w\u0300-\u036f](?<!_))*)*|\S")
 
 
@@ -22,15 +22,16 @@ _WORD_OR_LINE = re.compile(_WORD.pattern + r"|\n")
 
 
 class WordTokenizer(Tokenizer):
-    """One id a word.
+    """A tokenizer with one id per word.
 
     Args:
-        end_token: ``line``: the end token stands for each line end; ``document``: it follows each document;
-            ``sentence``: each sentence, which begins with a start token; None: none.
-        lower: words are lower-cased.
-        split: ``punctuation``: punctuation marks are tokens; ``whitespace``: the text is tokenized already.
-        min_frequency: rarer words become `<unk>`.
-        max_size: most entries of the vocabulary, special tokens included; None for no limit.
+        end_token: ``line``: each line end becomes an end token; ``document``: an end token follows each document;
+            ``sentence``: an end token follows each sentence and a start token precedes it; None: no end tokens.
+        lower: whether words are lower-cased.
+        split: ``punctuation``: punctuation marks are tokens; ``whitespace``: the text is already tokenized and is split
+            at white space only.
+        min_frequency: words that occur less often become `<unk>`.
+        max_size: maximum number of entries of the vocabulary, special tokens included; None for no limit.
     """
 
     type_name = "word"
@@ -49,15 +50,15 @@ class WordTokenizer(Tokenizer):
     def _set(self, words: Sequence[str]) -> None:
         special = special_tokens(self.end_token)
         self.vocabulary: list[str] = [*special, *words]
-        # A text may spell out the unknown and the end token; a start token is never read from it.
+        # A text may contain `<unk>` and `<eos>` as words; the start token is never read from it.
         self._ids = {word: i for i, word in enumerate(self.vocabulary) if word != START}
 
     def words(self, text: str) -> list[str]:
-        """The tokens of a text as strings; with ``end_token=line`` each line end is `<eos>`."""
+        """Returns the tokens of a text as strings; with ``end_token=line`` each line end is `<eos>`."""
         return list(chain.from_iterable(self._words_by_piece(text)))
 
     def _words_by_piece(self, text: str) -> Iterator[list[str]]:
-        """The words of one piece after the other, so that those of a long text are never all there at once."""
+        """Yields the words of one piece of the text at a time, so that a long text's words are never all in memory."""
         for piece in pieces(text):
             yield self._words_of(piece.lower() if self.lower else piece)
         if self.end_token == "line" and text and not text.endswith("\n"):
@@ -71,7 +72,7 @@ class WordTokenizer(Tokenizer):
         return (piece.replace("\n", f" {END} ") if self.end_token == "line" else piece).split()
 
     def fit(self, texts: Sequence[str]) -> None:
-        """Takes the most frequent words; among equals, the first in alphabetical order."""
+        """Builds the vocabulary from the most frequent words; equally frequent ones in alphabetical order."""
         counts: Counter[str] = Counter()
         for text in texts:
             for words in self._words_by_piece(text):
@@ -83,7 +84,7 @@ class WordTokenizer(Tokenizer):
         self._set(kept[:room])
 
     def encode(self, text: str) -> Ids:
-        """The ids of a text; 0 for an unknown word."""
+        """Returns the ids of a text; 0 for an unknown word."""
         get = self._ids.get
         parts = [np.zeros(0, dtype=np.int32)]
         for words in self._words_by_piece(text):
@@ -91,21 +92,21 @@ class WordTokenizer(Tokenizer):
         return np.concatenate(parts)
 
     def streamer(self) -> Streamer:
-        """Returns a decoder that spaces as print does if punctuation was split off; line ends for end tokens."""
+        """Returns a decoder that writes line ends for end tokens and, if punctuation was split off, rejoins it."""
         return _WordStreamer(self)
 
     def unknown(self, text: str) -> list[str]:
-        """The distinct unknown words, in order of appearance."""
+        """Returns the distinct unknown words, in order of appearance."""
         distinct = dict.fromkeys(chain.from_iterable(self._words_by_piece(text)))
         return [word for word in distinct if word not in self._ids]
 
     def restore(self, learned: Mapping[str, Any]) -> None:
-        """Takes what `learned` returned."""
+        """Restores the vocabulary from what `learned` returned."""
         self._set(learned["vocabulary"][len(special_tokens(self.end_token)) :])
 
 
 class _WordStreamer:
-    """Puts words together again; where punctuation was split off, by the rules of print."""
+    """Joins words to text; if punctuation was split off, it is spaced as in printed text."""
 
     _NO_SPACE_BEFORE = frozenset(".,;:!?)]}…’”%")
     _NO_SPACE_AFTER = frozenset("([{“‘#$£")
@@ -132,8 +133,8 @@ class _WordStreamer:
         return text
 
     def _gluing(self, word: str) -> tuple[bool, bool]:
-        """Whether no space follows, and whether none precedes."""
-        if word in {'"', "'", "_", "*"}:  # the same mark opens and closes
+        """Returns whether the word is joined to the next one without a space, and whether to the one before."""
+        if word in {'"', "'", "_", "*"}:  # the same mark is used to open and to close
             closing = word in self._open_quotes
             self._open_quotes ^= {word}
             return not closing, closing
