@@ -1,1 +1,1 @@
-"""From a source of text to batches of ids; knows nothing of models and training."""
+"""Reads text from a source and turns it into batches of ids; independent of models and training."""

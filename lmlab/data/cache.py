@@ -1,4 +1,4 @@
-"""The folder for what is fetched or made once, and the names under which it is kept there."""
+"""The cache: a folder for files that are downloaded or computed once, and the names of these files."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ import platformdirs
 from lmlab.data.pieces import slices
 from lmlab.files import remove_parts, write_atomically
 
-# Below this, making again is quicker than it is worth to keep a file (characters; about a second by word).
+# For texts of fewer characters, results are not kept: computing them again takes about a second (by word).
 CACHED_FROM = 8_000_000
 
 
 def cache_folder() -> Path:
-    """`LMLAB_CACHE`, else the user's cache folder."""
+    """Returns the folder in `LMLAB_CACHE` or, if it is not set, the user's cache folder."""
     return Path(os.environ.get("LMLAB_CACHE") or platformdirs.user_cache_dir("lmlab")).expanduser()
 
 
-# Behind the contents of a kept file stands their digest: figures are made from what is in it.
+# A kept file ends with the digest of its contents, because figures are computed from them.
 _SEAL = b"lmlab-sha256:"
 _SEAL_LENGTH = len(_SEAL) + 64
 _CHUNK = 1 << 20
 
 
 class _Hashing:
-    """A file that also makes the digest of what is written."""
+    """A file that also computes the digest of everything written to it."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self.digest = hashlib.sha256()
 
     def write(self, data: Any) -> int:
-        """Writes."""
+        """Writes data and adds it to the digest."""
         self.digest.update(data)
         return self._file.write(data)
 
 
 def keep(path: Path, write: Callable[[Any], Any]) -> None:
-    """Writes a file of the cache, with the digest of its contents behind them.
+    """Writes a file of the cache, followed by the digest of its contents.
 
     Args:
-        path: the target; its folder is made, and what killed processes left half written there is removed.
-        write: fills the open binary file.
+        path: the target; its folder is created, and incomplete files of killed processes there are removed.
+        write: writes the contents to the open binary file that it is called with.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_parts(path.parent)
@@ -60,7 +60,7 @@ def keep(path: Path, write: Callable[[Any], Any]) -> None:
 
 
 def kept_size(path: Path) -> int | None:
-    """Bytes of the contents of a kept file; None where it is not there or has others than were written."""
+    """Returns the number of bytes of a kept file's contents; None if it is missing or its contents have changed."""
     try:
         with path.open("rb") as file:
             left = size = os.fstat(file.fileno()).st_size - _SEAL_LENGTH
@@ -75,18 +75,18 @@ def kept_size(path: Path) -> int | None:
 
 
 def kept_text(path: Path) -> str | None:
-    """The contents of a kept text; None where it is not there or another than was written."""
+    """Returns the contents of a kept text; None if it is missing or has changed since it was written."""
     size = kept_size(path)
     return None if size is None else path.read_bytes()[:size].decode("utf-8", errors="surrogatepass")
 
 
 def keep_text(path: Path, text: str) -> None:
-    """Writes a text of the cache, sealed like every other file."""
+    """Writes a text to the cache, followed by its digest like every other file."""
     keep(path, lambda file: file.write(text.encode("utf-8", errors="surrogatepass")))
 
 
 def text_sha256(texts: Sequence[str]) -> str:
-    """SHA-256 of the texts' UTF-8 bytes, one after the other."""
+    """Returns the SHA-256 of the texts' UTF-8 bytes, one after the other."""
     digest = hashlib.sha256()
     for text in texts:
         for piece in slices(text):
@@ -95,5 +95,5 @@ def text_sha256(texts: Sequence[str]) -> str:
 
 
 def key_of(texts: Sequence[str], rest: str) -> str:
-    """A file name for what is made from texts and from what `rest` says."""
+    """Returns the file name for a result that depends on texts and on the options in `rest`."""
     return hashlib.sha256(f"{text_sha256(texts)} {[len(t) for t in texts]} {rest}".encode()).hexdigest()

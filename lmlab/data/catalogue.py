@@ -1,4 +1,4 @@
-"""Published texts and vectors: where a copy lies that does not change, and what its SHA-256 is.
+"""Published texts and vectors: the address of a copy that does not change, and its SHA-256.
 
 The hashes of the texts kept as single files were computed from their bytes; those of the archives (wikitext103,
 enwik8, text8, imdb, GloVe) are the ones published by the loaders of Hugging Face's datasets, gluon-nlp and torchtext.
@@ -138,7 +138,7 @@ TEXTS: dict[str, tuple[RemoteFile, ...]] = {
             31_344_016,
         ),
     ),
-    # The two-class subset, lower-cased, sentence and label in columns.
+    # The two-class subset, lower-cased, with sentence and label in columns.
     "sst": (
         RemoteFile(
             "train.tsv",

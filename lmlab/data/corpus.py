@@ -13,7 +13,7 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Document:
-    """One text with its name, as it will be tokenized: line ends are ``\\n``, nothing else was changed."""
+    """A text with its name, as it will be tokenized: line ends are ``\\n``, nothing else was changed."""
 
     name: str
     text: str
@@ -25,9 +25,9 @@ class Corpus:
 
     Args:
         splits: documents by split, in the order of the source. A split that the source lacks is absent.
-        provenance: where the text came from, a line each.
-        notes: what was decided on the way and the user should know (an encoding guessed, a licence stripped).
-        warnings: what may make the numbers other than expected.
+        provenance: lines that say where the text came from.
+        notes: automatic decisions that the user should know about (an encoding guessed, a licence removed).
+        warnings: reasons why the results may differ from what is expected.
         sentences: each document is a sentence, read from a fresh state.
         source_nats: by split, the total nats of its strings under the source that made them; empty for natural text.
     """
@@ -40,7 +40,7 @@ class Corpus:
     source_nats: dict[str, float] = field(default_factory=dict)
 
     def texts(self, split: str) -> list[str]:
-        """The split's documents, each ended by a line end where another follows it; sentences as they are.
+        """Returns the split's documents, each but the last ending in a line end; sentences are unchanged.
 
         Raises:
             UserError: the corpus has no such split.
@@ -54,22 +54,22 @@ class Corpus:
 
 
 def joined(texts: Sequence[str]) -> list[str]:
-    """The texts, with a line end added to each but the last where it does not end in one."""
+    """Returns the texts, with a line end added to each but the last unless it already ends in one."""
     return [t if t.endswith("\n") or i == len(texts) - 1 else t + "\n" for i, t in enumerate(texts)]
 
 
 def split_documents(
     documents: Sequence[Document], shares: Sequence[float], *, whole_words: bool = True
 ) -> dict[str, tuple[Document, ...]]:
-    """Contiguous splits: by document where there are at least as many as splits, else by position in the text.
+    """Splits contiguously: by document if there are at least as many documents as splits, else by position in the text.
 
-    By document, boundaries are those whose sizes come closest to the shares. By position, the text is cut at the
-    exact share, moved to the end of the word where it would fall inside one.
+    By document, the boundaries are those whose sizes come closest to the shares. By position, the text is cut at the
+    exact share; a cut inside a word is moved to its end.
 
     Args:
         documents: in order.
         shares: of train, validation and (if given and above 0) test; normalised by their sum.
-        whole_words: False cuts at the exact share also inside a word.
+        whole_words: False to cut at the exact share even inside a word.
 
     Raises:
         UserError: the text is too short to give every split a character.
@@ -120,7 +120,7 @@ def _by_position(
 
 
 def _whole_word(text: str, cut: int) -> int:
-    """`cut`, moved behind the word it falls into (a word of more than 100 characters is cut all the same)."""
+    """Returns `cut`, moved to the end of the word that contains it (a word of more than 100 characters is cut)."""
     for position in range(cut, min(cut + 100, len(text))):
         if position == 0 or not _inside_word(text, position):
             return position
@@ -128,7 +128,7 @@ def _whole_word(text: str, cut: int) -> int:
 
 
 def _inside_word(text: str, position: int) -> bool:
-    """Whether a letter or digit, perhaps with an apostrophe between, stands on both sides."""
+    """Returns whether a letter or digit is on both sides of a position, possibly with an apostrophe between them."""
     before, after = text[position - 1], text[position]
     if after in "'’":
         after = text[position + 1 : position + 2]

@@ -1,4 +1,4 @@
-"""A corpus, its tokenizer and its loaders, as Lightning wants them."""
+"""A Lightning data module: a corpus with its tokenizer and its loaders."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from lmlab.data.tokenizers.base import UNKNOWN, Tokenizer, special_tokens
 from lmlab.data.tokenizers.saved import fitted
 from lmlab.errors import UserError
 
-# Above this share of unknown words a perplexity says little.
+# Above this share of unknown words, a perplexity is hardly meaningful.
 UNK_ALARM = 0.05
-# Characters of each split searched for a leak, which takes about 20 seconds then.
+# Maximum number of characters of each split that are searched for a leak, which takes about 20 seconds for so many.
 LEAK_SEARCHED = 100_000_000
 
 
 class LanguageModelData(pl.LightningDataModule):
-    """Fits the tokenizer on the training split and serves batches.
+    """Fits the tokenizer on the training split and provides batches.
 
     Args:
         corpus: the splits.
-        tokenizer: fitted here unless its vocabulary was loaded.
+        tokenizer: fitted here unless `fit` is False.
         make_train_loader: called with the training split's store.
-        num_streams: evaluation streams; None for the protocol's own number.
-        fit: False keeps the tokenizer as it is.
+        num_streams: number of evaluation streams; None for the number that the evaluation protocol sets.
+        fit: False if the tokenizer is already fitted and is to be used unchanged.
 
     Raises:
         UserError: a split is too short to predict anything.
@@ -72,26 +72,26 @@ class LanguageModelData(pl.LightningDataModule):
         return store
 
     def train_dataloader(self) -> TrainLoader:
-        """The training batches; always the same object, for it carries its position."""
+        """Returns the training loader; always the same object, because it stores its position in the epoch."""
         return self.train_loader
 
     def val_dataloader(self) -> EvaluationLoader | SentenceEvaluationLoader:
-        """The validation split under the evaluation protocol."""
+        """Returns the evaluation protocol's loader for the validation split."""
         return self.evaluation_loader("validation")
 
     def evaluation_loader(self, split: str) -> EvaluationLoader | SentenceEvaluationLoader:
-        """Any split under the evaluation protocol.
+        """Returns the evaluation protocol's loader for any split.
 
         Raises:
             UserError: the corpus has no such split.
         """
         if split not in self.stores:
-            self.corpus.texts(split)  # raises, naming the splits there are
+            self.corpus.texts(split)  # raises an error that names the existing splits
         return evaluation_loader(self.stores[split], num_streams=self.num_streams)
 
     @property
     def warnings(self) -> list[str]:
-        """What the user should know before believing the numbers."""
+        """Returns warnings about the data that affect how far the results can be trusted."""
         found = list(self.corpus.warnings)
         if self.train_loader.note:
             found.append(self.train_loader.note)
@@ -107,7 +107,10 @@ class LanguageModelData(pl.LightningDataModule):
         return found
 
     def _leak(self) -> str | None:
-        """Whether validation text stands in the training text; strings of a formal language may and do repeat."""
+        """Returns a warning if validation text also occurs in the training text.
+
+        Formal languages are not checked, because their strings repeat by nature.
+        """
         if self.corpus.source_nats:
             return None
         by_character = self.tokenizer.unit == "character"
@@ -123,7 +126,7 @@ class LanguageModelData(pl.LightningDataModule):
 
 
 def _first(texts: list[str], characters: int) -> list[str]:
-    """The documents until so many characters are reached, the last of them cut."""
+    """Returns the first documents up to a total number of characters; the last of them is cut."""
     kept: list[str] = []
     for text in texts:
         if characters <= 0:
@@ -134,17 +137,17 @@ def _first(texts: list[str], characters: int) -> list[str]:
 
 
 def fingerprint(store: TokenStore, tokenizer: Tokenizer, num_streams: int) -> str:
-    """SHA-256 over evaluated text, vocabulary and protocol: equal where two perplexities may be compared.
+    """Returns a SHA-256 of evaluated text, vocabulary and protocol; perplexities are comparable if it is equal.
 
     Args:
         store: the evaluated split.
-        tokenizer: whose vocabulary and options count.
-        num_streams: streams of the protocol; sentences have none.
+        tokenizer: the tokenizer, whose vocabulary and options are included.
+        num_streams: number of streams of the evaluation protocol; unused for sentences.
     """
     running = store.sentences is None
     protocol: dict[str, Any] = {
         "text": store.text_sha256,
-        # Beyond the text: where end tokens stand.
+        # Not determined by the text alone: where the end tokens are.
         "ids": hashlib.sha256(np.ascontiguousarray(store.ids).data).hexdigest(),
         "tokenizer": tokenizer.to_dict(),
         "num_streams": num_streams if running else None,

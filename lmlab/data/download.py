@@ -1,4 +1,4 @@
-"""Files fetched once into the cache, each with a known SHA-256."""
+"""Downloads files into the cache and checks their SHA-256."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from typing import Any
 from lmlab.data.cache import cache_folder
 from lmlab.errors import UserError
 
-# Seconds to connect, and between two pieces.
+# Timeouts in seconds: to connect, and between two pieces of data.
 _TIMEOUT = (10, 60)
-# Some hosts refuse a client that does not say what it is.
+# Some hosts refuse clients without a user agent.
 _HEADERS = {"User-Agent": "lmlab (https downloads with a known SHA-256)"}
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file of others, of which every copy is the same.
+    """A published file with known contents.
 
     Args:
-        name: in the cache.
-        url: of a copy that does not change.
-        sha256: of its bytes.
+        name: file name in the cache.
+        url: address of a copy that does not change.
+        sha256: SHA-256 of its bytes.
         num_bytes: its size.
     """
 
@@ -36,27 +36,27 @@ class RemoteFile:
 
     @property
     def size(self) -> str:
-        """In words."""
+        """The size in words."""
         return f"{self.num_bytes / 1e6:,.0f} MB" if self.num_bytes >= 1e6 else f"{self.num_bytes / 1e3:,.0f} kB"
 
 
 def texts_folder(name: str) -> Path:
-    """Where the files of a published text lie in the cache."""
+    """Returns the folder in the cache for the files of a published text."""
     return cache_folder() / "texts" / name
 
 
 def fetch(files: tuple[RemoteFile, ...], folder: Path, *, field: str, value: str, instead: str) -> list[Path]:
-    """The files in the cache, downloaded where they are not there yet.
+    """Returns the paths of files in the cache, downloading those that are missing.
 
     Args:
-        files: what is wanted.
-        folder: of the cache; made where it is missing.
+        files: the files.
+        folder: their folder in the cache; created if it is missing.
         field: the setting that asked for them, for errors.
-        value: its value.
-        instead: what to set for a copy elsewhere, for errors.
+        value: the value of this setting.
+        instead: the setting for using another copy, for errors.
 
     Raises:
-        UserError: no network, no room, or other bytes than expected. Says what to fetch by hand and where to put it.
+        UserError: no network, no space, or unexpected contents. Says what to download by hand and where to put it.
     """
     missing = [file for file in files if not (folder / file.name).is_file()]
     for file in files:
@@ -66,7 +66,7 @@ def fetch(files: tuple[RemoteFile, ...], folder: Path, *, field: str, value: str
         others = len(missing) - i - 1
         rest = f" (and {others} more files, listed by python -m lmlab.list {field}={value})" if others else ""
         by_hand = f"fetch it by hand (SHA-256 {file.sha256}) and put it at {folder / file.name}{rest}, or set {instead}"
-        # To the terminal also from a sweep, whose jobs log to their files only.
+        # Printed to the terminal, also in a sweep, whose jobs log to their files only.
         print(f"downloading {file.url} ({file.size}) to {folder}", file=sys.stderr, flush=True)
         _download(file, folder, field=field, value=value, by_hand=by_hand)
     return [folder / file.name for file in files]
@@ -84,7 +84,7 @@ def _download(file: RemoteFile, folder: Path, *, field: str, value: str, by_hand
     except requests.exceptions.RequestException as error:
         reason = "no such file there" if isinstance(error, requests.exceptions.HTTPError) else "no connection"
         raise UserError(field, value, f"{file.url} could not be downloaded ({reason})", by_hand) from error
-    except ValueError as error:  # what pooch raises for another hash; it has removed the file
+    except ValueError as error:  # raised by pooch if the hash differs; it has removed the file
         problem = f"{file.url} gave other bytes than expected (a login page of the network?)"
         raise UserError(field, value, problem, by_hand) from error
     except OSError as error:
@@ -99,6 +99,6 @@ def _verify(path: Path, file: RemoteFile) -> None:
 
 
 def sha256_of(path: Path) -> str:
-    """Of a file's bytes."""
+    """Returns the SHA-256 of a file's bytes."""
     with path.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()

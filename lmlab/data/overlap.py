@@ -12,11 +12,11 @@ import numpy as np
 
 from lmlab.data.passages import as_compared, find_windows, unused_characters
 
-# Least characters of a passage that counts as copied, chosen by measurements on texts without a leak, by character and
-# by word. With 30 characters, stock phrases and repeated lines are up to 8% of the validation text. With 60 it is 0% of
-# Oz books 6 and 7 (given those before), of tiny Shakespeare and of Dickens, but 2.8% of the Python reference, mostly
-# borders of tables. With 80 it is 0% of all. The value is a quarter above that and still finds all of a licence that
-# was not removed: 6.0% of Oz book 6, with 100 as with 60.
+# Least number of characters of a passage that counts as copied, chosen by measurements on texts without a leak, by
+# character and by word. With 30 characters, stock phrases and repeated lines are up to 8% of the validation text. With
+# 60 it is 0% of Oz books 6 and 7 (given those before), of tiny Shakespeare and of Dickens, but 2.8% of the Python
+# reference, mostly borders of tables. With 80 it is 0% of all. The value is a quarter above that and still finds all of
+# a licence that was not removed: 6.0% of Oz book 6, with 100 as with 60.
 PASSAGE = 100
 # Shorter sentences occur twice by chance: "i liked it ."
 SENTENCE = 20
@@ -30,7 +30,7 @@ _QUOTED = 60
 
 
 class Place(NamedTuple):
-    """Where a passage is: document and position, both from 0, in the texts in the form in which they are compared."""
+    """The place of a passage: document and position, both from 0, in the texts as they are compared."""
 
     document: int
     position: int
@@ -46,7 +46,7 @@ class Overlap:
         share: of the characters of the validation text, or of its sentences; NaN if it is empty.
         example: the first shared sentence or passage, at most 300 characters of it; empty if nothing is shared.
         where: its place; None if nothing is shared.
-        of: what the share refers to.
+        of: what the share is a share of.
     """
 
     share: float
@@ -76,7 +76,7 @@ def overlap(
         by_character: whether tokens are characters. If not, texts are compared by words: case and kind of white space
             are ignored.
         sentences: whether each text is a sentence.
-        passage: least characters of a copied passage of running text.
+        passage: least number of characters of a copied passage of running text.
     """
     train = [as_compared(text, by_character=by_character) for text in train_texts]
     validation = [as_compared(text, by_character=by_character) for text in validation_texts]

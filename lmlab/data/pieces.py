@@ -1,4 +1,4 @@
-"""A long text piece by piece, so that no multiple of it is ever in memory."""
+"""Splits a long text into pieces, so that processing it never needs a multiple of its size in memory."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from collections.abc import Iterator
 # Characters of a piece: its words take some 20 MB as Python strings.
 PIECE = 250_000
 
-# In front of the first white space behind a word. No tokenizer's token and no rule of lower-casing reaches across, and
-# white space stays with what follows it, as byte-level BPE wants it.
+# Before the first white space after a word. No token and no rule of lower-casing extends across this position, and
+# white space stays with the text after it, as byte-level BPE needs it.
 _CUT = re.compile(r"(?<=\S)[ \t\n]")
 
 
 def pieces(text: str, *, length: int | None = None) -> Iterator[str]:
-    """The text in pieces, of which all but the first begin with a blank, tab or line end behind a visible character.
+    """Yields the text in pieces, each of which but the first begins with a space, tab or line end after a word.
 
     Args:
         text: any.
-        length: least characters of a piece but the last; `PIECE` where it is None. A longer stretch without white
-            space is not cut.
+        length: least number of characters of each piece but the last; None for `PIECE`. A longer stretch without
+            white space is not cut.
     """
     least = PIECE if length is None else length
     start = 0
@@ -31,6 +31,6 @@ def pieces(text: str, *, length: int | None = None) -> Iterator[str]:
 
 
 def slices(text: str) -> Iterator[str]:
-    """The text in pieces of exactly `PIECE` characters, but the last, cut anywhere."""
+    """Yields the text in pieces of exactly `PIECE` characters, cut anywhere; the last may be shorter."""
     for start in range(0, len(text), PIECE):
         yield text[start : start + PIECE]

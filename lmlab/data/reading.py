@@ -1,4 +1,4 @@
-"""Text files as people have them: encodings, line ends, Project Gutenberg's frame."""
+"""Reads text files: detects encodings, converts line ends, removes Project Gutenberg's header and licence."""
 
 from __future__ import annotations
 
@@ -32,17 +32,20 @@ _LAST_LINE = re.compile(r"\n[ \t]*End of (?:the )?Project Gutenberg[^\n]*(?:\n[^
 
 @dataclass(frozen=True)
 class TextFile:
-    """A file's text: line ends are ``\\n``, mark and Project Gutenberg's frame removed; `notes` says what was done."""
+    """The text of a file with ``\\n`` as line end, without byte order mark and Project Gutenberg's header and licence.
+
+    `notes` says what was changed.
+    """
 
     text: str
     notes: tuple[str, ...]
 
 
 def require_path(path: Path, *, remedy: str = "check the path") -> None:
-    """Refuses a text that is not there, before anything is loaded.
+    """Raises an error if a text does not exist, before anything is loaded.
 
     Raises:
-        UserError: no such file or folder; a relative path is shown with the folder it was looked for in.
+        UserError: no such file or folder; a relative path is shown with the folder in which it was looked for.
     """
     if not path.exists():
         where = "" if path.is_absolute() else f" in {Path.cwd()}"
@@ -52,13 +55,13 @@ def require_path(path: Path, *, remedy: str = "check the path") -> None:
 def read_text_file(path: Path, *, encoding: str) -> TextFile:
     """Reads one file.
 
-    A byte order mark decides; without one it is UTF-8; where that does not fit, Windows-1252, said in the notes.
-    CRLF and CR become LF. Project Gutenberg's header, credits and licence are removed
-    where its marks are found.
+    A byte order mark determines the encoding; a file without one is read as UTF-8 or, if it is not valid UTF-8, as
+    Windows-1252, which is mentioned in the notes. CRLF and CR become LF. Project Gutenberg's header, credits and
+    licence are removed if its marks are found.
 
     Args:
         path: the file.
-        encoding: ``auto``, or the name of an encoding to be used instead of the rule.
+        encoding: ``auto``, or the name of an encoding to be used instead of this rule.
 
     Raises:
         UserError: missing, empty, binary or not in that encoding.
@@ -89,7 +92,7 @@ def read_text_file(path: Path, *, encoding: str) -> TextFile:
 
 
 def unix_line_ends(text: str) -> str:
-    """The text with LF for each CRLF and CR."""
+    """Returns the text with LF in place of each CRLF and CR."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -123,14 +126,14 @@ def _decode(data: bytes, path: Path, encoding: str) -> tuple[str, tuple[str, ...
 def _refuse_binary(data: bytes, path: Path) -> None:
     sample = data[:1_000_000]
     controls = len(_CONTROL.findall(sample.decode("latin-1")))
-    # A stray control character happens in old texts; one in a thousand does not. NUL never does.
+    # Old texts may contain a stray control character, but not one in a thousand characters, and never NUL.
     if b"\x00" in sample or controls > len(sample) / 1000 + 1:
         remedy = "give a plain text file (for UTF-16 without a byte order mark set data.encoding=utf-16-le)"
         raise UserError("data.path", path, "looks like a binary file, not text", remedy)
 
 
 def strip_gutenberg(text: str) -> str | None:
-    """The book inside Project Gutenberg's header and licence, or None where the text has no such frame."""
+    """Returns the book without Project Gutenberg's header and licence, or None if the text has neither."""
     start = _START.search(text) or _SMALL_PRINT_END.search(text)
     end = _END.search(text, start.end() if start else 0)
     if start is None and end is None:

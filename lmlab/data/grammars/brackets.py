@@ -58,8 +58,8 @@ class Brackets:
             heights = np.cumsum(np.where(opens, 1, -1))
             lowest = np.minimum.accumulate(np.concatenate(([0], heights)))
             ends = np.flatnonzero(np.diff(lowest)) + 1
-        # The unfinished walk at the end is dropped only once `count` walks are complete; dropping it in each round would
-        # remove mostly long strings.
+        # The unfinished walk at the end is dropped only once `count` walks are complete; dropping it in each round
+        # would remove mostly long strings.
         steps = np.where(opens, b"(", b")").tobytes().decode("ascii")
         bounds = [0, *ends[:count].tolist()]
         return ["(" + steps[start:end] for start, end in pairwise(bounds)]

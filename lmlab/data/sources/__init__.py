@@ -1,1 +1,1 @@
-"""Where a text comes from."""
+"""Sources of text."""

@@ -1,4 +1,4 @@
-"""What every source of a text is."""
+"""The base class of all sources of text."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from lmlab.data.corpus import Corpus
 
 
 class Source(ABC):
-    """Where a text comes from.
+    """A source of text.
 
-    One of your own is a subclass whose constructor takes what stands below `source` in the data set's YAML file.
-    `lmlab.testing.check_source` checks that loading gives the same every time, with a training and a validation split.
+    To write your own, subclass it with a constructor that takes the keys below `source` in the data set's YAML file.
+    `lmlab.testing.check_source` checks that loading gives the same corpus every time, with a training and a validation
+    split.
     """
 
     def check(self) -> None:  # noqa: B027  (most sources have nothing to check)
-        """Refuses, without reading the text, what cannot work; called before anything slow is done.
+        """Checks the options without reading the text; called before anything slow is done.
 
         Raises:
-            UserError: a file is missing, or an option means nothing.
+            UserError: a file is missing, or an option has an invalid value.
         """
 
     @abstractmethod
@@ -26,5 +27,5 @@ class Source(ABC):
         """Reads the text.
 
         Raises:
-            UserError: it cannot be used.
+            UserError: the text cannot be used.
         """

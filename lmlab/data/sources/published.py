@@ -1,4 +1,4 @@
-"""Published texts by name: from the cache, or from a copy under `data.path`, split as the field splits them."""
+"""Published texts by name, from the cache or from a copy at `data.path`, with the splits used in publications."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _ZIP_MARK = b"PK\x03\x04"
 
 
 class _Published(Source):
-    """What the three kinds share.
+    """Base class of the three kinds of published texts.
 
     Args:
-        name: in the catalogue.
-        path: a copy elsewhere; None for the cache.
+        name: the name of the text in the catalogue.
+        path: another copy of the text; None for the cache.
     """
 
     def __init__(self, *, name: str, path: str | None) -> None:
@@ -33,10 +33,10 @@ class _Published(Source):
         self.path = None if path is None else Path(path).expanduser()
 
     def check(self) -> None:
-        """Whether a copy that was named is there; looks for nothing else.
+        """Checks that the copy at `path` exists, if a path is given; checks nothing else.
 
         Raises:
-            UserError: it is not.
+            UserError: the copy does not exist.
         """
         if self.path is not None:
             require_path(self.path, remedy="check the path, or leave it out")
@@ -46,12 +46,15 @@ class _Published(Source):
         return TEXTS[self.name]
 
     def _fetched(self) -> list[Path]:
-        """The published files in the cache."""
+        """Returns the published files in the cache, downloading those that are missing."""
         instead = "data.path to a copy"
         return fetch(self._files, texts_folder(self.name), field="data", value=self.name, instead=instead)
 
     def _differences(self, used: Sequence[Path]) -> tuple[str, ...]:
-        """Says so where a copy elsewhere is not the published one; what was fetched has been compared already."""
+        """Returns a warning if the copy at `path` differs from the published text.
+
+        Downloaded files have been compared already.
+        """
         if self.path is None:
             return ()
         known = {file.sha256 for file in self._files} | _UNZIPPED.get(self.name, frozenset())
@@ -66,11 +69,11 @@ class _Published(Source):
 
 
 class PublishedBooks(_Published):
-    """Books, read like any text of one's own: by document where there are several.
+    """Books, read like the user's own texts: split by document if there are several.
 
     Args:
-        name: in the catalogue.
-        path: other books instead: a file or a folder of .txt files.
+        name: the name of the text in the catalogue.
+        path: other books to use instead, a file or a folder of .txt files; None for the cache.
         split: shares of train, validation and test.
         encoding: ``auto``, or a Python encoding's name.
     """
@@ -81,10 +84,10 @@ class PublishedBooks(_Published):
         self.encoding = encoding
 
     def load(self) -> Corpus:
-        """The splits.
+        """Returns the splits.
 
         Raises:
-            UserError: files that cannot be had or used.
+            UserError: files cannot be downloaded or used.
         """
         if self.path is not None:
             where = self.path
@@ -98,8 +101,8 @@ class PublishedCut(_Published):
     """One file, cut at exact shares of its characters and otherwise left as it is.
 
     Args:
-        name: in the catalogue.
-        path: the file, or a zip with it alone.
+        name: the name of the text in the catalogue.
+        path: the file, or a zip file that contains only this file; None for the cache.
         split: shares of train, validation and test.
         encoding: a Python encoding's name; latin-1 makes every byte a character.
     """
@@ -110,10 +113,10 @@ class PublishedCut(_Published):
         self.encoding = encoding
 
     def load(self) -> Corpus:
-        """The splits.
+        """Returns the splits.
 
         Raises:
-            UserError: a file that cannot be had or used.
+            UserError: a file cannot be downloaded or used.
         """
         path = self._fetched()[0] if self.path is None else self._only_file(self.path)
         data = _read(path)
@@ -142,8 +145,8 @@ class PublishedSplits(_Published):
     """Files for train, validation and test, or a zip of them.
 
     Args:
-        name: in the catalogue.
-        path: a folder with such files, or the zip.
+        name: the name of the text in the catalogue.
+        path: a folder with such files, or the zip file; None for the cache.
         encoding: ``auto`` (UTF-8), or a Python encoding's name.
     """
 
@@ -152,10 +155,10 @@ class PublishedSplits(_Published):
         self.encoding = encoding
 
     def load(self) -> Corpus:
-        """The splits.
+        """Returns the splits.
 
         Raises:
-            UserError: files that cannot be had or used, or a split that is missing or there twice.
+            UserError: files cannot be downloaded or used, or a split is missing or exists twice.
         """
         files = self._fetched() if self.path is None else self._given(self.path)
         parts = [part for file in files for part in _parts(file)]
@@ -197,7 +200,7 @@ class PublishedSplits(_Published):
 
 
 def _parts(file: Path) -> list[tuple[Path, str | None]]:
-    """The file itself, or the members of a zip."""
+    """Returns the file itself, or the members of a zip file."""
     if file.is_dir() or not zipfile.is_zipfile(file):
         return [(file, None)]
     try:
@@ -209,7 +212,7 @@ def _parts(file: Path) -> list[tuple[Path, str | None]]:
 
 
 def _read(path: Path, member: str | None = None) -> bytes:
-    """The bytes of a file, or of a zip's member (its only one where none is named), which is not unpacked."""
+    """Returns the bytes of a file, or of a member of a zip file (its only one if none is named), without unpacking."""
     try:
         if not zipfile.is_zipfile(path):
             data = path.read_bytes()
@@ -223,11 +226,11 @@ def _read(path: Path, member: str | None = None) -> bytes:
                 data = archive.read(member or names[0])
     except OSError as error:
         raise UserError("data.path", path, error.strerror or "cannot be read", "check the path") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):  # the last: encrypted
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):  # RuntimeError: encrypted
         raise _damaged(path) from None
     if not data:
         raise UserError("data.path", path, "the file is empty", "fetch it again")
-    if member is None and data.startswith(_ZIP_MARK):  # a zip that was cut short has lost its list of members
+    if member is None and data.startswith(_ZIP_MARK):  # a truncated zip file has lost its list of members
         raise _damaged(path)
     return data
 
@@ -241,7 +244,7 @@ def _sha1_of(path: Path) -> str:
         return hashlib.file_digest(opened, "sha1").hexdigest()
 
 
-# Members of the published zips, for those who have unpacked them.
+# Members of the published zip files, for users who have unpacked them.
 _UNZIPPED = {
     "enwik8": frozenset({"2b49720ec4d78c3c9fabaee6e4179a5e997302b3a70029f30f2d582218c024a8"}),
     "wikitext103": frozenset(  # SHA-1, as gluon-nlp publishes them

@@ -10,7 +10,7 @@ from lmlab.errors import UserError
 
 
 class PythonDocs(Source):
-    """The Python language reference, as the interpreter carries it for `help()`.
+    """The Python language reference, as included in the interpreter for `help()`.
 
     Args:
         split: shares of train, validation and test.
@@ -20,10 +20,10 @@ class PythonDocs(Source):
         self.split = split
 
     def load(self) -> Corpus:
-        """The topics in alphabetical order, split by document.
+        """Returns the topics in alphabetical order, split by document.
 
         Raises:
-            UserError: this Python was packaged without them.
+            UserError: this Python was packaged without the reference.
         """
         try:
             from pydoc_data.topics import topics

@@ -1,4 +1,4 @@
-"""Film reviews: each a document of its own, read from a fresh state."""
+"""Film reviews, each of them a document of its own and read from a fresh state."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from lmlab.errors import UserError
 
 Item = TypeVar("Item")
 
-# `train/pos/123_9.txt` within the archive or a folder that it was unpacked to.
+# `train/pos/123_9.txt` within the archive, or within a folder that it was unpacked to.
 _LABELLED = re.compile(r"(?:.*/)?(train|test)/(?:pos|neg)/(\d+)_\d+\.txt")
-# Of the training reviews, one of so many is for validation.
+# One in this many training reviews is used for validation.
 _VALIDATION_EVERY = 10
 
 
 class MovieReviews(Source):
-    """The Large Movie Review Dataset: 25,000 reviews to train on, one in ten of them for validation, 25,000 to test.
+    """The Large Movie Review Dataset: 25,000 training reviews (one in ten used for validation) and 25,000 test reviews.
 
-    Line breaks spelt `<br />` become line ends. The archive is read as it is, not unpacked.
+    The markup `<br />` becomes a line end. The archive is read without unpacking it.
 
     Args:
         path: the archive, the folder it was unpacked to, or a folder of .txt files with a review each (split in
             order by `split`); None for the cache.
-        split: shares of train, validation and test, for a folder of reviews of one's own.
-        encoding: of those, ``auto`` or a Python encoding's name.
-        max_reviews: of each split, chosen at random but always the same; None for all.
+        split: shares of train, validation and test, for a folder of the user's own reviews.
+        encoding: encoding of the user's own reviews, ``auto`` or a Python encoding's name.
+        max_reviews: maximum number of reviews of each split, chosen at random but always the same; None for all.
 
     Source: Maas et al. 2011, Learning Word Vectors for Sentiment Analysis.
     """
@@ -52,10 +52,10 @@ class MovieReviews(Source):
         self.max_reviews = max_reviews
 
     def check(self) -> None:
-        """Whether a copy that was named is there.
+        """Checks that the copy at `path` exists, if a path is given.
 
         Raises:
-            UserError: it is not, or no reviews are asked for.
+            UserError: the copy does not exist, or no reviews are asked for.
         """
         if self.max_reviews is not None and self.max_reviews < 1:
             raise UserError("data.source.max_reviews", self.max_reviews, "is no number of reviews", "for example 1000")
@@ -63,10 +63,10 @@ class MovieReviews(Source):
             require_path(self.path, remedy="check the path, or leave it out")
 
     def load(self) -> Corpus:
-        """The splits.
+        """Returns the splits.
 
         Raises:
-            UserError: files that cannot be had or used.
+            UserError: files cannot be downloaded or used.
         """
         path = self.path
         if path is None:
@@ -94,7 +94,10 @@ class MovieReviews(Source):
         return Corpus(splits, (str(folder.resolve()),), notes, sentences=True)
 
     def _chosen(self, reviews: Sequence[Item]) -> list[Item]:
-        """As many as were asked for, at random but always the same: neighbours are of one film."""
+        """Returns up to `max_reviews` reviews, chosen at random with a fixed seed.
+
+        The first ones would not be a fair sample, because neighbouring reviews are about the same film.
+        """
         if self.max_reviews is None or self.max_reviews >= len(reviews):
             return list(reviews)
         places = np.random.default_rng(0).permutation(len(reviews))[: self.max_reviews]

@@ -1,4 +1,4 @@
-"""Sources of sentences: files with one a line."""
+"""Sources of sentences: files with one sentence per line."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from lmlab.data.sources.text_files import SPLIT_STEM, SPLIT_WORDS
 from lmlab.errors import UserError
 
 _SUFFIXES = (".tsv", ".txt")
-# A column that is nothing but a number: the label of a classified sentence.
+# A column that is only a number: the label of a classified sentence.
 _LABEL = re.compile(r"[-+]?\d+(?:\.\d+)?")
 
 
 class SentenceFiles(Source):
-    """Sentences, one a line, of plain or tab-separated files.
+    """Sentences from plain or tab-separated files with one sentence per line.
 
-    Empty lines hold no sentence and are left out, which is said. White space around a sentence is removed. In a
-    .tsv file the sentence is the longest column of the first line that is no number; a first line that names its
-    columns (one of them `sentence` or `text`) is a heading.
+    Empty lines are left out, which is mentioned in the notes. White space around a sentence is removed. In a .tsv file
+    the sentence is in the column that is longest in the first line, columns of numbers excluded; a first line that
+    names the columns (one of them `sentence` or `text`) is a heading.
 
-    A folder holds a file for train, one for validation (`valid`, `val` or `dev`) and perhaps one for test. The
+    A folder holds a file for train, one for validation (`valid`, `val` or `dev`) and optionally one for test. The
     sentences of a single file are split in order by `split`.
 
     Args:
@@ -41,7 +41,7 @@ class SentenceFiles(Source):
         self.encoding = encoding
 
     def check(self) -> None:
-        """Whether there is something to read.
+        """Checks that the file or folder exists.
 
         Raises:
             UserError: no such file or folder.
@@ -49,7 +49,7 @@ class SentenceFiles(Source):
         require_path(self.path)
 
     def load(self) -> Corpus:
-        """The splits.
+        """Returns the splits.
 
         Raises:
             UserError: unusable files, or too few sentences.
@@ -84,7 +84,7 @@ class SentenceFiles(Source):
         return self._corpus(splits, notes)
 
     def whole(self) -> Corpus:
-        """All sentences of one file as one split named `text`, for evaluating a trained run on it."""
+        """Returns all sentences of one file as one split named `text`, to evaluate a trained run on it."""
         sentences, notes = self._read(self.path)
         return self._corpus({"text": sentences}, notes)
 
@@ -128,12 +128,12 @@ def _sentence_column(lines: list[str], file: Path) -> tuple[list[str], list[str]
 
 
 def split_sentences(sentences: Sequence[str], shares: Sequence[float], where: Path) -> dict[str, list[str]]:
-    """Contiguous splits at the shares' nearest sentences.
+    """Splits sentences contiguously, at the sentences nearest to the shares.
 
     Args:
         sentences: in order.
         shares: of train, validation and (if above 0) test; normalised by their sum.
-        where: for errors.
+        where: name of the text, for errors.
 
     Raises:
         UserError: too few sentences to give every split one.
@@ -149,12 +149,12 @@ def split_sentences(sentences: Sequence[str], shares: Sequence[float], where: Pa
 
 
 class PublishedSentences(Source):
-    """Published files of sentences: from the cache, or a copy elsewhere, read like one's own.
+    """Published files of sentences, from the cache or from another copy, read like the user's own files.
 
     Args:
-        name: in the catalogue.
-        path: a file or folder instead; None for the cache.
-        split: shares of a single file; unused where files are split already.
+        name: the name of the text in the catalogue.
+        path: a file or folder to use instead; None for the cache.
+        split: shares of a single file; unused if the files are already split.
         encoding: ``auto``, or a Python encoding's name.
     """
 
@@ -165,19 +165,19 @@ class PublishedSentences(Source):
         self.encoding = encoding
 
     def check(self) -> None:
-        """Whether a copy that was named is there.
+        """Checks that the copy at `path` exists, if a path is given.
 
         Raises:
-            UserError: it is not.
+            UserError: the copy does not exist.
         """
         if self.path is not None:
             self._files(self.path).check()
 
     def load(self) -> Corpus:
-        """The splits.
+        """Returns the splits.
 
         Raises:
-            UserError: files that cannot be had or used.
+            UserError: files cannot be downloaded or used.
         """
         if self.path is not None:
             return self._files(self.path).load()

@@ -1,4 +1,4 @@
-"""The user's own files."""
+"""The user's own text files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lmlab.errors import UserError
 SPLIT_WORDS = {"train": "train", "valid": "validation", "val": "validation", "dev": "validation", "test": "test"}
 
 
-# `train`, `ptb.train`, `wiki.train`: a split's name, alone or as the last of the words between dots.
+# `train`, `ptb.train`, `wiki.train`: a split's name, alone or as the last word after a dot.
 SPLIT_STEM = re.compile(r"(?:.*\.)?(train|valid|val|dev|test)", re.IGNORECASE)
 
 
@@ -22,7 +22,7 @@ class TextFiles(Source):
     """A file, or a folder of .txt files.
 
     A folder that holds `train.txt` and `valid.txt` (or `val`, `dev`; also `ptb.train.txt` and the like) or `test.txt`
-    is taken as split already. Any other text is split by `split`: by document where there are several.
+    counts as already split. Any other text is split by `split`: by document if there are several documents.
 
     Args:
         path: the file or folder.
@@ -36,7 +36,7 @@ class TextFiles(Source):
         self.encoding = encoding
 
     def check(self) -> None:
-        """Whether there is something to read; reads nothing.
+        """Checks that there is something to read, without reading it.
 
         Raises:
             UserError: no such file or folder, or a folder without texts.
@@ -46,10 +46,10 @@ class TextFiles(Source):
             natural_order(self.path)
 
     def load(self) -> Corpus:
-        """The splits of the text.
+        """Returns the splits of the text.
 
         Raises:
-            UserError: nothing there, an unusable file, or a folder split in part.
+            UserError: no text, an unusable file, or or a folder with training but no validation text.
         """
         self.check()
         if not self.path.is_dir():
@@ -59,7 +59,7 @@ class TextFiles(Source):
         return self._as_given(given, files) if given else self._split(files)
 
     def whole(self) -> Corpus:
-        """All of the text as one split named `text`, for evaluating a trained run on it."""
+        """Returns all of the text as one split named `text`, to evaluate a trained run on it."""
         files = natural_order(self.path) if self.path.is_dir() else [self.path]
         documents, notes = self._read(files)
         return Corpus({"text": tuple(documents)}, provenance=(str(self.path.resolve()),), notes=tuple(notes))
@@ -84,7 +84,7 @@ class TextFiles(Source):
             match = SPLIT_STEM.fullmatch(file.stem)
             if match is not None:
                 given.setdefault(SPLIT_WORDS[match[1].lower()], []).append(file)
-        # A lone `test.txt` among books is a book.
+        # A folder of books may contain a book named `test.txt`.
         if "train" not in given or len(given) < 2:
             return {}
         for split, found in given.items():
@@ -114,10 +114,10 @@ class HarryPotter(TextFiles):
     """The seven books, which are under copyright: the user's own files in a folder."""
 
     def check(self) -> None:
-        """Whether there are books.
+        """Checks that the books exist.
 
         Raises:
-            UserError: there are none; says where to put them and what to read instead.
+            UserError: there are no books; says where to put them and which text to use instead.
         """
         if not self.path.exists() or (self.path.is_dir() and not any(self.path.glob("*.txt"))):
             remedy = (
@@ -131,10 +131,10 @@ class HarryPotter(TextFiles):
 
 
 def natural_order(folder: Path) -> list[Path]:
-    """The folder's .txt files, `2.txt` before `10.txt`.
+    """Returns the folder's .txt files in natural order: `2.txt` before `10.txt`.
 
     Raises:
-        UserError: there are none.
+        UserError: there are no .txt files.
     """
 
     def key(path: Path) -> tuple[list[tuple[int, int, str]], str]:
@@ -153,7 +153,10 @@ def natural_order(folder: Path) -> list[Path]:
 
 
 def _share_warnings(splits: dict[str, tuple[Document, ...]], shares: Sequence[float]) -> list[str]:
-    """Whole documents can miss the shares asked for by far; more than a factor of 2 is said."""
+    """Returns a warning if the share of a split differs from the one asked for by more than a factor of 2.
+
+    This can happen because documents are not cut.
+    """
     sizes = {name: sum(len(d.text) for d in documents) for name, documents in splits.items()}
     total = sum(sizes.values())
     asked = dict(zip(SPLITS, (s / sum(shares) for s in shares), strict=False))
