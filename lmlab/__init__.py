@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lmlab.data.loaders.base import IGNORE_INDEX, Batch, TrainLoader
     from lmlab.data.sources.base import Source
     from lmlab.data.token_store import TokenStore
-    from lmlab.data.tokenizers.base import Tokenizer
+    from lmlab.data.tokenizers.base import Tokenizer, special_tokens
     from lmlab.errors import UserError
     from lmlab.models.core import Core, State, Stepper
     from lmlab.models.decoder import Decoder
@@ -53,6 +53,7 @@ __all__ = [
     "UserError",
     "Vectors",
     "load",
+    "special_tokens",
     "split_documents",
 ]
 
@@ -63,7 +64,7 @@ _MODULES = {
     "lmlab.data.corpus": ("Corpus", "Document", "split_documents"),
     "lmlab.data.sources.base": ("Source",),
     "lmlab.data.token_store": ("TokenStore",),
-    "lmlab.data.tokenizers.base": ("Tokenizer",),
+    "lmlab.data.tokenizers.base": ("Tokenizer", "special_tokens"),
     "lmlab.errors": ("UserError",),
     "lmlab.models.core": ("Core", "State", "Stepper"),
     "lmlab.models.decoder": ("Decoder",),
