@@ -1,8 +1,7 @@
 """Checks of parts of your own, to be called in tests of your own: does a part keep what its base class promises?
 
 Each function takes a part (or what makes one), tries it, and raises an `AssertionError` that says which promise is
-broken, what was expected and what was found. A part that passes is left as it was, and so are the global random
-generators:
+broken, what was expected and what was found. Modules and the global random generators are left as they were:
 
     from lmlab.testing import check_core
 

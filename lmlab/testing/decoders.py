@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lmlab.data.batching import IGNORE_INDEX
+from lmlab.data.loaders.base import IGNORE_INDEX
 from lmlab.models.decoder import Decoder, TokenLoss, TokenStatistics
+from lmlab.models.inference import exact_float32
 from lmlab.testing.expecting import attempting, distance, expect, is_close, shape
-from lmlab.testing.modules import find_size, kind_of, left_as_it_was
-from lmlab.training.evaluation import exact_float32
+from lmlab.testing.modules import copied, find_size, kind_of, left_as_it_was
 
 _ROWS, _STEPS = 4, 6
 _FIELDS = {"wrong": torch.bool, "rank": torch.int64, "top_probability": torch.float32}
@@ -63,9 +63,9 @@ def check_decoder(decoder: Decoder, *, hidden_size: int | None = None) -> None:
     is_size = type(size) is int and size >= 1
     expect(is_size, f"vocabulary_size: Decoder's constructor must be called with the number of entries, not {size!r}")
     with left_as_it_was(decoder):
+        copied(decoder)
         with exact_float32(kind_of(decoder)[1]):
             probe = _make_probe(decoder, _hidden_size(decoder) if hidden_size is None else hidden_size)
-            _check_log_probs(probe)
             _check_logits(probe)
             _check_statistics(probe)
             _check_sums(probe, trained=False)
@@ -85,38 +85,33 @@ def _hidden_size(decoder: Decoder) -> int:
 def _make_probe(decoder: Decoder, hidden_size: int) -> _Probe:
     dtype, device = kind_of(decoder)
     hidden = torch.randn(_ROWS, _STEPS, hidden_size, dtype=dtype, device=device)
-    targets = torch.randint(decoder.vocabulary_size, (_ROWS, _STEPS), device=device)
+    log_probs = _log_probs(decoder, hidden)
+    # Drawn from the decoder, which may hold some tokens impossible.
+    targets = log_probs.flatten(0, 1).exp().multinomial(1).view(_ROWS, _STEPS)
+    # So that some are right.
+    targets[0] = log_probs[0].argmax(dim=-1)
     targets[0, 1] = targets[2, 3:] = targets[3] = IGNORE_INDEX
-    with attempting(f"log_probs of hidden states {shape(hidden)}"):
-        log_probs = decoder.log_probs(hidden)
-    # A target that is the most probable one, so that not all are wrong.
-    targets[0, 0] = log_probs[0, 0].argmax()
-    return _Probe(decoder, hidden, targets, log_probs)
-
-
-def _check_log_probs(probe: _Probe) -> None:
-    """Their shape for one state and many, their type, and that probabilities sum to 1."""
-    for hidden, expected in (
-        (probe.hidden, probe.log_probs),
-        (probe.hidden[0], probe.log_probs[0]),
-        (probe.hidden[0, 0], probe.log_probs[0, 0]),
-    ):
-        with attempting(f"log_probs of hidden states {shape(hidden)}"):
-            found = probe.decoder.log_probs(hidden)
-        wanted = (*hidden.shape[:-1], probe.decoder.vocabulary_size)
-        message = f"for hidden states {shape(hidden)} the shape must be {wanted}, but is {shape(found)}"
-        expect(tuple(found.shape) == wanted, f"log_probs: {message}")
-        expect(found.dtype == torch.float32, f"log_probs: must be float32, but are {found.dtype}")
-        message = (
-            f"alone {shape(hidden)} they differ from those within a batch by up to {distance(found, expected):.2g}"
-        )
+    probe = _Probe(decoder, hidden, targets, log_probs)
+    for fewer in (hidden[0], hidden[0, 0]):
+        found, expected = _log_probs(decoder, fewer), log_probs[0] if fewer.ndim == 2 else log_probs[0, 0]
+        message = f"those of {shape(fewer)} alone differ from within a batch by up to {distance(found, expected):.2g}"
         expect(probe.same(found, expected), f"log_probs: a hidden state's must not depend on the others, but {message}")
-    totals = probe.log_probs.double().exp().sum(dim=-1)
+    return probe
+
+
+def _log_probs(decoder: Decoder, hidden: Tensor) -> Tensor:
+    """What `log_probs` gives, found to have the right shape, type and sums."""
+    with attempting(f"log_probs of hidden states {shape(hidden)}"):
+        found = decoder.log_probs(hidden)
+    wanted = (*hidden.shape[:-1], decoder.vocabulary_size)
+    message = f"for hidden states {shape(hidden)} the shape must be {wanted}, but is {shape(found)}"
+    expect(tuple(found.shape) == wanted, f"log_probs: {message}")
+    expect(found.dtype == torch.float32, f"log_probs: must be float32, but are {found.dtype}")
+    totals = found.double().exp().sum(dim=-1)
     off = distance(totals, torch.ones_like(totals))
-    expect(
-        off <= 1e-3,
-        f"log_probs: each row's probabilities must sum to 1, but a sum is off by {off:.2g}; use log_softmax",
-    )
+    message = f"a sum is off by {off:.2g}; use log_softmax over the last dimension"
+    expect(off <= 1e-3, f"log_probs: each row's probabilities must sum to 1, but {message}")
+    return found
 
 
 def _check_logits(probe: _Probe) -> None:
@@ -195,6 +190,8 @@ def _check_sums(probe: _Probe, *, trained: bool) -> None:
         with torch.set_grad_enabled(trained), attempting(where):
             loss = probe.decoder.loss(probe.hidden, targets)
         expect(isinstance(loss, TokenLoss), f"{where}: must return TokenLoss, not {type(loss).__name__}")
+        for name, value in loss._asdict().items():
+            expect(isinstance(value, Tensor), f"{where}: {name} must be a tensor, but is {type(value).__name__}")
         dtype = torch.float32 if trained else torch.float64
         is_scalar = loss.nll_sum.ndim == 0 and loss.nll_sum.dtype == dtype
         found = f"{shape(loss.nll_sum)} {loss.nll_sum.dtype}"

@@ -8,7 +8,7 @@ from itertools import takewhile
 import torch
 from torch import Tensor
 
-from lmlab.data.tokenizers import END, START, UNKNOWN
+from lmlab.data.tokenizers.base import END, START, UNKNOWN
 from lmlab.models.embedding import EmbeddingVectors, Vectors
 from lmlab.testing.expecting import attempting, expect, same_random_numbers, seed_everything, shape
 

@@ -21,6 +21,8 @@ _TOLERANCES = {torch.float64: 1e-8, torch.float32: 1e-4}
 _ROUGH = 0.05
 # Numbers that are all smaller than this are compared as if the largest were this.
 _SMALL = 0.1
+# Characters of an exception of a part that are told in ours; all of it stands in the traceback.
+_LONGEST = 500
 
 
 def expect(condition: object, message: str) -> None:
@@ -50,7 +52,13 @@ def attempting(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        raise AssertionError(f"{what} raised {type(error).__name__}: {error}") from error
+        raise AssertionError(f"{what} raised {described(error)}") from error
+
+
+def described(error: Exception) -> str:
+    """Returns an exception's class and the beginning of what it says, in one line."""
+    said = " ".join(str(error).split())
+    return f"{type(error).__name__}: {said if len(said) <= _LONGEST else said[:_LONGEST] + '...'}"
 
 
 def call_with(make: Callable[..., Any], **given: Any) -> Any:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
 from torch import nn
 
-from lmlab.testing.expecting import same_random_numbers
+from lmlab.testing.expecting import attempting, described, same_random_numbers
+
+M = TypeVar("M", bound=nn.Module)
 
 
 @contextmanager
@@ -84,12 +88,16 @@ def find_size(module: nn.Module, keyword: str, attempt: Callable[[int], object])
             failure = error
         else:
             return size
-    said = f"; the last of them: {failure}" if failure else ""
-    listed = ", ".join(map(str, tried)) or "no size"
-    raise AssertionError(
-        f"{keyword}: it is no attribute of {type(module).__name__}, and none of the sizes found in it was accepted "
-        f"({listed}{said}); pass {keyword}=..."
-    ) from failure
+    listed = ", ".join(map(str, tried)) or "there are none"
+    said = f"; the last one raised {described(failure)}" if failure else ""
+    found = f"{type(module).__name__} has no such attribute, and takes none of the sizes found in it ({listed}{said})"
+    raise AssertionError(f"{keyword}: {found}; pass {keyword}=...") from failure
+
+
+def copied(module: M) -> M:
+    """Returns a deep copy, as lmlab makes one to time a batch; raises AssertionError where there can be none."""
+    with attempting("copy.deepcopy, which lmlab makes to time a batch,"):
+        return copy.deepcopy(module)
 
 
 def _likely_sizes(module: nn.Module) -> list[int]:

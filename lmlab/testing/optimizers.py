@@ -33,7 +33,7 @@ class _Task:
         self.parameters = [Parameter(value.detach().clone()) for value in start]
         groups = _groups(self.parameters, keywords)
         kernels: dict[str, Any] = _kernels(optimizer_class, keywords)
-        with attempting(f"{optimizer_class.__name__}(params=groups, ...)"):
+        with attempting("constructor: with groups of parameters (a list of dictionaries), as lmlab gives them, it"):
             self.optimizer = optimizer_class(params=groups, **keywords, **kernels)
         rates = [float(group.get("lr", 0)) for group in self.optimizer.param_groups]
         # The steepest slope on which plain gradient descent with this rate gets down halfway with a step.

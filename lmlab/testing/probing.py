@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 
 import torch
@@ -99,9 +98,3 @@ def _checked(where: str, state: object) -> State:
         found = f"but entry {number} is {type(tensor).__name__}"
         expect(isinstance(tensor, Tensor), f"{where}: the state must be a flat tuple of tensors, {found}")
     return state
-
-
-def copied(core: Core) -> Core:
-    """Returns a deep copy; raises AssertionError where there can be none."""
-    with attempting("copy.deepcopy(core)"):
-        return copy.deepcopy(core)

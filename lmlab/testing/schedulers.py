@@ -59,8 +59,8 @@ def _factor(scheduler: Scheduler, step: int) -> float:
 
 
 def _steps(total_steps: int) -> range:
-    """Every step, and some behind the last: torch asks for the next factor after each, the last one too."""
-    return range(total_steps + 3)
+    """Every step and the one behind the last: torch asks for the next factor after each, the last one too."""
+    return range(total_steps + 1)
 
 
 def _check_factors(scheduler: Scheduler, total_steps: int) -> None:

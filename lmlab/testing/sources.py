@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from lmlab.data.corpus import SPLITS, Corpus, Document
-from lmlab.data.sources import Source
+from lmlab.data.sources.base import Source
 from lmlab.testing.expecting import attempting, expect, same_random_numbers, seed_everything
 
 

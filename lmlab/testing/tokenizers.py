@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from lmlab.data import saved_tokenizers
-from lmlab.data.tokenizers import END, Ids, Tokenizer, special_tokens
+from lmlab.data.tokenizers import saved as saved_tokenizers
+from lmlab.data.tokenizers.base import END, Ids, Tokenizer, special_tokens
 from lmlab.testing.expecting import attempting, expect, same_random_numbers, seed_everything, through_json
 
 _END_TOKENS = (None, "line", "document", "sentence")
@@ -106,7 +106,10 @@ def _check_fit(tokenizer: Tokenizer, texts: Sequence[str]) -> None:
     _fit(again, [text[: len(text) // 2] + _UNSEEN for text in texts], seed=2)
     _fit(again, texts, seed=3)
     same = _learned(again) == _learned(tokenizer)
-    expect(same, "fit: must depend on its texts alone, but an object that was fitted on others before learned another")
+    expect(
+        same,
+        "fit: must depend on its texts alone, but an object that was fitted on others before learned something else",
+    )
 
 
 def _encode(tokenizer: Tokenizer, text: str) -> Ids:
