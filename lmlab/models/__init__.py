@@ -1,1 +1,1 @@
-"""Recurrent language models; knows nothing of training."""
+"""Recurrent language models; independent of training."""

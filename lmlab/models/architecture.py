@@ -1,4 +1,4 @@
-"""A model's parts with their sizes and parameters."""
+"""Lists a model's parts with their sizes and numbers of parameters."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from lmlab.models.language_model import LanguageModel
 
 
 def architecture(model: LanguageModel) -> list[dict[str, Any]]:
-    """The parts from input to output.
+    """Returns the parts of a model from input to output.
 
     Returns:
-        For each its `part`, the sizes of its `input` and `output` (ids and probabilities: the vocabulary's), its
-        `parameters` (a tied decoder's matrix is the embedding's, so it has the bias alone) and whether they are
-        `trained`.
+        For each part its name (`part`), the sizes of its `input` and `output` (for ids and probabilities that of the
+        vocabulary), its number of `parameters` (for a tied decoder only the bias, because its matrix belongs to the
+        embedding) and whether they are `trained`.
     """
     vocabulary, dim = model.embedding.weight.shape
     parts = [_part("embedding", model.embedding, vocabulary, dim)]

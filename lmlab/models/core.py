@@ -1,4 +1,4 @@
-"""The core of a language model: its contract, and the states it carries."""
+"""The base class for the core of a language model, and functions on its states."""
 
 from __future__ import annotations
 
@@ -8,28 +8,30 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
-# What a core remembers of the tokens before: a flat tuple of tensors, each with the batch on dim 1. It may be empty.
+# What a core remembers of the previous tokens: a flat tuple of tensors, each with the batch on dim 1. It may be empty.
 State = tuple[Tensor, ...]
-# One token further: (inputs (B, I), state) -> (output (B, H), state).
+# Runs one step: (inputs (B, I), state) -> (output (B, H), state).
 Stepper = Callable[[Tensor, State], tuple[Tensor, State]]
 
 
 class Core(nn.Module, ABC):
     """The part of a language model between the embedding and the decoder.
 
-    A core of one's own is a subclass whose constructor takes keywords: `input_size` (the size of the embedding), which
-    lmlab gives, and whatever stands below `core` in the model's YAML file.
+    To write your own, subclass it with a constructor that takes keywords: `input_size` (the size of the embedding),
+    which lmlab passes, and the keys below `core` in the model's YAML file.
 
-    What lmlab relies on, and `lmlab.testing.check_core` checks:
+    lmlab relies on the following, which `lmlab.testing.check_core` checks:
 
     - `output_size` is set by the constructor.
-    - `init_state` gives a tuple of floating-point tensors, each with at least two dimensions and the batch on dim 1; a
-      row does not depend on the batch size. It may hold parameters, expanded to the batch: they are then trained.
+    - `init_state` gives a tuple of floating-point tensors, each with at least two dimensions and the batch on dim 1; all
+      rows are equal, whatever the batch size. It may hold parameters, expanded to the batch: they are then trained.
     - `forward` reads its inputs from left to right: one call on T tokens equals two calls on its halves, with the state
       of the first given to the second; rows of a batch do not influence each other.
-    - A row that is reset receives what `init_state` gives, at the beginning of a batch.
+    - A row that is reset receives the state from `init_state`, at the beginning of a batch.
     - In evaluation mode nothing is random.
-    - A state can be detached and cloned without changing what follows: truncated back-propagation does so after every
+    - All parameters and buffers are made by the constructor, and every trained parameter gets a gradient. A copy by
+      `copy.deepcopy` is a core of its own.
+    - A state can be detached and cloned without changing later outputs: truncated back-propagation does so after every
       batch, and a checkpoint stores it.
 
     Attributes:
@@ -55,17 +57,17 @@ class Core(nn.Module, ABC):
 
         Args:
             inputs: (B, T, I).
-            state: from `init_state`, or from the call before.
+            state: from `init_state` or the previous call.
 
         Returns:
             The output of every step (B, T, H), and the state after the last one.
         """
 
     def stepper(self) -> Stepper:
-        """Returns a function that runs one step, for generating text; the core is in evaluation mode.
+        """Returns a function that runs one step, to generate text; the core is in evaluation mode.
 
-        The default calls `forward` with T = 1. A core may prepare its weights here: the function is not used after they
-        change.
+        The default calls `forward` with T = 1. A core may prepare its weights here, because the function is not used
+        after the weights have changed.
         """
 
         def step(inputs: Tensor, state: State) -> tuple[Tensor, State]:
@@ -75,7 +77,7 @@ class Core(nn.Module, ABC):
         return step
 
     def named_layers(self) -> Mapping[str, nn.Module]:
-        """Returns the modules for which sizes and gradient norms are shown apart, in the order of the computation.
+        """Returns the modules for which sizes and gradient norms are shown separately, in order of computation.
 
         The first tensor that a module returns must be its output. The default is the core as a whole.
         """
@@ -83,11 +85,12 @@ class Core(nn.Module, ABC):
 
 
 def initial_state(init_state: Callable[[int], State], state: State | None, reset: Tensor) -> State:
-    """Returns the state that a batch starts from: carried over, and fresh in the rows that are reset.
+    """Returns the state that a batch starts from: the previous one, with a fresh state in the rows that are reset.
 
     Args:
-        init_state: of the core.
-        state: after the batch before; None for the first. One of another batch size belongs to other rows.
+        init_state: the core's method.
+        state: after the previous batch; None for the first batch. A state of another batch size belongs to other rows
+            and is not used.
         reset: (B,) bool.
     """
     fresh = init_state(len(reset))
@@ -101,7 +104,7 @@ def reset_rows(state: State, fresh: State, reset: Tensor) -> State:
 
     Args:
         state: tensors with the batch on dim 1.
-        fresh: of the same shapes, what the reset rows receive.
+        fresh: tensors of the same shapes, whose values the reset rows receive.
         reset: (B,) bool.
     """
     return tuple(

@@ -1,4 +1,4 @@
-"""From hidden states to probabilities of the next token, and to the loss."""
+"""Decoders, which compute probabilities of the next token and the loss from hidden states."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 from lmlab.data.loaders.base import IGNORE_INDEX
 
-# Logits held at once (elements): 16 MiB in float32. Measured on 2 CPU cores with 13,000 words: 2**21 to 2**24 were
+# Number of logits in memory at once: 16 MiB in float32. Measured on 2 CPU cores with 13,000 words: 2**21 to 2**24 were
 # equally fast, 2**20 a tenth slower.
 CHUNK_ELEMENTS = 2**22
 
 
 class TokenLoss(NamedTuple):
-    """Sums over the counted targets; divide once, at the end.
+    """Sums over the counted targets; to be divided by `num_tokens` once, after adding up all batches.
 
     Args:
         nll_sum: total nats, a float32 scalar in training and float64 under `no_grad`.
@@ -31,14 +31,14 @@ class TokenLoss(NamedTuple):
 
 
 class TokenStatistics(NamedTuple):
-    """What a model gives each target; made on request, for metrics.
+    """Statistics of a model's prediction of each target, for metrics.
 
     Args:
         nats: (N,) float32, negative log probability of the target; 0 where it is not counted.
         mask: (N,) bool, whether the target is counted.
         wrong: (N,) bool, whether it was not the most probable token; None unless asked for.
         rank: (N,) int64, number of tokens that are more probable than the target; None unless asked for.
-        top_probability: (N,) float32, of the most probable token; None unless asked for.
+        top_probability: (N,) float32, probability of the most probable token; None unless asked for.
     """
 
     nats: Tensor
@@ -49,12 +49,13 @@ class TokenStatistics(NamedTuple):
 
 
 class Decoder(nn.Module, ABC):
-    """From hidden states to probabilities of the next token.
+    """Computes probabilities of the next token from hidden states.
 
-    A decoder of one's own implements `log_probs` and calls this constructor. Its own constructor takes the keywords
-    `hidden_size` (H), `vocabulary_size` (V) and `tied_to`, an embedding matrix (V, H) to share or None. `loss` and
-    `token_statistics` have defaults made of `log_probs`, which never hold the log probabilities of a whole batch when
-    no gradient is asked for; a decoder may have faster ones.
+    To write your own, subclass it, implement `log_probs` and call this constructor. The constructor of the subclass
+    takes the keywords `hidden_size` (H), `vocabulary_size` (V) and `tied_to`, an embedding matrix (V, H) to share or
+    None. The defaults of `loss` and `token_statistics` use `log_probs` and, if no gradient is needed, never hold the log
+    probabilities of a whole batch; a subclass may override them with faster ones. A copy by
+    `copy.deepcopy` must be independent.
 
     Args:
         vocabulary_size: V.
@@ -76,11 +77,11 @@ class Decoder(nn.Module, ABC):
         return self.log_probs(hidden)
 
     def loss(self, hidden: Tensor, targets: Tensor) -> TokenLoss:
-        """Sums over a batch.
+        """Returns the sums over a batch.
 
         Args:
             hidden: (B, T, H).
-            targets: (B, T), `IGNORE_INDEX` where nothing is counted.
+            targets: (B, T); `IGNORE_INDEX` for targets that are not counted.
         """
         flat, labels = hidden.flatten(0, -2), targets.flatten()
         if not torch.is_grad_enabled():
@@ -98,12 +99,12 @@ class Decoder(nn.Module, ABC):
 
     @torch.no_grad()
     def token_statistics(self, hidden: Tensor, targets: Tensor, *, fields: Collection[str] = ()) -> TokenStatistics:
-        """Returns what the model gives each target, made chunk by chunk, without gradients.
+        """Returns statistics of each target, computed in chunks and without gradients.
 
         Args:
             hidden: (N, H).
-            targets: (N,), `IGNORE_INDEX` where nothing is counted.
-            fields: of ``wrong``, ``rank`` and ``top_probability``, those that are wanted.
+            targets: (N,); `IGNORE_INDEX` for targets that are not counted.
+            fields: the optional statistics to compute: ``wrong``, ``rank``, ``top_probability``.
         """
         mask = targets != IGNORE_INDEX
         nats = hidden.new_zeros(targets.shape, dtype=torch.float32)
@@ -126,7 +127,7 @@ class Decoder(nn.Module, ABC):
 
 
 class LinearDecoder(Decoder):
-    """A linear layer to the vocabulary, and softmax.
+    """A linear layer to the vocabulary, followed by softmax.
 
     Args:
         hidden_size: H.
@@ -149,11 +150,11 @@ class LinearDecoder(Decoder):
         return self.logits(hidden).float().log_softmax(dim=-1)
 
     def loss(self, hidden: Tensor, targets: Tensor) -> TokenLoss:
-        """Sums over a batch, without ever holding the logits of all of it.
+        """Returns the sums over a batch, without ever holding the logits of the whole batch in memory.
 
         Args:
             hidden: (B, T, H).
-            targets: (B, T), `IGNORE_INDEX` where nothing is counted.
+            targets: (B, T); `IGNORE_INDEX` for targets that are not counted.
         """
         flat, labels = hidden.flatten(0, -2), targets.flatten()
         if not torch.is_grad_enabled():
@@ -168,17 +169,17 @@ class LinearDecoder(Decoder):
 
 
 def _chunks(rows: int, vocabulary_size: int) -> list[tuple[int, int]]:
-    """Row ranges of nearly equal size whose logits fit into `CHUNK_ELEMENTS`."""
+    """Returns row ranges of nearly equal size, each with at most `CHUNK_ELEMENTS` logits."""
     count = max(1, -(-rows * vocabulary_size // CHUNK_ELEMENTS))
     size = max(1, -(-rows // count))
     return [(start, min(start + size, rows)) for start in range(0, rows, size)]
 
 
 class _ChunkedCrossEntropy(torch.autograd.Function):
-    """Summed cross-entropy of a linear layer whose gradients are made chunk by chunk in the forward pass.
+    """Summed cross-entropy of a linear layer whose gradients are computed in chunks during the forward pass.
 
-    The gradient of a sum does not depend on what comes after it but for one factor, so each chunk's logits can
-    be turned into gradients at once and forgotten: memory for one chunk instead of three copies of all logits.
+    Later operations change the gradient of a sum only by one factor. So each chunk's logits are converted to gradients
+    and discarded immediately, which needs memory for one chunk instead of three copies of all logits.
     """
 
     @staticmethod
@@ -187,7 +188,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor, Tensor]:
         needs_weight = ctx.needs_input_grad[1]
         grad_hidden = torch.empty_like(hidden)
-        # In float32 also under autocast: sums over chunks, and the factor 1 / tokens, would lose digits in bfloat16.
+        # In float32 even under autocast: sums over chunks, and the factor 1 / tokens, would lose digits in bfloat16.
         grad_weight = torch.zeros(weight.shape, dtype=torch.float32, device=weight.device) if needs_weight else None
         grad_bias = torch.zeros(bias.shape, dtype=torch.float32, device=bias.device)
         nll_sum = torch.zeros((), dtype=torch.float32, device=hidden.device)
@@ -199,7 +200,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
             logits = torch.addmm(bias, part, weight.t()).float()
             target_logits = logits.gather(1, label)
             largest = logits.amax(dim=1, keepdim=True)
-            # Equal to the largest means predicted right: ties, which a trained model does not have, count as right.
+            # A target counts as correct if its logit equals the largest one; ties do not occur in a trained model.
             num_errors += ((target_logits < largest).squeeze(1) & mask).sum()
             probabilities = logits.sub_(largest).exp_()
             total = probabilities.sum(dim=1, keepdim=True)
@@ -222,7 +223,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, grad_nll: Tensor, *_: Any) -> tuple[Tensor, Tensor | None, Tensor, None]:
         grad_hidden, grad_weight, grad_bias = ctx.saved_tensors
         weight_dtype, bias_dtype = ctx.dtypes
-        # In place: these were made for this one backward pass. The factor stays in float32.
+        # In place, because these gradients were computed for this backward pass only. The factor stays in float32.
         grad_hidden.mul_(grad_nll)
         if grad_weight is not None:
             grad_weight = grad_weight.mul_(grad_nll).to(weight_dtype)
@@ -230,7 +231,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
 
 
 def _add_product(total: Tensor, a: Tensor, b: Tensor) -> None:
-    """total += a @ b, whatever the factors' type."""
+    """Computes total += a @ b for factors of any floating-point type."""
     if a.dtype == total.dtype:
         total.addmm_(a, b)
     else:

@@ -1,4 +1,4 @@
-"""Dropouts. Each costs nothing at rate 0 or while evaluating."""
+"""Dropout modules. Each costs nothing at rate 0 or in evaluation mode."""
 
 from __future__ import annotations
 
@@ -66,15 +66,15 @@ class WordDropout(nn.Module):
 
         Args:
             embedded: (B, T, E).
-            ids: (B, T), whose vectors they are.
+            ids: (B, T), the ids of these vectors.
         """
         if self.rate == 0 or not self.training:
             return embedded
-        # Drawn by entry and looked up by id: the matrix itself, perhaps large, is not copied.
+        # Drawn per entry and looked up by id, so that the matrix itself, which may be large, is not copied.
         mask = torch.empty(self.vocabulary_size, device=ids.device).bernoulli_(1 - self.rate).div_(1 - self.rate)
         return embedded * mask[ids][..., None].to(embedded.dtype)
 
 
 def make_dropout(rate: float, *, locked: bool) -> Dropout | LockedDropout:
-    """Dropout between layers: independent at every step, or with one mask for all steps."""
+    """Makes dropout between layers: independent at every step or, if `locked`, with one mask for all steps."""
     return LockedDropout(rate) if locked else Dropout(rate)

@@ -1,4 +1,4 @@
-"""The first vectors of an embedding: drawn at random, or read from GloVe."""
+"""The initial vectors of an embedding, drawn at random or read from a GloVe file."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from torch import Tensor
 
 from lmlab.errors import UserError
 
-# Below this share of the vocabulary found, pretrained vectors explain little.
+# If a smaller share of the vocabulary is found, pretrained vectors have little effect.
 COVERAGE_ALARM = 0.9
 
 
 @dataclass(frozen=True)
 class Vectors:
-    """First values of an embedding.
+    """Initial values of an embedding.
 
     Args:
         weight: (V, dim) float32.
-        coverage: share of the vocabulary (special tokens aside) with a pretrained vector; None for random ones.
+        coverage: share of the vocabulary (special tokens excluded) with a pretrained vector; None for random ones.
         found: by id, whether the entry has a pretrained vector; None for random ones.
     """
 
@@ -38,23 +38,23 @@ class Vectors:
 
 
 class EmbeddingVectors(ABC):
-    """Where the first values of an embedding come from.
+    """A source of initial values for an embedding.
 
-    One of your own is a subclass whose constructor takes what stands in its YAML file; of `dim`, `path` and `download`
-    only those that it names. `freeze` is lmlab's.
+    To write your own, subclass it with a constructor that takes the keys of its YAML file; `dim`, `path` and `download`
+    are passed only if the constructor has parameters with these names. The key `freeze` is used by lmlab itself.
     """
 
     @abstractmethod
     def vectors(self, *, vocabulary: Sequence[str], num_special: int, tied: bool) -> Vectors:
-        """Returns a vector for each entry of the vocabulary, in its order.
+        """Returns a vector for each entry of the vocabulary, in the same order; draws from torch's global generator.
 
         Args:
             vocabulary: V entries.
-            num_special: entries at its beginning that are no text.
-            tied: the decoder uses the vectors too.
+            num_special: number of entries at its beginning that do not stand for text.
+            tied: whether the decoder uses the vectors too.
 
         Raises:
-            UserError: there are none for this vocabulary.
+            UserError: there are no vectors for this vocabulary.
         """
 
 
@@ -69,12 +69,12 @@ class RandomVectors(EmbeddingVectors):
         self.dim = dim
 
     def vectors(self, *, vocabulary: Sequence[str], num_special: int, tied: bool) -> Vectors:
-        """Returns vectors of standard deviation 1; where they are tied to the decoder, of length 1 on average.
+        """Returns vectors of standard deviation 1 or, if they are tied to the decoder, of length 1 on average.
 
         Args:
             vocabulary: V entries.
-            num_special: entries at its beginning that are no text.
-            tied: the decoder uses the vectors too.
+            num_special: number of entries at its beginning that do not stand for text.
+            tied: whether the decoder uses the vectors too.
         """
         weight = torch.randn(len(vocabulary), self.dim)
         # Inputs of unit variance train faster (measured on the default run: 0.08 nats ahead after 4 epochs), but as a
@@ -83,14 +83,14 @@ class RandomVectors(EmbeddingVectors):
 
 
 class GloveVectors(EmbeddingVectors):
-    """Vectors from a GloVe file, streamed: only those of the vocabulary are kept.
+    """Vectors from a GloVe file, which is streamed: only those of the vocabulary are kept.
 
-    A word missing in its written case is looked up lower-cased. Entries without a vector are drawn from a normal
-    distribution with the mean and standard deviation, dimension by dimension, of those found.
+    A word that the file does not contain in its original case is looked up lower-cased. Vectors of missing entries are
+    drawn from a normal distribution with the mean and standard deviation, per dimension, of those found.
 
     Args:
         path: text or zip file.
-        dim: None for what the file has; chooses among the files of a zip.
+        dim: size of a vector, which selects one of the files of a zip file; None for the size in the file.
     """
 
     def __init__(self, *, path: str, dim: int | None) -> None:
@@ -98,15 +98,15 @@ class GloveVectors(EmbeddingVectors):
         self.dim = dim
 
     def vectors(self, *, vocabulary: Sequence[str], num_special: int, tied: bool) -> Vectors:
-        """Returns the file's vectors, whether they are tied or not.
+        """Returns the file's vectors, which do not depend on `tied`.
 
         Args:
             vocabulary: V entries.
-            num_special: entries at its beginning that are no text.
-            tied: the decoder uses the vectors too.
+            num_special: number of entries at its beginning that do not stand for text.
+            tied: whether the decoder uses the vectors too.
 
         Raises:
-            UserError: not a GloVe file, another dimension than asked, or none of the words in it.
+            UserError: not a GloVe file, a dimension other than `dim`, or a file with none of the words.
         """
         path, dim = Path(self.path).expanduser(), self.dim
         words = vocabulary[num_special:]
@@ -132,7 +132,7 @@ class GloveVectors(EmbeddingVectors):
 
 @contextmanager
 def _opened(path: Path, dim: int | None) -> Iterator[IO[bytes]]:
-    """The file's lines, straight from a zip where it is one."""
+    """Opens the file for reading lines; a zip file is read without unpacking it."""
     try:
         if not zipfile.is_zipfile(path):
             with path.open("rb") as file:
@@ -158,11 +158,11 @@ def _member(archive: zipfile.ZipFile, path: Path, dim: int | None) -> str:
 
 
 def _read_vectors(lines: IO[bytes], wanted: set[bytes], path: Path) -> tuple[int, dict[bytes, list[float]]]:
-    """Dimension, and the wanted tokens' vectors (a token's first line counts)."""
+    """Returns the dimension and the vectors of the wanted tokens; of several lines for a token, the first is used."""
     head = [line for line in (lines.readline() for _ in range(10)) if line.strip()]
     if head and len(head[0].split()) == 2 and all(part.isdigit() for part in head[0].split()):
         head = head[1:]  # word2vec's header: number of words and dimension
-    # A token may contain spaces, which only add fields: the line with the fewest shows the dimension.
+    # A token may contain spaces, which add fields, so the line with the fewest fields gives the dimension.
     dim = min((line.rstrip().count(b" ") for line in head), default=0)
     if dim < 1 or not all(_are_numbers(line.rstrip().rsplit(b" ", dim)[1:]) for line in head):
         raise UserError(
@@ -171,7 +171,7 @@ def _read_vectors(lines: IO[bytes], wanted: set[bytes], path: Path) -> tuple[int
     vectors: dict[bytes, list[float]] = {}
     for number, line in enumerate(_chain(head, lines), 1):
         first = line.partition(b" ")[0]
-        # A quick look first: splitting every line of a file of gigabytes is what takes the time.
+        # A cheap test first, because splitting every line of a file of gigabytes would take most of the time.
         if first not in wanted and line.count(b" ") == dim:
             continue
         fields = line.rstrip().rsplit(b" ", dim)

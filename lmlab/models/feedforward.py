@@ -1,4 +1,4 @@
-"""The fixed-window neural language model, as one more core."""
+"""The fixed-window neural language model as a core."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class FeedForward(Core):
     Args:
         input_size: I.
         hidden_size: H.
-        num_layers: hidden layers, each of tanh units.
-        dropout: between layers.
-        locked_dropout: one mask for all steps of a batch.
-        context: n - 1, tokens that are seen.
+        num_layers: number of hidden layers, each of tanh units.
+        dropout: dropout rate between layers.
+        locked_dropout: whether dropout uses one mask for all steps of a batch.
+        context: n - 1, number of tokens to predict from.
 
     Source: Bengio et al. 2003, A Neural Probabilistic Language Model, equation 1 without direct connections (W = 0).
     """
@@ -55,13 +55,13 @@ class FeedForward(Core):
 
         Args:
             inputs: (B, T, I).
-            state: as `init_state` gives it.
+            state: in the form of `init_state`.
 
         Returns:
             The last layer's output (B, T, H) and the state after the last step.
         """
         steps = inputs.shape[1]
-        # (B, n - 1 + T, I): of the state, the oldest token is out of every window's reach.
+        # (B, n - 1 + T, I): the state's oldest token is outside every window.
         seen = torch.cat([state[0].transpose(0, 1).to(inputs.dtype), inputs], dim=1)
         windows = torch.cat([seen[:, i + 1 : i + 1 + steps] for i in range(self.context)], dim=2)
         return self._layers(windows), (seen[:, seen.shape[1] - self.context :].transpose(0, 1).contiguous(),)

@@ -1,4 +1,4 @@
-"""A model in use: exact numbers, nothing random, no gradients."""
+"""Contexts for using a trained model: exact float32, no dropout, no gradients."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import torch
 
 @contextmanager
 def exact_float32(device: torch.device) -> Iterator[None]:
-    """No autocast, no TF32 in matrix products or cuDNN's recurrent layers (where it is on by default), no gradients."""
-    # One by one: torch refuses to read its older switches once any of these was set apart.
+    """Disables autocast, gradients, and TF32 in matrix products and in cuDNN's recurrent layers (where it is default)."""
+    # Each setting separately, because torch refuses to read its older switches once one of these has been set.
     backends: Any = torch.backends
     switches = (backends.cuda.matmul, backends.cudnn.rnn, backends.mkldnn.matmul, backends.mkldnn.rnn)
     before = [switch.fp32_precision for switch in switches]
@@ -28,7 +28,7 @@ def exact_float32(device: torch.device) -> Iterator[None]:
 
 @contextmanager
 def evaluation_mode(model: torch.nn.Module) -> Iterator[None]:
-    """Dropout off; on again afterwards if it was."""
+    """Puts the model into evaluation mode, and back into training mode afterwards if it was in it."""
     was_training = model.training
     model.eval()
     try:

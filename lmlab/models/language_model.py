@@ -15,12 +15,12 @@ from lmlab.models.dropout import WordDropout, make_dropout
 
 
 class LMOutput(NamedTuple):
-    """What the model gives for a batch.
+    """The output of the model for a batch.
 
     Args:
-        hidden: (B, T, H), for the decoder.
+        hidden: (B, T, H), input of the decoder.
         state: after the last step.
-        penalty: nats added to the training loss; 0 where nothing is regularised by the output.
+        penalty: nats added to the training loss; 0 if there is no regularisation of the output.
     """
 
     hidden: Tensor
@@ -29,21 +29,21 @@ class LMOutput(NamedTuple):
 
 
 class LanguageModel(nn.Module):
-    """Embedding, dropouts, core, dropout; the decoder gives loss or logits.
+    """A language model: embedding, dropout, core, dropout, and a decoder that computes loss or logits.
 
     Args:
-        vectors: (V, E) first values of the embedding.
+        vectors: (V, E) initial values of the embedding.
         core: takes inputs of size E.
-        input_dropout: on the embedded inputs.
-        output_dropout: on what the decoder sees.
-        locked_dropout: these two share one mask over all steps of a batch.
+        input_dropout: dropout rate of the embedded inputs.
+        output_dropout: dropout rate of the decoder's input.
+        locked_dropout: whether each of these two uses one mask for all steps of a batch.
         embedding_dropout: share of the vocabulary whose vectors are zeroed for a batch.
-        tie_weights: the decoder uses the embedding's matrix; needs E equal to the core's output size.
-        freeze_embedding: the embedding is not trained.
+        tie_weights: whether the decoder uses the embedding's matrix; needs E equal to the core's output size.
+        freeze_embedding: whether the embedding is excluded from training.
         make_decoder: called with `hidden_size`, `vocabulary_size` and `tied_to`.
 
     Raises:
-        ValueError: sizes that cannot be tied.
+        ValueError: weights are tied but the sizes differ.
     """
 
     def __init__(
@@ -76,10 +76,10 @@ class LanguageModel(nn.Module):
         return self.core.init_state(batch_size)
 
     def initial_state(self, state: State | None, reset: Tensor) -> State:
-        """Returns the state that a batch starts from: carried over, and fresh in the rows that are reset.
+        """Returns the state that a batch starts from: the previous one, with a fresh state in the rows that are reset.
 
         Args:
-            state: after the batch before; None for the first.
+            state: after the previous batch; None for the first batch.
             reset: (B,) bool.
         """
         return initial_state_of(self.init_state, state, reset)
@@ -89,7 +89,7 @@ class LanguageModel(nn.Module):
 
         Args:
             inputs: (B, T) ids.
-            state: from `init_state` or the batch before.
+            state: from `init_state` or the previous batch.
         """
         embedded = self.input_dropout(self.embedding_dropout(self.embedding(inputs), inputs))
         hidden, new_state = self.core(embedded, state)
@@ -97,5 +97,5 @@ class LanguageModel(nn.Module):
 
     @property
     def num_parameters(self) -> int:
-        """All parameters, a tied matrix counted once."""
+        """The number of all parameters, a tied matrix counted once."""
         return sum(p.numel() for p in self.parameters())

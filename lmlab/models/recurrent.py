@@ -16,9 +16,9 @@ from lmlab.models.dropout import Dropout, make_dropout
 class RecurrentCore(Core):
     """A stack of recurrent layers.
 
-    One-layer modules, so that dropout between them draws from torch's own generator (a resumed run is then exact on
-    CUDA too) and cuDNN may use its fastest kernels. Parameters and results are those of the `torch.nn` module of the
-    same name with as many layers.
+    Each layer is a module of its own, so that dropout between layers draws from torch's own generator (then a resumed
+    run is exact on CUDA too) and cuDNN may use its fastest kernels. Parameters and results are those of the `torch.nn`
+    module of the same name with as many layers.
 
     A state is a flat tuple of tensors with the batch on dim 1: (h,) for each layer of RNN and GRU, (h, c) for each of
     the LSTM; each (1, B, H).
@@ -26,12 +26,12 @@ class RecurrentCore(Core):
     Args:
         input_size: I.
         hidden_size: H.
-        num_layers: stacked layers.
-        dropout: between layers.
-        locked_dropout: one mask for all steps of a batch.
-        weight_dropout: on the hidden-to-hidden matrices, one mask for a whole batch.
+        num_layers: number of stacked layers.
+        dropout: dropout rate between layers.
+        locked_dropout: whether dropout uses one mask for all steps of a batch.
+        weight_dropout: dropout rate of the hidden-to-hidden matrices, with one mask for a whole batch.
 
-    Source of the last: Merity et al. 2018, Regularizing and Optimizing LSTM Language Models, section 2 (DropConnect).
+    Source of weight dropout: Merity et al. 2018, Regularizing and Optimizing LSTM Language Models, section 2 (DropConnect).
     """
 
     make_layer: Callable[..., nn.Module]
@@ -55,7 +55,7 @@ class RecurrentCore(Core):
         self.weight_dropout = Dropout(weight_dropout)
 
     def init_state(self, batch_size: int) -> State:
-        """Returns zeros."""
+        """Returns a state of zeros."""
         weight = next(self.parameters())
         shape = (1, batch_size, self.output_size)
         return tuple(weight.new_zeros(shape) for _ in range(len(self.layers) * self.tensors_per_layer))
@@ -65,7 +65,7 @@ class RecurrentCore(Core):
 
         Args:
             inputs: (B, T, I).
-            state: as `init_state` gives it.
+            state: in the form of `init_state`.
 
         Returns:
             The last layer's output (B, T, H) and the state after the last step.
@@ -86,7 +86,7 @@ class RecurrentCore(Core):
     def _call(self, layer: nn.Module, inputs: Tensor, hidden: object) -> Any:
         if self.weight_dropout.rate == 0 or not self.training:
             return layer(inputs, hidden)
-        # The module runs with the dropped matrix in place of its own, so that the fast kernels stay in use.
+        # The module runs with the masked matrix in place of its own, so that the fast kernels are still used.
         dropped = self.weight_dropout(layer.get_parameter("weight_hh_l0"))
         return torch.func.functional_call(layer, {"weight_hh_l0": dropped}, (inputs, hidden))
 
@@ -95,10 +95,10 @@ class RecurrentCore(Core):
         return {f"core.{i}": layer for i, layer in enumerate(self.layers)}
 
     def stepper(self) -> Stepper:
-        """Returns a function that runs one step without dropout: a matrix product or two a layer.
+        """Returns a function that runs one step without dropout, with one or two matrix products per layer.
 
-        Calling the layer's own module for one token costs many times its arithmetic on a CPU. The weights are
-        prepared once, so the function is good until they change.
+        On a CPU, calling the layer's own module for one token takes many times as long as its arithmetic. The weights
+        are prepared once, so the function is valid until they change.
         """
         weights = [self._step_weights(layer) for layer in self.layers]
         count = self.tensors_per_layer
@@ -116,7 +116,7 @@ class RecurrentCore(Core):
         return step
 
     def _step_weights(self, layer: nn.Module) -> tuple[Tensor, ...]:
-        """Transposed input-and-hidden matrix ((I + H), gates) and summed bias (gates,)."""
+        """Returns the transposed input-and-hidden matrix ((I + H), gates) and the summed bias (gates,)."""
         both = torch.cat([layer.get_parameter("weight_ih_l0"), layer.get_parameter("weight_hh_l0")], dim=1)
         bias = layer.get_parameter("bias_ih_l0") + layer.get_parameter("bias_hh_l0")
         return both.t().contiguous(), bias
@@ -152,7 +152,7 @@ class GRU(RecurrentCore):
     tensors_per_layer = 1
 
     def _step_weights(self, layer: nn.Module) -> tuple[Tensor, ...]:
-        # The reset gate needs the hidden part by itself, so the two products stay apart.
+        # The reset gate needs the hidden part separately, so the two products are not merged.
         return (
             layer.get_parameter("weight_ih_l0").t().contiguous(),
             layer.get_parameter("bias_ih_l0"),

@@ -1,4 +1,4 @@
-"""What every loader of training batches is."""
+"""The base class of all loaders of training batches."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-# A target that is not counted: padding, and a first token that nothing predicts.
+# Marks a target that is not counted: padding, and a first token that has no token before it.
 IGNORE_INDEX = -100
 
 
@@ -18,11 +18,11 @@ Order = TypeVar("Order")
 
 
 class Batch(NamedTuple):
-    """What a model is trained or evaluated on.
+    """A batch to train or evaluate a model on.
 
     Args:
         inputs: (B, T) int64 ids.
-        targets: (B, T) int64 ids, `IGNORE_INDEX` where nothing is counted.
+        targets: (B, T) int64 ids; `IGNORE_INDEX` for targets that are not counted.
         reset: (B,) bool, rows that start from a fresh state.
     """
 
@@ -32,10 +32,10 @@ class Batch(NamedTuple):
 
 
 class PlaceInEpoch:
-    """Which batch of which epoch comes next, so that an interrupted epoch goes on where it stopped.
+    """Keeps track of the next batch and its epoch, so that an interrupted epoch can be continued.
 
     Args:
-        num_batches: of an epoch.
+        num_batches: number of batches of an epoch.
     """
 
     def __init__(self, num_batches: int) -> None:
@@ -45,14 +45,14 @@ class PlaceInEpoch:
         self._resumed = False
 
     def steps(self) -> Iterator[tuple[int, int]]:
-        """Epoch and number of each batch that is left of the epoch."""
-        # Lightning does not exhaust a sized iterator, so a new one starts an epoch, unless a state was just loaded.
+        """Yields epoch and index of each remaining batch of the epoch."""
+        # Lightning does not exhaust an iterator with a length, so a new one starts an epoch, unless a state was just loaded.
         if not self._resumed:
             self.position = 0
         self._resumed = False
         while True:
             step = self.epoch, self.position
-            # Counted before the batch is handed out: the state then says where to go on after it.
+            # Counted before the batch is yielded, so that the state is that after this batch.
             self.position += 1
             if self.position >= self.num_batches:
                 self.epoch, self.position = self.epoch + 1, 0
@@ -61,20 +61,20 @@ class PlaceInEpoch:
                 return
 
     def state_dict(self) -> dict[str, int]:
-        """Epoch and position after the last batch that was handed out."""
+        """Returns epoch and position after the last batch that was yielded."""
         return {"epoch": self.epoch, "position": self.position}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Goes on from a saved state at the next call of `steps`."""
+        """Restores a saved state; the next call of `steps` continues from it."""
         self.epoch, self.position = state["epoch"], state["position"]
         self._resumed = True
 
 
 class EpochOrder(Generic[Order]):
-    """What a loader draws for an epoch, drawn once an epoch.
+    """Caches the random order that a loader draws for an epoch, so that it is drawn once per epoch.
 
     Args:
-        draw: called with the epoch.
+        draw: called with the epoch; returns the order.
     """
 
     def __init__(self, draw: Callable[[int], Order]) -> None:
@@ -82,7 +82,7 @@ class EpochOrder(Generic[Order]):
         self._drawn: tuple[int, Order] | None = None
 
     def __call__(self, epoch: int) -> Order:
-        """Returns what was drawn for an epoch."""
+        """Returns the order of an epoch."""
         if self._drawn is None or self._drawn[0] != epoch:
             self._drawn = epoch, self._draw(epoch)
         return self._drawn[1]
@@ -91,17 +91,18 @@ class EpochOrder(Generic[Order]):
 class TrainLoader(ABC):
     """Batches of the training split, in an order that is a function of (seed, epoch).
 
-    One of your own is a subclass whose constructor takes the keywords `store` (the training split) and `seed`, which
-    lmlab gives, and whatever stands in its YAML file; it calls this constructor and implements `batch`. The position
-    within an epoch, from which an interrupted run goes on, is kept here. `lmlab.testing.check_loader` checks that
-    `batch` gives the same every time, that `num_targets` counts right, and that a restored loader goes on exactly.
+    To write your own, subclass it with a constructor that takes the keywords `store` (the training split) and `seed`,
+    which lmlab passes, and the keys of its YAML file, and that calls this constructor; implement `batch`. This class
+    stores the position within an epoch, from which an interrupted run continues. `lmlab.testing.check_loader` checks
+    that `batch` gives the same every time, that `num_targets` is correct, and that a restored loader continues exactly.
+    The first batch of an epoch resets every row; a row that is not reset continues where it ended in the batch before.
 
     Args:
-        num_batches: of an epoch.
+        num_batches: number of batches of an epoch.
 
     Attributes:
-        sentences: whether it reads data of sentences, instead of running text.
-        note: a warning for the user; empty for none.
+        sentences: whether it reads sentences instead of running text.
+        note: a warning for the user; empty if there is none.
     """
 
     sentences: ClassVar[bool] = False
@@ -112,32 +113,32 @@ class TrainLoader(ABC):
 
     @abstractmethod
     def batch(self, epoch: int, index: int) -> Batch:
-        """Returns batch `index` of an epoch, a function of these two and the seed."""
+        """Returns batch `index` of an epoch, which depends on these two and the seed alone."""
 
     def num_targets(self, epoch: int) -> NDArray[np.int64]:
-        """Returns the counted targets of each batch of an epoch; their sum is the same in every epoch.
+        """Returns the number of counted targets of each batch of an epoch; their sum is the same in every epoch.
 
-        The default makes every batch; give it where it can be computed.
+        The default constructs every batch; override it if the numbers can be computed.
         """
         counted = [int((self.batch(epoch, i).targets != IGNORE_INDEX).sum()) for i in range(len(self))]
         return np.array(counted, dtype=np.int64)
 
     def example(self) -> Batch:
-        """Returns a typical batch, for timing; default: the first."""
+        """Returns a typical batch, for timing; by default the first."""
         return self.batch(0, 0)
 
     @property
     def padded_tokens(self) -> float:
-        """Mean tokens of a batch, padding counted; default: those of the example."""
+        """The mean number of tokens of a batch, padding counted; by default that of the example."""
         return float(self.example().inputs.numel())
 
     @property
     def passes(self) -> float:
-        """How many times an epoch reads each token of the text."""
+        """The number of times that an epoch reads each token of the text."""
         return 1.0
 
     def describe(self) -> str:
-        """Returns in words what a batch is, for the plan that a run begins with."""
+        """Describes a batch in words, for the plan shown at the start of a run."""
         rows, steps = self.example().inputs.shape
         return f"{rows} rows x {steps} tokens"
 
@@ -149,9 +150,9 @@ class TrainLoader(ABC):
             yield self.batch(epoch, index)
 
     def state_dict(self) -> dict[str, int]:
-        """Returns epoch and position after the last batch that was handed out."""
+        """Returns epoch and position after the last batch that the loader yielded."""
         return self.place.state_dict()
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Goes on from a saved state at the next iteration."""
+        """Restores a saved state; the next iteration continues from it."""
         self.place.load_state_dict(state)

@@ -53,7 +53,9 @@ class Tokenizer(ABC):
     - `vocabulary` begins with the special tokens (`special_tokens(end_token)`): `<unk>` is 0, the end token 1.
     - `fit` depends on its texts alone; `encode` gives ids below the length of the vocabulary.
     - `decode(encode(text))` is the text, up to what the tokenizer says it drops.
-    - A new object with the same keywords, after `restore(learned())`, gives the same ids.
+    - A new object with the same keywords, after `restore(learned())`, gives the same ids; no key of `learned` is one of
+      these keywords, `format` or `type`.
+    - The ids of an empty text are empty.
 
     Attributes:
         type_name: the class's name in tokenizer.json; its full name unless the class is lmlab's own.
