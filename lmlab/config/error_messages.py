@@ -11,6 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lmlab.config import typed
 from lmlab.config.folders import configuration_folder, group_options
+from lmlab.config.presets import own_folders
 from lmlab.config.settings import Settings, TrainSettings
 from lmlab.errors import UserError
 
@@ -79,7 +80,8 @@ def _unknown_option(error: BaseException, text: str, arguments: list[str], kind:
     missing = _match(r"Could not find '([^']+)/([^'/]+)'", text)
     if missing:
         group, option = missing[1], missing[2]
-        options = group_options(group)
+        own = [path.stem for folder in own_folders(arguments) for path in (folder / group).glob("*.yaml")]
+        options = sorted({*group_options(group), *(name for name in own if not name.startswith("_"))})
         typed = group if any(a.startswith(f"{group}=") for a in arguments) else "configuration"
         listed = ", ".join(options) or "none"
         remedy = "; ".join(filter(None, [f"choose one of {listed}", _suggest(option, options)]))

@@ -332,6 +332,7 @@ def test_a_run_does_not_go_on_under_another_source_of_the_package(run: Path, pla
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (("model=leakyy",), "gru, leaky, lstm, rnn; did you mean leaky?"),
         (("model=leaky", "model.core.leak=1.5"), "model.core.leak=1.5: is not less than 1"),
         (("model=leaky", "model.core.leak=much"), "model.core.leak=much: is not a number"),
         (("model=leaky", "+model.core.leek=0.1"), "model.core.leek=0.1: no such setting"),
