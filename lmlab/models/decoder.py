@@ -53,8 +53,8 @@ class Decoder(nn.Module, ABC):
 
     To write your own, subclass it, implement `log_probs` and call this constructor. The constructor of the subclass
     takes the keywords `hidden_size` (H), `vocabulary_size` (V) and `tied_to`, an embedding matrix (V, H) to share or
-    None. The defaults of `loss` and `token_statistics` use `log_probs` and, if no gradient is needed, never hold the log
-    probabilities of a whole batch; a subclass may override them with faster ones. A copy by
+    None. The defaults of `loss` and `token_statistics` use `log_probs` and, if no gradient is needed, never hold the
+    log probabilities of a whole batch; a subclass may override them with faster ones. A copy by
     `copy.deepcopy` must be independent.
 
     Args:

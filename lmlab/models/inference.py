@@ -11,7 +11,7 @@ import torch
 
 @contextmanager
 def exact_float32(device: torch.device) -> Iterator[None]:
-    """Disables autocast, gradients, and TF32 in matrix products and in cuDNN's recurrent layers (where it is default)."""
+    """Disables autocast, gradients, and TF32 in matrix products and cuDNN's recurrent layers (on there by default)."""
     # Each setting separately, because torch refuses to read its older switches once one of these has been set.
     backends: Any = torch.backends
     switches = (backends.cuda.matmul, backends.cudnn.rnn, backends.mkldnn.matmul, backends.mkldnn.rnn)

@@ -31,7 +31,8 @@ class RecurrentCore(Core):
         locked_dropout: whether dropout uses one mask for all steps of a batch.
         weight_dropout: dropout rate of the hidden-to-hidden matrices, with one mask for a whole batch.
 
-    Source of weight dropout: Merity et al. 2018, Regularizing and Optimizing LSTM Language Models, section 2 (DropConnect).
+    Source: Merity et al. 2018, Regularizing and Optimizing LSTM Language Models, section 2 (weight dropout as
+    DropConnect).
     """
 
     make_layer: Callable[..., nn.Module]

@@ -1,1 +1,1 @@
-"""Batches of the training split."""
+"""Loaders, which produce batches for training and evaluation."""

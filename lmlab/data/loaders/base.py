@@ -46,7 +46,8 @@ class PlaceInEpoch:
 
     def steps(self) -> Iterator[tuple[int, int]]:
         """Yields epoch and index of each remaining batch of the epoch."""
-        # Lightning does not exhaust an iterator with a length, so a new one starts an epoch, unless a state was just loaded.
+        # Lightning does not exhaust an iterator with a length, so a new one starts an epoch unless a state was just
+        # loaded.
         if not self._resumed:
             self.position = 0
         self._resumed = False

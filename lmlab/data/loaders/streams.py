@@ -11,50 +11,50 @@ from numpy.typing import NDArray
 from lmlab.data.loaders.base import IGNORE_INDEX, Batch, TrainLoader
 from lmlab.data.token_store import TokenStore
 
-# Evaluation's windows; the state is carried over their borders, so the numbers do not depend on it.
+# Tokens per window of an evaluation; the state is carried across windows, so results do not depend on it.
 EVALUATION_WINDOW = 256
 
 
 def num_evaluation_streams(num_tokens: int) -> int:
-    """The protocol's number of streams for a split of so many tokens."""
+    """Returns the evaluation protocol's number of streams for a split of `num_tokens` tokens."""
     return max(1, min(16, num_tokens // 2_000))
 
 
 class Streams:
     """A split cut into contiguous streams of ceil(N / S) tokens; the last is padded, nothing is dropped.
 
-    Every token is a target once, except the very first where the store has no end token to predict it from. The
-    first input of a stream is the last token of the stream before it.
+    Every token is a target once, except the very first if the store has no end token to predict it from. The first
+    input of a stream is the last token of the stream before it.
 
     Args:
         store: the split, N tokens.
-        num_streams: S.
+        num_streams: S, number of streams.
     """
 
     def __init__(self, store: TokenStore, num_streams: int) -> None:
         self.store = store
         self.num_streams = num_streams
         length = -(-len(store) // num_streams)
-        # (S, 1): each stream's first target and the one after its last. Without an end token the very first token is
-        # no target: its stream begins with the second, so that the first is read once and from a fresh state.
+        # (S, 1): each stream's first target and the position after its last. Without an end token the very first token
+        # is not a target: its stream begins with the second, so that the first is read once and from a fresh state.
         borders = np.minimum(np.arange(num_streams + 1, dtype=np.int64)[:, None] * length, len(store))
         self._starts, self._stops = borders[:-1].copy(), borders[1:]
         self._starts[0] = 0 if store.end_id is not None else 1
         self.length = int((self._stops - self._starts).max())
 
     def num_windows(self, sequence_length: int) -> int:
-        """How many windows of that length cover the streams."""
+        """Returns the number of windows of that length that cover the streams."""
         return -(-self.length // sequence_length)
 
     def num_targets(self, sequence_length: int) -> NDArray[np.int64]:
-        """Counted targets of each window of that length."""
+        """Returns the number of counted targets of each window of that length."""
         starts = np.arange(self.num_windows(sequence_length), dtype=np.int64)[None, :] * sequence_length
         left = self._stops - self._starts - starts
         counted: NDArray[np.int64] = np.clip(left, 0, sequence_length).sum(axis=0)
         return counted
 
     def window(self, start: int, stop: int) -> Batch:
-        """Positions `start` to `stop` of every stream; rows reset at position 0.
+        """Makes a batch of positions `start` to `stop` of every stream; rows are reset at position 0.
 
         Returns:
             A batch of shape (S, stop - start).
@@ -75,14 +75,14 @@ class Streams:
 class StreamsLoader(TrainLoader):
     """Contiguous streams for truncated back-propagation: the state is carried from batch to batch, reset each epoch.
 
-    The order is a function of (seed, epoch); for streams it is the order of the text in every epoch. Its state is
-    the epoch and the position within it, so that an interrupted epoch goes on where it stopped.
+    The order is that of the text in every epoch. The loader's state is the epoch and the position within it, so that an
+    interrupted epoch can be continued.
 
     Args:
         store: the training split.
-        batch_size: number of streams B; fewer where the text is too short for them.
+        batch_size: number of streams B; reduced if the text is too short for so many.
         sequence_length: T, tokens between two truncations.
-        seed: taken by every loader; streams have nothing to shuffle.
+        seed: unused, because streams are not shuffled; every loader takes it.
     """
 
     def __init__(self, *, store: TokenStore, batch_size: int, sequence_length: int, seed: int) -> None:
@@ -107,26 +107,26 @@ class StreamsLoader(TrainLoader):
         return self.streams.window(start, start + self.sequence_length)
 
     def num_targets(self, epoch: int) -> NDArray[np.int64]:
-        """Counted targets of each batch of an epoch."""
+        """Returns the number of counted targets of each batch of an epoch."""
         return self.streams.num_targets(self.sequence_length)
 
     @property
     def padded_tokens(self) -> float:
-        """Tokens of a batch, padding counted."""
+        """The number of tokens of a batch, padding counted."""
         return float(self.batch_size * self.sequence_length)
 
     def describe(self) -> str:
-        """What a batch is, in words."""
+        """Describes a batch in words."""
         return f"{self.batch_size} streams x {self.sequence_length} tokens, state carried"
 
 
 class EvaluationLoader:
-    """The evaluation protocol's batches of a split.
+    """Batches of a split of running text under the evaluation protocol.
 
     Args:
         store: the split.
-        num_streams: S; None for the protocol's own.
-        sequence_length: tokens a batch; changes memory, not numbers.
+        num_streams: S; None for the number that the protocol sets.
+        sequence_length: tokens of each stream per batch; affects memory, not results.
     """
 
     def __init__(self, store: TokenStore, *, num_streams: int | None, sequence_length: int = EVALUATION_WINDOW) -> None:
@@ -135,7 +135,7 @@ class EvaluationLoader:
 
     @property
     def num_streams(self) -> int:
-        """S."""
+        """The number of streams S."""
         return self.streams.num_streams
 
     def __len__(self) -> int:

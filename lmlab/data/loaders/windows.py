@@ -1,4 +1,4 @@
-"""Windows and chunks of running text, each from a fresh state."""
+"""Batches of windows and chunks of running text, each of which starts from a fresh state."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lmlab.data.token_store import TokenStore
 
 
 def _batch(store: TokenStore, starts: NDArray[np.int64], length: int) -> Batch:
-    """Rows of `length` targets; the first input of each is the token before its first target.
+    """Makes a batch of rows of `length` targets; the first input of each row is the token before its first target.
 
     Args:
         store: running text.
@@ -24,7 +24,7 @@ def _batch(store: TokenStore, starts: NDArray[np.int64], length: int) -> Batch:
 
 
 def _fitting(sequence_length: int, store: TokenStore) -> tuple[int, str]:
-    """The length of a row, and what to say where the text is too short for the one asked for."""
+    """Returns the length of a row, and a warning if the text is too short for the length asked for."""
     length = max(1, min(sequence_length, len(store) - 1))
     if length == sequence_length:
         return length, ""
@@ -32,17 +32,18 @@ def _fitting(sequence_length: int, store: TokenStore) -> tuple[int, str]:
 
 
 class WindowsLoader(TrainLoader):
-    """Overlapping or adjoining windows of the text in random order, each from a fresh state.
+    """Overlapping or adjacent windows of the text in random order, each from a fresh state.
 
-    Window k begins at token k * stride. Where a last stretch is left over, one more window ends with the text, so that
-    every token but the first is a target. An epoch has each window once; its order is a function of (seed, epoch).
+    Window k begins at token k * stride. If these windows do not reach the end of the text, one more window ends there,
+    so that every token but the first is a target. An epoch has each window once; its order is a function of
+    (seed, epoch).
 
     Args:
         store: the training split, running text.
-        batch_size: windows a batch; the last batch of an epoch has what is left.
-        sequence_length: targets a window.
-        stride: tokens from one window to the next.
-        seed: of the order.
+        batch_size: windows per batch; the last batch of an epoch has the remaining ones.
+        sequence_length: targets per window.
+        stride: tokens from the start of one window to that of the next.
+        seed: seed of the order.
     """
 
     def __init__(self, *, store: TokenStore, batch_size: int, sequence_length: int, stride: int, seed: int) -> None:
@@ -61,28 +62,28 @@ class WindowsLoader(TrainLoader):
         return np.random.default_rng([self.seed, epoch]).permutation(len(self.starts))
 
     def batch(self, epoch: int, index: int) -> Batch:
-        """Returns windows `index * batch_size` and on of the epoch's order."""
+        """Returns up to `batch_size` windows, from number `index * batch_size` of the epoch's order on."""
         chosen = self._order(epoch)[index * self.batch_size : (index + 1) * self.batch_size]
         return _batch(self.store, self.starts[chosen], self.sequence_length)
 
     def num_targets(self, epoch: int) -> NDArray[np.int64]:
-        """Targets of each batch of an epoch."""
+        """Returns the number of targets of each batch of an epoch."""
         rows = np.full(len(self), self.batch_size, dtype=np.int64)
         rows[-1] = len(self.starts) - self.batch_size * (len(self) - 1)
         return rows * self.sequence_length
 
     @property
     def padded_tokens(self) -> float:
-        """Tokens of a batch."""
+        """The number of tokens of a batch."""
         return float(len(self.starts) * self.sequence_length) / len(self)
 
     @property
     def passes(self) -> float:
-        """Windows that overlap read each token several times an epoch."""
+        """The number of times that an epoch reads each token: more than 1 if windows overlap."""
         return max(1.0, self.sequence_length / self.stride)
 
     def describe(self) -> str:
-        """Returns in words what a batch is."""
+        """Describes a batch in words."""
         passes = len(self.starts) * self.sequence_length / len(self.store)
         return (
             f"{self.batch_size} windows x {self.sequence_length} tokens in random order, each from a fresh state; "
@@ -90,20 +91,21 @@ class WindowsLoader(TrainLoader):
         )
 
     def example(self) -> Batch:
-        """A batch, for timing."""
+        """Returns a batch, for timing."""
         return _batch(self.store, self.starts[: self.batch_size], self.sequence_length)
 
 
 class ChunksLoader(TrainLoader):
-    """Chunks from random places, each from a fresh state; drawn with replacement, a function of (seed, epoch).
+    """Chunks from random positions, each from a fresh state; drawn with replacement, as a function of (seed, epoch).
 
-    An epoch is as many batches as hold the text's tokens once, though chance leaves some out and takes others twice.
+    An epoch has as many batches as are needed to hold all tokens of the text once, though some tokens are left out by
+    chance and others are drawn repeatedly.
 
     Args:
         store: the training split, running text.
-        batch_size: chunks a batch.
-        sequence_length: targets a chunk.
-        seed: of the places.
+        batch_size: chunks per batch.
+        sequence_length: targets per chunk.
+        seed: seed of the positions.
     """
 
     def __init__(self, *, store: TokenStore, batch_size: int, sequence_length: int, seed: int) -> None:
@@ -119,22 +121,22 @@ class ChunksLoader(TrainLoader):
         return generator.integers(0, len(self.store) - self.sequence_length, (len(self), self.batch_size))
 
     def batch(self, epoch: int, index: int) -> Batch:
-        """Returns chunks from places drawn for this epoch."""
+        """Returns chunks from positions drawn for this epoch."""
         return _batch(self.store, self._starts(epoch)[index], self.sequence_length)
 
     def num_targets(self, epoch: int) -> NDArray[np.int64]:
-        """Targets of each batch of an epoch."""
+        """Returns the number of targets of each batch of an epoch."""
         return np.full(len(self), self.batch_size * self.sequence_length, dtype=np.int64)
 
     @property
     def padded_tokens(self) -> float:
-        """Tokens of a batch."""
+        """The number of tokens of a batch."""
         return float(self.batch_size * self.sequence_length)
 
     def describe(self) -> str:
-        """What a batch is, in words."""
+        """Describes a batch in words."""
         return f"{self.batch_size} random chunks x {self.sequence_length} tokens, each from a fresh state"
 
     def example(self) -> Batch:
-        """A batch, for timing."""
+        """Returns a batch, for timing."""
         return _batch(self.store, np.zeros(self.batch_size, dtype=np.int64), self.sequence_length)
