@@ -23,8 +23,8 @@ class Core(nn.Module, ABC):
     lmlab relies on the following, which `lmlab.testing.check_core` checks:
 
     - `output_size` is set by the constructor.
-    - `init_state` gives a tuple of floating-point tensors, each with at least two dimensions and the batch on dim 1; all
-      rows are equal, whatever the batch size. It may hold parameters, expanded to the batch: they are then trained.
+    - `init_state` gives a tuple of floating-point tensors, each with at least two dimensions and the batch on dim 1;
+      all rows are equal, whatever the batch size. It may hold parameters, expanded to the batch: they are then trained.
     - `forward` reads its inputs from left to right: one call on T tokens equals two calls on its halves, with the state
       of the first given to the second; rows of a batch do not influence each other.
     - A row that is reset receives the state from `init_state`, at the beginning of a batch.

@@ -10,9 +10,9 @@ from collections import Counter
 from itertools import chain
 
 import pytest
-from lmlab.evaluation import sample_quality as module
 
 from lmlab.data import passages
+from lmlab.evaluation import sample_quality as module
 from lmlab.evaluation.sample_quality import distinct, longest_copies, repetition, sample_quality, unknown_words
 
 KEYS = [
