@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from lmlab.errors import UserError
     from lmlab.models.core import Core, State, Stepper
     from lmlab.models.decoder import Decoder
+    from lmlab.models.dropout import make_dropout
     from lmlab.models.embedding import EmbeddingVectors, Vectors
     from lmlab.trained import TrainedModel, load
     from lmlab.training.averaging import AveragingRule
@@ -53,6 +54,7 @@ __all__ = [
     "UserError",
     "Vectors",
     "load",
+    "make_dropout",
     "special_tokens",
     "split_documents",
 ]
@@ -68,6 +70,7 @@ _MODULES = {
     "lmlab.errors": ("UserError",),
     "lmlab.models.core": ("Core", "State", "Stepper"),
     "lmlab.models.decoder": ("Decoder",),
+    "lmlab.models.dropout": ("make_dropout",),
     "lmlab.models.embedding": ("EmbeddingVectors", "Vectors"),
     "lmlab.trained": ("TrainedModel", "load"),
     "lmlab.training.averaging": ("AveragingRule",),

@@ -11,7 +11,7 @@ from typing import Any
 
 from lmlab.config.compose import compose_settings, train_settings
 from lmlab.config.folders import group_options
-from lmlab.config.setting import Setting, known_of
+from lmlab.config.setting import Range, Setting, known_of
 from lmlab.config.settings import (
     BenchmarkSettings,
     EvaluateSettings,
@@ -75,9 +75,9 @@ def help_lines(settings: Settings, prefix: str = "") -> Iterator[str]:
         settings: with the values that are shown.
         prefix: of their names.
     """
-    for name, value, _, known in described(settings, prefix):
+    for name, value, kind, known in described(settings, prefix):
         left = f"  {name}={as_typed(value)}"
-        lines = textwrap.wrap(" ".join(filter(None, (known.help, bounds(known)))), _WIDTH - _COLUMN) or [""]
+        lines = textwrap.wrap(" ".join(filter(None, (known.help, bounds(known, kind)))), _WIDTH - _COLUMN) or [""]
         if len(left) >= _COLUMN:
             yield left
             left = ""
@@ -145,8 +145,16 @@ def _row(name: str, default: str, known: Setting, kind: Any) -> str:
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
-def bounds(known: Setting) -> str:
-    """Returns range or choices in brackets; empty for none."""
+def bounds(known: Setting, kind: Any = None) -> str:
+    """Returns range or choices in brackets; empty for none.
+
+    Args:
+        known: of a setting.
+        kind: its type, which may be annotated with a range.
+    """
+    for item in typing.get_args(kind) if typing.get_origin(kind) is typing.Annotated else ():
+        if isinstance(item, Range):
+            return f"({item})"
     if known.choices is not None:
         return f"({', '.join(known.choices)})"
     return f"({known.range})" if known.range is not None else ""

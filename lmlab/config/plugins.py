@@ -150,6 +150,12 @@ def record(targets: Iterable[str]) -> dict[str, dict[str, str]]:
     return {package: _record(package)._asdict() for package in packages}
 
 
+def as_words(targets: Iterable[str]) -> str:
+    """Returns what to type for the packages that classes are of, with a space before it; empty for none."""
+    packages = sorted({package for target in targets if (package := trusted_package(target)) is not None})
+    return f" plugins=[{','.join(packages)}]" if packages else ""
+
+
 def check_unchanged(stored: Mapping[str, Any], targets: Iterable[str], *, field: str, value: str) -> None:
     """Refuses to go on with a run under another version of a package than the one it was begun with.
 

@@ -207,7 +207,8 @@ class _Reader:
     def _unknown(self, kind: type[Settings], name: str) -> str:
         if kind is TrainSettings:
             return "leave it out; --cfg job shows all settings"
-        return f"known here: {', '.join(_dotted(name, field.name) for field in dataclasses.fields(kind))}"
+        known = [_dotted(name, field.name) for field in dataclasses.fields(kind) if field.name != "target"]
+        return f"known here: {', '.join(known)}"
 
 
 def _has_default(field: dataclasses.Field[Any]) -> bool:

@@ -11,9 +11,9 @@ from typing import Any
 
 from lmlab import plain_yaml
 from lmlab.changes import PAUSE, differences
-from lmlab.config import registry, stored
+from lmlab.config import plugins, registry, stored
 from lmlab.config.settings import TrainSettings
-from lmlab.config.typed import plain
+from lmlab.config.typed import plain, targets
 from lmlab.errors import Refused
 from lmlab.files import remove_parts, shown
 from lmlab.reporting.sweeps import read_summary
@@ -79,6 +79,12 @@ def what_is_left(folder: Path, settings: TrainSettings) -> Task:
         _refuse(folder, f"holds a run that ended like this, and would again: {summary.get('error')}")
     if finished:
         _check_texts(folder, settings, summary)
+        recorded = summary.get("plugins")
+        if isinstance(recorded, dict):
+            try:
+                plugins.check_unchanged(recorded, targets(settings), field="run", value=shown(folder))
+            except plugins.PluginError as error:
+                _refuse(folder, f"holds a run that {error.problem}")
         return Task.DONE
     # A run that was killed before its first last.ckpt may have a best.ckpt, and will have it again.
     return Task.RESUME if can_go_on else Task.NEW

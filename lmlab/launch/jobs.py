@@ -16,7 +16,7 @@ from lmlab.config import folders, plugins
 from lmlab.config.arguments import quote_free_text
 from lmlab.config.documentation import train_help
 from lmlab.config.folders import configuration_folder, log_to
-from lmlab.config.presets import asks_for_a_sweep, check_own_folders
+from lmlab.config.presets import asks_for_a_sweep, check_own_folders, own_folders
 from lmlab.errors import InterruptedRun, Refused
 from lmlab.files import shown
 from lmlab.launch import sweeping
@@ -83,7 +83,10 @@ def run() -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come out whole, to be folded into one line
     arguments = sys.argv[1:]
     if any(argument in ("-h", "--help") for argument in arguments):
-        print(train_help([argument for argument in arguments if "=" in argument and not argument.startswith("-")]))
+        words = plugins.take_from(arguments)
+        chosen = [word for word in words if "=" in word and not word.startswith("-")]
+        folders_typed = ",".join(f"file://{folder.absolute()}" for folder in own_folders(words))
+        print(train_help([*chosen, *([f"hydra.searchpath=[{folders_typed}]"] if folders_typed else [])]))
         return
     if asks_to_resume(arguments):
         sweep = sweep_to_go_on_with(arguments)

@@ -1,4 +1,4 @@
-"""What a run is about to do, said before it begins, and what it did, said at its end."""
+"""Describes what a run is about to do, before it begins, and its result, at its end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from lmlab.config.plugins import as_words
 from lmlab.config.settings import TrainSettings
+from lmlab.config.typed import targets
 from lmlab.data.datamodule import LanguageModelData
 from lmlab.data.loaders.base import Batch
 from lmlab.evaluation.baseline_figures import describe_baselines
@@ -24,17 +26,17 @@ from lmlab.models.language_model import LanguageModel
 from lmlab.training.random_states import random_states, restore_random_states
 from lmlab.training.summary import device_name, part_name
 
-# An evaluated token costs about this share of a trained one (forward only, fewer and longer rows).
+# The time of an evaluated token as a share of that of a trained one (forward only, fewer and longer rows).
 _EVALUATION_COST = 0.45
 
 
 def steps_per_epoch(settings: TrainSettings, data: LanguageModelData) -> int:
-    """Optimizer steps of an epoch."""
+    """Returns the number of optimizer steps of an epoch."""
     return math.ceil(len(data.train_loader) / settings.trainer.accumulate_grad_batches)
 
 
 def total_steps(settings: TrainSettings, data: LanguageModelData) -> int:
-    """Optimizer steps of the whole run."""
+    """Returns the number of optimizer steps of the whole run."""
     trainer = settings.trainer
     by_epochs = trainer.max_epochs * steps_per_epoch(settings, data) if trainer.max_epochs > 0 else math.inf
     by_steps = trainer.max_steps if trainer.max_steps > 0 else math.inf
@@ -43,11 +45,11 @@ def total_steps(settings: TrainSettings, data: LanguageModelData) -> int:
 
 
 def steps_for_tokens(settings: TrainSettings, data: LanguageModelData, num_tokens: int) -> int:
-    """Optimizer steps until so many targets have been trained on; the last step may go beyond.
+    """Returns the number of optimizer steps to train on `num_tokens` targets; the last step may exceed it.
 
     Args:
-        settings: the run's.
-        data: the run's.
+        settings: the run's settings.
+        data: the run's data.
         num_tokens: counted targets, at least 1.
     """
     loader, accumulate = data.train_loader, settings.trainer.accumulate_grad_batches
@@ -60,7 +62,7 @@ def steps_for_tokens(settings: TrainSettings, data: LanguageModelData, num_token
 
 
 def seconds_per_batch(model: LanguageModel, data: LanguageModelData, device: torch.device, precision: str) -> float:
-    """Measured on a copy of the model with the first batch, leaving weights and random generators as they were."""
+    """Measures the time of a training batch on a copy of the model; weights and random generators do not change."""
     before = random_states()
     trial = copy.deepcopy(model).to(device).train()
     batch = Batch(*(tensor.to(device) for tensor in data.train_loader.example()))
@@ -80,7 +82,7 @@ def seconds_per_batch(model: LanguageModel, data: LanguageModelData, device: tor
 
 
 def estimated_seconds(settings: TrainSettings, data: LanguageModelData, batch_seconds: float) -> float:
-    """Of the whole run: training steps with their optimizer, and evaluations."""
+    """Returns the estimated time of the whole run: training steps with their optimizer, and evaluations."""
     steps = total_steps(settings, data) * settings.trainer.accumulate_grad_batches
     tokens_per_batch = data.train_loader.padded_tokens
     epochs = steps / len(data.train_loader)
@@ -96,7 +98,7 @@ def describe_plan(
     device: torch.device,
     seconds: float,
 ) -> str:
-    """Data, sizes, parameters, device and time, a line each."""
+    """Describes data, sizes, parameters, device and time, in one line each."""
     loader, trainer = data.train_loader, settings.trainer
     unit = {"character": "characters", "word": "words", "piece": "pieces of words"}[data.tokenizer.unit]
     sizes = ", ".join(f"{name} {len(store):,}" for name, store in data.stores.items())
@@ -117,7 +119,7 @@ def describe_plan(
 
 
 def _describe_extras(settings: TrainSettings) -> str:
-    """What not every run has."""
+    """Describes parts that not every run has."""
     patience = settings.callbacks.early_stopping.patience
     averaging = part_name(settings.averaging)
     stopping = f"early stopping after {patience} evaluations without improvement, " if patience is not None else ""
@@ -125,7 +127,7 @@ def _describe_extras(settings: TrainSettings) -> str:
 
 
 def describe_model(settings: TrainSettings, model: LanguageModel) -> str:
-    """Sizes and parameters, by part."""
+    """Describes sizes and parameters by part."""
     sizes = settings.model
     embedding = model.embedding.weight.numel()
     core = sum(p.numel() for p in model.core.parameters())
@@ -149,7 +151,7 @@ def _describe_vectors(vectors: Vectors, data: LanguageModelData) -> list[str]:
 
 
 def vector_warnings(vectors: Vectors) -> list[str]:
-    """Says so where few words have a pretrained vector."""
+    """Returns a warning if few words have a pretrained vector."""
     if vectors.coverage is None or vectors.coverage >= COVERAGE_ALARM:
         return []
     return [
@@ -159,7 +161,7 @@ def vector_warnings(vectors: Vectors) -> list[str]:
 
 
 def human_seconds(seconds: float) -> str:
-    """45 s, 3 min, 2.5 h."""
+    """Returns a duration in words: 45 s, 3 min, 2.5 h."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     if seconds < 5400:
@@ -168,7 +170,7 @@ def human_seconds(seconds: float) -> str:
 
 
 def describe_result(settings: TrainSettings, summary: dict[str, Any], folder: Path) -> str:
-    """The short table at the end, where the files are, and what to do next."""
+    """Describes the result: a short table, the location of the files, and what to do next."""
     path = settings.data.path
     data = f"data={settings.data.name} data.path={shlex.quote(path)} " if path else ""
     known = "val/source_nats_per_token" in summary
@@ -181,7 +183,7 @@ def describe_result(settings: TrainSettings, summary: dict[str, Any], folder: Pa
             source, excess = (summary.get(f"{prefix}/{w}_nats_per_token", 0.0) for w in ("source", "excess"))
             above = f"{source:>12.4f}{excess:>+12.4f}" if known else ""
             lines.append(f"{words:12}{nats:>12.4f}{above}{perplexity:>14,.3f}{bits:>12.4f}{count:>12,}")
-    place = shown(folder)
+    place, trusted = shown(folder), as_words(targets(settings))
     if "val/baselines" in summary:
         lines.append(f"baselines   {describe_baselines(summary['val/baselines'])} (validation)")
     if "val/by_length" in summary:
@@ -195,8 +197,8 @@ def describe_result(settings: TrainSettings, summary: dict[str, Any], folder: Pa
         *(f"warning     {warning}" for warning in summary["warnings"]),
         f"files       {place}",
         "curves      tensorboard --logdir outputs",
-        f'next        python -m lmlab.generate run={place} prompt="The " temperature=0.8',
-        f"            python -m lmlab.evaluate run={place} split={split}",
+        f'next        python -m lmlab.generate run={place} prompt="The " temperature=0.8{trusted}',
+        f"            python -m lmlab.evaluate run={place} split={split}{trusted}",
         f"            python -m lmlab.report runs={place}",
         f"            python -m lmlab.train -m {data}model=lstm,gru model.hidden_size=256,512",
     ]

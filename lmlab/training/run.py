@@ -65,18 +65,19 @@ def train(
     label: str = "training",
     stop_after_tokens: int | None = None,
 ) -> dict[str, Any]:
-    """Trains, evaluates the best checkpoint and leaves everything in the run's folder.
+    """Trains, evaluates the best checkpoint and writes everything to the run's folder.
 
     Args:
-        settings: checked; see `conf/train.yaml`.
-        folder: exists; the run's own.
-        resumption: what to go on from, exactly as if the run had not been interrupted; None begins.
-        hparams: what tells this run from others on TensorBoard's HPARAMS page; None for the main settings.
-        label: of the progress bar.
-        stop_after_tokens: training pauses after so many; None: never.
+        settings: checked settings; see `conf/train.yaml`.
+        folder: the run's own folder, which exists.
+        resumption: what to resume from, exactly as if the run had not been interrupted; None to begin a run.
+        hparams: settings that distinguish this run from others on TensorBoard's HPARAMS page; None for the main
+            settings.
+        label: label of the progress bar.
+        stop_after_tokens: number of trained tokens after which training pauses; None for no pause.
 
     Returns:
-        The summary; its status is ``finished``, or ``interrupted`` for a run that pauses.
+        The summary; its status is ``finished``, or ``interrupted`` if the run was paused.
 
     Raises:
         UserError: text, vectors or device cannot be used, or training diverged.
@@ -91,7 +92,7 @@ def train(
         summary = run.summarize_unfinished()
         done = f"step {run.trainer.global_step:,} and {summary['num_train_tokens']:,} tokens"
         log.info(f"paused after {done}, all saved")
-        log.info(f"To go on: {resume_command(folder)}")
+        log.info(f"To go on: {resume_command(folder, settings)}")
         return summary
     except InterruptedRun as stop:
         stop.message = run.what_is_saved()
@@ -99,9 +100,9 @@ def train(
         raise
 
 
-def resume_command(folder: Path) -> str:
-    """What to type to go on with a run."""
-    return f"python -m lmlab.train run={shlex.quote(shown(folder))}"
+def resume_command(folder: Path, settings: TrainSettings) -> str:
+    """Returns the command that resumes a run."""
+    return f"python -m lmlab.train run={shlex.quote(shown(folder))}{plugins.as_words(targets(settings))}"
 
 
 def _assemble(
@@ -112,7 +113,7 @@ def _assemble(
     label: str,
     stop_after_tokens: int | None,
 ) -> _Run:
-    """All parts of a run; config.yaml and tokenizer.json are written, the plan is told."""
+    """Builds all parts of a run, writes config.yaml and tokenizer.json, and logs the plan."""
     device = choose_device(settings.trainer.accelerator)
     reset_peak_memory(device)
     data = build_data(settings, tokenizer=resumption.tokenizer if resumption else None)
@@ -136,7 +137,7 @@ def _assemble(
     steps = total_steps(settings, data)
     task = build_module(settings, model, total_steps=steps, steps_per_epoch=steps_per_epoch(settings, data))
     task.vector_coverage = vectors.coverage
-    if resumption:  # Lightning loads them again, and would tell of others in many lines
+    if resumption:  # Lightning loads them again, but its errors have many lines
         load_weights(task, resumption.checkpoint.get("state_dict"), folder / "checkpoints" / "last.ckpt")
     clock = Clock()
     recorder = _recorder(settings, folder, data, clock)
@@ -163,7 +164,7 @@ def _assemble(
     callbacks = [
         *_callbacks(settings, folder, data, recorder, clock, notes, label),
         HParams(settings=shown_hparams, recorder=recorder),
-        checkpoints,  # the last: see there
+        checkpoints,  # must be the last: see Checkpoints
     ]
     trainer = _trainer(settings, folder, device, callbacks, steps, resumption)
     return _Run(settings, folder, device, data, task, clock, trainer, callbacks, steps)
@@ -174,13 +175,13 @@ class _Run:
     """The parts of a run.
 
     Args:
-        settings: checked.
-        folder: its own.
-        device: where it trains.
+        settings: checked settings.
+        folder: the run's own folder.
+        device: the device of training.
         data: the texts and their batches.
-        task: what is trained.
-        clock: shared by the callbacks.
-        trainer: with the callbacks.
+        task: the module that is trained.
+        clock: the clock, shared by the callbacks.
+        trainer: the Trainer with the callbacks.
         callbacks: in the order in which they are called.
         steps: optimizer steps of the whole run.
     """
@@ -199,15 +200,15 @@ class _Run:
         return next(callback for callback in self.callbacks if isinstance(callback, kind))
 
     def fit(self, resumption: Resumption | None) -> None:
-        """Trains until a limit or early stopping ends it; not at all where that was reached before.
+        """Trains until a limit or early stopping ends training; does nothing if that has already happened.
 
         Raises:
-            UserError: it ended before.
+            UserError: training ended before a limit was reached.
         """
         if resumption is not None:
             position, num_batches = resumption.position, len(self.data.train_loader)
             resumption.checkpoint["loops"] = position.as_loops(num_batches)
-            # Lightning restores a loader only where it takes a run to be within an epoch.
+            # Lightning restores a loader only if it considers the run to be within an epoch.
             self.data.train_loader.load_state_dict({"epoch": position.epoch, "position": position.batch})
         with signals.deferred():
             self.trainer.fit(self.task, datamodule=self.data, ckpt_path="last.ckpt" if resumption else None)
@@ -217,20 +218,21 @@ class _Run:
             and resumption.position.batch
             and resumption.position.step == self.trainer.global_step
         ):
-            # It had ended within an epoch, which Lightning then counts as done; there was no step left to do so.
+            # The run had ended within an epoch. Lightning counts it as complete at the end of training, which was not
+            # reached now because no step was left.
             self.trainer.fit_loop.epoch_progress.increment_processed()
             self.trainer.fit_loop.epoch_progress.increment_completed()
         if self.trainer.global_step < self.steps and not self.trainer.should_stop:
             problem = f"ended after step {self.trainer.global_step} of {self.steps} without reaching a limit"
-            raise UserError("training", None, problem, f"go on: {resume_command(self.folder)}")
+            raise UserError("training", None, problem, f"go on: {resume_command(self.folder, self.settings)}")
 
     def finish(self) -> dict[str, Any]:
-        """The last sample and evaluation, test figures, analysis and summary.
+        """Makes the last sample and evaluation, test figures, analysis and summary; returns the summary.
 
-        All of it is made from what last.ckpt holds, so that it can be made again after an interruption.
+        All of it is made from the contents of last.ckpt, so that it can be repeated after an interruption.
         """
         recorder, samples = self._one(Recorder), self._one(SampleText)
-        # Where a resumed run had no step left, these have not begun.
+        # If a resumed run had no step left, the clock has not been started.
         self.clock.start()
         self.clock.pause()
         self._one(Checkpoints).restore_random_states()
@@ -240,7 +242,7 @@ class _Run:
         self._one(HParams).end(self.trainer)
         samples.draw_last(self.trainer, self.task, Position.of(self.trainer))
         if not recorder.rows or recorder.rows[-1]["step"] != self.trainer.global_step:
-            # Ended between two evaluations.
+            # Training ended between two evaluations.
             self.trainer.validate(self.task, datamodule=self.data, verbose=False)
         summary = self._summary(finished=True)
         if recorder.rows:
@@ -251,7 +253,7 @@ class _Run:
         return summary
 
     def summarize_unfinished(self) -> dict[str, Any]:
-        """The summary of a run that stops on the way."""
+        """Writes and returns the summary of a run that stops before its end."""
         summary = self._summary(finished=False)
         write_summary(self.folder, summary)
         if "val/nats_per_token" in summary:
@@ -259,8 +261,8 @@ class _Run:
         return summary
 
     def what_is_saved(self) -> str:
-        """What an interrupted run has, and how to go on."""
-        saved, again = self._one(Checkpoints).saved_step, resume_command(self.folder)
+        """Describes what an interrupted run has saved, and how to resume it."""
+        saved, again = self._one(Checkpoints).saved_step, resume_command(self.folder, self.settings)
         if saved is None:
             return f"nothing was saved yet. To begin again: {again}"
         lost = self.trainer.global_step - saved
@@ -302,14 +304,17 @@ def _recorder(settings: TrainSettings, folder: Path, data: LanguageModelData, cl
 
 
 def _vectors_to_be_loaded(settings: TrainSettings, data: LanguageModelData, resumption: Resumption) -> Vectors:
-    """Of the right shape; the checkpoint has the values, and a GloVe file need not be there any more."""
+    """Returns vectors of the right shape, whose values are later loaded from the checkpoint.
+
+    A GloVe file is not read and need not exist any more.
+    """
     assert settings.embedding.dim is not None, "set when the run began"
     shape = (len(data.tokenizer.vocabulary), settings.embedding.dim)
     return Vectors(torch.zeros(shape), coverage=resumption.vector_coverage)
 
 
 def quiet() -> None:
-    """Lightning's advice is for its own users; ours is in the plan."""
+    """Silences Lightning's advice, which is meant for its direct users; lmlab's own is in the plan."""
     for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module=r"pytorch_lightning\..*")
@@ -325,7 +330,7 @@ def _callbacks(
     notes: list[str],
     label: str,
 ) -> list[pl.Callback]:
-    """In the order in which Lightning calls them: numbers first, then what reads them."""
+    """Builds the callbacks in the order in which Lightning calls them: the recorder first, then those that read it."""
     wanted = settings.callbacks
     alarms: Alarms = registry.build(
         "callbacks.alarms",
@@ -358,7 +363,7 @@ def _callbacks(
     )
     early = []
     if wanted.early_stopping.patience is not None:
-        # Not at an epoch's end, where Lightning calls it behind all others: last.ckpt would be written before it.
+        # Not checked at the end of an epoch, when Lightning calls it after all others, so after last.ckpt is written.
         how = {"monitor": "val/nats_per_token", "mode": "min", "check_on_train_epoch_end": False}
         early.append(registry.build("callbacks.early_stopping", wanted.early_stopping, **how))
     return [recorder, progress, alarms, gradients, *early, samples]
@@ -376,7 +381,7 @@ def _trainer(
     if how.max_tokens > 0:
         how.max_steps = steps
     if how.val_check_interval is not None:
-        # In optimizer steps and across epochs, while Lightning counts batches.
+        # The setting counts optimizer steps across epochs, but Lightning counts batches.
         how.val_check_interval *= how.accumulate_grad_batches
         how.check_val_every_n_epoch = None
     logger: event_files.RunLogger | bool = False

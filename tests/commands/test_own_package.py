@@ -324,6 +324,9 @@ def test_a_run_does_not_go_on_under_another_source_of_the_package(run: Path, pla
     try:
         line = typed("train", f"run={run}", "trainer.max_epochs=3", "plugins=[my_models]", cwd=place, status=1)
         assert "another source of the package my_models" in line
+        again = ("output_dir=outputs", f"hydra.run.dir={run}")  # as a job of a sweep that is typed again has it
+        line = typed("train", *OWN, *CHOICES, *SMALL, *again, cwd=place, status=1)
+        assert "another source of the package my_models" in line
         assert typed("generate", f"run={run}", "plugins=[my_models]", "length=3", cwd=place)
     finally:
         path.write_text(MODULE)
