@@ -1,4 +1,4 @@
-"""The parts of a run, made from its plain, resolved configuration."""
+"""Builds the parts of a run from its plain, resolved configuration."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from lmlab.training.module import LanguageModelModule
 
 
 def build_data(settings: TrainSettings, *, tokenizer: Tokenizer | None = None) -> LanguageModelData:
-    """Reads the corpus and fits the tokenizer, or takes a fitted one.
+    """Reads the corpus and fits the tokenizer, unless a fitted one is given.
 
     Raises:
-        UserError: an unusable text.
+        UserError: the text cannot be used.
     """
     corpus = registry.build("data.source", settings.data.source).load()
 
@@ -46,7 +46,7 @@ def build_data(settings: TrainSettings, *, tokenizer: Tokenizer | None = None) -
 
 
 def build_vectors(settings: TrainSettings, tokenizer: Tokenizer) -> Vectors:
-    """The embedding's first values."""
+    """Returns the initial values of the embedding."""
     num_special = len(special_tokens(tokenizer.end_token))
     tied = settings.model.tie_weights
     source: EmbeddingVectors = registry.build("embedding", settings.embedding)
@@ -54,10 +54,10 @@ def build_vectors(settings: TrainSettings, tokenizer: Tokenizer) -> Vectors:
 
 
 def build_model(settings: TrainSettings, weight: torch.Tensor) -> LanguageModel:
-    """The model around an embedding's first values (V, E).
+    """Builds the model with the given initial values of the embedding (V, E).
 
     Raises:
-        UserError: a tie of unequal sizes.
+        UserError: weights are tied but the sizes differ.
     """
     model, dim = settings.model, weight.shape[1]
     core: Core = registry.build("model.core", model.core, input_size=dim)
@@ -80,11 +80,11 @@ def build_model(settings: TrainSettings, weight: torch.Tensor) -> LanguageModel:
 def build_module(
     settings: TrainSettings, model: LanguageModel, *, total_steps: int, steps_per_epoch: int
 ) -> LanguageModelModule:
-    """The model with its optimizer, learning rates and average.
+    """Builds the Lightning module: the model with its optimizer, learning rates and average.
 
     Args:
-        settings: the run's.
-        model: to be trained.
+        settings: the run's settings.
+        model: the model to be trained.
         total_steps: optimizer steps of the whole run.
         steps_per_epoch: optimizer steps of an epoch.
     """
@@ -105,7 +105,7 @@ def build_module(
 
 
 def _kernels(settings: TrainSettings, device: torch.device) -> dict[str, bool]:
-    """The keyword of an optimizer that updates all parameters in one kernel, or in few, where it has one."""
+    """Returns the optimizer's keyword for updating all parameters in one or a few kernels, if it has one."""
     # With 16-mixed, Lightning must unscale gradients itself to clip them.
     # torch's fused Adagrad is for CPUs only.
     may = device.type == "cpu" or settings.optimizer.target != "torch.optim.Adagrad"
@@ -115,11 +115,13 @@ def _kernels(settings: TrainSettings, device: torch.device) -> dict[str, bool]:
 
 
 def decay_groups(parameters: list[Parameter], weight_decay: float) -> list[dict[str, Any]]:
-    """Matrices with weight decay; vectors (biases and norms' gains), which it would only bias, without.
+    """Returns optimizer groups: matrices with weight decay, vectors (biases and norms' gains) without.
+
+    Weight decay would only bias the vectors.
 
     Args:
-        parameters: all that are trained.
-        weight_decay: of the optimizer; 0 needs one group only.
+        parameters: all trained parameters.
+        weight_decay: the optimizer's weight decay; 0 gives a single group.
     """
     if weight_decay == 0:
         return [{"params": parameters}]

@@ -1,4 +1,4 @@
-"""Averages of the weights over optimizer steps; validation and best.ckpt then use the average."""
+"""Averages the weights over optimizer steps; validation and best.ckpt then use the average."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from torch.nn import Parameter
 
 
 class AveragingRule(ABC):
-    """When averaging begins, and how much of the average the newest weights make up."""
+    """Determines when averaging begins, and the share of the newest weights in the average."""
 
     @abstractmethod
     def begins(self, nats_per_token: float | None) -> bool:
         """Returns whether averaging begins.
 
         Args:
-            nats_per_token: None before the first step, then the result of each evaluation.
+            nats_per_token: the result of an evaluation; None in the call before the first step.
         """
 
     @abstractmethod
     def share(self, count: int) -> float:
-        """Returns the share of the newest weights where `count` were averaged before; 1 for the first."""
+        """Returns the share of the newest weights if `count` weights have been averaged before; 1 for the first."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns what an interrupted run needs to go on."""
+        """Returns the state that an interrupted run needs to continue."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:  # noqa: B027
@@ -35,12 +35,12 @@ class AveragingRule(ABC):
 
 
 class ExponentialMovingAverage(AveragingRule):
-    """From the first step on: average = d average + (1 - d) weights, with d = min(decay, (1 + n) / (10 + n)).
+    """Averages from the first step on: average = d average + (1 - d) weights, with d = min(decay, (1 + n) / (10 + n)).
 
-    The smaller d of the first steps n keeps the random start from lingering.
+    The smaller d in the first steps n reduces the influence of the random initial weights.
 
     Args:
-        decay: of the weights before.
+        decay: share of the previous average.
 
     Source: Polyak & Juditsky 1992 for averaging; the early decay as in TensorFlow's ExponentialMovingAverage.
     """
@@ -49,21 +49,22 @@ class ExponentialMovingAverage(AveragingRule):
         self.decay = decay
 
     def begins(self, nats_per_token: float | None) -> bool:
-        """At once."""
+        """Returns True: averaging begins at the first step."""
         return True
 
     def share(self, count: int) -> float:
-        """1 - d."""
+        """Returns 1 - d."""
         return 1.0 if count == 0 else 1 - min(self.decay, (1 + count) / (10 + count))
 
 
 class TriggeredAverage(AveragingRule):
-    """The plain mean of the weights of all steps after validation has stalled.
+    """Computes the plain mean of the weights of all steps after validation has stopped improving.
 
-    It begins at the first evaluation that is worse than the best of all but the last `patience` before it.
+    Averaging begins at the first evaluation that is worse than the best of the earlier ones, not counting the last
+    `patience` of these.
 
     Args:
-        patience: n.
+        patience: n, number of evaluations.
 
     Source: Merity et al. 2018, Regularizing and Optimizing LSTM Language Models, algorithm 1 (NT-ASGD; any optimizer).
     """
@@ -73,7 +74,7 @@ class TriggeredAverage(AveragingRule):
         self.history: list[float] = []
 
     def begins(self, nats_per_token: float | None) -> bool:
-        """When validation stalls."""
+        """Returns True if validation has stopped improving."""
         if nats_per_token is None:
             return False
         earlier = self.history[: len(self.history) - self.patience]
@@ -81,11 +82,11 @@ class TriggeredAverage(AveragingRule):
         return bool(earlier) and nats_per_token > min(earlier)
 
     def share(self, count: int) -> float:
-        """1 / (count + 1)."""
+        """Returns 1 / (count + 1)."""
         return 1 / (count + 1)
 
     def state_dict(self) -> dict[str, Any]:
-        """The evaluations so far."""
+        """Returns the evaluations so far."""
         return {"history": list(self.history)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -94,10 +95,10 @@ class TriggeredAverage(AveragingRule):
 
 
 class WeightAverage:
-    """An average of parameters beside the parameters.
+    """An average of parameters, stored in addition to the parameters.
 
     Args:
-        rule: when it begins, and its shares.
+        rule: determines when averaging begins, and the shares.
     """
 
     def __init__(self, rule: AveragingRule) -> None:
@@ -110,7 +111,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self, parameters: Iterable[Parameter]) -> None:
-        """Adds the weights after an optimizer step, where averaging has begun."""
+        """Adds the weights after an optimizer step to the average, if averaging has begun."""
         if not self.begun:
             return
         weights = [p.detach() for p in parameters]
@@ -121,13 +122,13 @@ class WeightAverage:
         self.count += 1
 
     def observe(self, nats_per_token: float, step: int) -> None:
-        """Takes an evaluation's result, after `step` optimizer steps."""
+        """Begins averaging if the rule says so for this result of an evaluation, made after `step` optimizer steps."""
         if not self.begun and self.rule.begins(nats_per_token):
             self.begun, self.from_step = True, step
 
     @torch.no_grad()
     def swap_in(self, parameters: Iterable[Parameter]) -> None:
-        """Puts the average in the parameters' place, where there is one."""
+        """Replaces the parameters by their average, if there is one, and keeps a copy of them."""
         if self.count == 0 or self._trained:
             return
         listed = list(parameters)
@@ -137,7 +138,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def swap_out(self, parameters: Iterable[Parameter]) -> None:
-        """Puts the weights being trained back."""
+        """Restores the parameters that `swap_in` replaced."""
         if not self._trained:
             return
         for parameter, weight in zip(parameters, self._trained, strict=True):
@@ -145,7 +146,7 @@ class WeightAverage:
         self._trained = []
 
     def state_dict(self) -> dict[str, Any]:
-        """What an interrupted run needs to go on."""
+        """Returns the state that an interrupted run needs to continue."""
         return {
             "count": self.count,
             "begun": self.begun,
@@ -161,5 +162,5 @@ class WeightAverage:
         self.rule.load_state_dict(state["rule"])
 
     def to(self, device: torch.device) -> None:
-        """Moves the average to where the parameters are."""
+        """Moves the average to the device of the parameters."""
         self._average = [a.to(device) for a in self._average]

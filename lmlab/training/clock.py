@@ -1,4 +1,4 @@
-"""Time spent training, without evaluation and samples."""
+"""Measures the time spent on training, without evaluation and samples."""
 
 from __future__ import annotations
 
@@ -8,40 +8,40 @@ from contextlib import contextmanager
 
 
 class Clock:
-    """A stopwatch that callbacks pause while they do something else than train.
+    """A stopwatch that callbacks pause while they do something other than training.
 
-    It stands still until it is started, so that what a resumed run had behind it is known before that.
+    It does not run until it is started, so that the times of a resumed run can be restored before.
     """
 
     def __init__(self) -> None:
         self._wall = 0.0
         self._training = 0.0
-        # Until when time is accounted for; None: not started.
+        # The moment up to which time has been counted; None if not started.
         self._accounted: float | None = None
         self._depth = 0
 
     def restore(self, wall_seconds: float, training_seconds: float) -> None:
-        """Takes what a resumed run had behind it."""
+        """Sets the times that a resumed run had reached before."""
         self._wall, self._training = wall_seconds, training_seconds
 
     def start(self) -> None:
-        """Begins to count, as training; also ends all pauses."""
+        """Starts counting time, all of it as training; also ends all pauses."""
         self._account()
         self._accounted, self._depth = time.monotonic(), 0
 
     def pause(self) -> None:
-        """Stops the training time; pauses nest."""
+        """Pauses the training time; pauses can be nested."""
         self._account()
         self._depth += 1
 
     def resume(self) -> None:
-        """Ends a pause."""
+        """Ends the innermost pause."""
         self._account()
         self._depth = max(0, self._depth - 1)
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """A pause for the length of a block."""
+        """Pauses the training time during a `with` block."""
         self.pause()
         try:
             yield
@@ -50,13 +50,13 @@ class Clock:
 
     @property
     def wall_seconds(self) -> float:
-        """Since the start, all in."""
+        """Seconds since the start, pauses included."""
         self._account()
         return self._wall
 
     @property
     def training_seconds(self) -> float:
-        """Since the start, without pauses."""
+        """Seconds since the start, without pauses."""
         self._account()
         return self._training
 

@@ -1,4 +1,4 @@
-"""TensorBoard's files of a run, written at once and cut back to a checkpoint when the run goes on."""
+"""TensorBoard's event files of a run: written without delay, and truncated to a checkpoint when the run is resumed."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ PATTERN = "events.out.tfevents.*"
 
 
 class RunLogger(TensorBoardLogger):
-    """Lightning's TensorBoard logger on a writer without a thread of its own, into the run's own folder.
+    """Lightning's TensorBoard logger with a writer that uses no thread, writing into the run's own folder.
 
-    The usual writer hands each point to a thread: what that has not written yet is lost with a killed process, and
-    once a full disk has ended the thread, the training waits for it for ever.
+    The usual writer passes each point to a thread: points that the thread has not yet written are lost if the process
+    is killed, and once a full disk has ended the thread, the training waits for it forever.
 
     Args:
-        folder: the run's.
-        purge_from: tells a TensorBoard that is looking on to forget what it has read from this step on; None nothing.
+        folder: the run's folder.
+        purge_from: the step from which on a running TensorBoard discards what it has read; None to discard nothing.
     """
 
     def __init__(self, folder: Path, *, purge_from: int | None = None) -> None:
@@ -39,7 +39,7 @@ class RunLogger(TensorBoardLogger):
         """Writes figures.
 
         Raises:
-            OSError: the disk is full; Lightning would call it a figure of an unsupported kind.
+            OSError: the disk is full; Lightning would report it as a figure of an unsupported type.
         """
         try:
             super().log_metrics(metrics, step)
@@ -49,11 +49,11 @@ class RunLogger(TensorBoardLogger):
             raise
 
     def save(self) -> None:
-        """Writes no hparams.yaml: config.yaml has the settings."""
+        """Does nothing: no hparams.yaml is written, because config.yaml has the settings."""
 
 
 class _Writer(SummaryWriter):
-    """All of torch's methods to add points, and our files below them."""
+    """torch's writer with all its methods to add points, but with lmlab's own files."""
 
     file_writer: Any
     all_writers: Any
@@ -67,23 +67,23 @@ class _Writer(SummaryWriter):
 
 class _FileWriter(FileWriter):
     def __init__(self, log_dir: str) -> None:
-        # Not the parent's, which would start a thread.
+        # Does not call the parent's constructor, which would start a thread.
         self.event_writer = _EventWriter(Path(log_dir))
 
     def get_logdir(self) -> str:
-        """The run's folder."""
+        """Returns the run's folder."""
         return str(self.event_writer.folder)
 
 
 class _EventWriter:
-    """Appends events to a file of its own, one system call each."""
+    """Appends events to a file, with one system call per event."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._file: Any = None
 
     def add_event(self, event: Event) -> None:
-        """Writes an event; the first one makes the file."""
+        """Writes an event; the first one creates the file."""
         if self._file is None:
             now = time.time()
             name = f"events.out.tfevents.{now:.6f}.{socket.gethostname()}.{os.getpid()}"
@@ -103,10 +103,10 @@ class _EventWriter:
             raise OSError(28, "No space left on device", self._file.name)
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Does nothing, because nothing is buffered."""
 
     def reopen(self) -> None:
-        """The next event opens a file."""
+        """Does nothing, because the next event opens a file."""
 
     def close(self) -> None:
         """Closes the file; a later event opens another."""
@@ -116,7 +116,7 @@ class _EventWriter:
 
 
 class _Collected:
-    """What a RecordWriter writes, in one piece."""
+    """Collects everything that a RecordWriter writes in one piece."""
 
     def __init__(self) -> None:
         self.data = b""
@@ -126,17 +126,17 @@ class _Collected:
 
 
 def sizes(folder: Path) -> dict[str, int]:
-    """Bytes of each of the run's event files, for a checkpoint."""
+    """Returns the size in bytes of each of the run's event files, for a checkpoint."""
     return {path.name: path.stat().st_size for path in sorted(folder.glob(PATTERN))}
 
 
 def cut_back(folder: Path, to: dict[str, int] | None) -> None:
-    """Takes away what was written after a checkpoint, for the run that goes on writes it again.
+    """Removes what was written after a checkpoint, because the resumed run writes it again.
 
     Args:
-        folder: the run's.
-        to: the sizes at the checkpoint; files that were not there then are removed. None, of a checkpoint of an older
-            lmlab, leaves all.
+        folder: the run's folder.
+        to: the sizes at the checkpoint; files that did not exist then are removed. None, from a checkpoint of an older
+            lmlab, removes nothing.
     """
     if to is None:
         return

@@ -1,4 +1,4 @@
-"""A loss that is no number any more: at which step, and in which layer first."""
+"""Detects a loss that is not finite, and reports the step and the first layer concerned."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from lmlab.models.language_model import LanguageModel
 
 
 class FiniteLoss(nn.Module):
-    """Remembers, on the device, the first step whose loss was not finite.
+    """Stores, on the device, the first step whose loss was not finite.
 
-    Buffer: `step`, -1 while there was none.
+    Buffer: `step`, -1 if all losses were finite.
     """
 
     step: Tensor
@@ -26,24 +26,24 @@ class FiniteLoss(nn.Module):
         self.register_buffer("step", torch.tensor(-1), persistent=False)
 
     def update(self, loss: Tensor, step: int) -> None:
-        """Looks at a step's loss, without waiting for it.
+        """Checks the loss of a step without waiting for the device.
 
         Args:
             loss: scalar.
-            step: its number.
+            step: number of the step.
         """
         bad = (self.step < 0) & ~torch.isfinite(loss)
         self.step.copy_(torch.where(bad, step, self.step))
 
 
 def non_finite(model: LanguageModel, batch: Batch, state: State, step: int) -> Diverged:
-    """The error that says what happened.
+    """Returns the error that reports a loss that is not finite.
 
     Args:
-        model: as it is now.
-        batch: on the model's device; looked at once more.
-        state: that the batch started from.
-        step: optimizer steps done when the loss was first no number.
+        model: the model in its present state.
+        batch: on the model's device; the model is run on it once more.
+        state: the state that the batch started from.
+        step: optimizer steps done when the loss was first not finite.
     """
     where = first_bad_layer(model, batch, state)
     remedy = "lower optimizer.lr or set a smaller trainer.gradient_clip_val"
@@ -54,7 +54,7 @@ def non_finite(model: LanguageModel, batch: Batch, state: State, step: int) -> D
 def first_bad_layer(model: LanguageModel, batch: Batch, state: State) -> str:
     """Returns the name of the first of embedding, the core's layers and decoder whose output is not finite.
 
-    `loss` where all of them are finite and only their cross-entropy is not.
+    Returns `loss` if all of them are finite and only the cross-entropy is not.
     """
     layers = [("embedding", model.embedding), *model.core.named_layers().items()]
     bad: list[str] = []

@@ -1,4 +1,4 @@
-"""The language modelling task: loss, carried state, gradient clipping, evaluation."""
+"""The Lightning module for language modelling: loss, carried state, gradient clipping, evaluation."""
 
 from __future__ import annotations
 
@@ -25,22 +25,23 @@ from lmlab.training.averaging import WeightAverage
 from lmlab.training.health import FiniteLoss, non_finite
 from lmlab.training.schedulers import Scheduler
 
-# Batches between two looks at the loss on a GPU.
+# On a GPU, number of batches between two checks of the loss.
 LOOK_EVERY = 50
 
 MakeOptimizer = Callable[[Iterable[Parameter]], Optimizer]
 
 
 class LanguageModelModule(pl.LightningModule):
-    """Trains a model on whatever batches come: each says which rows start afresh, the rest carry their state.
+    """Trains a model on batches that say which rows start from a fresh state; the other rows carry on their state.
 
-    Totals are kept on the device and read by callbacks when something is to be shown, for each read waits for it.
+    Totals are kept on the device; callbacks read them only when something is shown, because reading waits for the
+    device.
 
     Args:
-        model: to be trained.
+        model: the model to be trained.
         make_optimizer: called with the trainable parameters.
-        lr_lambda: by optimizer step, what the optimizer's learning rate is multiplied with.
-        averaging: an average of the weights for validation, samples and best.ckpt; None uses the weights themselves.
+        lr_lambda: returns the factor for the optimizer's learning rate at an optimizer step.
+        averaging: an average of the weights for validation, samples and best.ckpt; None to use the weights themselves.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class LanguageModelModule(pl.LightningModule):
         self.make_optimizer = make_optimizer
         self.lr_lambda = lr_lambda
         self.averaging = averaging
-        # Since the loggers were last served, and since the last evaluation.
+        # Totals since the loggers were last written to, and since the last evaluation.
         self.recent = TokenTotals()
         self.since_evaluation = TokenTotals()
         self.validation = TokenTotals()
@@ -66,24 +67,24 @@ class LanguageModelModule(pl.LightningModule):
         self.vector_coverage: float | None = None
         self.gradients = GradientTotals()
         self.finite = FiniteLoss()
-        # Called with the gradient of each step before it is clipped; set by the callback that wants to see it.
+        # Called before the gradient of each step is clipped; set by the callback that reads the gradient.
         self.watch_gradient: Callable[[LanguageModel], None] | None = None
         self._train_state: State | None = None
         self._validation_state: State | None = None
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Mean nats of the batch's counted tokens plus the model's penalty."""
+        """Returns the mean nats of the batch's counted tokens plus the model's penalty."""
         state = self.model.initial_state(self._train_state, batch.reset)
         with _cached_casts(batch.inputs.device.type):
             output = self.model(batch.inputs, state)
-        # Detached here: truncated back-propagation, and the step's graph is not kept alive until the next.
+        # Detached for truncated back-propagation, and so that this step's graph is freed before the next.
         self._train_state = tuple(tensor.detach() for tensor in output.state)
         loss = self.model.decoder.loss(output.hidden, batch.targets)
         self.recent.update(loss)
         self.since_evaluation.update(loss)
         mean: Tensor = loss.nll_sum / loss.num_tokens.clamp(min=1) + output.penalty
         self.finite.update(mean.detach(), self.global_step)
-        # On a GPU reading it would wait for the device, so there it is looked at with the other figures only.
+        # On a GPU, reading it would wait for the device, so it is checked only together with the other figures.
         if mean.device.type == "cpu" or batch_idx % LOOK_EVERY == 0:
             first = int(self.finite.step)
             if first >= 0:
@@ -96,7 +97,7 @@ class LanguageModelModule(pl.LightningModule):
         gradient_clip_val: int | float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clips by the norm over all parameters, and keeps the norm before clipping."""
+        """Clips by the norm over all parameters, and stores the norm before clipping."""
         if self.watch_gradient is not None:
             self.watch_gradient(self.model)
         parameters = [p for p in self.parameters() if p.grad is not None]
@@ -107,7 +108,7 @@ class LanguageModelModule(pl.LightningModule):
         self.gradients.update(norm, gradient_clip_val)
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """Lightning's own, then the average."""
+        """Runs Lightning's optimizer step, then updates the average."""
         super().optimizer_step(*args, **kwargs)
         if self.averaging is not None:
             self.averaging.update(self._trained())
@@ -117,7 +118,7 @@ class LanguageModelModule(pl.LightningModule):
 
     @contextmanager
     def averaged_weights(self) -> Iterator[None]:
-        """The model with the averaged weights, where there are some."""
+        """Puts the averaged weights, if there are any, into the model during a `with` block."""
         if self.averaging is not None:
             self.averaging.swap_in(self._trained())
         try:
@@ -127,14 +128,14 @@ class LanguageModelModule(pl.LightningModule):
                 self.averaging.swap_out(self._trained())
 
     def on_train_start(self) -> None:
-        """Brings what a resumed run had to where the model is by now."""
+        """Moves the restored state and average of a resumed run to the model's device."""
         if self._train_state is not None:
             self._train_state = tuple(tensor.to(self.device) for tensor in self._train_state)
         if self.averaging is not None:
             self.averaging.to(self.device)
 
     def on_validation_epoch_start(self) -> None:
-        """Starts from fresh states; training's are kept apart."""
+        """Prepares an evaluation from fresh states with the averaged weights; the training state is kept separately."""
         self.validation.reset()
         self._validation_state = None
         if self.averaging is not None:
@@ -147,10 +148,10 @@ class LanguageModelModule(pl.LightningModule):
         self.validation.update(loss)
 
     def on_validation_epoch_end(self) -> None:
-        """Makes the result known to callbacks.
+        """Makes the result available to callbacks.
 
         Raises:
-            Diverged: the model no longer gives numbers.
+            Diverged: the result is not finite.
         """
         result = self.validation.compute()
         self._validation_state = None
@@ -169,26 +170,26 @@ class LanguageModelModule(pl.LightningModule):
         self._set_rates()
 
     def on_validation_end(self) -> None:
-        """Goes back to the weights being trained; callbacks, which come first, have saved the average."""
+        """Restores the weights being trained; callbacks, which are called before, have saved the average."""
         if self.averaging is not None:
             self.averaging.swap_out(self._trained())
 
     def _set_rates(self) -> None:
-        """A reduction counts from the very next step, not from the one after it."""
+        """Sets the learning rates now, so that a reduction takes effect at the next step, not the one after it."""
         for scheduler in self.trainer.lr_scheduler_configs:
             factor = self.lr_lambda(self.global_step)
             for group in scheduler.scheduler.optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * factor
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """The optimizer over all trainable parameters, its rate set anew at each step."""
+        """Returns the optimizer of all trainable parameters, with a learning rate that is set at each step."""
         optimizer = self.make_optimizer(self._trained())
-        # A function is not saved with the scheduler's state: a run that goes on for more steps follows its new length.
+        # A function is not saved with the scheduler's state, so a run resumed for more steps follows its new length.
         scheduler = LambdaLR(optimizer, lambda step: self.lr_lambda(step))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds the carried state, so that an interrupted epoch can go on exactly."""
+        """Adds the carried state, so that an interrupted epoch can be continued exactly."""
         checkpoint["lmlab_task"] = {
             "train_state": None if self._train_state is None else [t.clone() for t in self._train_state],
             "tokens_seen": self.tokens_seen,
@@ -199,7 +200,7 @@ class LanguageModelModule(pl.LightningModule):
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Takes the carried state back."""
+        """Restores the carried state."""
         saved = checkpoint["lmlab_task"]
         state = saved["train_state"]
         self._train_state = None if state is None else tuple(state)
@@ -214,10 +215,10 @@ class LanguageModelModule(pl.LightningModule):
 
 
 def _cached_casts(device_type: str) -> AbstractContextManager[object]:
-    """Under autocast, weights are cast once a step and not once a use.
+    """Under autocast, casts weights once per step instead of once per use.
 
-    Lightning switches torch's cache of casts off; a GRU on a CPU, which uses its weights at every time step, then
-    took 1.4 times as long (bfloat16, 1 x 512).
+    Lightning switches off torch's cache of casts; a GRU on a CPU, which uses its weights at every time step, then takes
+    1.4 times as long (bfloat16, 1 x 512).
     """
     if not torch.is_autocast_enabled(device_type):
         return nullcontext()
@@ -225,9 +226,9 @@ def _cached_casts(device_type: str) -> AbstractContextManager[object]:
 
 
 class GradientTotals(torch.nn.Module):
-    """Gradient norms before and after clipping, added up on the device.
+    """Gradient norms before and after clipping, summed on the device.
 
-    Buffers: `norm_sum`, `clipped_norm_sum`, `num_clipped` and `num_steps` since the loggers were last served, and
+    Buffers: `norm_sum`, `clipped_norm_sum`, `num_clipped` and `num_steps` since the loggers were last written to, and
     `all_clipped`, `all_steps` over the whole run.
     """
 
@@ -249,10 +250,10 @@ class GradientTotals(torch.nn.Module):
         """Adds a step.
 
         Args:
-            norm: before clipping; scalar.
-            clip: the largest norm allowed, None where nothing is clipped.
+            norm: norm before clipping; scalar.
+            clip: the largest norm allowed; None if gradients are not clipped.
         """
-        # With float16 a step may overflow; the loss scaler then skips it, and so does this.
+        # With float16 a step may overflow; the loss scaler then skips it, and it is not counted here either.
         finite = torch.isfinite(norm)
         norm = torch.where(finite, norm, 0.0)
         self.norm_sum += norm
@@ -265,7 +266,11 @@ class GradientTotals(torch.nn.Module):
             self.all_clipped += clipped
 
     def take(self) -> tuple[int, dict[str, float]]:
-        """Steps since the last call, their mean norm and share of clipped ones; 0 and empty where there was none."""
+        """Returns and resets the totals since the last call.
+
+        Returns:
+            The number of steps, and their mean norms and share of clipped steps; 0 and empty if there was no step.
+        """
         steps = int(self.num_steps)
         if steps == 0:
             return 0, {}

@@ -1,4 +1,4 @@
-"""Where training stands: the one truth that a run goes on from."""
+"""The position of training within a run, from which a resumed run continues."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import pytorch_lightning as pl
 
 @dataclass(frozen=True)
 class Position:
-    """A place between two batches.
+    """A position between two batches.
 
     Args:
         epoch: epochs done.
-        batch: batches done of the epoch under way; less than an epoch has.
+        batch: batches done of the current epoch; less than the number of batches of an epoch.
         step: optimizer steps done.
     """
 
@@ -25,7 +25,7 @@ class Position:
 
     @classmethod
     def of(cls, trainer: pl.Trainer) -> Position:
-        """Where a Trainer stands, between two batches or at an epoch's end."""
+        """Returns the position of a Trainer, between two batches or at the end of an epoch."""
         epoch = max(0, trainer.fit_loop.epoch_progress.current.ready - 1)
         batch = trainer.fit_loop.epoch_loop.batch_progress.current.completed
         if batch >= trainer.num_training_batches:
@@ -34,7 +34,7 @@ class Position:
 
     @classmethod
     def from_loops(cls, loops: dict[str, Any], step: int) -> Position:
-        """From what Lightning keeps of its loops, for checkpoints of an older lmlab.
+        """Returns the position in a checkpoint of an older lmlab, from Lightning's record of its loops.
 
         Args:
             loops: the checkpoint's ``loops``.
@@ -44,23 +44,23 @@ class Position:
         return cls(int(loader["epoch"]), int(loader["position"]), step)
 
     def fits(self, *, num_batches: int, accumulate: int) -> bool:
-        """Whether step and place agree.
+        """Returns whether the step agrees with epoch and batch.
 
         Args:
-            num_batches: of an epoch.
-            accumulate: batches an optimizer step; the last step of an epoch may have fewer.
+            num_batches: number of batches of an epoch.
+            accumulate: batches per optimizer step; the last step of an epoch may have fewer.
         """
         steps = self.epoch * math.ceil(num_batches / accumulate) + math.ceil(self.batch / accumulate)
         return self.epoch >= 0 and 0 <= self.batch < num_batches and steps == self.step
 
     def as_loops(self, num_batches: int) -> dict[str, Any]:
-        """What Lightning restores its loops from, such that it goes on with the next batch.
+        """Returns a state of Lightning's loops that makes it continue with the next batch.
 
-        Its own record depends on the hook in which a checkpoint was written, and it replays an epoch or an evaluation
-        for some of them. This says the same for all: so many batches and steps are done, and what belonged to them too.
+        Lightning's own record depends on the hook in which a checkpoint was written, and for some hooks it repeats an
+        epoch or an evaluation. This state does not: all batches and steps up to the position count as complete.
 
         Args:
-            num_batches: of an epoch.
+            num_batches: number of batches of an epoch.
         """
         begun = self.epoch + (self.batch > 0)
         epochs = {"ready": begun, "started": begun, "processed": self.epoch, "completed": self.epoch}
@@ -84,5 +84,5 @@ class Position:
         }
 
     def as_dict(self) -> dict[str, int]:
-        """For a checkpoint."""
+        """Returns the position as a dictionary, for a checkpoint."""
         return asdict(self)

@@ -46,13 +46,13 @@ def summarize(
     """Returns the contents of summary.json except warnings and memory.
 
     Args:
-        settings: the run's.
-        data: the run's.
-        task: as training left it; has the best weights afterwards if the run is finished.
-        recorder: with all evaluations.
-        clock: the run's.
-        device: on which it was trained.
-        folder: the run's.
+        settings: the run's settings.
+        data: the run's data.
+        task: the module after training; if the run is finished, it has the best weights afterwards.
+        recorder: the recorder with all evaluations.
+        clock: the run's clock.
+        device: the device of training.
+        folder: the run's folder.
         finished: False for a run that stops early and has no figures of its best checkpoint yet.
     """
     wall_seconds, validation = clock.wall_seconds, data.stores["validation"]
@@ -92,7 +92,7 @@ def _baselines(settings: TrainSettings, data: LanguageModelData, splits: list[st
 def training_settings(
     settings: TrainSettings, task: LanguageModelModule, callbacks: list[pl.Callback]
 ) -> dict[str, Any]:
-    """Returns how the run was trained, and what the parts that react to validation did."""
+    """Returns the settings of training, and the actions of the parts that react to validation."""
     scheduler = part_settings(settings.scheduler)
     assert scheduler is not None
     if isinstance(task.lr_lambda, Plateau):
@@ -147,13 +147,13 @@ def _figures_of_the_best(
 
 
 def write_analysis(settings: TrainSettings, data: LanguageModelData, model: LanguageModel, folder: Path) -> None:
-    """Writes exhibits.json of a finished run: what a report shows besides figures.
+    """Writes exhibits.json of a finished run, which has the contents of a report other than figures.
 
     Args:
-        settings: the run's.
-        data: the run's.
-        model: with the best weights.
-        folder: the run's.
+        settings: the run's settings.
+        data: the run's data.
+        model: the model with the best weights.
+        folder: the run's folder.
     """
     wanted = settings.evaluation
     by_character = data.tokenizer.unit == "character"

@@ -1,4 +1,4 @@
-"""Going on with an interrupted run: what its last checkpoint says is the truth, and what differs from it is refused."""
+"""Resumes an interrupted run from its last checkpoint, and raises an error if anything else disagrees with it."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from lmlab.training.position import Position
 
 log = logging.getLogger(__name__)
 
-# A configuration as it stands in a file.
+# A configuration in the form in which it is stored in files.
 Config = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Resumption:
-    """A run to go on with.
+    """Everything needed to resume a run.
 
     Args:
-        settings: with what was typed now.
-        config: the same as it stands in files.
-        config_before: without what was typed now.
+        settings: the run's settings, including those changed on the command line.
+        config: the same in the form in which it is stored in files.
+        config_before: the configuration without the changes from the command line.
         tokenizer: fitted when the run began.
-        checkpoint: last.ckpt, verified.
-        position: where it stands.
-        fingerprints: SHA-256 of the texts that the run began with, by split; those that an older lmlab did not keep
+        checkpoint: contents of last.ckpt, verified.
+        position: the position of the checkpoint.
+        fingerprints: SHA-256 of the texts that the run began with, by split; those that an older lmlab did not store
             are absent.
     """
 
@@ -56,14 +56,14 @@ class Resumption:
         return coverage
 
     def check_texts(self, texts: Mapping[str, str], folder: Path) -> None:
-        """Refuses other texts than those that the run began with.
+        """Checks that the texts are those that the run began with.
 
         Args:
-            texts: SHA-256 by split, as read now.
-            folder: the run's.
+            texts: SHA-256 by split of the texts read now.
+            folder: the run's folder.
 
         Raises:
-            UserError: naming the split.
+            UserError: a text has changed; names the split.
         """
         for split, expected in self.fingerprints.items():
             if texts.get(split) != expected:
@@ -72,17 +72,21 @@ class Resumption:
                 raise UserError("run", shown(folder), problem, remedy)
 
     def keep_changes(self, folder: Path) -> None:
-        """Writes what was typed now into last.ckpt, once all is checked: a refused command changes nothing."""
+        """Writes the changed settings into last.ckpt.
+
+        Called after all checks, so that a command that fails changes nothing.
+        """
         if self.config != self.config_before:
-            # First the checkpoint, which counts, with what the file beside it says until that is written too.
+            # The checkpoint is written first, because it is decisive. It includes the old configuration too, because
+            # config.yaml still has that one until it is written as well.
             self.checkpoint["lmlab"] |= {"config": self.config, "config_before": self.config_before}
             save_checkpoint(self.checkpoint, folder / "checkpoints" / "last.ckpt")
 
     def check_position(self, *, num_batches: int, folder: Path) -> None:
-        """Refuses a checkpoint whose place in the text and number of steps do not belong together.
+        """Checks that the checkpoint's position in the text agrees with its number of steps.
 
         Raises:
-            UserError: they do not.
+            UserError: they disagree.
         """
         accumulate = self.settings.trainer.accumulate_grad_batches
         if not self.position.fits(num_batches=num_batches, accumulate=accumulate):
@@ -92,15 +96,15 @@ class Resumption:
 
 
 def resume_from(folder: Path, changes: Mapping[str, Any]) -> Resumption:
-    """What a run goes on from.
+    """Reads everything needed to resume a run, and checks it.
 
     Args:
-        folder: with a last.ckpt.
-        changes: settings typed now, by dotted name: limits, and ``data.path``.
+        folder: the run's folder, with a last.ckpt.
+        changes: settings changed on the command line, by dotted name: limits, and ``data.path``.
 
     Raises:
-        UserError: a damaged checkpoint, a file beside it that says something else, or a change that would make it
-            another run.
+        UserError: a damaged checkpoint, a file of the run that disagrees with it, or a change that is not allowed
+            because it would result in a different run.
     """
     saved = _last_checkpoint(folder)
     ours = saved["lmlab"]
@@ -111,7 +115,7 @@ def resume_from(folder: Path, changes: Mapping[str, Any]) -> Resumption:
     config = _agreeing(folder, ours, stored.checked(ours["config"], where=where))
     _check_tokenizer(folder, ours["tokenizer"])
     changed = _changed(config, changes, saved)
-    # As the run would be read the next time.
+    # Read in the same way as when the run is resumed the next time.
     settings = stored.read_settings(changed, where=where)
     plugins.check_unchanged(ours.get("plugins") or {}, typed.targets(settings), field="run", value=shown(folder))
     if ours["format"] < FORMAT:
@@ -125,7 +129,7 @@ def resume_from(folder: Path, changes: Mapping[str, Any]) -> Resumption:
 
 
 def _is_whole(saved: Mapping[str, Any]) -> bool:
-    """Whether all that a run goes on from is there, and of its kind."""
+    """Returns whether everything needed to resume a run exists in the checkpoint and has the right type."""
     ours = saved["lmlab"]
     kinds: dict[str, type] = {
         "lmlab_task": dict, "loops": dict, "callbacks": dict, "state_dict": dict, "random_states": dict,
@@ -157,7 +161,7 @@ def _is_row(row: Mapping[str, Any]) -> bool:
 
 
 def _last_checkpoint(folder: Path) -> dict[str, Any]:
-    """last.ckpt, or where it is damaged or gone the one before it."""
+    """Returns the contents of last.ckpt or, if it is damaged or missing, of the checkpoint before it."""
     last, previous = (folder / "checkpoints" / f"{name}.ckpt" for name in ("last", "previous"))
     try:
         return read_checkpoint(last)
@@ -166,23 +170,23 @@ def _last_checkpoint(folder: Path) -> dict[str, Any]:
             raise
         saved = read_checkpoint(previous)
         log.warning(f"warning: {error.field}={error.value}: {error.problem}; going on from the checkpoint before it")
-        # In its place, so that the next save does not keep the damaged one as the good one before.
+        # Replaces last.ckpt, so that the next save does not keep the damaged one as the previous checkpoint.
         save_checkpoint(saved, last)
         return saved
 
 
 def _agreeing(folder: Path, ours: Mapping[str, Any], config: Config) -> Config:
-    """The checkpoint's configuration, after config.yaml was found to say the same.
+    """Returns the checkpoint's configuration after checking that config.yaml agrees with it.
 
     Raises:
-        UserError: it says something else.
+        UserError: config.yaml differs.
     """
     path = folder / "config.yaml"
     if not path.exists():
         return config
     beside = stored.checked(plain_yaml.read(path), where=path)
     before = ours.get("config_before")
-    allowed = LIMITS if ours["format"] < FORMAT else ()  # an older lmlab wrote a raised limit here first
+    allowed = LIMITS if ours["format"] < FORMAT else ()  # an older lmlab wrote a raised limit to config.yaml first
     differing = [(name, new, old) for name, new, old in differences(beside, config) if name not in allowed]
     if differing and not (before is not None and beside == stored.checked(before, where=path)):
         name, new, old = differing[0]
@@ -209,10 +213,10 @@ def _check_tokenizer(folder: Path, expected: Mapping[str, Any]) -> None:
 
 
 def _changed(config: Config, changes: Mapping[str, Any], saved: Mapping[str, Any]) -> Config:
-    """The configuration with what was typed.
+    """Returns the configuration with the changes from the command line.
 
     Raises:
-        UserError: a limit that was lowered, or raised where that changes what came before.
+        UserError: a limit was lowered, or was raised although the steps already done would then have been different.
     """
     changed: Config = json.loads(json.dumps(config))
     for name, value in changes.items():
@@ -246,7 +250,11 @@ def _check_raised(name: str, value: int, stored: int, config: Config, saved: Map
 
 
 def _check_best(folder: Path, saved: Mapping[str, Any], config: Config) -> None:
-    """Refuses to train on where the best weights so far are lost, for no summary could be made of them."""
+    """Checks that best.ckpt has the best weights so far, because the summary is made from them.
+
+    Raises:
+        UserError: best.ckpt is missing or does not have them.
+    """
     rows = saved["callbacks"]["Recorder"]["rows"]
     if not rows:
         return
@@ -261,11 +269,12 @@ def _check_best(folder: Path, saved: Mapping[str, Any], config: Config) -> None:
     found = read_checkpoint(path)
     step = found["global_step"]
     for name, old, new in differences(stored.checked(found["lmlab"]["config"], where=path), config):
-        # These may have been changed on the way.
+        # These may have been changed since best.ckpt was saved.
         if name not in (*CHANGEABLE, "data.source.path"):
             problem = f"is of another run: its {name} is {_typed(old)}, this run's {_typed(new)}"
             raise UserError("run", shown(path), problem, remedy)
-    # One of a later step was saved after last.ckpt, and will be again; so will that of the end itself.
+    # A best.ckpt of a later step was saved after last.ckpt and will be saved again; so will that of the last one,
+    # made after the end of training.
     if step < best["step"] or (step != best["step"] and step < saved["global_step"]):
         problem = f"is of step {step}, but the best evaluation was at step {best['step']:g}"
         raise UserError("run", shown(path), problem, remedy)

@@ -15,12 +15,12 @@ from typing import Any, ClassVar
 class Scheduler(ABC):
     """The learning rate over a run, as a factor of the optimizer's own.
 
-    One of your own is a subclass whose constructor takes the keywords `total_steps` and `steps_per_epoch`, in optimizer
-    steps, which lmlab gives, and whatever stands in its YAML file. A scheduler that remembers evaluations says so in
-    `state_dict`. `lmlab.testing.check_scheduler` checks its factors and that it can be restored.
+    To write your own, subclass it with a constructor that takes the keywords `total_steps` and `steps_per_epoch`, in
+    optimizer steps, which lmlab passes, and the keys of its YAML file. A scheduler that remembers evaluations returns
+    them in `state_dict`. `lmlab.testing.check_scheduler` checks its factors and that it can be restored.
 
     Attributes:
-        depends_on_length: whether the factors follow the length of the run, so that a run cannot be made longer.
+        depends_on_length: whether the factors depend on the length of the run, so that a run cannot be made longer.
     """
 
     depends_on_length: ClassVar[bool] = False
@@ -34,10 +34,10 @@ class Scheduler(ABC):
         """
 
     def observe(self, nats_per_token: float) -> None:  # noqa: B027  (most schedulers look at no evaluation)
-        """Takes the result of an evaluation; the next call may give another factor for the same step."""
+        """Receives the result of an evaluation; the next call may return another factor for the same step."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns what an interrupted run needs to go on: plain numbers, text and lists of them."""
+        """Returns the state that an interrupted run needs to continue: plain numbers, text and lists of them."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:  # noqa: B027
@@ -56,20 +56,20 @@ class Constant(Scheduler):
         self.total_steps = total_steps
 
     def __call__(self, step: int) -> float:
-        """The factor for a step, counted from 0."""
+        """Returns the factor for a step, counted from 0."""
         return 1.0
 
 
 class Cosine(Scheduler):
-    """Linear warm-up, then half a cosine.
+    """Increases the rate linearly (warm-up), then decreases it along half a cosine.
 
     With w warm-up steps of N: (t + 1) / w for t < w, then f + (1 - f) (1 + cos(pi (t - w) / (N - w))) / 2.
 
     Args:
-        total_steps: N, optimizer steps of the whole run; later steps stay at the end.
+        total_steps: N, optimizer steps of the whole run; later steps keep the last factor.
         steps_per_epoch: optimizer steps of an epoch.
-        warmup_steps: w.
-        final_fraction: f.
+        warmup_steps: w, number of warm-up steps.
+        final_fraction: f, the factor at the end.
 
     Source: Loshchilov & Hutter 2017, SGDR, equation 5 without restarts.
     """
@@ -82,7 +82,7 @@ class Cosine(Scheduler):
         self.final_fraction = final_fraction
 
     def __call__(self, step: int) -> float:
-        """The factor for a step, counted from 0."""
+        """Returns the factor for a step, counted from 0."""
         if step < self.warmup_steps:
             return (step + 1) / self.warmup_steps
         share = min(1.0, (step - self.warmup_steps) / max(1, self.total_steps - self.warmup_steps))
@@ -90,17 +90,17 @@ class Cosine(Scheduler):
 
 
 class OneCycle(Scheduler):
-    """Up from a small rate to the optimizer's, then down to nearly nothing, each along half a cosine.
+    """Increases a small rate to the optimizer's, then decreases it to nearly 0, each along half a cosine.
 
     With N steps and a peak at p = rise N - 1: from 1 / d at step 0 to 1 at step p, then to 1 / (d e) at step N - 1.
-    Momentum stays as it is.
+    Momentum is unchanged.
 
     Args:
-        total_steps: N, optimizer steps of the whole run; later steps stay at the end.
+        total_steps: N, optimizer steps of the whole run; later steps keep the last factor.
         steps_per_epoch: optimizer steps of an epoch.
-        rise_fraction: rise, the share of the steps that lead up.
-        initial_divisor: d.
-        final_divisor: e.
+        rise_fraction: rise, the share of the steps in which the rate increases.
+        initial_divisor: d, divisor of the rate at the start.
+        final_divisor: e, the start's factor divided by the end's.
 
     Source: Smith & Topin 2018, Super-Convergence; the curve of `torch.optim.lr_scheduler.OneCycleLR`.
     """
@@ -117,13 +117,13 @@ class OneCycle(Scheduler):
         final_divisor: float,
     ) -> None:
         self.last = max(1, total_steps - 1)
-        # A peak at the very first step would leave nothing to rise from.
+        # With a peak at the very first step there would be no step in which to rise.
         self.peak = min(max(0.0, rise_fraction * total_steps - 1), float(self.last))
         self.initial = 1 / initial_divisor
         self.final = self.initial / final_divisor
 
     def __call__(self, step: int) -> float:
-        """The factor for a step, counted from 0."""
+        """Returns the factor for a step, counted from 0."""
         if step <= self.peak and self.peak > 0:
             return _half_cosine(self.initial, 1.0, step / self.peak)
         if self.last == self.peak:
@@ -132,13 +132,13 @@ class OneCycle(Scheduler):
 
 
 class Exponential(Scheduler):
-    """Multiplied by gamma at the end of each epoch: gamma ** max(0, epochs done - start_epoch).
+    """Multiplies the rate by gamma at the end of each epoch: gamma ** max(0, epochs done - start_epoch).
 
     Args:
         total_steps: optimizer steps of the whole run.
         steps_per_epoch: optimizer steps of an epoch.
-        gamma: the factor of an epoch.
-        start_epoch: so many epochs at the full rate, then the first multiplication one epoch later.
+        gamma: the factor per epoch.
+        start_epoch: the first multiplication takes place one epoch after this number of epochs.
 
     Source: with start_epoch=3 and gamma=0.5 the schedule of the small model of Zaremba et al. 2014, Recurrent Neural
     Network Regularization.
@@ -150,18 +150,18 @@ class Exponential(Scheduler):
         self.start_epoch = start_epoch
 
     def __call__(self, step: int) -> float:
-        """The factor for a step, counted from 0."""
+        """Returns the factor for a step, counted from 0."""
         return float(self.gamma ** max(0, step // self.steps_per_epoch - self.start_epoch))
 
 
 class Step(Scheduler):
-    """Multiplied by gamma at given epochs: gamma ** (number of them that are done).
+    """Multiplies the rate by gamma at given epochs: gamma ** (number of them that are done).
 
     Args:
         total_steps: optimizer steps of the whole run.
         steps_per_epoch: optimizer steps of an epoch.
         epochs: the epochs after which the rate changes; fractions fall within an epoch.
-        gamma: the factor of each.
+        gamma: the factor of each change.
     """
 
     def __init__(self, *, total_steps: int, steps_per_epoch: int, epochs: Sequence[float], gamma: float) -> None:
@@ -169,23 +169,23 @@ class Step(Scheduler):
         self.gamma = gamma
 
     def __call__(self, step: int) -> float:
-        """The factor for a step, counted from 0."""
+        """Returns the factor for a step, counted from 0."""
         return float(self.gamma ** sum(step >= at for at in self.steps))
 
 
 class Plateau(Scheduler):
-    """Multiplied by gamma whenever validation has not improved for more than `patience` evaluations.
+    """Multiplies the rate by gamma whenever validation has not improved for more than `patience` evaluations.
 
-    An evaluation improves when it is below the best before it by more than `min_improvement`. After a reduction the
-    count begins anew; the best stays.
+    An evaluation is an improvement if it is lower than the best before it by more than `min_improvement`. After a
+    reduction the count of evaluations starts again from 0; the best is kept.
 
     Args:
         total_steps: optimizer steps of the whole run.
         steps_per_epoch: optimizer steps of an epoch.
         gamma: the factor of a reduction.
-        patience: evaluations without improvement that are let pass.
-        min_improvement: nats a token.
-        min_fraction: the factor never falls below this.
+        patience: number of evaluations without improvement that are tolerated.
+        min_improvement: in nats per token.
+        min_fraction: lower limit of the factor.
 
     Source: `torch.optim.lr_scheduler.ReduceLROnPlateau` with an absolute threshold.
     """
@@ -210,11 +210,11 @@ class Plateau(Scheduler):
         self.num_reductions = 0
 
     def __call__(self, step: int) -> float:
-        """The factor after the evaluations so far."""
+        """Returns the factor after the evaluations so far."""
         return self.factor
 
     def observe(self, nats_per_token: float) -> None:
-        """Takes an evaluation's result."""
+        """Receives the result of an evaluation."""
         if nats_per_token < self.best - self.min_improvement:
             self.best, self.waited = nats_per_token, 0
             return
@@ -225,7 +225,7 @@ class Plateau(Scheduler):
             self.factor = max(self.min_fraction, self.factor * self.gamma)
 
     def state_dict(self) -> dict[str, Any]:
-        """What an interrupted run needs to go on."""
+        """Returns the state that an interrupted run needs to continue."""
         return {name: getattr(self, name) for name in ("factor", "best", "waited", "num_reductions")}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -235,5 +235,5 @@ class Plateau(Scheduler):
 
 
 def _half_cosine(start: float, end: float, share: float) -> float:
-    """From `start` at share 0 to `end` at share 1."""
+    """Returns the value of half a cosine from `start` at share 0 to `end` at share 1."""
     return end + (start - end) * (1 + math.cos(math.pi * share)) / 2

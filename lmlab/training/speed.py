@@ -1,4 +1,4 @@
-"""How much a training step costs beside a hand-written loop with the same layers."""
+"""Measures the time of a training step relative to a hand-written loop with the same layers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from lmlab.training.callbacks.recorder import Recorder
 from lmlab.training.clock import Clock
 
 CLIP = 1.0
-# Of the gamma distribution that fits the lengths in characters of SST's sentences: mean^2 / variance.
+# Shape of the gamma distribution that fits the lengths in characters of SST's sentences: mean^2 / variance.
 SENTENCE_SHAPE = 4.0
 # The first steps allocate and choose kernels.
 WARM_UP = 3
@@ -35,7 +35,7 @@ _AUTOCAST = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 
 @dataclass(frozen=True)
 class Case:
-    """What is timed."""
+    """The model and batches to be timed."""
 
     model: str
     hidden_size: int
@@ -50,24 +50,24 @@ class Case:
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds for each counted token of single steps, lmlab's and the hand-written loop's in turn."""
+    """Seconds per counted token of single steps, alternately of lmlab and of the hand-written loop."""
 
     lmlab: tuple[float, ...]
     by_hand: tuple[float, ...]
 
     @property
     def ratio(self) -> float:
-        """Median of the ratios of neighbouring steps: drift of a shared machine cancels."""
+        """The median of the ratios of consecutive steps, which is not affected by slow changes of a machine's speed."""
         return median(a / b for a, b in zip(self.lmlab, self.by_hand, strict=True))
 
     @property
     def tokens_per_second(self) -> tuple[float, float]:
-        """Medians of both."""
+        """The median tokens per second of lmlab and of the hand-written loop."""
         return 1 / median(self.lmlab), 1 / median(self.by_hand)
 
 
 class HandWritten:
-    """The loop that people write: `torch.nn` layers, cross-entropy of all logits, clipping, fused Adam."""
+    """A typical hand-written loop: `torch.nn` layers, cross-entropy of all logits, clipping, fused Adam."""
 
     def __init__(self, case: Case, device: torch.device) -> None:
         layer = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}[case.model]
@@ -81,7 +81,7 @@ class HandWritten:
         self.state: Any = None
 
     def step(self, inputs: Tensor, targets: Tensor) -> None:
-        """One step on a batch (B, T) on the CPU."""
+        """Runs one step on a batch (B, T) on the CPU."""
         inputs, targets = inputs.to(self.device), targets.to(self.device)
         dtype = _AUTOCAST.get(self.case.precision)
         with torch.autocast(self.device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None):
@@ -97,9 +97,10 @@ class HandWritten:
 
 
 class _TakeTurns(pl.Callback):
-    """After each step of the Trainer, one by hand. What Lightning does between two steps counts as lmlab's.
+    """Runs a step of the hand-written loop after each step of the Trainer.
 
-    The loop by hand always reads full windows of streams, which is the best that a batch can be.
+    Lightning's work between two steps counts as lmlab's. The hand-written loop always reads full windows of streams,
+    which have no padding.
     """
 
     def __init__(self, by_hand: HandWritten, device: torch.device) -> None:
@@ -114,7 +115,7 @@ class _TakeTurns(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, _: int
     ) -> None:
-        """Times both."""
+        """Measures the time of the Trainer's step, then runs and measures one of the hand-written loop."""
         arrived = self._now()
         counted = int((batch.targets != IGNORE_INDEX).sum())
         begun = self._now()
@@ -132,7 +133,7 @@ class _TakeTurns(pl.Callback):
 
 
 def measure(case: Case, *, steps: int, device: torch.device) -> Timing:
-    """Trains for so many steps on random ids with a run's own callbacks, in turn with the hand-written loop."""
+    """Trains for `steps` steps on random ids with a run's own callbacks, alternating with the hand-written loop."""
     loader, settings = _loader(case, steps), _settings(case)
     model = build_model(settings, torch.randn(case.vocabulary_size, case.embedding_dim))
     task = build_module(settings, model, total_steps=steps, steps_per_epoch=steps)
@@ -159,9 +160,9 @@ def measure(case: Case, *, steps: int, device: torch.device) -> Timing:
 
 
 def _loader(case: Case, steps: int) -> StreamsLoader | SentencesLoader:
-    """Batches of random ids: streams, or sentences with lengths that scatter as those of the film reviews in SST do."""
+    """Returns batches of random ids: streams, or sentences with lengths distributed like those of SST."""
     generator = np.random.default_rng(0)
-    # As many as a corpus has: among few sentences fewer are of nearly equal length.
+    # As many as in a typical corpus, because among few sentences fewer have nearly equal lengths.
     batches = steps + WARM_UP + 2 if case.batching == "streams" else max(200, 2 * steps)
     count = batches * case.batch_size * case.sequence_length
     ids = generator.integers(0, case.vocabulary_size, count, dtype=np.int32)
@@ -176,7 +177,7 @@ def _loader(case: Case, steps: int) -> StreamsLoader | SentencesLoader:
 
 
 def _settings(case: Case) -> TrainSettings:
-    """A run with this model, without dropout."""
+    """Returns the settings of a run with this model, without dropout."""
     return train_settings(
         [
             f"model={case.model}",

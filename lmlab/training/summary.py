@@ -20,7 +20,7 @@ from lmlab.evaluation.metrics import Totals
 from lmlab.files import write_text
 from lmlab.training.callbacks.recorder import Row
 
-# The classes of configuration under the words of the field.
+# Usual names for parts whose class names differ from them.
 _SHORT = {"exponential_moving_average": "ema", "triggered_average": "triggered averaging"}
 _PACKAGES = ("torch", "pytorch-lightning", "hydra-core", "omegaconf", "torchmetrics", "numpy")
 
@@ -30,8 +30,8 @@ def split_figures(prefix: str, totals: Totals, *, num_characters: int, unk_rate:
 
     Args:
         prefix: ``val`` or ``test``.
-        totals: of the evaluation.
-        num_characters: of the original text.
+        totals: totals of the evaluation.
+        num_characters: number of characters of the original text.
         unk_rate: share of unknown tokens in it.
     """
     return {
@@ -51,7 +51,7 @@ def best_figures(best: Row, *, unk_rate: float) -> dict[str, float]:
 
 
 def part_name(part: PartSettings) -> str | None:
-    """Returns what a part is called, from its class: `OneCycle` is `one_cycle`; None if it is switched off."""
+    """Returns the name of a part, from its class: `OneCycle` is `one_cycle`; None if it is switched off."""
     if part.target is None:
         return None
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", part.class_name).lower()
