@@ -60,7 +60,14 @@ def as_settings(config: DictConfig, kind: type[Kind]) -> Kind:
         UserError: the first setting that is wrong.
     """
     plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)
-    return typed.read(plain, kind)
+    try:
+        return typed.read(plain, kind)
+    except UserError as error:
+        if error.field != "data.source.path" or error.value != "null":
+            raise
+        # A source of the user's own that takes its path from data.path, as lmlab's do.
+        problem, remedy = "this data set needs a text of yours", "give a file or folder: data.path=my_text.txt"
+        raise UserError("data.path", None, problem, remedy) from None
 
 
 def train_settings(arguments: Sequence[str] = ()) -> TrainSettings:

@@ -343,6 +343,7 @@ def test_a_run_does_not_go_on_under_another_source_of_the_package(run: Path, pla
         (("model=leaky", "model.core._target_=my_models.Linear"), "is no subclass of lmlab.models.core.Core"),
         (("model=leaky", "model.core._target_=my_models.os.system"), "no module my_models.os"),
         (("data=paragraphs", "data.path=nothing.txt"), "data.path"),
+        (("data=paragraphs",), "error: data.path: this data set needs a text of yours"),
     ],
 )
 def test_mistakes_with_own_parts_are_one_line_before_the_text_is_read(
