@@ -1,1 +1,1 @@
-"""Runs and sweeps from the command line: begun, gone on with, left as they are."""
+"""Starts and resumes runs and sweeps from the command line."""

@@ -1,4 +1,4 @@
-"""What is to be done in a run's folder, found out before anything in it is touched."""
+"""Determines what remains to be done in a run's folder before anything in it is changed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lmlab.errors import Refused
 from lmlab.files import remove_parts, shown
 from lmlab.reporting.sweeps import read_summary
 
-# What a run leaves in its folder, besides its configuration, Hydra's record and the log.
+# Files and folders that a run writes, besides its configuration, Hydra's record and the log.
 _RESULTS = (
     "summary.json", "metrics.csv", "samples.jsonl", "gradients.csv", "exhibits.json", "tokenizer.json", "checkpoints",
 )  # fmt: skip
@@ -26,7 +26,7 @@ _CHECKPOINTS = ("last.ckpt", "previous.ckpt")
 
 
 class Task(Enum):
-    """What is left to do of a run."""
+    """What remains to be done for a run."""
 
     NEW = "new"
     RESUME = "resume"
@@ -34,13 +34,13 @@ class Task(Enum):
 
 
 def check_own(folder: Path) -> None:
-    """Refuses a run's folder that leads elsewhere: what is written there would be written to another place.
+    """Checks that a run's folder contains no links, through which files elsewhere would be overwritten.
 
     Args:
-        folder: the run's; may not be there yet.
+        folder: the run's folder; need not exist yet.
 
     Raises:
-        Refused: it is a link, or has a link or anything else that is no file and no folder in it.
+        Refused: it is a link, or contains a link or anything else that is neither a file nor a folder.
     """
     if folder.is_symlink():
         raise Refused("run", shown(folder), "is a link", "give the folder that it leads to")
@@ -53,13 +53,14 @@ def check_own(folder: Path) -> None:
 
 
 def what_is_left(folder: Path, settings: TrainSettings) -> Task:
-    """What is left to do in a folder that a run of this configuration is to have.
+    """Returns what remains to be done in the folder of a run with this configuration.
 
-    Nothing of value is ever removed: a finished run, or one that can go on, is refused where it is another's.
+    Nothing of value is ever removed: if the folder holds a different run that is finished or can be resumed, it is
+    refused.
 
     Args:
-        folder: the run's; may be new or empty.
-        settings: as they are composed now.
+        folder: the run's folder; may be new or empty.
+        settings: the settings composed now.
 
     Raises:
         Refused: the folder holds a run of another configuration or text, or one that diverged.
@@ -86,17 +87,17 @@ def what_is_left(folder: Path, settings: TrainSettings) -> Task:
             except plugins.PluginError as error:
                 _refuse(folder, f"holds a run that {error.problem}")
         return Task.DONE
-    # A run that was killed before its first last.ckpt may have a best.ckpt, and will have it again.
+    # A run that was killed before its first last.ckpt may have a best.ckpt, which it will write again.
     return Task.RESUME if can_go_on else Task.NEW
 
 
 def clear(folder: Path) -> None:
-    """Removes what a run left that is to begin again, and what killed processes left half written.
+    """Removes the files of a run that begins again, and incomplete files of killed processes.
 
-    config.yaml stays until it is replaced, so that a run that is killed meanwhile can be begun again too.
+    config.yaml stays until it is replaced, so that a run that is killed in between can begin again too.
 
     Args:
-        folder: of a run of which nothing is of value.
+        folder: the folder of a run that has nothing of value.
     """
     for name in _RESULTS:
         path = folder / name
@@ -110,7 +111,7 @@ def clear(folder: Path) -> None:
 
 
 def tidy(folder: Path) -> None:
-    """Removes what killed processes left half written in a run's folder."""
+    """Removes incomplete files of killed processes from a run's folder."""
     for place in (folder, folder / "checkpoints", folder / ".hydra"):
         remove_parts(place)
 
@@ -121,9 +122,10 @@ def _refuse(folder: Path, problem: str) -> None:
 
 
 def _differing(found: dict[str, Any], config: dict[str, Any]) -> str | None:
-    """The first setting that differs, as words; None where there is none.
+    """Describes the first setting that differs; returns None if there is none.
 
-    An embedding's size that was read from its file does not, nor do `fresh` and where a run pauses.
+    An embedding's size that was read from its file does not count as different, nor do `fresh` and the setting for
+    pausing the run.
     """
     expected = {**config, "fresh": found["fresh"], "embedding": {**config["embedding"]}}
     expected[PAUSE] = found[PAUSE]
@@ -134,7 +136,7 @@ def _differing(found: dict[str, Any], config: dict[str, Any]) -> str | None:
 
 
 def _check_texts(folder: Path, settings: TrainSettings, summary: dict[str, Any]) -> None:
-    """Refuses a finished run whose text is another by now; files that were only touched or moved are read to know.
+    """Checks that the text of a finished run has not changed; it is read only if its files are newer than the run.
 
     Raises:
         Refused: text or vectors have changed.
@@ -151,7 +153,7 @@ def _check_texts(folder: Path, settings: TrainSettings, summary: dict[str, Any])
     corpus = registry.build("data.source", settings.data.source).load()
     names = {"train": "train_fingerprint", "validation": "text_fingerprint", "test": "test_fingerprint"}
     for split, name in names.items():
-        # An older lmlab kept none of the test text.
+        # An older lmlab stored no SHA-256 of the test text.
         if name in summary and (split not in corpus.splits or summary[name] != text_sha256(corpus.texts(split))):
             _refuse(folder, f"holds a run whose {split} text has changed since")
 
@@ -161,13 +163,21 @@ def _files(path: Path) -> list[Path]:
 
 
 def _changed_since(files: list[Path], moment: Path) -> bool:
-    """Whether a file was written, put in place or taken away after `moment` was written."""
+    """Returns whether a file was written or moved into place after `moment` was written.
+
+    Args:
+        files: files and folders; a folder changes if a file is added or removed.
+        moment: a file.
+    """
     then = moment.stat().st_mtime
     return any(_changed_at(file) > then for file in files)
 
 
 def _changed_at(file: Path) -> float:
-    """When its contents or its place last changed; long ago where it is gone, which reading it will tell."""
+    """Returns the time when a file's contents or place last changed.
+
+    Returns 0 for a missing file; reading it later raises an error.
+    """
     if not file.exists():
         return 0.0
     status = file.stat()
@@ -175,7 +185,7 @@ def _changed_at(file: Path) -> float:
 
 
 def remove_if_unused(folder: Path) -> None:
-    """Removes a run's folder in which a refused configuration left nothing but records of what was typed."""
+    """Removes a run's folder if it contains only records of the command, because its configuration was refused."""
     harmless = {".hydra", "train.log", "config.yaml", ".lmlab.lock"}
     if not folder.is_dir() or any(child.name not in harmless for child in folder.iterdir()):
         return
@@ -186,7 +196,7 @@ def remove_if_unused(folder: Path) -> None:
     for empty in (folder / ".hydra", folder, folder.parent):
         try:
             os.rmdir(empty)
-        except FileNotFoundError:  # refused before there was a record
+        except FileNotFoundError:  # refused before a record was written
             continue
         except OSError:
             return

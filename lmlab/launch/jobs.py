@@ -1,4 +1,4 @@
-"""What `python -m lmlab.train` does: a run, a sweep, or going on with one."""
+"""Implements `python -m lmlab.train`: starts or resumes a run or a sweep."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from lmlab.locks import locked
 folders.register_resolvers()
 sweeping.register_resolvers()
 
-# Hydra would announce a failed run in lines of its own, so the failure is kept from it and raised after it.
+# Hydra would report a failed run in its own format, so the exception is stored here and raised after Hydra returns.
 _failures: list[Exception] = []
 
 
 @hydra.main(version_base="1.3", config_path=str(configuration_folder()), config_name="train")
 def _job(config: DictConfig) -> float | None:
-    """One run; called by Hydra for each job of a sweep. Returns validation nats, for sweepers that minimise."""
+    """Does one run; called by Hydra, in a sweep for each job. Returns validation nats, for sweepers that minimise."""
     hydra_settings = HydraConfig.get()
     folder = Path(hydra_settings.runtime.output_dir)
     if hydra_settings.mode == RunMode.MULTIRUN:
@@ -61,7 +61,7 @@ def _nothing_saved(folder: Path) -> str:
 
 
 def _single(config: DictConfig, folder: Path) -> None:
-    """A run of its own, in a new folder or (hydra.run.dir=...) in one where it was begun."""
+    """Does a single run, in a new folder or (hydra.run.dir=...) in the folder where it was begun."""
     record = copy.deepcopy(config)
     settings = checked(config)
     pause = taken_pause(settings)
@@ -74,10 +74,10 @@ def _single(config: DictConfig, folder: Path) -> None:
 
 
 def run() -> None:
-    """The command line's run or sweep.
+    """Does the run or sweep given on the command line.
 
     Raises:
-        UserError: it cannot be, or failed.
+        UserError: it is invalid, or failed.
         InterruptedRun: a signal ended it.
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come out whole, to be folded into one line

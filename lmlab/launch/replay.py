@@ -1,4 +1,7 @@
-"""The words with which a sweep's folder goes on: what stands there may choose lmlab's own settings and nothing else."""
+"""Determines the arguments with which a sweep is resumed; its folder, which may come from others, is not trusted.
+
+Stored arguments are taken over only if they set lmlab's own settings to plain values or choose among its own parts.
+"""
 
 from __future__ import annotations
 
@@ -29,16 +32,16 @@ from lmlab.files import shown
 MAX_WORDS = 1_000
 MAX_CHARACTERS = 10_000
 MAX_TOTAL = 50_000
-# Of all combinations; Hydra holds every one of them in memory before the first job.
+# Maximum number of jobs; Hydra holds all combinations in memory before the first job.
 MAX_JOBS = 100_000
-# Hydra counts along a range in 28 digits, and for ever where a step is lost in them.
+# Hydra iterates over a range with 28 digits, and never ends if a step is too small to change such a number.
 _LARGEST = 1e15
 _MAX_SHOWN = 20
 
-# About one call of the command, not about the sweep.
+# Settings that concern one call of the command, not the sweep.
 _NOT_REPLAYED = ("fresh", "stop_after_tokens", "run")
 _MODE = ("-m", "--multirun")
-# Hydra's options by their one name; those with a value may have it in the next word.
+# Long names of Hydra's options by their short ones. The value of an option may be the next word.
 _SHORT = {
     "-cd": "--config-dir", "-cp": "--config-path", "-cn": "--config-name", "-p": "--package", "-c": "--cfg",
     "-i": "--info", "-r": "--run", "-h": "--help", "-sc": "--shell-completion",
@@ -49,7 +52,7 @@ _LONG = (
 )  # fmt: skip
 _WITH_VALUE = (*_FOLDERS, "--config-name", "--package", "--cfg", "--experimental-rerun")
 
-# Hydra's time to read them grows with the square of their number.
+# Hydra's time to parse backslashes grows with the square of their number.
 _MANY_BACKSLASHES = "\\" * 100
 _OPTION = re.compile(r"[A-Za-z0-9_-]+")
 _PATTERN = re.compile(r"[A-Za-z0-9_*?-]+")
@@ -59,8 +62,8 @@ class _Word(NamedTuple):
     """A setting, or an option with its value.
 
     Args:
-        key: of the setting without ``+``, ``++`` and ``~``, or the option's one name.
-        parts: as they stand on a command line.
+        key: name of the setting without ``+``, ``++`` and ``~``, or the option's long name.
+        parts: the words on the command line.
     """
 
     key: str
@@ -72,19 +75,19 @@ class _Word(NamedTuple):
 
 
 def replayed(stored: Any, typed: Sequence[str], *, folder: Path) -> list[str]:
-    """The command line with which a sweep goes on, options first.
+    """Returns the command line with which a sweep is resumed, options first.
 
-    Of what its folder says only lmlab's own settings and the choice among its own parts are taken over. Anything else
-    that it was started with, which may name code or files, has to be typed again and is then taken as typed.
+    Of the arguments in the record, only lmlab's own settings and choices among its own parts are taken over. All others
+    may name code or files, so the user has to type them again; they are then used as typed.
 
     Args:
-        stored: the record's ``arguments``, from anybody.
-        typed: the words beside ``run=``, from the person at the keyboard.
-        folder: the sweep's, for errors.
+        stored: the record's ``arguments``, which are not trusted.
+        typed: the user's other arguments besides ``run=``.
+        folder: the sweep's folder, for errors.
 
     Raises:
-        UserError: a damaged record, words that must be typed again, or typed settings that the sweep was not started
-            with.
+        UserError: a damaged record, arguments that must be typed again, or typed settings that the sweep was not
+            started with.
     """
     words = _record(stored, folder)
     again = [word for word in _words(typed) if word.key not in ("run", "output_dir")]
@@ -95,7 +98,7 @@ def replayed(stored: Any, typed: Sequence[str], *, folder: Path) -> list[str]:
     if missing:
         raise _must_be_typed(missing, again, folder)
     _check_size([word for word in words if word not in needed], folder)
-    # In their places: the numbers and names of jobs follow from the order.
+    # The order is kept, because the numbers and names of jobs depend on it.
     made = [by_key[word.key] if word in needed else word for word in words]
     made += [word for word in again if word not in made]
     options = [part for word in made if word.is_option for part in _absolute(word).parts]
@@ -103,7 +106,11 @@ def replayed(stored: Any, typed: Sequence[str], *, folder: Path) -> list[str]:
 
 
 def _record(stored: Any, folder: Path) -> list[_Word]:
-    """The words of a sweep's record, without those that are of one call only."""
+    """Returns the words of a sweep's record, without those that concern a single call.
+
+    Raises:
+        UserError: the record is damaged or too long.
+    """
     problem = ""
     if not isinstance(stored, list) or not all(type(word) is str for word in stored):
         problem = "its sweep.json is damaged"
@@ -133,13 +140,17 @@ def _words(arguments: Sequence[str]) -> Iterator[_Word]:
 
 
 def _full_name(option: str) -> str:
-    """The long name of one of Hydra's options, which may be typed as its beginning."""
+    """Returns the long name of one of Hydra's options, which may be abbreviated."""
     found = [name for name in _LONG if option.startswith("--") and name.startswith(option)]
     return _SHORT.get(option, found[0] if len(found) == 1 else option)
 
 
 def _check_typed(again: Iterable[_Word], needed: set[str]) -> None:
-    """Refuses what would make it another sweep."""
+    """Checks that no typed argument changes the sweep.
+
+    Raises:
+        UserError: an argument that does, or a relative folder in ``hydra.searchpath``.
+    """
     for word in again:
         is_pause = word.parts[0].startswith("stop_after_tokens=")
         is_of_hydra = (word.is_option and word.key not in _MODE) or word.key.startswith(("hydra.", "hydra/"))
@@ -148,7 +159,7 @@ def _check_typed(again: Iterable[_Word], needed: set[str]) -> None:
             remedy = "start another for anything else"
             raise UserError(key, value or None, "a sweep goes on as it was started", remedy)
         if word.key == "hydra.searchpath" and not all(map(_is_absolute, _entries(word.parts[0]))):
-            # It would be looked for where the sweep was started, which its folder says.
+            # A relative folder would be resolved from the folder in the untrusted record.
             raise UserError(word.key, None, "has a relative folder", "write it as file:///the/whole/path")
 
 
@@ -161,7 +172,7 @@ def _is_absolute(entry: str) -> bool:
 
 
 def _absolute(word: _Word) -> _Word:
-    """A typed folder is meant from here, not from where the sweep's folder says that it was started."""
+    """Makes a typed folder absolute, relative to the current folder and not to the one stored in the record."""
     if word.key not in _FOLDERS:
         return word
     value = word.parts[1] if len(word.parts) == 2 else word.parts[0].partition("=")[2]
@@ -179,10 +190,10 @@ def _must_be_typed(missing: Sequence[_Word], again: Sequence[_Word], folder: Pat
 
 
 def _is_own(word: _Word) -> bool:
-    """Whether the word sets one of lmlab's settings to plain values, or chooses among the options of its groups."""
+    """Returns whether the word sets one of lmlab's settings to plain values, or chooses among its groups' options."""
     (argument, *rest) = word.parts
     key, equals, value = argument.partition("=")
-    # Not so a key with + ~ or @, which does more than to set: neither list has one.
+    # A key with + ~ or @, which does more than set a value, is neither a group nor a setting below.
     if not equals or rest or _MANY_BACKSLASHES in value:
         return False
     if key in _groups():
@@ -195,7 +206,10 @@ def _is_own(word: _Word) -> bool:
 
 
 def _readings(key: str, value: str) -> list[str]:
-    """Free text quoted, as a whole and between commas: which of them is meant depends on what files there are."""
+    """Returns both readings of free text with commas, quoted as a whole and in pieces between commas.
+
+    Which of them is meant depends on the files that exist.
+    """
     argument = f"{key}={value}"
     whole = quote_free_text([argument])
     if whole == [argument]:  # quoted by hand, or null
@@ -210,19 +224,19 @@ def _groups() -> frozenset[str]:
 
 
 def _parsed(arguments: Sequence[str]) -> list[Override | None]:
-    """Each as Hydra reads it; None for what it cannot read."""
+    """Returns each argument as parsed by Hydra; None if it cannot be parsed."""
     parser = OverridesParser.create()
     found: list[Override | None] = []
     for argument in arguments:
         try:
             found.append(parser.parse_override(argument))
-        except Exception:  # a parser of somebody else's on a stranger's words; whatever stops it, the word is not ours
+        except Exception:  # untrusted words may raise any exception in Hydra's parser; then the word is not lmlab's own
             found.append(None)
     return found
 
 
 def _is_choice(parsed: Override | None) -> bool:
-    """Whether a group's options are named by plain names: Hydra takes a path for the YAML file that lies there."""
+    """Returns whether a group's options are given as plain names; Hydra would load a path as a YAML file."""
     if parsed is None:
         return False
     value: Any = parsed._value
@@ -240,7 +254,7 @@ def _is_option(name: Any) -> bool:
 
 
 def _is_plain(parsed: Override | None) -> bool:
-    """Whether a setting gets numbers, texts without references, lists of these, or a finite sweep over such."""
+    """Returns whether values are numbers, texts without references, lists of these, or a finite sweep over these."""
     if parsed is None:
         return False
     value = parsed._value
@@ -261,23 +275,27 @@ def _is_value(value: Any) -> bool:
 
 
 def _is_inert(text: str) -> bool:
-    """Whether OmegaConf follows nothing in it: each ``${`` stands behind a backslash that no other one takes away."""
+    """Returns whether a text has no reference for OmegaConf: each ``${`` follows a backslash that is not escaped."""
     return all(num_backslashes(before) % 2 == 1 for before in text.split("${")[:-1])
 
 
 def _length(sweep: RangeSweep) -> int | None:
-    """How many values a range has; None where it does not end, or its numbers are too large to be counted along."""
+    """Returns the number of values of a range; None if it is endless, or its numbers are too large to iterate over."""
     if sweep.start is None or sweep.stop is None:
         return None
     try:
         start, stop, step = float(sweep.start), float(sweep.stop), float(sweep.step)
         return max(0, math.ceil((stop - start) / step)) if max(abs(start), abs(stop)) <= _LARGEST else None
-    except (ArithmeticError, ValueError):  # a step of zero, or no numbers at all
+    except (ArithmeticError, ValueError):  # a step of zero, or values that are not numbers
         return None
 
 
 def _check_size(own: Iterable[_Word], folder: Path) -> None:
-    """Refuses more jobs than anybody could have meant."""
+    """Checks that the number of jobs is plausible.
+
+    Raises:
+        UserError: there are more than `MAX_JOBS` jobs.
+    """
     jobs = 1
     for parsed in _parsed(quote_free_text([part for word in own for part in word.parts], sweep=True)):
         value = parsed._value if parsed is not None else None

@@ -1,4 +1,4 @@
-"""`python -m lmlab.train run=...`: which run or sweep goes on, and what may be typed beside it."""
+"""Implements `python -m lmlab.train run=...`: finds the run or sweep to resume and checks the other arguments."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from lmlab.reporting.sweeps import read_summary
 
 
 def asks_to_resume(arguments: list[str]) -> bool:
-    """Whether `run=` stands on the command line."""
+    """Returns whether `run=` is among the arguments."""
     return any(argument.startswith("run=") for argument in arguments)
 
 
 class SweepToGoOnWith(NamedTuple):
-    """A sweep that `run=` names.
+    """A sweep to be resumed, named by `run=`.
 
     Args:
-        folder: its own.
-        arguments: what it goes on with.
-        directory: where it was started, for its relative paths.
+        folder: the sweep's folder.
+        arguments: the arguments with which it is resumed.
+        directory: the folder in which it was started, for its relative paths.
     """
 
     folder: Path
@@ -37,10 +37,10 @@ class SweepToGoOnWith(NamedTuple):
 
 
 def sweep_to_go_on_with(arguments: list[str]) -> SweepToGoOnWith | None:
-    """The sweep whose folder `run=` names; None where it names anything else.
+    """Returns the sweep whose folder `run=` names; None if it does not name a sweep.
 
     Raises:
-        UserError: settings beside it, a record that is none, or a folder of its start that is gone.
+        UserError: other settings are given, the record is damaged, or the folder in which it was started is missing.
     """
     folder = Path(_value(arguments, "run")).expanduser().absolute()
     record = read_record(folder)
@@ -56,13 +56,13 @@ def sweep_to_go_on_with(arguments: list[str]) -> SweepToGoOnWith | None:
 
 
 class RunToGoOnWith(NamedTuple):
-    """A run that `run=` names.
+    """A run to be resumed, named by `run=`.
 
     Args:
-        folder: its own.
-        changes: settings typed now, by dotted name.
-        stop_after_tokens: where it pauses; None: nowhere.
-        has_checkpoint: False for one that begins again under its stored configuration.
+        folder: the run's folder.
+        changes: settings changed on the command line, by dotted name.
+        stop_after_tokens: number of trained tokens after which it pauses; None for no pause.
+        has_checkpoint: False for a run that begins again with its stored configuration.
     """
 
     folder: Path
@@ -72,10 +72,10 @@ class RunToGoOnWith(NamedTuple):
 
 
 def run_to_go_on_with(arguments: list[str]) -> RunToGoOnWith:
-    """The run, after all that can be refused without reading its checkpoint.
+    """Returns the run to be resumed, after all checks that are possible without reading its checkpoint.
 
     Raises:
-        UserError: no such run, a finished or diverged one, or a setting that would make it another run.
+        UserError: no such run, a finished or diverged one, or a setting that may not be changed.
     """
     given = dict(word.partition("=")[::2] for word in arguments)
     typed_folder = given.pop("run")
@@ -83,7 +83,7 @@ def run_to_go_on_with(arguments: list[str]) -> RunToGoOnWith:
     path = Path(typed_folder).expanduser().resolve()
     _check_diverged(path.absolute())
     if (path / "config.yaml").is_file() and not _can_go_on(path):
-        folder = path.absolute()  # perhaps with a best.ckpt, which it will have again
+        folder = path.absolute()  # it may have a best.ckpt, which it will write again
     else:
         folder = find_run(typed_folder, output_dir=output_dir).resolve()
     for key, value in given.items():
@@ -102,10 +102,10 @@ def run_to_go_on_with(arguments: list[str]) -> RunToGoOnWith:
 
 
 def stored_settings(folder: Path) -> TrainSettings:
-    """The configuration of a run that left no checkpoint.
+    """Returns the configuration of a run that has no checkpoint.
 
     Raises:
-        UserError: none there, or damaged.
+        UserError: the configuration is missing or damaged.
     """
     path = folder / "config.yaml"
     return stored.read_settings(plain_yaml.read(path), where=path)
@@ -137,7 +137,11 @@ def _check_diverged(folder: Path) -> None:
 
 
 def _check_finished(folder: Path, changes: dict[str, Any]) -> None:
-    """Refuses a finished run of which no limit is raised."""
+    """Checks that a limit is raised if the run is finished.
+
+    Raises:
+        UserError: the run is finished and no limit is raised.
+    """
     if read_summary(folder).get("status") != "finished":
         return
     limits = stored_settings(folder).trainer

@@ -1,4 +1,4 @@
-"""The jobs of a sweep: each done, gone on with or left as it is, and told in one line; and the table at the end."""
+"""Runs the jobs of a sweep, prints a line for each, and the table at the end."""
 
 from __future__ import annotations
 
@@ -22,19 +22,23 @@ from lmlab.reporting.sweeps import Job, overrides_as_settings, read_jobs, read_s
 from lmlab.reporting.tables import best_folder, job_line, sweep_table
 from lmlab.terminal import say
 
-# Jobs of this process that did not succeed; among them those whose folder holds something else that is worth keeping,
-# where nothing was written.
+# Folders of the jobs of this process that failed. This includes folders that hold something else worth keeping, to
+# which nothing was written.
 _failed: list[Path] = []
 
 
 def sweep_job(config: DictConfig, folder: Path, number: int, overrides: list[str]) -> float | None:
-    """One job: trained, gone on with, or left as it is; told in one line."""
+    """Trains or resumes a job, or skips it if it is finished, and prints a line about it.
+
+    Returns:
+        The validation nats of a finished job, else None.
+    """
     total = sweeping.num_jobs()
     settings = overrides_as_settings(overrides)
     names = [name for name in settings if name in sweeping.swept_settings()]
     hparams = {name: settings[name] for name in names}
     if settings.get("embedding") == "random" and "embedding" in names:
-        config.embedding.path = None  # typed for the jobs with pretrained vectors
+        config.embedding.path = None  # the path on the command line is meant for the jobs with pretrained vectors
     label = f"job {number + 1}" + (f"/{total}" if total else "")
     done, summary = "", None
     try:
@@ -42,7 +46,7 @@ def sweep_job(config: DictConfig, folder: Path, number: int, overrides: list[str
     except Exception as error:
         _failed.append(folder)
         summary = _record_failure(folder, config, error, hparams)
-    gc.collect()  # a finished Trainer is a circle of references, and the next job wants its memory
+    gc.collect()  # a finished Trainer has reference cycles, and the next job needs its memory
     jobs = read_jobs(folder.parent)
     write_text(folder.parent / "results.csv", results_csv(jobs))
     job = Job(folder, number, settings, read_summary(folder) if summary is None else summary)
@@ -51,15 +55,15 @@ def sweep_job(config: DictConfig, folder: Path, number: int, overrides: list[str
 
 
 def _do_job(config: DictConfig, folder: Path, hparams: dict[str, str], label: str) -> str:
-    """Does what is left of a job; returns what is to be said of it besides its figures."""
+    """Does what remains to be done for a job; returns text to be printed in addition to its figures."""
     record = copy.deepcopy(config)
     check_own(folder)
     if not (folder / ".hydra").exists():
-        write_record(folder, record)  # also of a job that is refused: its settings stand in the sweep's table
+        write_record(folder, record)  # also if the job is refused, for the sweep's table
     settings = checked(config)
     pause = taken_pause(settings)
     if what_is_left(folder, settings) is Task.DONE:
-        return "  (done before)"  # before a lock is made there
+        return "  (done before)"  # before a lock file is created there
     with locked(folder):
         task = what_is_left(folder, settings)
         log_to(folder, terminal=False)
@@ -70,7 +74,11 @@ def _do_job(config: DictConfig, folder: Path, hparams: dict[str, str], label: st
 def _record_failure(
     folder: Path, config: DictConfig, error: Exception, hparams: dict[str, str]
 ) -> dict[str, Any] | None:
-    """Leaves the reason in the job's folder; returns it where that holds something that is not to be touched."""
+    """Writes the reason of a failure to the job's folder.
+
+    Returns:
+        The summary of the failure if the folder holds something that must not be changed, else None.
+    """
     summary = {"status": "failed", "name": config.name, "error": describe(error, sys.argv[1:])}
     found = read_summary(folder)
     keep = found.get("status") == "finished" or (folder / "checkpoints").is_dir()
@@ -85,7 +93,7 @@ def _record_failure(
 
 
 def print_summary(folder: Path, *, interrupted: bool) -> None:
-    """The ranked table, and where everything is.
+    """Prints the ranked table and the locations of the results.
 
     Raises:
         UserError: jobs failed.
@@ -113,7 +121,7 @@ def print_summary(folder: Path, *, interrupted: bool) -> None:
 
 
 def raise_failures() -> None:
-    """Of a sweep whose folder is not lmlab's to choose (hydra.sweep.dir=...), which has no table.
+    """Raises an error if jobs failed, for a sweep with a folder set by hydra.sweep.dir=..., which has no table.
 
     Raises:
         UserError: jobs failed.
@@ -124,7 +132,7 @@ def raise_failures() -> None:
 
 
 def print_interrupted_summary(stop: BaseException) -> None:
-    """The table of a sweep, and what it has."""
+    """Prints the table of an interrupted sweep, and describes what is saved."""
     folder = sweeping.current_sweep()
     if folder is None:
         return

@@ -1,4 +1,4 @@
-"""Sweeps: their folder, and going on with one that was begun before."""
+"""Finds or creates the folder of a sweep, and its record, from which a sweep is resumed."""
 
 from __future__ import annotations
 
@@ -25,34 +25,34 @@ from lmlab.locks import lock
 from lmlab.reporting.sweeps import read_summary
 
 RECORD = "sweep.json"
-# Bytes of it, and values of a setting that is swept: a record may be a stranger's.
+# Maximum number of bytes of a record, and of values of a swept setting, because a record may come from others.
 MAX_RECORD, MAX_VALUES = 1_000_000, 100_000
-# The sweep's folder, for the jobs; also for those that a launcher starts in processes of their own.
+# Environment variable with the sweep's folder, also for jobs that a launcher starts in other processes.
 _VARIABLE = "LMLAB_SWEEP_FOLDER"
 
-# Kept while this process works on the sweep: the operating system releases the lock when the process ends.
+# Held while this process works on the sweep; the operating system releases the lock when the process ends.
 _locks: list[FileLock] = []
-# Sweeps' folders that this process made, and may remove again.
+# Folders of sweeps that this process created, and may remove.
 _made: set[Path] = set()
 
 
-# Words of the command line that made packages trusted; Hydra never sees them, but they are what was typed.
+# Arguments that name trusted packages. They are not passed to Hydra, but they are part of the command.
 _plugins: list[str] = []
 
 
 def remember_plugins(words: Sequence[str]) -> None:
-    """Keeps the words that make packages trusted, for the record of a sweep: there they say what to type again."""
+    """Stores the arguments that name trusted packages, for the sweep's record, which says what to type again."""
     _plugins[:] = words
 
 
 def register_resolvers() -> None:
-    """Makes the folders of sweeps and jobs known to OmegaConf."""
+    """Registers OmegaConf resolvers for the folders of sweeps and jobs."""
     OmegaConf.register_new_resolver("lmlab_sweep_folder", _sweep_folder, replace=True)
     OmegaConf.register_new_resolver("lmlab_job_folder", _job_folder, replace=True)
 
 
 def current_sweep() -> Path | None:
-    """The folder of the sweep that this process works on."""
+    """Returns the folder of the sweep that this process works on; None if there is none."""
     folder = os.environ.get(_VARIABLE)
     return Path(folder) if folder else None
 
@@ -66,17 +66,17 @@ def leave_sweep() -> None:
 
 
 def enter_sweep(folder: Path) -> None:
-    """Works on the sweep in this folder.
+    """Locks a sweep's folder and makes it the current sweep of this process.
 
     Raises:
-        UserError: another process does.
+        UserError: another process works on it.
     """
     _locks.append(lock(folder, "sweep", "wait for it, or begin another with fresh=true"))
     os.environ[_VARIABLE] = str(folder)
 
 
 def remove_if_unused() -> None:
-    """Removes the current sweep's folder where this process made it and a refused configuration left no job in it."""
+    """Removes the current sweep's folder if this process created it and it has no job (a refused configuration)."""
     folder = current_sweep()
     harmless = (RECORD, "multirun.yaml", locks.NAME)
     if folder is None or folder not in _made or any(path.name not in harmless for path in folder.iterdir()):
@@ -87,7 +87,7 @@ def remove_if_unused() -> None:
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:
-    """What a sweep was started with; None where the folder holds no sweep."""
+    """Returns the record of how a sweep was started; None if the folder holds no sweep."""
     try:
         path = folder / RECORD
         if path.stat().st_size > MAX_RECORD:
@@ -99,10 +99,10 @@ def read_record(folder: Path) -> dict[str, Any] | None:
 
 
 def _sweep_folder(parent: str, fresh: bool, parameters: Any) -> str:
-    """The folder of the sweep on the command line: the one it was begun in before, or a new one."""
+    """Returns the folder of the sweep on the command line: the one in which it was begun before, or a new one."""
     current = current_sweep()
     if current is not None:
-        if _locks:  # not in a worker of a launcher, which has no command line
+        if _locks:  # not in a launcher's worker process, which does not have the command line
             _check_swept(current, _swept(parameters))
         return str(current)
     ignored = ("fresh=", "stop_after_tokens=", "-m", "--multirun")
@@ -120,10 +120,10 @@ def _sweep_folder(parent: str, fresh: bool, parameters: Any) -> str:
 
 
 def _check_swept(folder: Path, swept: dict[str, int]) -> None:
-    """Refuses a record whose grid is not that of its words: jobs would be numbered and named by another.
+    """Checks that the record's grid agrees with its arguments, because the numbers and names of jobs depend on it.
 
     Raises:
-        UserError: it is not.
+        UserError: it does not.
     """
     record = read_record(folder)
     if record is None or record.get("swept") != swept:
@@ -132,7 +132,7 @@ def _check_swept(folder: Path, swept: dict[str, int]) -> None:
 
 
 def announce(folder: Path, *, begun_before: bool) -> None:
-    """Says what is about to run; Hydra then composes every job once, which takes a while where they are many."""
+    """Prints what is about to run; Hydra then composes every job once, which takes a while if there are many."""
     total, names = num_jobs(), ", ".join(swept_settings())
     jobs_of = f" of {total} {'job' if total == 1 else 'jobs'}" if total else ""
     over = f" over {names}" if names else ""
@@ -143,7 +143,7 @@ def announce(folder: Path, *, begun_before: bool) -> None:
 
 
 def _begun_before(parent: Path, record: dict[str, Any]) -> Path | None:
-    """The latest sweep below `parent` that was started by the same words in the same place."""
+    """Returns the latest sweep below `parent` that was started with the same arguments in the same folder."""
     if not parent.is_dir():
         return None
     for folder in sorted(parent.iterdir(), reverse=True):
@@ -154,15 +154,15 @@ def _begun_before(parent: Path, record: dict[str, Any]) -> Path | None:
 
 
 def check_types(arguments: Sequence[str]) -> None:
-    """Refuses a sweep before its first job where a value on the command line is not of its setting's type.
+    """Checks before the first job of a sweep that each value on the command line has its setting's type.
 
-    A value out of range fails its own jobs only.
+    A value out of range is not detected here; it makes only its own jobs fail.
 
     Args:
-        arguments: settings of the command line, quoted for Hydra.
+        arguments: settings on the command line, quoted for Hydra.
 
     Raises:
-        UserError: naming setting and value.
+        UserError: a value has the wrong type; names setting and value.
     """
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.core.override_parser.types import ChoiceSweep, QuotedString
@@ -172,7 +172,7 @@ def check_types(arguments: Sequence[str]) -> None:
     for argument in arguments:
         try:
             parsed = OverridesParser.create().parse_override(argument)
-        except HydraException:  # told when Hydra reads it
+        except HydraException:  # reported when Hydra reads it
             continue
         values, kind = parsed.value(), kinds.get(str(parsed.key_or_group))
         if kind is None or not isinstance(values, ChoiceSweep):
@@ -184,7 +184,7 @@ def check_types(arguments: Sequence[str]) -> None:
 
 
 def _swept(parameters: Any) -> dict[str, int]:
-    """Settings that were given several values, on the command line or in a preset, with how many they are."""
+    """Returns the settings with several values, on the command line or in a preset, and the number of values."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 
@@ -193,17 +193,17 @@ def _swept(parameters: Any) -> dict[str, int]:
     counts: dict[str, int] = {}
     for parsed in OverridesParser.create().parse_overrides([*preset, *arguments]):
         name = str(parsed.key_or_group)
-        counts.pop(name, None)  # the command line wins
+        counts.pop(name, None)  # the command line overrides the preset
         if parsed.is_sweep_override():
             try:
                 counts[name] = sum(1 for _ in parsed.sweep_string_iterator())
-            except (HydraException, ValueError, TypeError):  # an interval or glob(*), which only a sweeper can count
+            except (HydraException, ValueError, TypeError):  # an interval or glob(*): only a sweeper can count
                 counts[name] = 0
     return counts
 
 
 def swept_settings() -> dict[str, int]:
-    """The settings swept by the current sweep, and the number of values of each (0 where that is open)."""
+    """Returns the settings swept by the current sweep, and the number of values of each (0 if it is unknown)."""
     folder = current_sweep()
     record = read_record(folder) if folder is not None else None
     swept = record.get("swept") if record else None
@@ -213,7 +213,7 @@ def swept_settings() -> dict[str, int]:
 
 
 def num_jobs() -> int | None:
-    """Jobs of the current sweep; None where its sweeper decides on the way."""
+    """Returns the number of jobs of the current sweep; None if its sweeper determines it as it runs."""
     total = 1
     for count in swept_settings().values():
         total *= count
@@ -226,15 +226,15 @@ def _job_folder(number: int, overrides: Any) -> str:
 
 
 def write_failure(folder: Path, name: str, error: BaseException, reason: str) -> None:
-    """Leaves a summary that says why a run failed.
+    """Writes a summary that says why a run failed.
 
     Args:
-        folder: the run's.
-        name: the run's.
-        error: that ended it.
-        reason: the same in one line.
+        folder: the run's folder.
+        name: the run's name.
+        error: the error that ended the run.
+        reason: the error in one line.
     """
-    # What was known of an earlier end stays, but for what speaks of it as an end.
+    # The figures of an earlier summary are kept, but not the mark of an earlier divergence.
     before = {key: value for key, value in read_summary(folder).items() if key != "diverged"}
     summary = {**before, "status": "failed", "name": name, "error": reason}
     if isinstance(error, Diverged):

@@ -1,4 +1,4 @@
-"""Work in one run's folder: beginning, going on, and what is left behind where it fails."""
+"""Begins or resumes a run in its folder, and writes the reason if it fails."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from lmlab.terminal import say
 
 
 def checked(config: DictConfig) -> TrainSettings:
-    """Returns the settings, after all that can be found wrong without reading the text.
+    """Returns the settings, after all checks that are possible without reading the text.
 
     Raises:
         UserError: the first setting that is wrong.
@@ -37,7 +37,7 @@ def checked(config: DictConfig) -> TrainSettings:
     check_training(settings)
     store_absolute_paths(settings)
     obtain_vectors(settings)
-    # torch takes a second and Lightning two more: each after all that can go wrong without it.
+    # Importing torch takes a second and Lightning two more, so each is imported after all checks that do not need it.
     from lmlab.device import choose_device, choose_precision
 
     trainer = settings.trainer
@@ -46,28 +46,28 @@ def checked(config: DictConfig) -> TrainSettings:
 
 
 def taken_pause(settings: TrainSettings) -> int | None:
-    """Returns where the run pauses, and forgets it: it is no part of what a run is and so not stored."""
+    """Returns the setting for pausing the run and removes it, because it is not stored with the run."""
     pause, settings.stop_after_tokens = settings.stop_after_tokens, None
     return pause
 
 
 def work(folder: Path, task: Task, settings: TrainSettings, record: DictConfig | None, **more: Any) -> None:
-    """Begins a run, or goes on with it; a failure is written into its summary.
+    """Begins or resumes a run; a failure is written to its summary.
 
     Args:
-        folder: the run's, locked.
-        task: what is left to do.
-        settings: checked.
-        record: as composed, for Hydra's record; None leaves that as it is.
-        more: for `lmlab.training.run.train`.
+        folder: the run's folder, locked.
+        task: what remains to be done.
+        settings: checked settings.
+        record: the composed configuration, for Hydra's record; None to leave the record unchanged.
+        more: further arguments for `lmlab.training.run.train`.
     """
-    if task is Task.DONE:  # by another process, since it was first looked at
+    if task is Task.DONE:  # another process has finished the run since the first check
         return
     if task is Task.NEW:
         clear(folder)
         if record is not None:
             write_record(folder, record)
-        # Before the text is read, so that a run that is killed meanwhile can be begun again.
+        # Written before the text is read, so that a run that is killed in the meantime can begin again.
         write_text(folder / "config.yaml", plain_yaml.dump(plain(settings)))
     else:
         tidy(folder)
@@ -96,13 +96,15 @@ def _train(settings: TrainSettings, folder: Path, **more: Any) -> None:
 
 
 def _write_failure(folder: Path, name: str, error: Exception, *, begun: bool) -> None:
-    """Says in the summary why there is no more, for a report; a run that was refused to go on stays what it was.
+    """Writes the reason of a failure to the run's summary, for reports.
+
+    The summary does not change if a run could not be resumed in the first place.
 
     Args:
-        folder: the run's.
-        name: the run's.
-        error: that ended it.
-        begun: it had begun before; then this is for what happened after its training went on.
+        folder: the run's folder.
+        name: the run's name.
+        error: the error that ended the run.
+        begun: whether the run had begun before; then only failures after training was resumed are written.
     """
     status = read_summary(folder).get("status")
     here = status is None and not begun and (folder / "tokenizer.json").is_file()
@@ -110,15 +112,15 @@ def _write_failure(folder: Path, name: str, error: Exception, *, begun: bool) ->
         return
     try:
         write_failure(folder, name, error, describe(error, sys.argv[1:]))
-    except OSError:  # the disk that is full for the run is full for this too
+    except OSError:  # a disk that is full for the run is also full for the summary
         return
 
 
 def go_on(arguments: list[str]) -> None:
-    """Goes on with a run in its own folder.
+    """Resumes a run in its own folder.
 
     Raises:
-        UserError: no such run, or one that cannot go on.
+        UserError: no such run, or one that cannot be resumed.
         InterruptedRun: a signal ended it again.
     """
     run = run_to_go_on_with(arguments)
@@ -145,7 +147,7 @@ def go_on(arguments: list[str]) -> None:
 
 
 def _begun_again(folder: Path, changes: dict[str, Any]) -> TrainSettings:
-    """Returns the settings of a run that has no checkpoint yet, with what was typed now."""
+    """Returns the settings of a run that has no checkpoint yet, with the changes from the command line."""
     settings = stored_settings(folder)
     for name, value in changes.items():
         part, _, key = name.partition(".")
