@@ -1,15 +1,15 @@
-"""What may change in a run that goes on, and how two configurations differ."""
+"""The settings that may be changed when a run is resumed, and the differences between two configurations."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-# May be raised, where the learning rate does not depend on the run's length.
+# May be raised if the learning rate does not depend on the run's length.
 LIMITS = ("trainer.max_epochs", "trainer.max_steps", "trainer.max_tokens")
-# Where its text lies now; the bytes must be the same.
+# The present location of the text, which must be unchanged.
 TEXT = "data.path"
-# Where it pauses, which is no part of what a run is.
+# The setting for pausing a run, which is not stored with it.
 PAUSE = "stop_after_tokens"
 CHANGEABLE = (*LIMITS, TEXT, PAUSE)
 
@@ -17,7 +17,7 @@ CHANGEABLE = (*LIMITS, TEXT, PAUSE)
 def differences(
     first: Mapping[str, Any], second: Mapping[str, Any], prefix: str = ""
 ) -> Iterator[tuple[str, Any, Any]]:
-    """Settings whose values differ, by dotted name, with both values; None for what one of them lacks."""
+    """Yields the dotted names of settings whose values differ, with both values; None for a missing one."""
     for key in [*first, *(key for key in second if key not in first)]:
         one, other = first.get(key), second.get(key)
         if isinstance(one, dict) and isinstance(other, dict):

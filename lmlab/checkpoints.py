@@ -1,4 +1,4 @@
-"""Checkpoint files: plain containers and tensors, sealed by a digest that every reading verifies."""
+"""Checkpoint files: plain containers and tensors, with a digest that is verified whenever they are read."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ import torch
 from lmlab.errors import UserError
 from lmlab.files import sync_folder, write_atomically
 
-# What a checkpoint of ours looks like inside; raised when an older lmlab could not read it.
-# 2: no digest, no position of its own. 3: sealed; says itself where training stands.
+# Version of a checkpoint's contents; increased if an older lmlab cannot read them.
+# 2: no digest, no position of training. 3: with a digest and the position of training.
 FORMAT = 3
 OLDEST_FORMAT = 2
-# Of a run whose last evaluation, behind its end, was the best: the best weights before that.
+# The best weights before the last evaluation, if that evaluation, made after the end of training, is the best.
 BEST_BEFORE_END = "best-before-end.ckpt"
 
-# torch writes a zip file, and a zip file may end with a comment: ours is the SHA-256 of all bytes before it. So file
-# and digest are replaced together, and torch.load reads the file as any other.
+# torch writes a zip file, and a zip file may end with a comment. Here it is the SHA-256 of all bytes before it, so that
+# file and digest are replaced together and torch.load reads the file like any other.
 _SEAL = b"lmlab-sha256:"
 _SEAL_LENGTH = len(_SEAL) + 64
-# The end record of a zip file without comment, whose last two bytes are the comment's length.
+# The end record of a zip file without a comment; its last two bytes are the length of the comment.
 _END_RECORD = b"PK\x05\x06"
 _END_LENGTH = 22
 _CHUNK = 1 << 20
 
 
 class _Sealing:
-    """A file that torch writes to; keeps the last bytes back, for the length of the comment stands in them."""
+    """A file for torch to write to; holds back the last bytes, which have the length of the comment."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -41,7 +41,7 @@ class _Sealing:
         self.error: OSError | None = None
 
     def write(self, data: Any) -> int:
-        """Writes all but the end record's length."""
+        """Writes data, holding back as many bytes as the end record has."""
         both = self._tail + bytes(data)
         keep = max(0, len(both) - _END_LENGTH)
         self._put(both[:keep])
@@ -49,7 +49,7 @@ class _Sealing:
         return len(data)
 
     def flush(self) -> None:
-        """The file is flushed when it is whole."""
+        """Does nothing; the file is flushed when it is complete."""
 
     def seal(self) -> None:
         """Writes the end record with the comment's length, and the comment."""
@@ -61,19 +61,19 @@ class _Sealing:
     def _put(self, data: bytes) -> None:
         try:
             self._file.write(data)
-        except OSError as error:  # torch would make a RuntimeError without a reason of it
+        except OSError as error:  # torch would replace it by a RuntimeError without a reason
             self.error = error
             raise
         self._digest.update(data)
 
 
 def save_checkpoint(checkpoint: dict[str, Any], path: Path, *, keep_previous: Path | None = None) -> None:
-    """Saves plain containers and tensors, sealed; a crash while saving leaves the file before.
+    """Saves plain containers and tensors with a digest; a crash while saving leaves the previous file unchanged.
 
     Args:
-        checkpoint: with our own part under ``lmlab``.
-        path: the target; its folder is made.
-        keep_previous: where the file before stays readable; None forgets it.
+        checkpoint: its key ``lmlab`` has the part that is lmlab's own.
+        path: the target; its folder is created.
+        keep_previous: path under which the previous file is kept; None to discard it.
 
     Raises:
         OSError: the disk is full or the folder cannot be written to.
@@ -96,8 +96,8 @@ def save_checkpoint(checkpoint: dict[str, Any], path: Path, *, keep_previous: Pa
 
 
 def _keep(path: Path, previous: Path) -> None:
-    """Gives a file a second name, so that there is never a moment without it."""
-    if previous.exists() and previous.samefile(path):  # its replacement failed after this, once before
+    """Gives a file a second name, so that it exists at every moment."""
+    if previous.exists() and previous.samefile(path):  # left by an earlier attempt that failed after this point
         return
     beside = previous.with_name(f".{previous.name}.{os.getpid()}.part")
     beside.unlink(missing_ok=True)
@@ -110,10 +110,10 @@ def _keep(path: Path, previous: Path) -> None:
 
 
 def read_checkpoint(path: Path, *, map_location: Any = "cpu") -> dict[str, Any]:
-    """A checkpoint of ours, as it was written.
+    """Returns the contents of a checkpoint of lmlab.
 
     Raises:
-        UserError: damaged, made by something else, or with more in it than tensors and plain containers.
+        UserError: the file is damaged, made by another program, or has more in it than tensors and plain containers.
     """
     sealed = _verified(path)
     try:
@@ -131,16 +131,16 @@ def read_checkpoint(path: Path, *, map_location: Any = "cpu") -> dict[str, Any]:
 
 
 def load_weights(module: torch.nn.Module, weights: Any, path: Path, *, prefix: str = "") -> None:
-    """Puts a checkpoint's weights into a module that they were made for.
+    """Loads a checkpoint's weights into a module.
 
     Args:
-        module: to be filled.
+        module: the module, which is changed.
         weights: tensors by name.
-        path: where they are from, for the error.
-        prefix: of the names that are meant; the others are left out.
+        path: the checkpoint's path, for the error.
+        prefix: only weights whose names begin with it are used.
 
     Raises:
-        UserError: naming the first weight that is missing, too many, or of another shape or type.
+        UserError: a weight is missing, unexpected, or of another shape or type; names the first one.
     """
     named = weights.items() if isinstance(weights, dict) else ()
     found = {name.removeprefix(prefix): value for name, value in named if str(name).startswith(prefix)}
@@ -160,19 +160,19 @@ def _kind(weight: Any) -> str:
 
 
 def has_digest(path: Path) -> bool:
-    """Whether a checkpoint carries the digest of its bytes; those of older versions do not.
+    """Returns whether a checkpoint has a digest of its bytes; those of older versions do not.
 
     Raises:
-        UserError: it does, and the bytes are others.
+        UserError: it has a digest that does not match.
     """
     return _verified(path)
 
 
 def _verified(path: Path) -> bool:
-    """True where the digest fits, False where the file ends as one without any.
+    """Returns True if the digest matches, False if the file ends like one without a digest.
 
     Raises:
-        UserError: the digest does not fit, or something of one is there.
+        UserError: the digest does not match or is incomplete.
     """
     try:
         with path.open("rb") as file:
@@ -198,7 +198,7 @@ def _verified(path: Path) -> bool:
 
 
 def _read_end(file: BinaryIO, size: int) -> bytes | None:
-    """The last bytes, where the digest should be; None where the file ends with an end record of no comment."""
+    """Returns the last bytes, where the digest should be; None if the file ends with an end record without comment."""
     file.seek(max(0, size - _SEAL_LENGTH - _END_LENGTH))
     last = file.read()
     plain_end = last[-_END_LENGTH:]

@@ -1,4 +1,4 @@
-"""The device a run takes place on."""
+"""Chooses the device and the precision of a run."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from lmlab.errors import UserError
 
 
 def choose_precision(precision: str, device: torch.device) -> str:
-    """The fastest for ``auto``: 16-mixed on a GPU, bf16-mixed on a CPU with units for it, else 32-true.
+    """Returns the fastest one for ``auto``: 16-mixed on a GPU, bf16-mixed on a CPU with units for it, else 32-true.
 
     Args:
-        precision: of the trainer; anything but ``auto`` is itself.
-        device: where it trains.
+        precision: the trainer's setting; anything but ``auto`` is returned unchanged.
+        device: the device of training.
 
     Raises:
-        UserError: a precision that would silently be another on this device.
+        UserError: a precision that would silently be replaced by another on this device.
     """
     if precision == "auto":
         if device.type == "cuda":
@@ -29,7 +29,7 @@ def choose_precision(precision: str, device: torch.device) -> str:
 
 
 def has_bfloat16_units() -> bool | None:
-    """Whether this CPU computes in bfloat16 itself; None where that cannot be known (other systems than Linux)."""
+    """Returns whether this CPU has units for bfloat16; None if that is unknown (on systems other than Linux)."""
     try:
         known = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -38,7 +38,7 @@ def has_bfloat16_units() -> bool | None:
 
 
 def check_precision(precision: str, device: torch.device) -> None:
-    """Refuses what would silently be computed in another precision.
+    """Checks that the device does not silently compute in another precision.
 
     Raises:
         UserError: float16 on a CPU, which has no loss scaling there, or bfloat16 on a GPU, where cuDNN's recurrent
@@ -52,10 +52,10 @@ def check_precision(precision: str, device: torch.device) -> None:
 
 
 def choose_device(accelerator: str) -> torch.device:
-    """``cpu``, ``gpu``, or ``auto`` for a GPU where there is one.
+    """Returns the device for ``cpu``, ``gpu``, or ``auto`` (a GPU if there is one).
 
     Raises:
-        UserError: a GPU was asked for and there is none.
+        UserError: a GPU was asked for, but there is none.
     """
     if accelerator == "gpu" and not torch.cuda.is_available():
         raise UserError("trainer", "gpu", "PyTorch sees no CUDA GPU here", "use trainer=cpu or trainer=auto")
@@ -64,11 +64,11 @@ def choose_device(accelerator: str) -> torch.device:
 
 
 def precision_warnings(precision: str, device: torch.device) -> list[str]:
-    """Says so where bfloat16 would be slow: on a CPU without units for it (known on Linux only).
+    """Returns a warning if bfloat16 would be slow: on a CPU without units for it (known on Linux only).
 
     Args:
-        precision: of the trainer.
-        device: where it trains.
+        precision: the trainer's setting.
+        device: the device of training.
     """
     if precision != "bf16-mixed" or device.type != "cpu":
         return []

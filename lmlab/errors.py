@@ -1,17 +1,17 @@
-"""The one kind of error that people see: a line that names the field, its value and the remedy."""
+"""The errors that users see: one line that names the field, its value, the problem and the remedy."""
 
 from __future__ import annotations
 
-# What a 64-bit integer holds.
+# The range of a 64-bit integer.
 LARGEST_NUMBER = 2**63
 
 
 def printable(value: object, *, longest: int = 80) -> str:
-    """Returns a value, perhaps from a stranger's file, as it may stand in one line on a terminal.
+    """Returns a value as text that is safe to print in one line on a terminal, also if it is from an untrusted file.
 
     Args:
-        value: of any kind.
-        longest: characters that are shown.
+        value: any value.
+        longest: maximum number of characters.
     """
     if isinstance(value, int) and abs(value) >= LARGEST_NUMBER:
         return "(a very large number)"
@@ -23,11 +23,11 @@ def printable(value: object, *, longest: int = 80) -> str:
 
 
 class UserError(Exception):
-    """Something that the person at the keyboard can put right.
+    """An error that the user can correct.
 
     Args:
         field: the setting, file or argument at fault, as it is typed (``data.path``).
-        value: what it was set to; shown after an equals sign. ``None`` leaves it out.
+        value: its value, shown after an equals sign; ``None`` to show none.
         problem: what is wrong with it.
         remedy: what to do about it.
     """
@@ -50,21 +50,21 @@ class UserError(Exception):
 
 
 class Refused(UserError):
-    """A folder that holds something worth keeping, or that another process works on; nothing was written to it."""
+    """A folder that contains something worth keeping or is used by another process; nothing was written to it."""
 
 
 class Diverged(UserError):
-    """Training gave no numbers any more; the same run would do so again."""
+    """Training gave a result that is not finite; the same run would do so again."""
 
 
 class InterruptedRun(BaseException):
     """A signal ended the command.
 
-    A ``BaseException``, so that a sweep ends with it instead of going on with the next job.
+    A ``BaseException``, so that it ends a sweep, which would otherwise continue with the next job.
 
     Args:
-        signal_number: the signal that was received; the command ends with 128 plus this number.
-        message: what is saved and how to go on, for the line that the command ends with; empty: its usual one.
+        signal_number: the signal that was received; the command's exit status is 128 plus this number.
+        message: what is saved and how to resume, for the command's last line; empty for the usual line.
     """
 
     def __init__(self, signal_number: int, message: str = "") -> None:

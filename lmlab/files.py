@@ -1,4 +1,4 @@
-"""Files written beside their target and renamed, so that a reader or a crash never meets half of one."""
+"""Writes files under a temporary name and renames them, so that no reader or crash ever leaves an incomplete file."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-# What a killed process leaves beside its target: .name.pid.part
+# Name of the temporary file that a killed process leaves in the folder of its target: .name.pid.part
 _PART = re.compile(r"\..+\.(\d+)\.part")
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
-    """Calls `write` with a file beside `path`, makes sure it is on disk and renames it.
+    """Calls `write` with a temporary file in the folder of `path`, syncs it to disk and renames it.
 
-    The folder is synced too: else a power failure could bring the file before back.
+    The folder is synced too; otherwise a power failure could restore the previous file.
 
     Args:
         path: the target.
-        write: fills the open binary file.
+        write: writes the contents to the open binary file that it is called with.
 
     Raises:
         OSError: the disk is full or the folder cannot be written to; the error names the target.
@@ -35,13 +35,13 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
     except BaseException as error:
         beside.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno is not None:
-            # Writes and syncs do not say which file they were for, and a name with .part in it would puzzle.
+            # Errors of writing and syncing do not name a file, and the temporary name would not help the user.
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
 
 
 def sync_folder(folder: Path) -> None:
-    """Makes renames in a folder durable, where the operating system lets a folder be synced."""
+    """Makes renames in a folder durable, if the operating system can sync folders."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError:  # Windows, and some network file systems
@@ -55,7 +55,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def remove_parts(folder: Path) -> None:
-    """Removes what killed processes left half written in a folder; a living process' file stays."""
+    """Removes incomplete files of killed processes from a folder; files of running processes stay."""
     if not folder.is_dir():
         return
     for path in folder.iterdir():
@@ -69,16 +69,16 @@ def _is_alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except OSError:  # somebody else's, so alive
+    except OSError:  # belongs to another user, so it is running
         return True
     return True
 
 
 def shown(path: Path) -> str:
-    """A path as it is shown and typed: relative where that is shorter."""
+    """Returns a path as it is shown to users: relative if that is shorter."""
     try:
         return str(path.relative_to(Path.cwd()))
-    except (ValueError, FileNotFoundError):  # elsewhere, or the current folder is gone
+    except (ValueError, FileNotFoundError):  # not below the current folder, or the current folder no longer exists
         return str(path)
 
 

@@ -16,7 +16,7 @@ from lmlab.models.core import expand_state
 from lmlab.models.inference import evaluation_mode, exact_float32
 from lmlab.models.language_model import LanguageModel
 
-# A step of a smaller batch uses one thread: it is so little work that a second thread can make it many times slower.
+# A step of a smaller batch uses one thread, because it is so little work that a second thread can make it much slower.
 _ONE_THREAD_BELOW = 16
 
 
@@ -25,11 +25,11 @@ class SamplingOptions:
     """How text is sampled.
 
     Args:
-        length: most tokens to draw.
+        length: maximum number of tokens to draw.
         temperature: divides the logits; 0 takes the most probable token.
         top_k: only the k most probable tokens; None for all.
         top_p: only the fewest tokens whose probabilities sum to p (nucleus sampling); None for all.
-        seed: of sample 0. Sample i has seed + i, so that it does not depend on the number of samples.
+        seed: seed of sample 0. Sample i has seed + i, so that it does not depend on the number of samples.
         banned: ids that are never drawn.
         end_id: the id that ends the text; None to always draw `length` tokens.
 
@@ -136,7 +136,7 @@ def generate(
     num_samples: int = 1,
     on_token: Callable[[int], None] | None = None,
 ) -> list[Sample]:
-    """Continues a prompt. Uses random generators of its own, so that all others stay unchanged.
+    """Continues a prompt. Uses its own random generators, so that the global ones are unchanged.
 
     Args:
         model: on any device; its training or evaluation mode is restored.
@@ -243,8 +243,8 @@ def start_of_text(tokenizer: Tokenizer, prompt: Sequence[int]) -> list[int]:
     a line end, a full stop or the first entry of the vocabulary.
 
     Args:
-        tokenizer: the model's.
-        prompt: its ids; may be empty.
+        tokenizer: the model's tokenizer.
+        prompt: ids of the prompt; may be empty.
     """
     vocabulary = tokenizer.vocabulary
     if tokenizer.end_token == "sentence":

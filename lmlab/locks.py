@@ -1,4 +1,4 @@
-"""One process at a time in a run's or sweep's folder."""
+"""Locks that let only one process at a time work in a run's or sweep's folder."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ NAME = ".lmlab.lock"
 
 
 def lock(folder: Path, field: str, remedy: str) -> FileLock:
-    """Takes a folder for this process; the operating system gives it back when the process ends, however that is.
+    """Locks a folder for this process; the operating system releases the lock whenever and however the process ends.
 
     Args:
-        folder: exists.
-        field: what the error is about: ``run`` or ``sweep``.
-        remedy: what to do instead.
+        folder: an existing folder.
+        field: subject of the error: ``run`` or ``sweep``.
+        remedy: what to do instead, for the error.
 
     Raises:
-        Refused: another process has it.
+        Refused: another process has locked it.
     """
     taken = FileLock(folder / NAME, blocking=False)
     try:
@@ -38,10 +38,10 @@ def lock(folder: Path, field: str, remedy: str) -> FileLock:
 
 @contextmanager
 def locked(folder: Path, field: str = "run", remedy: str = "wait for it, or begin another run") -> Iterator[None]:
-    """The folder for the length of a block.
+    """Locks a folder during a `with` block.
 
     Raises:
-        Refused: another process has it.
+        Refused: another process has locked it.
     """
     taken = lock(folder, field, remedy)
     try:

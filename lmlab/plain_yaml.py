@@ -1,4 +1,4 @@
-"""YAML of plain containers, read from folders that may come from anybody: bounded, and nothing in it is ever run."""
+"""Reads and writes YAML of plain containers; safe for untrusted files: sizes are limited and no code is executed."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from lmlab.errors import UserError
 
 MAX_BYTES = 2**20
 MAX_DEPTH = 50
-# Of keys, values and brackets; a configuration has some three hundred.
+# Maximum number of keys, values and brackets; a configuration has about 300.
 MAX_EVENTS = 100_000
-# Python needs a time that grows with the square of their length to read numbers.
+# Maximum length of a number, because Python's time to read one grows with the square of its length.
 MAX_DIGITS = 400
 
 _TAG = "tag:yaml.org,2002:"
-# YAML 1.1 reads 1e-3 as a string; OmegaConf, which wrote the older files, as a number.
+# YAML 1.1 reads 1e-3 as a string, but OmegaConf, which wrote older files, as a number.
 _FLOAT = re.compile(
     r"""(?:[-+]?[0-9]+(?:_[0-9]+)*\.[0-9_]*(?:[eE][-+]?[0-9]+)?
     |[-+]?[0-9]+(?:_[0-9]+)*[eE][-+]?[0-9]+
@@ -30,16 +30,16 @@ _FLOAT = re.compile(
     |\.(?:nan|NaN|NAN))$""",
     re.VERBOSE,
 )
-# Everything else is written in double quotes, where every character has one spelling.
+# All other strings are written in double quotes, in which every character can be represented.
 _UNQUOTED = re.compile(r"[A-Za-z0-9_/.](?:[A-Za-z0-9_/. +-]*[A-Za-z0-9_/.])?")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
-# The C loader is six times as fast and reads the same.
+# The C loader is six times as fast and gives the same results.
 _SAFE_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _Loader(_SAFE_LOADER):  # type: ignore[misc]
-    """Reads what OmegaConf's loader reads, of plain values only."""
+    """Reads plain values like OmegaConf's loader, and nothing else."""
 
     yaml_implicit_resolvers: ClassVar = {
         first: [(tag, pattern) for tag, pattern in found if tag.removeprefix(_TAG) in ("bool", "int", "float", "null")]
@@ -47,7 +47,7 @@ class _Loader(_SAFE_LOADER):  # type: ignore[misc]
     }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        """The mapping, whose keys must be strings and differ."""
+        """Returns the mapping, whose keys must be different strings."""
         keys = set()
         for key, _ in node.value:
             if key.tag != f"{_TAG}str":
@@ -59,7 +59,7 @@ class _Loader(_SAFE_LOADER):  # type: ignore[misc]
         return mapping
 
     def construct_number(self, node: yaml.ScalarNode) -> int | float:
-        """A number of bearable length."""
+        """Returns a number, whose length is limited."""
         if len(node.value) > MAX_DIGITS:
             raise yaml.constructor.ConstructorError(None, None, "has an endless number", node.start_mark)
         construct = self.construct_yaml_int if node.tag == f"{_TAG}int" else self.construct_yaml_float
@@ -67,7 +67,7 @@ class _Loader(_SAFE_LOADER):  # type: ignore[misc]
         return number
 
     def construct_text(self, node: yaml.ScalarNode) -> str:
-        """A string that can be written as UTF-8 again."""
+        """Returns a string, which must be encodable as UTF-8."""
         text: str = self.construct_scalar(node)
         if _SURROGATE.search(text):
             raise yaml.constructor.ConstructorError(None, None, "has half a character", node.start_mark)
@@ -81,7 +81,7 @@ _Loader.add_constructor(f"{_TAG}str", _Loader.construct_text)
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes equal objects out each time, and quotes whatever any reader could take for something else."""
+    """Writes repeated objects in full each time, and quotes every string that could be read as another type."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -96,13 +96,13 @@ _Dumper.add_representer(str, _represent_text)
 
 
 def read(path: Path) -> Any:
-    """The plain value in a file: None, bool, int, float, str, and lists and dicts (with strings as keys) of these.
+    """Returns the plain value in a file: None, bool, int, float, str, lists and dicts (with string keys) of these.
 
     Args:
         path: a file of at most 1 MiB in UTF-8.
 
     Raises:
-        UserError: it cannot be read, or holds anything but one such value.
+        UserError: the file cannot be read, or contains anything but one such value.
     """
     text = _text(path)
     try:
@@ -120,13 +120,13 @@ def read(path: Path) -> Any:
 
 def _text(path: Path) -> str:
     try:
-        if path.exists() and not path.is_file():  # a pipe would be waited for, without end
+        if path.exists() and not path.is_file():  # reading a pipe could wait forever
             raise _damaged(path, "is no file")
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise _damaged(path, error.strerror or "cannot be read") from None
-    except ValueError:  # a name with a NUL in it
+    except ValueError:  # a file name that contains NUL
         raise _damaged(path, "is no name of a file") from None
     if len(content) > MAX_BYTES:
         raise _damaged(path, "is larger than 1 MiB")
@@ -141,7 +141,11 @@ def _damaged(path: Path, problem: str) -> UserError:
 
 
 def _check_events(text: str) -> None:
-    """Refuses what takes long or means more than it says, before anything is built from it."""
+    """Checks before objects are built: no anchors, aliases or tags, limited depth and number of values.
+
+    Raises:
+        yaml.MarkedYAMLError: with the first problem and its position.
+    """
     depth = 0
     for number, event in enumerate(yaml.parse(text, Loader=_SAFE_LOADER)):
         problem = ""
@@ -162,14 +166,14 @@ def _check_events(text: str) -> None:
 
 
 def dump(value: Any) -> str:
-    """The value as YAML that `read` gives back equal, keys in their order.
+    """Returns a value as YAML, with keys in their order; `read` returns an equal value from it.
 
     Args:
-        value: plain, at most 50 containers deep.
+        value: a plain value, nested at most 50 containers deep.
 
     Raises:
-        UserError: a string with bytes that are no text, as a path may have them.
-        TypeError: anything that is not plain.
+        UserError: a string that cannot be encoded, such as a path with undecodable bytes.
+        TypeError: a value that is not plain.
     """
     _check_plain(value, "", 0)
     return yaml.dump(

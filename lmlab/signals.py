@@ -1,17 +1,17 @@
-"""The one owner of SIGINT, SIGTERM and SIGHUP, from a command's first line to its last.
+"""Handles SIGINT, SIGTERM and SIGHUP from a command's first line to its last.
 
-What a signal does depends on how far the command is:
+The effect of a signal depends on the stage of the command:
 
-    own()         starting   one line, and the process is gone: an exception would break imports half-way
+    own()         starting   the process prints one line and ends: an exception would interrupt imports
     raising()     working    `InterruptedRun` is raised in the main thread
-    deferred()    training   the first is only remembered, for the step to end; the second raises
-    leaving()     leaving    the result is out: the process ends at once, with the status that it would have had
+    deferred()    training   the first signal is only remembered, so that the step can end; the second raises
+    leaving()     leaving    the result is written: the process ends at once, with the status that it would have had
 
-An exception in the middle of an import would leave half a library behind, and C++ code that imports aborts at it. So
-there it is raised when the import is done, which takes seconds; who does not want to wait sends the signal again, and a
-command that has nothing to put in order does not wait at all.
+An exception in the middle of an import would leave a half-imported library behind, and C++ code that imports aborts. So
+during an import the exception is raised when the import is done, which takes seconds. A second signal ends the process
+without waiting, and a command that has nothing to save does not wait at all.
 
-Standard library only, and little of it: this is imported before everything else.
+Uses little of the standard library and nothing else, because it is imported before everything else.
 """
 
 from __future__ import annotations
@@ -27,40 +27,40 @@ from types import FrameType
 
 from lmlab.errors import InterruptedRun
 
-TYPE_CHECKING = False  # as type checkers know it; typing itself takes longer than all that is imported here
+TYPE_CHECKING = False  # type checkers know this name; importing typing would take longer than all imports here
 if TYPE_CHECKING:
     from typing import Any
 
 NUMBERS = tuple(
     int(number) for name in ("SIGINT", "SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None
 )
-# None on Windows.
+# None on Windows, which has no SIGHUP.
 _HANG_UP: int | None = getattr(signal, "SIGHUP", None)
 STOPPED_AT_ONCE = "stopped before anything was begun; type the command again"
 STOPPING = "stopping after this step; again to stop at once"
-# A terminal that closes sends SIGHUP twice, and some programs that stop others send two kinds at once: what comes
-# within so many seconds of an exception that is already on its way is the same request.
+# A terminal that closes sends SIGHUP twice, and some programs send two kinds of signals at once to stop others. A
+# signal within this many seconds of an exception that is already being handled counts as the same request.
 _SAME_REQUEST_SECONDS = 0.5
 
 _STARTING, _WORKING, _ENDING, _LEAVING = "starting", "working", "ending", "leaving"
 
 
 class _State:
-    """What the handler looks at.
+    """The state of signal handling.
 
     Attributes:
-        owner: the process that the handlers are for; a forked child inherits them, but not their meaning.
-        owned: `own` was called, so the handlers stay for good.
-        previous: the handlers to give back, where they are only borrowed.
-        stage: one of those above; None where nothing is owned.
-        deferrals: how many `deferred` blocks are open.
+        owner: the id of the process that the handlers are for; a forked child inherits them but must not use them.
+        owned: whether `own` was called, so that the handlers stay installed.
+        previous: the handlers to be restored, if lmlab's are installed only temporarily.
+        stage: one of those above; None unless owned.
+        deferrals: number of open `deferred` blocks.
         received: the first signal.
-        raised_at: when the last exception was raised, by the monotonic clock.
-        received_at: when the first signal came.
-        waiting: an exception is to be raised when an import is done.
-        lost: what to say where the process ends without an exception.
-        orderly: there is something to put in order, so that an import is waited for.
-        status: of the exit, where the stage is `leaving`.
+        raised_at: time at which the last exception was raised, by the monotonic clock.
+        received_at: time of the first signal.
+        waiting: whether an exception is to be raised when an import is done.
+        lost: text to print if the process ends without an exception.
+        orderly: whether there is something to save, so that an import is waited for.
+        status: exit status in the stage `leaving`.
     """
 
     def __init__(self) -> None:
@@ -82,10 +82,10 @@ _state = _State()
 
 
 def own(module: str = "__main__") -> None:
-    """Takes the signals over for good; the first statement of a command.
+    """Installs the signal handlers until the process ends; the first statement of a command.
 
     Args:
-        module: `__name__` of the command's module. Nothing happens where that is imported by another program than
+        module: `__name__` of the command's module. Nothing happens if it is imported by a program other than
             `python -m lmlab.<command>` and the installed `lmlab-<command>`.
     """
     if _state.owned or not _is_program(module):
@@ -93,8 +93,8 @@ def own(module: str = "__main__") -> None:
     _state.owner = os.getpid()
     if _install():
         _state.owned, _state.stage = True, _STARTING
-        # Run after all others, for the first registered is the last called. What is left then is the interpreter's
-        # own end, which would give the signals back to the operating system.
+        # The function registered first is called last. After it only the interpreter's own shutdown is left, which
+        # would restore the operating system's signal handling.
         atexit.register(_ignore)
         sys.unraisablehook = _raise_again
 
@@ -104,25 +104,25 @@ def _is_program(module: str) -> bool:
         return True
     script = f"lmlab-{module.rpartition('.')[2]}"
     parts = os.path.normpath(getattr(sys.modules["__main__"], "__file__", None) or "").split(os.sep)
-    # Windows runs a __main__.py inside lmlab-train.exe.
+    # On Windows, lmlab-train.exe runs a __main__.py inside it.
     return any(os.path.splitext(part)[0].removesuffix("-script") == script for part in parts[-2:])
 
 
 def is_owned() -> bool:
-    """Whether this process is a command that called `own`."""
+    """Returns whether this process is a command that called `own`."""
     return _state.owned and _state.owner == os.getpid()
 
 
 def received() -> int | None:
-    """The first signal that came, None where none did."""
+    """Returns the first signal received; None if there was none."""
     return _state.received
 
 
 def check() -> None:
-    """Raises again what somebody has swallowed, or what was deferred.
+    """Raises `InterruptedRun` if a signal was deferred, or if other code has suppressed the exception.
 
     Raises:
-        InterruptedRun: a signal came.
+        InterruptedRun: a signal was received.
     """
     if _state.received is not None:
         _raise()
@@ -130,11 +130,11 @@ def check() -> None:
 
 @contextmanager
 def raising(lost: str = "", *, orderly: bool = True) -> Iterator[None]:
-    """A signal raises `InterruptedRun` in the main thread; afterwards it is only remembered.
+    """During a `with` block, a signal raises `InterruptedRun` in the main thread; after it, it is only remembered.
 
     Args:
-        lost: what to say after "interrupted: " where the process has to end without an exception.
-        orderly: False lets a command end at once where an exception would have to wait for an import.
+        lost: text after "interrupted: " if the process has to end without an exception.
+        orderly: False to end a command at once if the exception would have to wait for an import.
     """
     with _handlers():
         before = _state.stage
@@ -147,12 +147,13 @@ def raising(lost: str = "", *, orderly: bool = True) -> Iterator[None]:
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """The first signal is remembered and announced, the second raises `InterruptedRun`.
+    """During a `with` block, the first signal is remembered and announced, the second raises `InterruptedRun`.
 
-    At the end nothing is raised: call `check`. Outside a command the handlers are borrowed for the block.
+    Nothing is raised at the end of the block: call `check`. Outside a command the handlers are installed only for the
+    block.
 
     Raises:
-        InterruptedRun: before the block begins, where a command has received a signal that somebody has swallowed.
+        InterruptedRun: before the block, if a command has received a signal whose exception other code has suppressed.
     """
     with _handlers():
         if _state.owned:
@@ -166,16 +167,16 @@ def deferred() -> Iterator[None]:
 
 
 def take_back() -> None:
-    """Installs the handlers again where somebody else has put theirs in front of them, as Lightning's Trainer does."""
+    """Installs the handlers again if other code has replaced them, as Lightning's Trainer does."""
     if _state.owned or _state.previous:
         _install()
 
 
 def leaving(status: int) -> int | None:
-    """All is done and told: from now on a signal ends the process with `status`, at once.
+    """Declares that everything is done and printed: from now on a signal ends the process at once with `status`.
 
     Returns:
-        The signal that came before.
+        The signal received before; None if there was none.
     """
     _state.status = status
     if _state.owned:
@@ -184,7 +185,7 @@ def leaving(status: int) -> int | None:
 
 
 def reset() -> None:
-    """Forgets what was received, and that anything was owned; for tests."""
+    """Resets the state of signal handling and restores previous handlers; for tests."""
     global _state
     for number, handler in _state.previous.items():
         signal.signal(number, handler)
@@ -193,7 +194,10 @@ def reset() -> None:
 
 @contextmanager
 def _handlers() -> Iterator[None]:
-    """Ours; borrowed where they are not owned, and then given back. Nothing in a thread, which gets no signals."""
+    """Installs the handlers during a `with` block, unless they are installed already, then restores the previous ones.
+
+    Does nothing outside the main thread, which alone receives signals.
+    """
     if is_owned() or _state.previous:
         yield
         return
@@ -209,16 +213,16 @@ def _handlers() -> Iterator[None]:
     finally:
         if _state.previous:
             for number, handler in previous.items():
-                if handler is not None:  # not by Python: cannot be put back, and was left alone
+                if handler is not None:  # not installed by Python, so it cannot be restored and was not replaced
                     signal.signal(number, handler)
             _state.previous = {}
 
 
 def _install() -> bool:
-    """Returns False in a thread, where Python does not allow it."""
+    """Installs the handlers; returns False outside the main thread, where Python does not allow it."""
     for number in NUMBERS:
         found = signal.getsignal(number)
-        if found is None or (number == _HANG_UP and found == signal.SIG_IGN):  # nohup
+        if found is None or (number == _HANG_UP and found == signal.SIG_IGN):  # ignored because of nohup
             continue
         try:
             signal.signal(number, _on_signal)
@@ -229,7 +233,7 @@ def _install() -> bool:
 
 def _on_signal(number: int, frame: FrameType | None) -> None:
     if _state.owner != os.getpid():
-        # A worker that was forked from us: what would have happened without us.
+        # In a worker forked from this process, the signal has its default effect.
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
         return
@@ -248,7 +252,7 @@ def _on_signal(number: int, frame: FrameType | None) -> None:
         return
     if _state.stage == _ENDING:
         if again and _state.received is not None and now - _state.received_at >= _SAME_REQUEST_SECONDS:
-            os._exit(128 + _state.received)  # the output's reader does not read, or the like
+            os._exit(128 + _state.received)  # for example, the reader of the output does not read
         return
     if _state.deferrals and not again:
         _announce()
@@ -273,7 +277,7 @@ def _raise() -> None:
 
 
 def _importer(frame: FrameType | None) -> FrameType | None:
-    """The frame whose import is under way, the outermost; None where nothing is being imported."""
+    """Returns the outermost frame that is importing a module; None if nothing is being imported."""
     found = None
     while frame is not None:
         if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
@@ -283,7 +287,7 @@ def _importer(frame: FrameType | None) -> FrameType | None:
 
 
 def _raise_in(place: FrameType) -> None:
-    """Raises as soon as the frame goes on with its next line, as a debugger would stop there."""
+    """Raises `InterruptedRun` at the next line of the frame, using a trace function like a debugger."""
 
     def trace(frame: FrameType, event: str, argument: Any) -> None:
         if frame is place:
@@ -298,25 +302,25 @@ def _raise_in(place: FrameType) -> None:
 
 
 def _raise_again(unraisable: sys.UnraisableHookArgs) -> None:
-    """An interruption that came into a `__del__` or another callback, where Python drops exceptions, comes again."""
+    """Raises an interruption again that Python dropped because it occurred in `__del__` or another callback."""
     if isinstance(unraisable.exc_value, InterruptedRun) and _state.received is not None:
         _state.raised_at = None
         here = sys._getframe(1)
         _raise_in(_importer(here) or here)
-    elif _state.received is None:  # after a signal there is one line to say, and this is not it
+    elif _state.received is None:  # after a signal only the command's own last line is printed
         sys.__unraisablehook__(unraisable)
 
 
 def _leave_at_once() -> None:
     assert _state.received is not None
-    with suppress(Exception):  # its reader may have left, or it is being written to
+    with suppress(Exception):  # the reader may have closed it, or it is being written to
         sys.stdout.flush()
     _write(f"interrupted: {_state.lost}")
     os._exit(128 + _state.received)
 
 
 def _announce() -> None:
-    """Says that the signal was seen; nothing that can go wrong with that may reach the code it came into."""
+    """Prints that the signal was received; errors of printing must not reach the interrupted code."""
     try:
         print(f"\n{STOPPING}", flush=True)
     except Exception:  # closed, broken, or in the middle of a print

@@ -1,4 +1,4 @@
-"""Standard output and standard error that may be closed, broken or full without ending what is worth more than them."""
+"""Standard output and error that may be closed, broken or full without ending the command's work."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ _ERRORS = "standard error"
 
 
 class _Stream(io.TextIOWrapper):
-    """A standard stream that fails once: after that nothing is written any more, and closing it is silent.
+    """A standard stream that fails at most once: after a failure, nothing is written and closing it raises no error.
 
     Args:
-        stream: the one it takes the place of.
-        name: for the error message.
+        stream: the stream that it replaces.
+        name: name of the stream for the error message.
         must_arrive: whether the first failure is raised; otherwise it is only remembered.
     """
 
     def __init__(self, stream: io.TextIOWrapper, *, name: str, must_arrive: bool) -> None:
         stream.flush()
-        file = io.FileIO(stream.fileno(), "w", closefd=False)  # the one before stays in use by who has kept it
+        file = io.FileIO(stream.fileno(), "w", closefd=False)  # other code may still use the old stream
         super().__init__(
             cast("BinaryIO", file) if stream.write_through else io.BufferedWriter(file),
             encoding=stream.encoding,
-            errors="replace",  # a terminal without the text's characters
+            errors="replace",  # the terminal may lack characters of the text
             line_buffering=stream.line_buffering,
             write_through=stream.write_through,
         )
@@ -35,7 +35,7 @@ class _Stream(io.TextIOWrapper):
         self.failure: OSError | None = None
 
     def write(self, text: str) -> int:
-        """Writes, or drops what nobody can read."""
+        """Writes text; after a failure, discards it."""
         if self.failure is None:
             try:
                 return super().write(text)
@@ -44,7 +44,7 @@ class _Stream(io.TextIOWrapper):
         return len(text)
 
     def flush(self) -> None:
-        """Flushes what is not lost."""
+        """Flushes the buffer; a failure is handled as in `write`."""
         try:
             super().flush()
         except OSError as error:
@@ -54,19 +54,19 @@ class _Stream(io.TextIOWrapper):
         error.filename = self.title
         self.failure = error
         _silence(self.fileno())
-        super().flush()  # what is left in the buffer would be told at the interpreter's end
+        super().flush()  # a buffer that is not empty would cause a message when the interpreter ends
         if self.must_arrive:
             raise error
 
 
-# The failure of a stream that is not ours.
+# The failure of standard output if it is not a `_Stream`.
 _failure: list[OSError] = []
-# Standard output was closed before the command began.
+# The error for standard output that was closed before the command began.
 _closed: list[OSError] = []
 
 
 def take_over(*, must_arrive: bool) -> None:
-    """Puts streams of ours in the place of standard output and error, where they are files; once in a process.
+    """Replaces standard output and error by lmlab's streams, if they are not yet replaced.
 
     Args:
         must_arrive: whether a failure of standard output ends the command. Standard error never does.
@@ -89,10 +89,10 @@ def _wrapped(stream: object, *, name: str, must_arrive: bool) -> _Stream:
 
 
 def silence() -> None:
-    """Sends what is still printed nowhere: what is left in a buffer would be told at the interpreter's end."""
+    """Discards further output, because a buffer that cannot be flushed causes a message when the interpreter ends."""
     try:
         _silence(sys.stdout.fileno())
-    except (OSError, ValueError, AttributeError):  # no file
+    except (OSError, ValueError, AttributeError):  # not a file
         return
 
 
@@ -103,7 +103,10 @@ def _silence(descriptor: int) -> None:
 
 
 def _occupy_descriptors() -> None:
-    """A file opened while 1 is free would become standard output, and be written to by all that prints."""
+    """Opens the null device for descriptors 0 to 2 that are closed.
+
+    Otherwise the next file to be opened could get descriptor 1, and everything printed would be written to it.
+    """
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
@@ -112,7 +115,7 @@ def _occupy_descriptors() -> None:
 
 
 def say(*lines: str) -> None:
-    """Prints lines at once. A failure is remembered, and nothing is printed after it."""
+    """Prints lines and flushes. A failure is stored, and nothing is printed after it."""
     if failure() is not None:
         return
     try:
@@ -124,13 +127,13 @@ def say(*lines: str) -> None:
 
 
 def failure() -> OSError | None:
-    """What went wrong with standard output since it was there, None where nothing did."""
+    """Returns the error of a failure to write to standard output; None if there was none."""
     ours = sys.stdout.failure if isinstance(sys.stdout, _Stream) else None
     return ours if ours is not None else next(iter(_failure), None)
 
 
 def closed() -> OSError | None:
-    """Says that standard output was closed from the beginning, None where it was not."""
+    """Returns an error if standard output was closed from the beginning; None if it was not."""
     return next(iter(_closed), None)
 
 

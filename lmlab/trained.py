@@ -1,4 +1,4 @@
-"""A trained run in Python: `lm = lmlab.load("outputs/...")`."""
+"""Loads and uses a trained run in Python: `lm = lmlab.load("outputs/...")`."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class Generated(NamedTuple):
     """A text that a model wrote.
 
     Args:
-        text: what follows the prompt.
-        stop_reason: ``end`` at the end token, ``length`` at the cap.
+        text: the text after the prompt.
+        stop_reason: ``end`` if it ended at the end token, ``length`` if at the maximum length.
     """
 
     text: str
@@ -47,11 +47,11 @@ class Generated(NamedTuple):
 
 
 class TokenNats(NamedTuple):
-    """What a token cost.
+    """The nats of a token.
 
     Args:
-        token: as the vocabulary has it.
-        nats: -ln of the probability the model gave it.
+        token: its entry in the vocabulary.
+        nats: -ln of the probability that the model gave it.
     """
 
     token: str
@@ -59,10 +59,10 @@ class TokenNats(NamedTuple):
 
 
 class NextToken(NamedTuple):
-    """What may come next.
+    """A possible next token.
 
     Args:
-        token: as the vocabulary has it.
+        token: its entry in the vocabulary.
         probability: that the model gives it.
     """
 
@@ -76,8 +76,8 @@ class TrainedModel:
     Args:
         model: in evaluation mode.
         tokenizer: fitted.
-        settings: the run's.
-        folder: the run's.
+        settings: the run's settings.
+        folder: the run's folder.
     """
 
     def __init__(self, *, model: LanguageModel, tokenizer: Tokenizer, settings: TrainSettings, folder: Path) -> None:
@@ -102,19 +102,19 @@ class TrainedModel:
 
         Args:
             prompt: any text; unknown characters or words are read as `<unk>`.
-            length: most tokens to write.
+            length: maximum number of tokens to write.
             temperature: 0 for the most probable token.
-            top_k: None for all tokens.
-            top_p: None for all tokens.
-            seed: same seed, same text.
-            stop_at_end: stop at the end token, where there is one.
-            allow_unknown: `<unk>` may be written.
+            top_k: draws from the k most probable tokens; None for all tokens.
+            top_p: draws from the fewest tokens whose probabilities sum to p; None for all tokens.
+            seed: the same seed gives the same text.
+            stop_at_end: whether to stop at the end token, if there is one.
+            allow_unknown: whether `<unk>` may be written.
 
         Returns:
             The text after the prompt.
 
         Raises:
-            ValueError: a temperature below 0, or another option that means nothing.
+            ValueError: a temperature below 0, or another option that is out of range.
         """
         options = self.sampling_options(
             length=length,
@@ -138,9 +138,9 @@ class TrainedModel:
         stop_at_end: bool,
         allow_unknown: bool,
     ) -> SamplingOptions:
-        """Options with this tokenizer's special tokens."""
+        """Returns sampling options with this tokenizer's special tokens."""
         banned = [i for i in excluded_ids(self.tokenizer) if not (allow_unknown and i == UNKNOWN_ID)]
-        silent = self.tokenizer.end_token in ("document", "sentence")  # a line's end token is a line end
+        silent = self.tokenizer.end_token in ("document", "sentence")  # the end token of a line stands for a line end
         if silent and not stop_at_end and self.tokenizer.end_id is not None:
             banned.append(self.tokenizer.end_id)
         return SamplingOptions(
@@ -165,8 +165,8 @@ class TrainedModel:
 
         Args:
             prompt: any text.
-            options: how to draw.
-            num_samples: sample i is drawn with seed + i.
+            options: how to sample.
+            num_samples: number of samples; sample i is drawn with seed + i.
             on_text: called with each piece of sample 0 as it is written.
         """
         prompt_ids = self.tokenizer.encode(prompt).tolist()
@@ -189,11 +189,11 @@ class TrainedModel:
         return Generated("".join(streamer.push(i) for i in sample.ids), sample.stop_reason)
 
     def next_tokens(self, prompt: str = "", *, top: int = 5) -> list[NextToken]:
-        """The tokens most likely to follow a prompt, the most probable first.
+        """Returns the tokens most likely to follow a prompt, the most probable first.
 
         Args:
             prompt: any text.
-            top: how many.
+            top: number of tokens.
         """
         ids = start_of_text(self.tokenizer, self.tokenizer.encode(prompt).tolist())
         probs = next_token_probabilities(self.model, ids)
@@ -202,14 +202,14 @@ class TrainedModel:
         return [NextToken(vocabulary[i], p) for i, p in zip(found.indices.tolist(), found.values.tolist(), strict=True)]
 
     def nats(self, text: str) -> float:
-        """Total nats of a text, read from a fresh state.
+        """Returns the total nats of a text, read from a fresh state.
 
-        The first token is predicted from the end token where the tokenizer has one, else it is not counted.
+        The first token is predicted from the end token if the tokenizer has one, else it is not counted.
         """
         return sum(token.nats for token in self.token_nats(text))
 
     def token_nats(self, text: str) -> list[TokenNats]:
-        """Nats of each counted token of a text; the sum is `nats`."""
+        """Returns the nats of each counted token of a text; their sum is `nats`."""
         store = build(self._documents(text), self.tokenizer)
         if store.num_targets < 1:
             return []
@@ -219,19 +219,19 @@ class TrainedModel:
         return [TokenNats(vocabulary[int(i)], n) for i, n in zip(counted, nats, strict=True)]
 
     def evaluate(self, text: str | list[str], *, num_streams: int | None = None) -> dict[str, float]:
-        """A text under the evaluation protocol: nats, perplexity, bits per character, error and unknown rate.
+        """Evaluates a text under the evaluation protocol: nats, perplexity, bits per character, error and unknown rate.
 
         Args:
             text: one or several documents.
-            num_streams: None for the protocol's own number.
+            num_streams: number of streams; None for the number that the protocol sets.
 
         Raises:
-            UserError: nothing in it to predict.
+            UserError: the text has nothing to predict.
         """
         return self.evaluate_store(build(self._documents(text), self.tokenizer), num_streams=num_streams)
 
     def _documents(self, text: str | list[str]) -> list[str]:
-        """Documents of running text; or sentences, of which one text has one a line that is not empty."""
+        """Returns the documents of running text, or the sentences; a single text has a sentence per non-empty line."""
         given = [unix_line_ends(document) for document in ([text] if isinstance(text, str) else text)]
         if self.tokenizer.end_token != "sentence":
             return joined(given)
@@ -239,7 +239,7 @@ class TrainedModel:
         return [line for line in lines if line.strip()]
 
     def evaluate_store(self, store: TokenStore, *, num_streams: int | None) -> dict[str, float]:
-        """The same for a text already encoded."""
+        """Evaluates a text that is already encoded, like `evaluate`."""
         if store.num_targets < 1:
             raise UserError("text", None, f"{len(store)} tokens, nothing to predict", "give a longer text")
         loader = evaluation_loader(store, num_streams=num_streams)
@@ -259,14 +259,14 @@ def load(
     """Loads a trained run.
 
     Args:
-        run: its folder, or ``latest`` below `output_dir`.
+        run: the run's folder, or ``latest`` for the latest run below `output_dir`.
         checkpoint: ``best`` or ``last``.
-        output_dir: where ``latest`` is looked for.
+        output_dir: the folder in which ``latest`` is looked for.
         device: ``auto``, ``cpu`` or ``gpu``.
-        plugins: packages of your own whose classes the run may name.
+        plugins: packages of your own whose classes the run may use.
 
     Raises:
-        UserError: no run there, or a file that is not a checkpoint of lmlab.
+        UserError: no such run, or a file that is not a checkpoint of lmlab.
     """
     folder = find_run(str(run), output_dir=output_dir)
     path = checkpoint_path(folder, checkpoint)
@@ -291,24 +291,24 @@ def _load(folder: Path, path: Path, device: str) -> TrainedModel:
 
 
 def _note_changed_plugins(recorded: dict[str, Any], settings: TrainSettings) -> None:
-    """Says that a package is not as it was when the run was trained: the figures may be others."""
+    """Logs a note if a package has changed since the run was trained, because its figures may differ then."""
     for package, now in record(targets(settings)).items():
         if package in recorded and recorded[package] != now:
             log.warning(f"note: {package} has changed since this run was trained; its figures may be others now")
 
 
 def _check_beside(folder: Path, config: dict[str, Any], path: Path) -> None:
-    """Refuses a checkpoint of another run than the config.yaml beside it: its figures would be told as this run's.
+    """Checks that checkpoint and config.yaml are of the same run, so that no figures are attributed to another run.
 
     Raises:
-        UserError: naming the first setting that differs.
+        UserError: a setting differs; names the first one.
     """
     beside = folder / "config.yaml"
     if not beside.is_file():
         return
     found = stored.checked(plain_yaml.read(beside), where=beside)
     for name, said, true in differences(found, config):
-        # These may have been changed on the way.
+        # These may have been changed when the run was resumed.
         if name not in (*CHANGEABLE, "data.source.path"):
             problem = f"its {name} is {true!r}, but config.yaml says {said!r}: one of them is of another run"
             raise UserError("run", path, problem, "restore it, or delete config.yaml: the checkpoint has its own copy")
