@@ -1,1 +1,1 @@
-"""A run's files and figures against each other and against `lmlab.reference`."""
+"""Compares a run's files and figures with each other and with `lmlab.reference`."""

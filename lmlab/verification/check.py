@@ -1,4 +1,4 @@
-"""One thing that was looked at, and how values are told and compared."""
+"""The result of a check, and functions that compare and print values."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-# Figures that were made of each other in float64.
+# Relative tolerance for figures that were computed from each other in float64.
 ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at.
+    """The result of one check.
 
     Args:
-        verdict: ``ok``, ``wrong``, or ``unknown`` for what was not checked.
-        name: of the thing.
+        verdict: ``ok``, ``wrong``, or ``unknown`` if it was not checked.
+        name: what was checked.
         detail: what was found.
     """
 
@@ -30,14 +30,20 @@ class Check:
 
 
 def exact(name: str, stored: object, expected: object) -> Check:
-    """Whether two values are equal."""
+    """Returns a check that two values are equal."""
     if stored == expected:
         return Check("ok", name, shown(stored))
     return Check("wrong", name, f"{shown(stored)}, but it should be {shown(expected)}")
 
 
 def agreement(name: str, faults: Sequence[str], otherwise: str) -> Check:
-    """Ok, or what is at fault (the first three)."""
+    """Returns a check that is ok if there are no faults, else wrong with the first three faults.
+
+    Args:
+        name: what was checked.
+        faults: descriptions of faults.
+        otherwise: the detail if there are none.
+    """
     if not faults:
         return Check("ok", name, otherwise)
     more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
@@ -45,7 +51,7 @@ def agreement(name: str, faults: Sequence[str], otherwise: str) -> Check:
 
 
 def arithmetic(stored: Mapping[str, Any]) -> list[str]:
-    """Where a perplexity is not exp(nats a token)."""
+    """Returns a fault for each perplexity that is not exp(nats per token)."""
     faults = []
     for prefix in ("val", "test", "train"):
         nats, perplexity = stored.get(f"{prefix}/nats_per_token"), stored.get(f"{prefix}/perplexity")
@@ -56,14 +62,14 @@ def arithmetic(stored: Mapping[str, Any]) -> list[str]:
 
 
 def near(value: float, expected: float) -> bool:
-    """Whether two floats are equal but for rounding, or both not finite."""
+    """Returns whether two floats are equal up to rounding, or both not finite."""
     if not math.isfinite(value) or not math.isfinite(expected):
         return math.isfinite(value) == math.isfinite(expected)
     return abs(value - expected) <= ROUNDING * max(1.0, abs(expected))
 
 
 def exp(nats: float) -> float:
-    """exp, with infinity instead of an overflow."""
+    """Returns exp(nats), which is infinity instead of an overflow."""
     try:
         return math.exp(nats)
     except OverflowError:
@@ -71,7 +77,7 @@ def exp(nats: float) -> float:
 
 
 def shown(value: object) -> str:
-    """A value as it is told."""
+    """Returns a value as text, for the detail of a check."""
     if isinstance(value, float) and not value.is_integer():
         return f"{value:.6f}"
     return f"{value:,.0f}" if isinstance(value, int | float) and math.isfinite(value) else str(value)

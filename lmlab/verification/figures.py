@@ -1,4 +1,4 @@
-"""Stored figures of a split beside those that `lmlab.reference` gives."""
+"""Compares the stored figures of a split with those computed by `lmlab.reference`."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from lmlab.data.sources.generated import make_grammar
 from lmlab.data.tokenizers.base import Tokenizer
 from lmlab.verification.check import ROUNDING, Check, agreement, exp, near, shown
 
-# Evaluations are in float32, the reference in float64. Measured on runs of every kind: their nats a token differ by
-# some 1e-9 to 1e-8.
+# Evaluations are in float32, the reference in float64. Measured on runs of every kind: their nats per token differ by
+# about 1e-9 to 1e-8.
 TOLERANCE = 1e-6
 PREFIXES = {"validation": "val", "test": "test"}
 _LABELS = {
@@ -32,14 +32,14 @@ _LABELS = {
 
 @dataclass(frozen=True)
 class Split:
-    """A split as the reference reads it.
+    """A split in the form in which the reference reads it.
 
     Args:
-        documents: ids, end tokens included.
-        rows: what is read from a fresh state each.
-        num_streams: of running text; None for sentences.
-        characters: (D,) of each document.
-        source_nats: (D,) of each string under the grammar that made it; None for natural text.
+        documents: ids of each document, end tokens included.
+        rows: streams or sentences, each read from a fresh state.
+        num_streams: number of streams of running text; None for sentences.
+        characters: (D,) number of characters of each document.
+        source_nats: (D,) nats of each string under the grammar that generated it; None for natural text.
     """
 
     documents: Sequence[reference.Ids]
@@ -50,12 +50,12 @@ class Split:
 
 
 def make_split(texts: Sequence[str], tokenizer: Tokenizer, config: Mapping[str, Any]) -> Split:
-    """Encodes and cuts the texts.
+    """Encodes the texts and divides them into rows.
 
     Args:
         texts: documents or sentences.
         tokenizer: fitted.
-        config: the run's.
+        config: the run's configuration.
     """
     documents = reference.encoded(texts, tokenizer)
     characters = np.array([len(text) for text in texts])
@@ -74,14 +74,14 @@ def make_split(texts: Sequence[str], tokenizer: Tokenizer, config: Mapping[str, 
 def figures(
     split: str, stored: Mapping[str, Any], where: str, measured: reference.Measured, made: Split
 ) -> Iterator[Check]:
-    """Each stored figure beside the reference's.
+    """Compares each stored figure with that of the reference.
 
     Args:
         split: ``validation`` or ``test``.
-        stored: by name.
-        where: the file they stand in.
-        measured: by the reference.
-        made: of which text.
+        stored: stored figures by name.
+        where: the file in which they are stored.
+        measured: totals computed by the reference.
+        made: the split that was measured.
     """
     prefix = PREFIXES[split]
     for figure, value in _expected(measured, made).items():
@@ -110,7 +110,7 @@ def _expected(measured: reference.Measured, made: Split) -> dict[str, float]:
 
 
 def _beside(name: str, stored: Any, value: float) -> Check:
-    """A stored figure (None where it was not finite) beside the reference's."""
+    """Compares a stored figure (None if it was not finite) with that of the reference."""
     number = math.nan if stored is None else stored
     if not math.isfinite(value) or not math.isfinite(number):
         verdict = "ok" if math.isfinite(value) == math.isfinite(number) else "wrong"
@@ -123,7 +123,7 @@ def _beside(name: str, stored: Any, value: float) -> Check:
 
 
 def _errors(name: str, stored: float | None, where: str, measured: reference.Measured) -> Check:
-    """The stored error rate within the reference's, where ties may count either way."""
+    """Checks that the stored error rate is in the range of the reference, in which ties may count as right or wrong."""
     tokens = measured.num_tokens
     least, most = measured.fewest_errors / tokens, measured.most_errors / tokens
     ties = measured.most_errors - measured.fewest_errors
@@ -135,7 +135,7 @@ def _errors(name: str, stored: float | None, where: str, measured: reference.Mea
 
 
 def bits_of_characters(split: str, stored: Mapping[str, Any], made: Split) -> list[str]:
-    """Where bits a character are not nats a token x tokens / ln 2 / characters."""
+    """Returns a fault if bits per character are not nats per token x tokens / ln 2 / characters."""
     names = [f"{PREFIXES[split]}/{name}" for name in ("nats_per_token", "num_tokens", "bits_per_char")]
     nats, tokens, bits = (stored.get(name) for name in names)
     if nats is None or tokens is None or bits is None:
@@ -145,7 +145,7 @@ def bits_of_characters(split: str, stored: Mapping[str, Any], made: Split) -> li
 
 
 def lengths(stored: Mapping[str, Any], measured: reference.Measured, made: Split) -> Iterator[Check]:
-    """The figures of strings up to a length, of a formal language."""
+    """Compares the figures of strings of a formal language up to each length with those of the reference."""
     for limit, row in stored.items():
         chosen = made.characters <= int(limit.split()[2])
         if made.source_nats is None or not chosen.any():

@@ -1,4 +1,4 @@
-"""A run's files against each other: checkpoints, their hashes, config.yaml, tokenizer.json, metrics.csv."""
+"""Compares a run's files with each other: checkpoints, their hashes, config.yaml, tokenizer.json, metrics.csv."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from lmlab.verification.check import Check, agreement, arithmetic, exact
 
 Saved = Mapping[str, Any]
 
-# A run that goes on may have these raised, or may read its text from where it lies now.
+# Settings that may be changed when a run is resumed: limits may be raised, and its text may be in another place.
 _MAY_CHANGE = ("trainer.max_epochs", "trainer.max_steps", "trainer.max_tokens", "data.path", "data.source.path")
 _LIMITS = _MAY_CHANGE[:3]
 
 
 @dataclass(frozen=True)
 class Run:
-    """What is there of a run.
+    """The files of a run.
 
     Args:
         record: its folder and files.
         which: the checkpoint's name.
-        saved: the checkpoint.
-        newest: last.ckpt where it can be read, else the same: what it says of the configuration counts.
+        saved: contents of the checkpoint.
+        newest: contents of last.ckpt if it can be read, else of the checkpoint; its configuration is decisive.
     """
 
     record: RunRecord
@@ -41,7 +41,7 @@ class Run:
 
     @property
     def ours(self) -> Mapping[str, Any]:
-        """Our part of the checkpoint."""
+        """The part of the checkpoint that is lmlab's own."""
         found: Mapping[str, Any] = self.saved["lmlab"]
         return found
 
@@ -58,13 +58,19 @@ class Run:
 
     @property
     def row(self) -> Row:
-        """The evaluation of the checkpoint's step; empty where there is none."""
+        """The evaluation of the checkpoint's step; empty if there is none."""
         steps = (row for row in self.record.history if row.get("step") == self.saved["global_step"])
         return next(steps, {})
 
 
 def seal(path: Path, read: dict[str, Saved], *, keep: bool) -> Check:
-    """Whether a checkpoint's bytes are those that were written; what it holds goes to `read` where it is kept."""
+    """Checks that a checkpoint's bytes are unchanged since it was written.
+
+    Args:
+        path: the checkpoint.
+        read: contents of checkpoints by file name, to which its contents are added if `keep` is True.
+        keep: whether to read the contents.
+    """
     try:
         sealed = has_digest(path)
         if keep:
@@ -77,12 +83,12 @@ def seal(path: Path, read: dict[str, Saved], *, keep: bool) -> Check:
 
 
 def settled(record: RunRecord) -> bool:
-    """Whether summary.json speaks of the run as it is now."""
+    """Returns whether summary.json describes the present state of the run."""
     return record.status in ("finished", "interrupted")
 
 
 def history(record: RunRecord, last: Saved | None) -> Iterator[Check]:
-    """metrics.csv against itself, last.ckpt and summary.json."""
+    """Checks metrics.csv in itself, and compares it with last.ckpt and summary.json."""
     rows, best = record.history, record.best_row
     if best is None:
         yield Check("unknown", "metrics.csv", "has no evaluation")
@@ -103,7 +109,7 @@ def history(record: RunRecord, last: Saved | None) -> Iterator[Check]:
 
 
 def _as_saved(rows: Sequence[Row], last: Saved | None) -> Check:
-    """metrics.csv against the rows that last.ckpt carries."""
+    """Compares metrics.csv with the rows stored in last.ckpt."""
     try:
         kept = list((last or {})["callbacks"]["Recorder"]["rows"])
     except LookupError:
@@ -118,7 +124,7 @@ def _as_saved(rows: Sequence[Row], last: Saved | None) -> Check:
 
 
 def _differing(expected: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
-    """What differs, infinity and NaN being null in JSON."""
+    """Returns descriptions of the differences; infinity, NaN and null count as equal, because JSON has only null."""
     faults = []
     for key, value in expected.items():
         other = found.get(key)
@@ -133,7 +139,7 @@ def _finite(value: object) -> bool:
 
 
 def copies(run: Run) -> Iterator[Check]:
-    """config.yaml and tokenizer.json against the checkpoints' own copies, which are what counts."""
+    """Compares config.yaml and tokenizer.json with the checkpoints' own copies, which are decisive."""
     newest, folder = run.newest["lmlab"], run.record.folder
     if run.newest is not run.saved:
         differing = [name for name in _settings_differing(run.ours["config"], run.config) if name not in _MAY_CHANGE]
@@ -142,7 +148,7 @@ def copies(run: Run) -> Iterator[Check]:
         yield Check("unknown", "config.yaml", "is not there")
     else:
         beside = _yaml(folder / "config.yaml")
-        allowed = _LIMITS if newest["format"] < 3 else ()  # an older lmlab wrote a raised limit here first
+        allowed = _LIMITS if newest["format"] < 3 else ()  # an older lmlab wrote a raised limit to config.yaml first
         differing = [name for name in _settings_differing(beside, run.config) if name not in allowed]
         if beside == newest.get("config_before", {}):
             differing = []
@@ -173,7 +179,7 @@ def _json(path: Path) -> Any:
 
 
 def _settings_differing(first: Any, second: Any, prefix: str = "") -> list[str]:
-    """Dotted names of settings whose values or types differ."""
+    """Returns the dotted names of settings whose values or types differ."""
     if not isinstance(first, dict) or not isinstance(second, dict):
         equal = first == second and type(first) is type(second)
         return [] if equal else [prefix or "all of it"]

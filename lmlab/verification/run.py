@@ -1,4 +1,4 @@
-"""A run's files and figures against each other and against `lmlab.reference`: a line for each thing."""
+"""Checks a run: compares its files and figures with each other and with `lmlab.reference`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lmlab.verification.check import Check, agreement, arithmetic, exact
 from lmlab.verification.figures import PREFIXES, bits_of_characters, figures, lengths, make_split
 from lmlab.verification.files import Run, Saved, copies, history, seal, settled
 
-# What the reference is written for.
+# Classes of cores and decoders that the reference implements.
 _KNOWN = frozenset(target for path in ("model.core", "model.decoder") for target in registry.SLOTS[path].own)
 _FINGERPRINTS = {"train": "train_fingerprint", "validation": "text_fingerprint", "test": "test_fingerprint"}
 _COVERED = {"status", "name", "best_epoch", "best_step", "num_parameters", "architecture", "num_train_tokens"}
@@ -29,14 +29,14 @@ _COVERED |= {f"{prefix}/{figure}" for prefix in PREFIXES.values() for figure in 
 
 
 def checks(folder: Path, which: str) -> Iterator[Check]:
-    """Checks a run, one thing after the other.
+    """Checks a run and yields the results one by one.
 
     Args:
-        folder: the run's.
-        which: the checkpoint whose weights are read.
+        folder: the run's folder.
+        which: name of the checkpoint whose weights are used.
 
     Raises:
-        UserError: it has no such checkpoint.
+        UserError: the run has no such checkpoint.
     """
     path = checkpoint_path(folder, which)
     record = read_record(folder)
@@ -59,7 +59,7 @@ def checks(folder: Path, which: str) -> Iterator[Check]:
 
 
 def _weights(run: Run) -> Iterator[Check]:
-    """The checkpoint's step, and what is to be counted in its weights."""
+    """Checks the checkpoint's step, and the numbers of parameters and of vocabulary entries."""
     step, summary = run.saved["global_step"], run.record.summary
     best = run.record.best_row
     if run.which == "best" and (best is not None or "best_step" in summary):
@@ -84,7 +84,7 @@ def _model(saved: Saved) -> dict[str, Any]:
 
 
 def _texts_and_figures(run: Run) -> Iterator[Check]:
-    """The texts' hashes, then the figures of those that are the run's."""
+    """Checks the hashes of the texts, then the figures of those texts that are the run's."""
     try:
         settings = read_settings(run.config, where=run.file)
         corpus = registry.build("data.source", settings.data.source).load()
@@ -112,7 +112,7 @@ def _texts_and_figures(run: Run) -> Iterator[Check]:
 
 
 def _text(run: Run, split: str, sha256: str) -> tuple[Check, bool | None]:
-    """The text's hash against those stored, and whether it is the run's text (None: nothing says)."""
+    """Compares the hash of a text with the stored ones; also returns whether it is the run's text (None: unknown)."""
     ours = run.ours
     stored = {f"{run.file}": ours.get("text_fingerprints", {}).get(split)}
     if split == "train" and "train_fingerprint" in ours:
@@ -129,7 +129,7 @@ def _text(run: Run, split: str, sha256: str) -> tuple[Check, bool | None]:
 
 
 def _split(run: Run, split: str, texts: list[str]) -> Iterator[Check]:
-    """A split's figures, recomputed."""
+    """Computes a split's figures again and compares them with the stored ones."""
     stored, where, problem = _stored(run, split)
     if not stored:
         yield Check("unknown", split, problem)
@@ -153,14 +153,14 @@ def _split(run: Run, split: str, texts: list[str]) -> Iterator[Check]:
 
 
 def _network(config: Mapping[str, Any]) -> list[str]:
-    """The classes that a model is made of."""
+    """Returns the names of the classes of the model's core and decoder."""
     model = config["model"]
     targets = [part["_target_"] for part in (model["core"], model.get("decoder")) if part is not None]
     return [registry.MOVED.get(target, target) for target in targets]
 
 
 def _stored(run: Run, split: str) -> tuple[Mapping[str, Any], str, str]:
-    """A split's stored figures of this checkpoint, the file they are in, and why there are none."""
+    """Returns a split's stored figures of this checkpoint, their file, and the reason if there are none."""
     if run.which == "best" and settled(run.record):
         summary = run.record.summary
         found = {key: value for key, value in summary.items() if key.startswith(f"{PREFIXES[split]}/")}
@@ -173,7 +173,7 @@ def _stored(run: Run, split: str) -> tuple[Mapping[str, Any], str, str]:
 
 
 def _not_checked(run: Run) -> Iterator[Check]:
-    """What this command does not look at."""
+    """Lists what this command does not check."""
     rest = [key for key in run.record.summary if key not in _COVERED]
     if rest:
         yield Check("unknown", "rest of summary.json", f"not recomputed: {', '.join(rest)}")
