@@ -11,7 +11,7 @@ from lmlab.errors import UserError
 
 
 def choose_precision(precision: str, device: torch.device) -> str:
-    """Returns the fastest one for ``auto``: 16-mixed on a GPU, bf16-mixed on a CPU with units for it, else 32-true.
+    """Returns the fastest one for ``auto``: 16-mixed on a GPU, bf16-mixed on a CPU with units for it, or 32-true.
 
     Args:
         precision: the trainer's setting; anything but ``auto`` is returned unchanged.

@@ -298,7 +298,7 @@ def _note_changed_plugins(recorded: dict[str, Any], settings: TrainSettings) -> 
 
 
 def _check_beside(folder: Path, config: dict[str, Any], path: Path) -> None:
-    """Checks that checkpoint and config.yaml are of the same run, so that no figures are attributed to another run.
+    """Checks that checkpoint and config.yaml are of the same run: figures must not be attributed to another.
 
     Raises:
         UserError: a setting differs; names the first one.
