@@ -36,7 +36,7 @@ class Brackets:
         return 1 + _mean_steps()
 
     def nats_per_token(self, by: Unit = "char") -> float:
-        """0.548251 nats a bracket, the end token counted as one.
+        """Returns 0.548251 nats per bracket, the end token counted as one.
 
         Raises:
             ValueError: ``by`` is not ``char``; the strings have no spaces.

@@ -35,7 +35,7 @@ class NDFA:
         return 2 * len(MARK) + len(WORDS[0]) * (1 - STOP) / STOP
 
     def nats_per_token(self, by: Unit = "char") -> float:
-        """0.204887 nats a character, the end token counted as one.
+        """Returns 0.204887 nats per character, the end token counted as one.
 
         Raises:
             ValueError: ``by`` is not ``char``; the strings have no spaces.

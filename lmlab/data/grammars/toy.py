@@ -97,7 +97,7 @@ class Toy:
         return math.fsum(_mean_counts().values())
 
     def nats_per_token(self, by: Unit = "char") -> float:
-        """0.376393 nats a character (spaces are characters), 1.538666 a word, the end token counted as one.
+        """Returns 0.376393 nats per character (spaces included) or 1.538666 per word, the end token counted as one.
 
         Raises:
             ValueError: ``by`` is neither ``char`` nor ``word``.
