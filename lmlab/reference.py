@@ -1,7 +1,7 @@
-"""An independent reference in float64 for the figures of a run's weights on a text.
+"""A second opinion in float64: the figures of a run's weights on a text, by loops of its own.
 
-It uses the tokenizer and the weights of lmlab, but shares no other code: splitting into rows, network, loss, counts and
-hashes are implemented again from the definitions in README ("What the numbers mean").
+It shares the tokenizer and the weights with the rest of lmlab, and no line of code: cutting, network, loss, counts and
+hashes are written again from the definitions in README ("What the numbers mean").
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from lmlab.data.tokenizers.base import Tokenizer
 Ids = NDArray[np.int64]
 Weights = Mapping[str, Tensor]
 
-# Elements in memory at once, and rows computed in parallel; they affect memory, not results.
+# Elements held at once, and rows that are computed side by side; they change memory, not numbers.
 _ELEMENTS = 2**21
 _ROWS_AT_ONCE = 512
-# Relative difference of logits up to which a target may count as right or wrong: float32 cannot distinguish them.
+# Targets whose logit is as near as this to another one's may count as right or wrong: float32 cannot tell them apart.
 _TIE = 1e-5
 
 
@@ -36,7 +36,7 @@ class Row(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """Total nats of each row (R,), number of counted targets, and of wrong ones if ties count as right, or as wrong."""
+    """Total nats of each row (R,), counted targets, and wrong ones where ties count as right and as wrong."""
 
     row_nats: NDArray[np.float64]
     num_tokens: int
@@ -45,19 +45,19 @@ class Measured(NamedTuple):
 
 
 def encoded(texts: Sequence[str], tokenizer: Tokenizer) -> list[Ids]:
-    """Returns the ids of each document, followed by the end token if documents or sentences end with one."""
+    """The ids of each document, followed by the end token where one stands behind documents or sentences."""
     end = [tokenizer.end_id] if tokenizer.end_token in ("document", "sentence") else []
     return [np.concatenate([tokenizer.encode(text), np.array(end, dtype=np.int64)]) for text in texts]
 
 
 def number_of_streams(num_tokens: int, wanted: int | None) -> int:
-    """Returns S of the protocol: max(1, min(16, N // 2000)) unless `wanted` is given; at most one per token."""
+    """S of the protocol: max(1, min(16, N // 2000)) unless another is wanted; at most one a token."""
     return min(wanted or max(1, min(16, num_tokens // 2000)), max(1, num_tokens))
 
 
 def stream_rows(ids: Ids, *, end_id: int | None, num_streams: int) -> list[Row]:
-    """Splits running text (N,) into streams of ceil(N / S) tokens, whose first input is the token before."""
-    # The very first token is predicted from the end token; if there is none, it is not predicted.
+    """Running text (N,) as streams of ceil(N / S) tokens, each from the last token of the stream before."""
+    # The very first token is predicted from the end token, or not at all where there is none.
     before = np.concatenate([[-1 if end_id is None else end_id], ids[:-1]])
     length = -(-len(ids) // num_streams)
     rows = [Row(before[i : i + length], ids[i : i + length]) for i in range(0, len(ids), max(1, length))]
@@ -67,17 +67,12 @@ def stream_rows(ids: Ids, *, end_id: int | None, num_streams: int) -> list[Row]:
 
 
 def sentence_rows(sentences: Sequence[Ids]) -> list[Row]:
-    """Returns a row for each sentence, with its end token, predicted from a start token (id 2)."""
+    """Each sentence, its end token counted, from a start token (id 2)."""
     return [Row(np.concatenate([[2], sentence[:-1]]), sentence) for sentence in sentences]
 
 
 def measure(weights: Weights, rows: Sequence[Row]) -> Measured:
-    """Computes nats and errors of rows, each read from a fresh state.
-
-    Args:
-        weights: `embedding.weight`, `core.layers.<i>...` and `decoder...`.
-        rows: inputs and targets.
-    """
+    """Reads every row from a fresh state; `weights` are `embedding.weight`, `core.layers.<i>...` and `decoder...`."""
     network = {name: tensor.double() for name, tensor in weights.items() if name != "embedding.weight"}
     embedding = weights["embedding.weight"]
     network.setdefault("decoder.weight", embedding.double())
@@ -100,24 +95,14 @@ def measure(weights: Weights, rows: Sequence[Row]) -> Measured:
 def _blocks(
     network: Weights, embedding: Tensor, rows: Sequence[Row], chosen: Sequence[int]
 ) -> Iterator[tuple[Ids, Tensor, Tensor]]:
-    """Computes rows in blocks of steps, so that memory is limited.
-
-    Args:
-        network: weights in float64.
-        embedding: (V, E).
-        rows: all rows.
-        chosen: indices of the rows to compute, the longest first.
-
-    Yields:
-        For the counted targets of a block: row indices (n,), hidden (n, H) and targets (n,).
-    """
+    """Some steps after the other of rows, the longest first: row numbers (n,), hidden (n, H) and targets (n,)."""
     lengths = np.array([len(rows[i].targets) for i in chosen])
     layers = _layers(network)
     widest = max(max(tensor.shape) for layer in layers for tensor in layer.values())
     steps = max(1, _ELEMENTS // (widest * len(chosen)))
     states: list[tuple[Tensor, ...]] = [() for _ in layers]
     for start in range(0, int(lengths.max(initial=0)), steps):
-        alive = int((lengths > start).sum())  # the shorter rows have ended
+        alive = int((lengths > start).sum())  # the rows behind have ended
         counted = np.arange(start, min(start + steps, int(lengths[0])))[None, :] < lengths[:alive, None]
         inputs, targets = np.zeros(counted.shape, dtype=np.int64), np.zeros(counted.shape, dtype=np.int64)
         for place, i in enumerate(chosen[:alive]):
@@ -132,7 +117,7 @@ def _blocks(
 
 
 def _layers(network: Weights) -> list[dict[str, Tensor]]:
-    """Groups the core's weights by layer: `core.layers.0.weight_ih_l0` becomes `weight_ih` of the first layer."""
+    """The core's layers from its names: `core.layers.0.weight_ih_l0` is `weight_ih` of the first."""
     found: dict[int, dict[str, Tensor]] = {}
     for name, tensor in network.items():
         if name.startswith("core.layers."):
@@ -144,8 +129,8 @@ def _layers(network: Weights) -> list[dict[str, Tensor]]:
 def _run(
     layer: Mapping[str, Tensor], inputs: Tensor, state: tuple[Tensor, ...], *, window: bool
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Runs a layer on (B, T, I); returns its output (B, T, H) and its new state. An empty state is a fresh one."""
-    if "weight" in layer:  # feed-forward: the first layer reads a window of inputs, with zeros before the first input
+    """One layer over (B, T, I): its output (B, T, H) and what it carries on; an empty state is a fresh one."""
+    if "weight" in layer:  # feed-forward: the first layer sees a window of inputs, zeros before the first
         context = layer["weight"].shape[1] // inputs.shape[2] if window else 1
         before = state[0] if state else inputs.new_zeros(len(inputs), context - 1, inputs.shape[2])
         seen = torch.cat([before, inputs], 1)
@@ -181,7 +166,7 @@ def _lstm(x: Tensor, h: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, T
 
 
 def _compared(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Returns nats, whether certainly wrong and whether possibly wrong, each (n,); changes `logits` (n, V) in place."""
+    """Nats, whether surely wrong and whether perhaps wrong, each (n,); `logits` (n, V) are changed."""
     of_target = logits.gather(1, targets[:, None])[:, 0]
     nats = torch.logsumexp(logits, 1) - of_target
     others = logits.scatter_(1, targets[:, None], -torch.inf).amax(1)
@@ -190,18 +175,18 @@ def _compared(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def num_parameters(weights: Weights) -> int:
-    """Returns the number of parameters; a decoder's matrix that is equal to the embedding's is not counted again."""
+    """All numbers of the weights, a decoder's matrix that is the embedding's counted once."""
     tied = "decoder.weight" in weights and torch.equal(weights["decoder.weight"], weights["embedding.weight"])
     return sum(tensor.numel() for name, tensor in weights.items() if not (tied and name == "decoder.weight"))
 
 
 def text_sha256(texts: Sequence[str]) -> str:
-    """Returns the SHA-256 of the texts' UTF-8 bytes, one after the other."""
+    """SHA-256 of the texts' UTF-8 bytes, one after the other."""
     return hashlib.sha256(b"".join(text.encode("utf-8", "surrogatepass") for text in texts)).hexdigest()
 
 
 def fingerprint(texts: Sequence[str], documents: Sequence[Ids], tokenizer: dict[str, Any], streams: int | None) -> str:
-    """Returns the SHA-256 of text, tokenizer (as its dict) and protocol; `streams` is None for sentences."""
+    """SHA-256 over text, tokenizer (as its dict) and protocol; `streams` is None for sentences."""
     ids = np.concatenate(documents).astype(np.int32)
     protocol = {
         "text": text_sha256(texts),
