@@ -19,10 +19,6 @@ _TARGET = "_target_"
 _OWN = "lmlab.config.settings."
 
 
-class UnknownSetting(UserError):
-    """A name that no setting has."""
-
-
 def read(plain: Any, kind: type[Kind], *, stored: bool = False) -> Kind:
     """Returns plain data as settings, every one of which is there, of its type and in its range.
 
@@ -151,7 +147,7 @@ class _Reader:
                 raise UserError(key, _brief(found[key]), problem, "remove it there, and type plugins=[...] yourself")
             if key not in fields and key != _TARGET:
                 value, remedy = _brief(found[key]), self._unknown(kind, name)
-                raise UnknownSetting(_dotted(name, key), value, "no such setting", remedy)
+                raise UserError(_dotted(name, key), value, "no such setting", remedy)
         values: dict[str, Any] = {}
         for key, field in fields.items():
             full = _dotted(name, key)
