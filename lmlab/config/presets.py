@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def own_folders(arguments: Sequence[str]) -> list[Path]:
     """Returns the user's own folders of configuration on a command line."""
     found = [
         word.partition("=")[2] or following
-        for word, following in zip(arguments, [*arguments[1:], ""], strict=True)
+        for word, following in pairwise([*arguments, ""])
         if word.partition("=")[0] in ("--config-dir", "-cd")
     ]
     for word in arguments:

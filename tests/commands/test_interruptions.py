@@ -70,6 +70,16 @@ def test_right_after_the_start(name: str, number: int, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_readme_s_first_command_trains_without_a_word(tmp_path: Path) -> None:
+    def trains(process: subprocess.Popen[str]) -> bool:
+        return any(tmp_path.glob("outputs/*/*/tokenizer.json"))
+
+    status, stdout, stderr = interrupted(signal.SIGINT, trains, "lmlab.train", cwd=tmp_path, delay=1.0)
+    assert status == 128 + signal.SIGINT, stderr
+    assert "python_docs" in stdout
+    assert "python -m lmlab.train run=" in stderr  # how to go on
+
+
 @pytest.mark.parametrize(
     ("name", "number", "delay"),
     [
