@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -61,6 +62,21 @@ def choose_device(accelerator: str) -> torch.device:
         raise UserError("trainer", "gpu", "PyTorch sees no CUDA GPU here", "use trainer=cpu or trainer=auto")
     use_gpu = accelerator in ("gpu", "auto") and torch.cuda.is_available()
     return torch.device("cuda", torch.cuda.current_device()) if use_gpu else torch.device("cpu")
+
+
+def synchronize(device: torch.device) -> None:
+    """Waits until the device has done all that was asked of it; a CPU always has."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def allow_deterministic_kernels(device: torch.device) -> None:
+    """Sets the environment variable that cuBLAS needs for `trainer.deterministic`; to be called before its first use.
+
+    Source: NVIDIA's cuBLAS documentation, section Results Reproducibility.
+    """
+    if device.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 
 def precision_warnings(precision: str, device: torch.device) -> list[str]:

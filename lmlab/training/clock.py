@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
@@ -11,9 +11,14 @@ class Clock:
     """A stopwatch that callbacks pause while they do something other than training.
 
     It does not run until it is started, so that the times of a resumed run can be restored before.
+
+    Args:
+        wait: called before each pause. On a GPU it must wait for the device, whose queued training steps would
+            otherwise be computed, and counted, during the pause.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, wait: Callable[[], None] = lambda: None) -> None:
+        self._wait = wait
         self._wall = 0.0
         self._training = 0.0
         # The moment up to which time has been counted; None if not started.
@@ -31,6 +36,8 @@ class Clock:
 
     def pause(self) -> None:
         """Pauses the training time; pauses can be nested."""
+        if self._depth == 0:
+            self._wait()
         self._account()
         self._depth += 1
 

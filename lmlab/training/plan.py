@@ -17,6 +17,7 @@ from lmlab.config.settings import TrainSettings
 from lmlab.config.typed import targets
 from lmlab.data.datamodule import LanguageModelData
 from lmlab.data.loaders.base import Batch
+from lmlab.device import synchronize
 from lmlab.evaluation.baseline_figures import describe_baselines
 from lmlab.evaluation.sample_figures import describe_samples
 from lmlab.evaluation.source_comparison import describe_excess
@@ -74,8 +75,7 @@ def seconds_per_batch(model: LanguageModel, data: LanguageModelData, device: tor
             output = trial(batch.inputs, trial.init_state(len(batch.reset)))
             loss = trial.decoder.loss(output.hidden, batch.targets)
         torch.autograd.backward(loss.nll_sum / loss.num_tokens)
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
+        synchronize(device)
         times.append(time.perf_counter() - begun)
     restore_random_states(before)
     return min(times)

@@ -21,7 +21,7 @@ from lmlab.config.settings import TrainSettings
 from lmlab.config.typed import plain, targets
 from lmlab.data.datamodule import LanguageModelData
 from lmlab.data.tokenizers.saved import to_json
-from lmlab.device import choose_device, precision_warnings
+from lmlab.device import allow_deterministic_kernels, choose_device, precision_warnings, synchronize
 from lmlab.errors import InterruptedRun, UserError
 from lmlab.evaluation.baseline_figures import baseline_warning
 from lmlab.files import shown, write_text
@@ -115,6 +115,8 @@ def _assemble(
 ) -> _Run:
     """Builds all parts of a run, writes config.yaml and tokenizer.json, and logs the plan."""
     device = choose_device(settings.trainer.accelerator)
+    if settings.trainer.deterministic:
+        allow_deterministic_kernels(device)
     reset_peak_memory(device)
     data = build_data(settings, tokenizer=resumption.tokenizer if resumption else None)
     fingerprints = {split: store.text_sha256 for split, store in data.stores.items()}
@@ -139,7 +141,7 @@ def _assemble(
     task.vector_coverage = vectors.coverage
     if resumption:  # Lightning loads them again, but its errors have many lines
         load_weights(task, resumption.checkpoint.get("state_dict"), folder / "checkpoints" / "last.ckpt")
-    clock = Clock()
+    clock = Clock(lambda: synchronize(device))
     recorder = _recorder(settings, folder, data, clock)
     notes = [*data.warnings, *vector_warnings(vectors), *precision_warnings(settings.trainer.precision, device)]
     checkpoints: Checkpoints = registry.build(

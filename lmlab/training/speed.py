@@ -20,6 +20,7 @@ from lmlab.data.loaders.base import IGNORE_INDEX, Batch
 from lmlab.data.loaders.sentences import SentencesLoader
 from lmlab.data.loaders.streams import StreamsLoader
 from lmlab.data.token_store import TokenStore
+from lmlab.device import synchronize
 from lmlab.training.assembly import build_model, build_module
 from lmlab.training.callbacks.progress import Progress
 from lmlab.training.callbacks.recorder import Recorder
@@ -127,8 +128,7 @@ class _TakeTurns(pl.Callback):
         self._left_at = self._now()
 
     def _now(self) -> float:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
+        synchronize(self.device)
         return time.perf_counter()
 
 

@@ -52,3 +52,17 @@ def test_starting_again_ends_all_pauses_and_loses_no_time(now: list[float]) -> N
     now[0] += 1
     assert clock.training_seconds == 1
     assert clock.wall_seconds == 5
+
+
+def test_what_the_device_still_has_to_do_counts_as_training(now: list[float]) -> None:
+    def wait() -> None:
+        now[0] += 3
+
+    clock = Clock(wait)
+    clock.start()
+    now[0] += 1
+    with clock.paused():
+        now[0] += 10
+        with clock.paused():  # nothing is left to be waited for
+            pass
+    assert (clock.wall_seconds, clock.training_seconds) == (14.0, 4.0)
