@@ -73,6 +73,7 @@ def test_what_a_run_stores_passes_by_file_too(text_file: Path, tmp_path: Path, o
 
 NEWER = {
     "trainer.max_tokens": -1,
+    "trainer.deterministic": False,
     "stop_after_tokens": None,
     "model.weight_dropout": 0.0,
     "model.core.weight_dropout": 0.0,

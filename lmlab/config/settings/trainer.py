@@ -48,6 +48,10 @@ class TrainerSettings(PartSettings):
     check_val_every_n_epoch: int | None = setting("epochs from one evaluation to the next", at_least=1)
     val_check_interval: int | None = setting("steps from one evaluation to the next, instead of epochs", at_least=1)
     log_every_n_steps: int = setting("training metrics go to the loggers every so many steps", at_least=1)
+    deterministic: bool = setting(
+        "on a GPU: only kernels that give the same bits each time, which costs some speed; a CPU always does",
+        before=False,
+    )
 
 
 @dataclass(kw_only=True)
