@@ -7,6 +7,7 @@ from lmlab import signals
 
 signals.own(__name__)
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ from lmlab.errors import UserError
 from lmlab.reporting.runs import find_run
 
 if TYPE_CHECKING:
+    from lmlab.data.corpus import Corpus
     from lmlab.data.token_store import TokenStore
     from lmlab.trained import TrainedModel
 
@@ -71,20 +73,42 @@ def _baselines(lm: TrainedModel, store: TokenStore) -> dict[str, float]:
 
 
 def _texts(settings: EvaluateSettings, lm: TrainedModel) -> tuple[list[str], str, float | None]:
-    """The documents to evaluate, what they are, and the source's own total nats where that is known."""
+    """Returns the documents to evaluate, what they are, and the source's own total nats where these are known."""
     from lmlab.config.registry import build as build_part
-    from lmlab.data.sources.sentences import SentenceFiles
-    from lmlab.data.sources.text_files import TextFiles
 
     if settings.data.path is not None:
-        reader = SentenceFiles if lm.tokenizer.end_token == "sentence" else TextFiles
-        corpus = reader(path=settings.data.path, split=[1.0], encoding=settings.data.encoding).whole()
+        corpus = _other_text(settings, lm)
         for note in corpus.notes:
             print(f"note: {note}", file=sys.stderr)
         return corpus.texts("text"), str(settings.data.path), None
     corpus = build_part("data.source", lm.settings.data.source).load()
     where = f"{lm.settings.data.name}, {settings.split} split"
     return corpus.texts(settings.split), where, corpus.source_nats.get(settings.split)
+
+
+def _other_text(settings: EvaluateSettings, lm: TrainedModel) -> Corpus:
+    """Reads the text at `data.path` as one split, `text`: with the run's source if it is a user's, else as plain text.
+
+    Raises:
+        UserError: the text cannot be read, or the run's source takes no path.
+    """
+    from lmlab.config.registry import SLOTS
+    from lmlab.config.registry import build as build_part
+    from lmlab.data.sources.sentences import SentenceFiles
+    from lmlab.data.sources.text_files import TextFiles
+
+    source, path = lm.settings.data.source, settings.data.path
+    assert path is not None
+    if source.target in SLOTS["data.source"].own:
+        reader = SentenceFiles if lm.tokenizer.end_token == "sentence" else TextFiles
+        return reader(path=path, split=[1.0], encoding=settings.data.encoding).whole()
+    if not hasattr(source, "path"):
+        raise UserError("data.path", path, f"the run's source {source.target} takes no path", "use split=...")
+    made = build_part("data.source", dataclasses.replace(source, path=path))  # type: ignore[call-arg]
+    made.check()
+    corpus: Corpus = made.load()
+    documents = tuple(document for split in corpus.splits.values() for document in split)
+    return dataclasses.replace(corpus, splits={"text": documents})
 
 
 def main() -> None:

@@ -122,7 +122,8 @@ def _check_sentences(settings: TrainSettings) -> None:
     else:
         by_sentence = bool(getattr(class_of(SLOTS["data.batching"], loader.target), "sentences", False))
     if data.sentences != by_sentence:
-        name = loader.class_name.removesuffix("Loader").lower()
+        is_own = loader.target in SLOTS["data.batching"].own
+        name = loader.class_name.removesuffix("Loader").lower() if is_own else loader.target
         if by_sentence:
             remedy = "use batching=streams, windows or chunks, or data=sentences for a text with one sentence a line"
             raise UserError("batching", name, f"data={data.name} is running text", remedy)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
+from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lmlab.config import typed
 from lmlab.config.folders import configuration_folder, group_options
 from lmlab.config.presets import own_folders
+from lmlab.config.registry import SLOTS, settings_class
 from lmlab.config.settings import Settings, TrainSettings
 from lmlab.errors import UserError
 
@@ -80,11 +85,12 @@ def _unknown_option(error: BaseException, text: str, arguments: list[str], kind:
     missing = _match(r"Could not find '([^']+)/([^'/]+)'", text)
     if missing:
         group, option = missing[1], missing[2]
-        own = [path.stem for folder in own_folders(arguments) for path in (folder / group).glob("*.yaml")]
-        options = sorted({*group_options(group), *(name for name in own if not name.startswith("_"))})
+        own = own_folders(arguments)
+        options = group_options(group, own)
         typed = group if any(a.startswith(f"{group}=") for a in arguments) else "configuration"
         listed = ", ".join(options) or "none"
-        remedy = "; ".join(filter(None, [f"choose one of {listed}", _suggest(option, options)]))
+        hint = "" if own else "options of your own need --config-dir"
+        remedy = "; ".join(filter(None, [f"choose one of {listed}", _suggest(option, options), hint]))
         return UserError(typed, option, "no such option", remedy)
     group_error = _match(r"Could not override '([^'@]+)[^']*'\.\s*(?:No match in the defaults list|Did you mean)", text)
     if group_error and "." not in group_error[1]:
@@ -102,21 +108,60 @@ def _unknown_key(error: BaseException, text: str, arguments: list[str], kind: ty
         return None
     word = unknown[1]
     full = _match(r"full_key: (\S+)", text)
-    typed = next(
+    typed_name = next(
         (a.lstrip("+~").partition("=")[0] for a in arguments if word in re.split(r"[.=]", a.lstrip("+~"))), None
     )
-    name = typed or (full[1] if full else word)
+    name = typed_name or (full[1] if full else word)
+    composed = _composed(error)
+    if name in _of_the_class(name, composed):
+        return UserError(name, None, "is not in the YAML of the option chosen", f"write +{name}=...")
     known = known_settings(kind)
     if name in known:
         group = name.partition(".")[0]
         remedy = f"belongs to another option of {group} ({', '.join(group_options(group))})"
         return UserError(name, None, "not a setting of the option chosen", remedy)
-    remedy = _suggest(name, known) or _suggest_by_last_word(name, known)
+    # The settings of the options chosen come first: they may be of a user's own part.
+    chosen = [*_dotted_keys(composed), *_of_the_class(name, composed)]
+    remedy = (
+        _suggest(name, chosen)
+        or _suggest_by_last_word(name, chosen)
+        or _suggest(name, known)
+        or _suggest_by_last_word(name, known)
+    )
     if not remedy:
         parent = name.rpartition(".")[0]
-        siblings = sorted(k for k in known if k.rpartition(".")[0] == parent)
+        siblings = sorted({k for k in [*known, *chosen] if k.rpartition(".")[0] == parent})
         remedy = f"known here: {', '.join(siblings)}" if siblings else "see --cfg job for all settings"
     return UserError(name, None, "no such setting", remedy)
+
+
+def _composed(error: BaseException) -> Any:
+    """Returns what had been composed when an unknown key was met; empty where that is unknown."""
+    node = next((e.parent_node for e in _chain(error) if isinstance(e, OmegaConfBaseException) and e.parent_node), None)
+    return {} if node is None else OmegaConf.to_container(node._get_root(), resolve=False)
+
+
+def _dotted_keys(composed: Any, prefix: str = "") -> Iterator[str]:
+    for key, value in composed.items():
+        if key != "_target_":
+            yield f"{prefix}{key}"
+        if isinstance(value, dict):
+            yield from _dotted_keys(value, f"{prefix}{key}.")
+
+
+def _of_the_class(name: str, composed: Any) -> list[str]:
+    """Returns the settings of the part that a setting is of, in so far as its class may be asked."""
+    path = name.rpartition(".")[0]
+    part = composed
+    for word in path.split("."):
+        part = part.get(word) if isinstance(part, dict) else None
+    if path not in SLOTS or not isinstance(part, dict):
+        return []
+    try:
+        _, found = settings_class(SLOTS[path], part.get("_target_"))
+    except UserError:
+        return []
+    return [f"{path}.{field.name}" for field in dataclasses.fields(found) if field.name != "target"]
 
 
 def _suggest_by_last_word(name: str, known: list[str]) -> str:
@@ -129,6 +174,10 @@ def _bad_interpolation(error: BaseException, text: str, arguments: list[str], ki
     bad = _match(r"Interpolation key '([^']+)' not found", text)
     if bad is None:
         return None
+    if bad[1] in known_settings(kind):
+        last = bad[1].rpartition(".")[2]
+        remedy = f"write {last}: ... in the YAML file of the option chosen, or add +{bad[1]}=..."
+        return UserError(bad[1], None, "has no value, and another setting refers to it", remedy)
     return UserError(bad[1], None, "is referred to, but is no setting", "check the ${...} that names it")
 
 

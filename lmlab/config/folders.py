@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -38,10 +39,15 @@ def configuration_folder() -> Path:
     return inside if inside.is_dir() else package.parent / "conf"
 
 
-def group_options(group: str) -> list[str]:
-    """The options of a group of `conf/`, without the parts that options inherit from."""
-    folder = configuration_folder() / group
-    return sorted(path.stem for path in folder.glob("*.yaml") if not path.stem.startswith("_"))
+def group_options(group: str, own: Sequence[Path] = ()) -> list[str]:
+    """Returns the options of a group, without the files that options inherit from.
+
+    Args:
+        group: a folder of `conf/`.
+        own: the user's own folders of configuration.
+    """
+    found = (path.stem for folder in (configuration_folder(), *own) for path in (folder / group).glob("*.yaml"))
+    return sorted({name for name in found if not name.startswith("_")})
 
 
 def new_run_folder(parent: str) -> str:

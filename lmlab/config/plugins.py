@@ -18,6 +18,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -137,6 +138,9 @@ def untrusted(target: str, field: str) -> Untrusted:
     """Returns the error for a class of a package that is not trusted."""
     package = target.partition(".")[0]
     problem = f"is of the package {package}, which is not trusted"
+    close = get_close_matches(package, [*_passed.get(), *_from_environment()], n=1)
+    if close:
+        problem += f" (plugins names {close[0]})"
     remedy = (
         f'if you know what it does, add plugins=[{package}] to the command line (from Python: plugins=["{package}"]) '
         f"or set {VARIABLE}={package}"

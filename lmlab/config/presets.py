@@ -13,6 +13,8 @@ from lmlab.config.folders import configuration_folder
 from lmlab.errors import UserError
 
 GROUP = "experiment"
+# Hydra's option for a folder of the user's own.
+CONFIG_DIR = ("--config-dir", "-cd")
 # Hydra's options that show something instead of running anything.
 _INSTEAD = ("--cfg", "-c", "--info", "-i", "--help", "-h", "--hydra-help", "--shell-completion", "-sc", "--version")
 
@@ -32,7 +34,7 @@ def own_folders(arguments: Sequence[str]) -> list[Path]:
     found = [
         word.partition("=")[2] or following
         for word, following in pairwise([*arguments, ""])
-        if word.partition("=")[0] in ("--config-dir", "-cd")
+        if word.partition("=")[0] in CONFIG_DIR
     ]
     for word in arguments:
         key, _, value = word.partition("=")
@@ -40,6 +42,12 @@ def own_folders(arguments: Sequence[str]) -> list[Path]:
             entries = (entry.strip(" '\"") for entry in value.strip(" []").split(","))
             found += [entry.removeprefix("file://") for entry in entries if not entry.startswith("pkg://")]
     return [Path(folder).expanduser() for folder in found if folder]
+
+
+def search_path(folders: Sequence[Path]) -> list[str]:
+    """Returns the override that makes Hydra look into the user's own folders; none where there are no folders."""
+    listed = ",".join(f"file://{folder.absolute()}" for folder in folders)
+    return [f"hydra.searchpath=[{listed}]"] if listed else []
 
 
 def check_own_folders(arguments: Sequence[str]) -> None:

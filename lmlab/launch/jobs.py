@@ -16,7 +16,7 @@ from lmlab.config import folders, plugins
 from lmlab.config.arguments import quote_free_text
 from lmlab.config.documentation import train_help
 from lmlab.config.folders import configuration_folder, log_to
-from lmlab.config.presets import asks_for_a_sweep, check_own_folders, own_folders
+from lmlab.config.presets import asks_for_a_sweep, check_own_folders, own_folders, search_path
 from lmlab.errors import InterruptedRun, Refused
 from lmlab.files import shown
 from lmlab.launch import sweeping
@@ -85,8 +85,7 @@ def run() -> None:
     if any(argument in ("-h", "--help") for argument in arguments):
         words = plugins.take_from(arguments)
         chosen = [word for word in words if "=" in word and not word.startswith("-")]
-        folders_typed = ",".join(f"file://{folder.absolute()}" for folder in own_folders(words))
-        print(train_help([*chosen, *([f"hydra.searchpath=[{folders_typed}]"] if folders_typed else [])]))
+        print(train_help([*chosen, *search_path(own_folders(words))]))
         return
     if asks_to_resume(arguments):
         sweep = sweep_to_go_on_with(arguments)

@@ -196,7 +196,7 @@ def describe_result(settings: TrainSettings, summary: dict[str, Any], folder: Pa
         f"{summary['tokens_per_second']:,.0f} tokens/s, {human_seconds(summary['wall_seconds'])} in all",
         *(f"warning     {warning}" for warning in summary["warnings"]),
         f"files       {place}",
-        "curves      tensorboard --logdir outputs",
+        f"curves      tensorboard --logdir {shlex.quote(shown(Path(settings.output_dir)))}",
         f'next        python -m lmlab.generate run={place} prompt="The " temperature=0.8{trusted}',
         f"            python -m lmlab.evaluate run={place} split={split}{trusted}",
         f"            python -m lmlab.report runs={place}",

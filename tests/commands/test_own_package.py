@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -168,6 +169,10 @@ class Spread(lmlab.EmbeddingVectors):
         return lmlab.Vectors(self.scale * torch.sin(ids * torch.arange(1, self.dim + 1)))
 '''
 FILES = {
+    "data/without_batch_size.yaml": (
+        "defaults: [_base, _self_]\nname: x\nsource:\n  _target_: my_models.Paragraphs\n"
+        "  path: ${data.path}\n  split: ${data.split}\n"
+    ),
     "model/leaky.yaml": (
         "defaults: [_shared, _self_]\nname: leaky\ncore:\n  _target_: my_models.LeakyCore\n  leak: 0.8\n"
     ),
@@ -278,6 +283,45 @@ def test_commands_use_it_when_it_is_trusted_and_refuse_it_when_not(
     assert len(line.splitlines()) == 1
     assert "my_models" in line
     assert "plugins=[my_models]" in line
+
+
+def test_another_text_is_read_with_the_own_source(run: Path, place: Path) -> None:
+    paragraphs = [f"Ben number {i} follows a bird and {i % 5} cats." for i in range(30)]
+    (place / "other.txt").write_text("\n\n".join(paragraphs))
+    told = typed("evaluate", f"run={run}", "data.path=other.txt", "plugins=[my_models]", cwd=place)
+    figures = dict(line.split(maxsplit=1) for line in told.splitlines())
+    # Joined by single line ends: a plain text would have the empty lines too.
+    assert int(figures["num_characters"]) == len("\n".join(paragraphs))
+
+
+def test_options_of_the_own_folder_are_listed(place: Path) -> None:
+    assert re.search(r"^  leaky\b", typed("list", "--config-dir", "my_conf", "model", cwd=place), re.MULTILINE)
+    told = typed("list", *OWN, "model=leaky", cwd=place)
+    assert "model.core.leak=0.8 " in told
+    assert "plugins=[my_models]" in typed("list", "--config-dir", "my_conf", "model=leaky", cwd=place, status=1)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("model=leaky", "model.core.lek=1"), "model.core.lek: no such setting; did you mean model.core.leak?"),
+        (("model=leaky", "model.leak=1"), "model.leak: no such setting; did you mean model.core.leak?"),
+        (("optimizer=sign", "optimizer.shrink=1"), "not in the YAML of the option chosen; write +optimizer.shrink=..."),
+        (("optimizer=sign", "optimizer.shrnk=1"), "did you mean optimizer.shrink?"),
+        (("data=without_batch_size",), "data.batch_size: has no value, and another setting refers to it"),
+        (("batching=shuffled", "data=sentences", "data.path=text.txt"), "batching=my_models.Shuffled"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "-".join(value),
+)
+def test_mistakes_in_settings_of_own_parts(words: tuple[str, ...], told: str, place: Path) -> None:
+    (line,) = typed("train", *OWN, *words, cwd=place, status=1).splitlines()
+    assert told in line
+
+
+def test_what_is_missing_on_the_command_line_is_said(place: Path) -> None:
+    assert "need --config-dir" in typed("train", "model=leaky", cwd=place, status=1)
+    line = typed("train", "--config-dir", "my_conf", "plugins=[my_model]", "model=leaky", cwd=place, status=1)
+    assert "my_models, which is not trusted (plugins names my_model)" in line
 
 
 def test_a_report_needs_no_trust(run: Path, place: Path) -> None:
