@@ -92,8 +92,8 @@ def _other_text(settings: EvaluateSettings, lm: TrainedModel) -> Corpus:
     Raises:
         UserError: the text cannot be read, or the run's source takes no path.
     """
-    from lmlab.config.registry import SLOTS
     from lmlab.config.registry import build as build_part
+    from lmlab.config.slots import SLOTS
     from lmlab.data.sources.sentences import SentenceFiles
     from lmlab.data.sources.text_files import TextFiles
 

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from lmlab.config.glove import GLOVE, GLOVE_DIMENSIONS
-from lmlab.config.registry import SLOTS, build, class_of
+from lmlab.config.registry import build, class_of
 from lmlab.config.settings import BenchmarkSettings, EvaluateSettings, PredictSettings, TrainSettings
 from lmlab.config.settings.data import (
     BPETokenizerSettings,
@@ -17,6 +17,7 @@ from lmlab.config.settings.data import (
     WordTokenizerSettings,
 )
 from lmlab.config.settings.optimization import AdamSettings, SGDSettings, StepSettings
+from lmlab.config.slots import SLOTS
 from lmlab.errors import UserError
 
 _RANDOM = "lmlab.models.embedding.RandomVectors"

@@ -16,8 +16,9 @@ from omegaconf.errors import OmegaConfBaseException
 from lmlab.config import typed
 from lmlab.config.folders import configuration_folder, group_options
 from lmlab.config.presets import own_folders
-from lmlab.config.registry import SLOTS, settings_class
+from lmlab.config.registry import settings_class
 from lmlab.config.settings import Settings, TrainSettings
+from lmlab.config.slots import SLOTS
 from lmlab.errors import UserError
 
 

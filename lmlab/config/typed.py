@@ -9,9 +9,10 @@ import typing
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
-from lmlab.config.registry import SLOTS, Slot, settings_class
+from lmlab.config.registry import settings_class
 from lmlab.config.setting import Setting, as_field_metadata, check_value, known_of
 from lmlab.config.settings import ModelSettings, PartSettings, Settings, TrainSettings
+from lmlab.config.slots import SLOTS, Slot
 from lmlab.errors import UserError, printable
 
 Kind = TypeVar("Kind", bound=Settings)

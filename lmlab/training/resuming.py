@@ -14,6 +14,7 @@ from lmlab.changes import CHANGEABLE, LIMITS, TEXT, differences
 from lmlab.checkpoints import BEST_BEFORE_END, FORMAT, read_checkpoint, save_checkpoint
 from lmlab.config import plugins, registry, stored, typed
 from lmlab.config.settings import TrainSettings
+from lmlab.config.slots import SLOTS
 from lmlab.data.tokenizers.base import Tokenizer
 from lmlab.data.tokenizers.saved import from_dict
 from lmlab.errors import UserError
@@ -235,7 +236,7 @@ def _changed(config: Config, changes: Mapping[str, Any], saved: Mapping[str, Any
 
 
 def _check_raised(name: str, value: int, stored: int, config: Config, saved: Mapping[str, Any]) -> None:
-    scheduler = registry.class_of(registry.SLOTS["scheduler"], config["scheduler"]["_target_"])
+    scheduler = registry.class_of(SLOTS["scheduler"], config["scheduler"]["_target_"])
     if getattr(scheduler, "depends_on_length", False):
         problem = "the learning rate follows the run's length, so another length would make it jump"
         raise UserError(name, value, problem, "start a new run of that length (stop_after_tokens=... pauses one)")

@@ -9,6 +9,7 @@ from typing import Any
 from lmlab import reference
 from lmlab.config import registry
 from lmlab.config.plugins import PluginError
+from lmlab.config.slots import MOVED, SLOTS
 from lmlab.config.stored import read_settings
 from lmlab.data.tokenizers import saved as saved_tokenizers
 from lmlab.errors import UserError
@@ -19,7 +20,7 @@ from lmlab.verification.figures import PREFIXES, bits_of_characters, figures, le
 from lmlab.verification.files import Run, Saved, copies, history, seal, settled
 
 # Classes of cores and decoders that the reference implements.
-_KNOWN = frozenset(target for path in ("model.core", "model.decoder") for target in registry.SLOTS[path].own)
+_KNOWN = frozenset(target for path in ("model.core", "model.decoder") for target in SLOTS[path].own)
 _FINGERPRINTS = {"train": "train_fingerprint", "validation": "text_fingerprint", "test": "test_fingerprint"}
 _COVERED = {"status", "name", "best_epoch", "best_step", "num_parameters", "architecture", "num_train_tokens"}
 _COVERED |= {"vocabulary_size", "fingerprint", "val/by_length", *_FINGERPRINTS.values()}
@@ -156,7 +157,7 @@ def _network(config: Mapping[str, Any]) -> list[str]:
     """Returns the names of the classes of the model's core and decoder."""
     model = config["model"]
     targets = [part["_target_"] for part in (model["core"], model.get("decoder")) if part is not None]
-    return [registry.MOVED.get(target, target) for target in targets]
+    return [MOVED.get(target, target) for target in targets]
 
 
 def _stored(run: Run, split: str) -> tuple[Mapping[str, Any], str, str]:

@@ -20,6 +20,7 @@ from lmlab.config.compose import train_settings
 from lmlab.config.error_messages import known_settings
 from lmlab.config.folders import group_options
 from lmlab.config.settings import TrainSettings
+from lmlab.config.slots import MOVED, SLOTS
 from lmlab.config.typed import plain
 from lmlab.errors import UserError, printable
 
@@ -92,11 +93,11 @@ def test_settings_that_are_newer_than_the_run_get_what_the_run_did(config: dict[
         assert section[key] == default
 
 
-@pytest.mark.parametrize(("before", "now"), registry.MOVED.items())
+@pytest.mark.parametrize(("before", "now"), MOVED.items())
 def test_classes_that_moved_are_found_under_their_old_names(before: str, now: str) -> None:
     module, _, name = now.rpartition(".")
     assert getattr(importlib.import_module(module), name).__module__ == module
-    (slot,) = (slot for slot in registry.SLOTS.values() if now in slot.own)
+    (slot,) = (slot for slot in SLOTS.values() if now in slot.own)
     assert registry.settings_class(slot, before) == registry.settings_class(slot, now)
 
 
@@ -220,7 +221,7 @@ def test_an_unknown_setting_is_refused_by_name(config: dict[str, Any], name: str
     ],
 )
 def test_a_part_is_made_only_as_what_belongs_there(config: dict[str, Any], name: str, target: Any) -> None:
-    with pytest.raises(UserError, match=rf"^{re.escape(name)}\._target_=.*not on the list"):
+    with pytest.raises(UserError, match=rf"^{re.escape(name)}\._target_=.*is not a class allowed"):
         stored.checked(changed(config, f"{name}._target_", target), where="x")
 
 

@@ -20,9 +20,10 @@ from lmlab.config.documentation import COMMANDS, help_lines, markdown
 from lmlab.config.folders import configuration_folder, group_options
 from lmlab.config.setting import Range, Setting, check_value, known_of
 from lmlab.config.settings import Settings, TrainSettings
+from lmlab.config.slots import SLOTS, Slot
 from lmlab.errors import UserError
 
-OWN = [(slot, target) for slot in registry.SLOTS.values() for target in slot.own if target is not None]
+OWN = [(slot, target) for slot in SLOTS.values() for target in slot.own if target is not None]
 
 
 def classes(kind: type[Settings]) -> set[type[Settings]]:
@@ -34,7 +35,7 @@ def classes(kind: type[Settings]) -> set[type[Settings]]:
 
 EVERY_CLASS = sorted(
     {c for kind in (TrainSettings, *COMMANDS.values()) for c in classes(kind)}
-    | {settings for slot in registry.SLOTS.values() for settings in slot.own.values()},
+    | {settings for slot in SLOTS.values() for settings in slot.own.values()},
     key=lambda kind: kind.__name__,
 )
 
@@ -84,7 +85,7 @@ def test_files_hold_values_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize(("slot", "target"), OWN, ids=lambda value: value if isinstance(value, str) else "")
-def test_the_settings_of_a_class_are_keywords_of_its_constructor(slot: registry.Slot, target: str) -> None:
+def test_the_settings_of_a_class_are_keywords_of_its_constructor(slot: Slot, target: str) -> None:
     made = registry.class_of(slot, target)
     parameters = inspect.signature(made).parameters
     hints = typing.get_type_hints(slot.own[target])
