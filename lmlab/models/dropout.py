@@ -46,7 +46,7 @@ class LockedDropout(nn.Module):
         return inputs * mask.div_(1 - self.rate)
 
 
-class WordDropout(nn.Module):
+class EmbeddingDropout(nn.Module):
     """Zeroes the vectors of whole entries of the vocabulary, wherever they occur in a batch.
 
     Args:

@@ -69,7 +69,7 @@ class RandomVectors(EmbeddingVectors):
         self.dim = dim
 
     def vectors(self, *, vocabulary: Sequence[str], num_special: int, tied: bool) -> Vectors:
-        """Returns vectors of standard deviation 1 or, if they are tied to the decoder, of length 1 on average.
+        """Returns vectors of standard deviation 1 or, if tied to the decoder, 1 / sqrt(dim): of expected squared norm 1.
 
         Args:
             vocabulary: V entries.

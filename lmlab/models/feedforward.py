@@ -14,18 +14,19 @@ from lmlab.models.dropout import make_dropout
 class FeedForward(Core):
     """The fixed-window neural language model as a core: a hidden layer over the last tokens' embeddings.
 
-    h_t = tanh(W [x_(t-n+2), ..., x_t] + b) for an n-gram model, which predicts from n - 1 tokens. The state is those
+    h_t = tanh(d + H [x_(t-n+2), ..., x_t]) for an n-gram model, which predicts from n - 1 tokens. The state is those
     n - 1 embeddings, (n - 1, B, I); zeros stand for tokens before the first.
 
     Args:
-        input_size: I.
-        hidden_size: H.
+        input_size: I, size of the embedding.
+        hidden_size: H, units of a layer.
         num_layers: number of hidden layers, each of tanh units.
         dropout: dropout rate between layers.
         locked_dropout: whether dropout uses one mask for all steps of a batch.
         context: n - 1, number of tokens to predict from.
 
-    Source: Bengio et al. 2003, A Neural Probabilistic Language Model, equation 1 without direct connections (W = 0).
+    Source: Bengio et al. 2003, A Neural Probabilistic Language Model, equation 1, whose y = b + U h is the decoder,
+    without the direct connections (their W is 0). More than one hidden layer is an extension.
     """
 
     def __init__(

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from lmlab.models.core import Core, State
 from lmlab.models.core import initial_state as initial_state_of
 from lmlab.models.decoder import Decoder, LinearDecoder
-from lmlab.models.dropout import WordDropout, make_dropout
+from lmlab.models.dropout import EmbeddingDropout, make_dropout
 
 
 class LMOutput(NamedTuple):
@@ -64,7 +64,7 @@ class LanguageModel(nn.Module):
         if tie_weights and dim != core.output_size:
             raise ValueError(f"tied weights need equal sizes, not {dim} and {core.output_size}")
         self.embedding = nn.Embedding(vocabulary_size, dim, _weight=vectors.clone(), _freeze=freeze_embedding)
-        self.embedding_dropout = WordDropout(embedding_dropout, vocabulary_size)
+        self.embedding_dropout = EmbeddingDropout(embedding_dropout, vocabulary_size)
         self.input_dropout = make_dropout(input_dropout, locked=locked_dropout)
         self.core = core
         self.output_dropout = make_dropout(output_dropout, locked=locked_dropout)

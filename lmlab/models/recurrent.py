@@ -24,8 +24,8 @@ class RecurrentCore(Core):
     the LSTM; each (1, B, H).
 
     Args:
-        input_size: I.
-        hidden_size: H.
+        input_size: I, size of the embedding.
+        hidden_size: H, units of a layer.
         num_layers: number of stacked layers.
         dropout: dropout rate between layers.
         locked_dropout: whether dropout uses one mask for all steps of a batch.
@@ -129,7 +129,7 @@ class RecurrentCore(Core):
 
 
 class RNN(RecurrentCore):
-    """Elman network: h' = tanh(W x + b + U h + c).
+    """Elman network: h' = tanh(W_ih x + b_ih + W_hh h + b_hh).
 
     Source: Elman 1990, Finding Structure in Time; as `torch.nn.RNN`.
     """
@@ -146,7 +146,7 @@ class RNN(RecurrentCore):
 class GRU(RecurrentCore):
     """Gated recurrent unit.
 
-    Source: Cho et al. 2014; the reset gate multiplies U h + c, as in `torch.nn.GRU` (and cuDNN).
+    Source: Cho et al. 2014; the reset gate multiplies W_hn h + b_hn, as in `torch.nn.GRU` (and cuDNN).
     """
 
     make_layer = nn.GRU
@@ -189,6 +189,6 @@ class LSTM(RecurrentCore):
         matrix, bias = weights
         hidden, cell = state
         gates = torch.addmm(bias, torch.cat([inputs, hidden], dim=1), matrix)
-        enter, forget, candidate, leave = gates.chunk(4, dim=1)
-        cell = torch.sigmoid(forget) * cell + torch.sigmoid(enter) * torch.tanh(candidate)
-        return [torch.sigmoid(leave) * torch.tanh(cell), cell]
+        input_gate, forget_gate, candidate, output_gate = gates.chunk(4, dim=1)
+        cell = torch.sigmoid(forget_gate) * cell + torch.sigmoid(input_gate) * torch.tanh(candidate)
+        return [torch.sigmoid(output_gate) * torch.tanh(cell), cell]

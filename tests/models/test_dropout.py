@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from lmlab.models.dropout import Dropout, LockedDropout, WordDropout, make_dropout
+from lmlab.models.dropout import Dropout, EmbeddingDropout, LockedDropout, make_dropout
 from lmlab.models.language_model import LanguageModel
 from lmlab.models.recurrent import GRU
 
@@ -39,12 +39,14 @@ def test_plain_dropout_has_a_mask_for_each_step() -> None:
 def test_word_dropout_zeroes_an_entry_wherever_it_occurs() -> None:
     torch.manual_seed(0)
     ids = torch.randint(0, 40, (6, 30))
-    out = WordDropout(RATE, 40)(torch.ones(6, 30, 5), ids)
+    out = EmbeddingDropout(RATE, 40)(torch.ones(6, 30, 5), ids)
     by_entry = [out[ids == entry] for entry in ids.unique()]
     assert all(vectors.unique().numel() == 1 for vectors in by_entry)
     scales = torch.tensor([vectors[0, 0].item() for vectors in by_entry])
     assert scales.unique().tolist() == pytest.approx([0.0, 1 / (1 - RATE)])
-    shares = [WordDropout(RATE, 5_000)(torch.ones(1, 5_000, 1), torch.arange(5_000)[None]).mean() for _ in range(5)]
+    shares = [
+        EmbeddingDropout(RATE, 5_000)(torch.ones(1, 5_000, 1), torch.arange(5_000)[None]).mean() for _ in range(5)
+    ]
     assert torch.stack(shares).mean().item() == pytest.approx(1, abs=0.02)
 
 
@@ -57,8 +59,8 @@ def test_nothing_is_dropped_while_evaluating(dropout) -> None:
 
 def test_no_word_is_dropped_while_evaluating() -> None:
     embedded, ids = torch.randn(2, 3, 4), torch.zeros(2, 3, dtype=torch.long)
-    assert WordDropout(RATE, 5).eval()(embedded, ids) is embedded
-    assert WordDropout(0.0, 5).train()(embedded, ids) is embedded
+    assert EmbeddingDropout(RATE, 5).eval()(embedded, ids) is embedded
+    assert EmbeddingDropout(0.0, 5).train()(embedded, ids) is embedded
 
 
 def test_gradients_flow_through_what_is_kept_only() -> None:

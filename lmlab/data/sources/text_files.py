@@ -49,7 +49,7 @@ class TextFiles(Source):
         """Returns the splits of the text.
 
         Raises:
-            UserError: no text, an unusable file, or or a folder with training but no validation text.
+            UserError: no text, an unusable file, or a folder with training but no validation text.
         """
         self.check()
         if not self.path.is_dir():
