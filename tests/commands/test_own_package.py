@@ -384,7 +384,7 @@ def test_a_run_does_not_go_on_under_another_source_of_the_package(run: Path, pla
         (("model=leaky", "model.core.leak=much"), "model.core.leak=much: is not a number"),
         (("model=leaky", "+model.core.leek=0.1"), "model.core.leek=0.1: no such setting"),
         (("model=leaky", "model.core._target_=my_models.Missing"), "has no class Missing"),
-        (("model=leaky", "model.core._target_=my_models.Linear"), "is no subclass of lmlab.models.core.Core"),
+        (("model=leaky", "model.core._target_=my_models.Linear"), "is not a subclass of lmlab.models.core.Core"),
         (("model=leaky", "model.core._target_=my_models.os.system"), "no module my_models.os"),
         (("data=paragraphs", "data.path=nothing.txt"), "data.path"),
         (("data=paragraphs",), "error: data.path: this data set needs a text of yours"),
