@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
@@ -9,6 +10,17 @@ from itertools import accumulate, pairwise
 from lmlab.errors import UserError
 
 SPLITS = ("train", "validation", "test")
+# `train`, `ptb.train`, `wiki.train`: a split's name, alone or as the last word after a dot.
+_NAMED = re.compile(r"(?:.*\.)?(train|valid|val|dev|test)", re.IGNORECASE)
+
+
+def split_of(stem: str) -> str | None:
+    """Returns the split that a file is for by its name without suffix (`ptb.valid`); None if it names none."""
+    match = _NAMED.fullmatch(stem)
+    if match is None:
+        return None
+    name = match[1].lower()
+    return "validation" if name in ("valid", "val", "dev") else name
 
 
 @dataclass(frozen=True)

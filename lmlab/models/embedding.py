@@ -69,7 +69,7 @@ class RandomVectors(EmbeddingVectors):
         self.dim = dim
 
     def vectors(self, *, vocabulary: Sequence[str], num_special: int, tied: bool) -> Vectors:
-        """Returns vectors of standard deviation 1 or, if tied to the decoder, 1 / sqrt(dim): of expected squared norm 1.
+        """Returns vectors of standard deviation 1; if tied to the decoder 1 / sqrt(dim), an expected squared norm of 1.
 
         Args:
             vocabulary: V entries.

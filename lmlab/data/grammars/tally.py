@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 
 from lmlab.data.grammars.grammar import Grammar
@@ -38,24 +37,3 @@ def tally(strings: Iterable[str], grammar: Grammar, *, known: Set[str]) -> Tally
     valid = [string for string in judged if grammar.accepts(string)]
     distinct = set(valid)
     return Tally(len(judged), len(valid), len(distinct), len(distinct - known))
-
-
-def tally_by(
-    strings: Iterable[str], grammar: Grammar, *, known: Set[str], key: Callable[[str], int]
-) -> dict[int, Tally]:
-    """Counts valid, distinct and novel strings by group.
-
-    Args:
-        strings: as a model wrote them, without start and end tokens.
-        grammar: the language that they should be in.
-        known: strings that do not count as novel.
-        key: returns the group of a string, also of one outside the language; for example ``len`` or
-            `Brackets.max_depth`.
-
-    Returns:
-        A tally by key, in ascending order of keys.
-    """
-    groups: defaultdict[int, list[str]] = defaultdict(list)
-    for string in strings:
-        groups[key(string)].append(string)
-    return {group: tally(groups[group], grammar, known=known) for group in sorted(groups)}

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from lmlab.data.catalogue import TEXTS
-from lmlab.data.corpus import SPLITS, Corpus, Document, split_documents
+from lmlab.data.corpus import SPLITS, Corpus, Document, split_documents, split_of
 from lmlab.data.download import RemoteFile, fetch, sha256_of, texts_folder
 from lmlab.data.reading import require_path
 from lmlab.data.sources.base import Source
-from lmlab.data.sources.text_files import SPLIT_STEM, SPLIT_WORDS, TextFiles
+from lmlab.data.sources.text_files import TextFiles
 from lmlab.errors import UserError
 
 _TEXT_SUFFIXES = (".txt", ".tokens", ".raw")
@@ -164,9 +164,9 @@ class PublishedSplits(_Published):
         parts = [part for file in files for part in _parts(file)]
         by_split: dict[str, list[tuple[Path, str | None]]] = {}
         for file, member in parts:
-            match = SPLIT_STEM.fullmatch(Path(member or file.name).stem)
-            if match is not None:
-                by_split.setdefault(SPLIT_WORDS[match[1].lower()], []).append((file, member))
+            split = split_of(Path(member or file.name).stem)
+            if split is not None:
+                by_split.setdefault(split, []).append((file, member))
         where = files[0].parent if len(files) != 1 else files[0]
         for split in SPLITS:
             count = len(by_split.get(split, []))
@@ -183,7 +183,7 @@ class PublishedSplits(_Published):
         if not path.is_dir():
             return [path]
         texts = sorted(f for f in path.iterdir() if f.is_file() and f.suffix in _TEXT_SUFFIXES)
-        named = [f for f in texts if SPLIT_STEM.fullmatch(f.stem)]
+        named = [f for f in texts if split_of(f.stem)]
         zips = [f for f in path.iterdir() if f.suffix == ".zip"]
         return named or (zips if len(zips) == 1 else [path])
 

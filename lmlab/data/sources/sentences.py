@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lmlab.data.catalogue import TEXTS
-from lmlab.data.corpus import SPLITS, Corpus, Document
+from lmlab.data.corpus import SPLITS, Corpus, Document, split_of
 from lmlab.data.download import fetch, texts_folder
 from lmlab.data.reading import read_text_file, require_path
 from lmlab.data.sources.base import Source
-from lmlab.data.sources.text_files import SPLIT_STEM, SPLIT_WORDS
 from lmlab.errors import UserError
 
 _SUFFIXES = (".tsv", ".txt")
@@ -64,9 +63,9 @@ class SentenceFiles(Source):
     def _folder(self) -> Corpus:
         found: dict[str, list[Path]] = {}
         for file in sorted(self.path.iterdir()):
-            match = SPLIT_STEM.fullmatch(file.stem)
-            if match is not None and file.suffix in _SUFFIXES and file.is_file():
-                found.setdefault(SPLIT_WORDS[match[1].lower()], []).append(file)
+            split = split_of(file.stem)
+            if split is not None and file.suffix in _SUFFIXES and file.is_file():
+                found.setdefault(split, []).append(file)
         for split in SPLITS[:2]:
             if split not in found:
                 remedy = "give a folder with train, dev (or valid) and perhaps test files, .tsv or .txt, or one file"

@@ -6,16 +6,10 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from lmlab.data.corpus import SPLITS, Corpus, Document, split_documents
+from lmlab.data.corpus import SPLITS, Corpus, Document, split_documents, split_of
 from lmlab.data.reading import read_text_file, require_path
 from lmlab.data.sources.base import Source
 from lmlab.errors import UserError
-
-SPLIT_WORDS = {"train": "train", "valid": "validation", "val": "validation", "dev": "validation", "test": "test"}
-
-
-# `train`, `ptb.train`, `wiki.train`: a split's name, alone or as the last word after a dot.
-SPLIT_STEM = re.compile(r"(?:.*\.)?(train|valid|val|dev|test)", re.IGNORECASE)
 
 
 class TextFiles(Source):
@@ -81,9 +75,9 @@ class TextFiles(Source):
     def _given_splits(self, files: Sequence[Path]) -> dict[str, Path]:
         given: dict[str, list[Path]] = {}
         for file in files:
-            match = SPLIT_STEM.fullmatch(file.stem)
-            if match is not None:
-                given.setdefault(SPLIT_WORDS[match[1].lower()], []).append(file)
+            split = split_of(file.stem)
+            if split is not None:
+                given.setdefault(split, []).append(file)
         # A folder of books may contain a book named `test.txt`.
         if "train" not in given or len(given) < 2:
             return {}
