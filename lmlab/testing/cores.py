@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from lmlab.models.core import Core, State
 from lmlab.models.inference import exact_float32
-from lmlab.testing.expecting import attempting, distance, expect, is_close, shape
+from lmlab.testing.assertions import distance, expect, failures_as_assertions, is_close, shape
+from lmlab.testing.components import copied, dtype_and_device, infer_size, preserved
 from lmlab.testing.gradients import check_gradients, check_training
-from lmlab.testing.modules import copied, find_size, kind_of, left_as_it_was
 from lmlab.testing.probing import Probe, call, fresh_state, make_probe
 from lmlab.testing.sequences import SEQUENCE_CHECKS
 
@@ -38,8 +38,8 @@ def check_core(core: Core, *, input_size: int | None = None, batch_size: int = 3
     expect(isinstance(core, Core), f"core: must be made from a subclass of lmlab.Core, but is {type(core).__name__}")
     if batch_size < 2 or num_steps < 2:
         raise ValueError("batch_size and num_steps must be at least 2")
-    with left_as_it_was(core):
-        with exact_float32(kind_of(core)[1]):
+    with preserved(core):
+        with exact_float32(dtype_and_device(core)[1]):
             _check_output_size(core)
             _check_registered(core)
             _check_fresh_state(core)
@@ -57,12 +57,12 @@ def check_core(core: Core, *, input_size: int | None = None, batch_size: int = 3
 
 
 def _input_size(core: Core) -> int:
-    dtype, device = kind_of(core)
+    dtype, device = dtype_and_device(core)
 
     def attempt(size: int) -> object:
         return core(torch.randn(2, 3, size, dtype=dtype, device=device), core.init_state(2))
 
-    return find_size(core, "input_size", attempt)
+    return infer_size(core, "input_size", attempt)
 
 
 def _check_output_size(core: Core) -> None:
@@ -90,8 +90,8 @@ def _check_registered(core: Core) -> None:
 
 def _check_fresh_state(core: Core) -> None:
     """Its structure, and that all rows are the same whatever the batch size."""
-    dtypes = {p.dtype for p in core.parameters() if p.is_floating_point()} or {kind_of(core)[0]}
-    devices = {p.device for p in core.parameters()} or {kind_of(core)[1]}
+    dtypes = {p.dtype for p in core.parameters() if p.is_floating_point()} or {dtype_and_device(core)[0]}
+    devices = {p.device for p in core.parameters()} or {dtype_and_device(core)[1]}
     # Text is generated from the state of a single row, repeated; so every row must be that one.
     single = fresh_state(core, 1)
     same = all(map(is_close, single, fresh_state(core, 1)))
@@ -126,7 +126,7 @@ def _check_moved_state(core: Core) -> None:
     """That the state follows the parameters to another type and device, which shows here without a GPU."""
     if next(core.parameters(), None) is None:
         return
-    dtype = torch.float32 if kind_of(core)[0] == torch.float64 else torch.float64
+    dtype = torch.float32 if dtype_and_device(core)[0] == torch.float64 else torch.float64
     state = fresh_state(copied(core).to(dtype), 2)
     wrong = next((tensor.dtype for tensor in state if tensor.dtype != dtype), None)
     expect(wrong is None, f"init_state: must follow the parameters' type: they were made {dtype}, the state is {wrong}")
@@ -173,7 +173,7 @@ def _check_kept(state: State, fresh: State) -> None:
 
 def _check_layers(probe: Probe) -> None:
     """That they are the core's own modules, and return their output first."""
-    with attempting("named_layers()"):
+    with failures_as_assertions("named_layers()"):
         layers = probe.core.named_layers()
     expect(isinstance(layers, Mapping), f"named_layers: must return a mapping, but returned {type(layers).__name__}")
     parts = set(probe.core.modules())
@@ -218,7 +218,7 @@ def _check_state_dict(probe: Probe, other: Core) -> None:
     # Used before, as a model whose best weights are loaded after training: what it prepared must follow them.
     with suppress(AssertionError):
         loaded.outputs(probe.inputs, loaded.fresh())
-    with attempting("load_state_dict of what state_dict gave"):
+    with failures_as_assertions("load_state_dict of what state_dict gave"):
         other.load_state_dict(ours)
     expected, found = probe.outputs(probe.inputs, probe.fresh()), loaded.outputs(probe.inputs, loaded.fresh())
     message = f"loaded into a core with other values, the outputs differ by up to {distance(found, expected):.2g}"

@@ -11,8 +11,8 @@ from torch import Tensor
 from lmlab.data.loaders.base import IGNORE_INDEX
 from lmlab.models.decoder import Decoder, TokenLoss, TokenStatistics
 from lmlab.models.inference import exact_float32
-from lmlab.testing.expecting import attempting, distance, expect, is_close, shape
-from lmlab.testing.modules import copied, find_size, kind_of, left_as_it_was
+from lmlab.testing.assertions import distance, expect, failures_as_assertions, is_close, shape
+from lmlab.testing.components import copied, dtype_and_device, infer_size, preserved
 
 _ROWS, _STEPS = 4, 6
 _FIELDS = {"wrong": torch.bool, "rank": torch.int64, "top_probability": torch.float32}
@@ -62,9 +62,9 @@ def check_decoder(decoder: Decoder, *, hidden_size: int | None = None) -> None:
     size = getattr(decoder, "vocabulary_size", None)
     is_size = type(size) is int and size >= 1
     expect(is_size, f"vocabulary_size: Decoder's constructor must be called with the number of entries, not {size!r}")
-    with left_as_it_was(decoder):
+    with preserved(decoder):
         copied(decoder)
-        with exact_float32(kind_of(decoder)[1]):
+        with exact_float32(dtype_and_device(decoder)[1]):
             probe = _make_probe(decoder, _hidden_size(decoder) if hidden_size is None else hidden_size)
             _check_logits(probe)
             _check_statistics(probe)
@@ -74,16 +74,16 @@ def check_decoder(decoder: Decoder, *, hidden_size: int | None = None) -> None:
 
 
 def _hidden_size(decoder: Decoder) -> int:
-    dtype, device = kind_of(decoder)
+    dtype, device = dtype_and_device(decoder)
 
     def attempt(size: int) -> object:
         return decoder.log_probs(torch.randn(2, size, dtype=dtype, device=device))
 
-    return find_size(decoder, "hidden_size", attempt)
+    return infer_size(decoder, "hidden_size", attempt)
 
 
 def _make_probe(decoder: Decoder, hidden_size: int) -> _Probe:
-    dtype, device = kind_of(decoder)
+    dtype, device = dtype_and_device(decoder)
     hidden = torch.randn(_ROWS, _STEPS, hidden_size, dtype=dtype, device=device)
     log_probs = _log_probs(decoder, hidden)
     # Drawn from the decoder, which may hold some tokens impossible.
@@ -101,7 +101,7 @@ def _make_probe(decoder: Decoder, hidden_size: int) -> _Probe:
 
 def _log_probs(decoder: Decoder, hidden: Tensor) -> Tensor:
     """What `log_probs` gives, found to have the right shape, type and sums."""
-    with attempting(f"log_probs of hidden states {shape(hidden)}"):
+    with failures_as_assertions(f"log_probs of hidden states {shape(hidden)}"):
         found = decoder.log_probs(hidden)
     wanted = (*hidden.shape[:-1], decoder.vocabulary_size)
     message = f"for hidden states {shape(hidden)} the shape must be {wanted}, but is {shape(found)}"
@@ -116,7 +116,7 @@ def _log_probs(decoder: Decoder, hidden: Tensor) -> Tensor:
 
 def _check_logits(probe: _Probe) -> None:
     for hidden, log_probs in ((probe.hidden, probe.log_probs), (probe.hidden[0, 0], probe.log_probs[0, 0])):
-        with attempting(f"logits of hidden states {shape(hidden)}"):
+        with failures_as_assertions(f"logits of hidden states {shape(hidden)}"):
             logits = probe.decoder.logits(hidden)
         found = f"for hidden states {shape(hidden)} it is {shape(logits)}, not {shape(log_probs)}"
         expect(logits.shape == log_probs.shape, f"logits: the shape must be that of log_probs, but {found}")
@@ -137,7 +137,7 @@ def _check_statistics(probe: _Probe) -> None:
     hidden, targets = probe.hidden.flatten(0, 1), probe.targets.flatten()
     for fields in ((), ("wrong",), ("rank",), ("top_probability",), tuple(_FIELDS)):
         asked = f"token_statistics(fields={fields})"
-        with attempting(asked):
+        with failures_as_assertions(asked):
             found = probe.decoder.token_statistics(hidden, targets, fields=fields)
         expect(isinstance(found, TokenStatistics), f"{asked}: must return TokenStatistics, not {type(found).__name__}")
         for name, dtype in {"nats": torch.float32, "mask": torch.bool, **_FIELDS}.items():
@@ -187,7 +187,7 @@ def _check_sums(probe: _Probe, *, trained: bool) -> None:
     where = "loss with gradients" if trained else "loss under no_grad"
     nothing = torch.full_like(probe.targets, IGNORE_INDEX)
     for targets, nats in ((probe.targets, _nats(probe)), (nothing, torch.zeros(()))):
-        with torch.set_grad_enabled(trained), attempting(where):
+        with torch.set_grad_enabled(trained), failures_as_assertions(where):
             loss = probe.decoder.loss(probe.hidden, targets)
         expect(isinstance(loss, TokenLoss), f"{where}: must return TokenLoss, not {type(loss).__name__}")
         for name, value in loss._asdict().items():
@@ -216,10 +216,10 @@ def _check_gradients(probe: _Probe) -> None:
     named = [(name, parameter) for name, parameter in probe.decoder.named_parameters() if parameter.requires_grad]
     names, leaves = ["the hidden states", *(name for name, _ in named)], [hidden, *(p for _, p in named)]
     again = dataclasses.replace(probe, hidden=hidden, log_probs=probe.decoder.log_probs(hidden))
-    with attempting("loss: the gradient of nll_sum"):
+    with failures_as_assertions("loss: the gradient of nll_sum"):
         # A factor as in training, where the sum is divided by the tokens.
         own = torch.autograd.grad(probe.decoder.loss(hidden, probe.targets).nll_sum / 3, leaves, allow_unused=True)
-    with attempting("log_probs: the gradient"):
+    with failures_as_assertions("log_probs: the gradient"):
         expected = torch.autograd.grad(_nats(again).sum() / 3, leaves, allow_unused=True)
     for name, leaf, found, wanted in zip(names, leaves, own, expected, strict=True):
         one, other = (torch.zeros_like(leaf) if gradient is None else gradient for gradient in (found, wanted))

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from lmlab.data.tokenizers.base import END, START, UNKNOWN
 from lmlab.models.embedding import EmbeddingVectors, Vectors
-from lmlab.testing.expecting import attempting, expect, same_random_numbers, seed_everything, shape
+from lmlab.testing.assertions import expect, failures_as_assertions, shape
+from lmlab.testing.components import same_random_numbers, seed_everything
 
 _WORDS = "the of and to in a is was for on as with he it by at from his an were are which this be or had xqzj ."
 _VOCABULARY = (UNKNOWN, END, *_WORDS.split())
@@ -62,7 +63,7 @@ def _check(embedding: EmbeddingVectors, entries: list[str], *, tied: bool) -> Te
 
 def _vectors(embedding: EmbeddingVectors, entries: list[str], *, tied: bool) -> Vectors:
     seed_everything(0)
-    with attempting(f"vectors(tied={tied})"):
+    with failures_as_assertions(f"vectors(tied={tied})"):
         return embedding.vectors(vocabulary=list(entries), num_special=_num_special(entries), tied=tied)
 
 

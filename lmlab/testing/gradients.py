@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from lmlab.models.core import State
-from lmlab.testing.expecting import expect, is_close
+from lmlab.testing.assertions import expect, is_close
 from lmlab.testing.probing import Probe
 
 

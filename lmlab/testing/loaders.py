@@ -15,15 +15,8 @@ from torch import Tensor
 from lmlab.data.loaders.base import IGNORE_INDEX, Batch, TrainLoader
 from lmlab.data.token_store import TokenStore
 from lmlab.testing import stores
-from lmlab.testing.expecting import (
-    attempting,
-    call_with,
-    expect,
-    same_random_numbers,
-    seed_everything,
-    shape,
-    through_json,
-)
+from lmlab.testing.assertions import expect, failures_as_assertions, json_round_trip, shape
+from lmlab.testing.components import call_by_keyword, same_random_numbers, seed_everything
 from lmlab.testing.stores import KnownStore
 
 MakeLoader = Callable[[TokenStore, int], TrainLoader]
@@ -45,8 +38,8 @@ class _Probe:
     def make(self) -> TrainLoader:
         # Each with other random numbers around it: the order may depend on the seed that is given alone.
         seed_everything(int(torch.randint(2**31, ())))
-        with attempting(f"making the loader for {self.known.what}"):
-            loader: TrainLoader = call_with(self.make_loader, store=self.known.store, seed=_SEED)
+        with failures_as_assertions(f"making the loader for {self.known.what}"):
+            loader: TrainLoader = call_by_keyword(self.make_loader, store=self.known.store, seed=_SEED)
         found = type(loader).__name__
         is_loader = isinstance(loader, TrainLoader)
         expect(is_loader, f"loader: must be made from a subclass of lmlab.TrainLoader, but is {found}")
@@ -54,7 +47,7 @@ class _Probe:
         return loader
 
     def batch(self, loader: TrainLoader, epoch: int, index: int) -> Batch:
-        with attempting(f"batch({epoch}, {index}) of {self.known.what}"):
+        with failures_as_assertions(f"batch({epoch}, {index}) of {self.known.what}"):
             return loader.batch(epoch, index)
 
 
@@ -180,7 +173,7 @@ def _check_num_targets(probe: _Probe) -> None:
     loader = probe.make()
     totals = []
     for epoch in range(_EPOCHS):
-        with attempting(f"num_targets({epoch})"):
+        with failures_as_assertions(f"num_targets({epoch})"):
             found = np.asarray(loader.num_targets(epoch))
         right = found.shape == (len(loader),) and np.issubdtype(found.dtype, np.integer)
         what = f"{found.shape} of {found.dtype}"
@@ -216,7 +209,7 @@ def _check_iteration(probe: _Probe) -> None:
     """That going through the loader gives the batches of one epoch after the other."""
     loader, plain = probe.make(), probe.make()
     for epoch in range(2):
-        with attempting("going through the loader"):
+        with failures_as_assertions("going through the loader"):
             batches = list(itertools.islice(loader, len(plain) + 1))
         found = f"epoch {epoch} gave {'more' if len(batches) > len(plain) else len(batches)}"
         expect(len(batches) == len(plain), f"len: an epoch must have len(loader) = {len(plain)} batches, but {found}")
@@ -235,14 +228,14 @@ def _check_restored(probe: _Probe) -> None:
         list(stopped)
         for _ in itertools.islice(stopped, taken):
             pass
-        state = through_json(stopped.state_dict(), "state_dict: the loader's place")
+        state = json_round_trip(stopped.state_dict(), "state_dict: the loader's place")
         restored = probe.make()
-        with attempting("load_state_dict of what state_dict gave"):
+        with failures_as_assertions("load_state_dict of what state_dict gave"):
             restored.load_state_dict(state)
         for epoch in (1, 2) if taken < length else (2,):
             first = taken if epoch == 1 else 0
             where = f"restored after {taken} of {length} batches of epoch 1"
-            with attempting(f"going through a loader {where}"):
+            with failures_as_assertions(f"going through a loader {where}"):
                 batches = list(restored)
             found = f"{where}, {len(batches)} of epoch {epoch} came"
             expect(len(batches) == length - first, f"state_dict: {length - first} batches must be left, but {found}")
@@ -255,16 +248,16 @@ def _check_restored(probe: _Probe) -> None:
 def _check_figures(probe: _Probe) -> None:
     """What the plan of a run shows."""
     loader = probe.make()
-    with attempting("example()"):
+    with failures_as_assertions("example()"):
         example = loader.example()
     _check_kinds(example, "example()")
     _check_ids(example, probe.known, "example()")
     for name in ("padded_tokens", "passes"):
-        with attempting(name):
+        with failures_as_assertions(name):
             value = getattr(loader, name)
         right = isinstance(value, int | float) and 0 < value < float("inf")
         expect(right, f"{name}: must be a number above 0, but is {value!r}")
-    with attempting("describe()"):
+    with failures_as_assertions("describe()"):
         described = loader.describe()
     expect(isinstance(described, str), f"describe: must return text, but returned {type(described).__name__}")
     expect(isinstance(loader.note, str), f"note: must be text, but is {type(loader.note).__name__}")

@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
-from lmlab.testing.expecting import attempting, expect, same_random_numbers, seed_everything
+from lmlab.testing.assertions import expect, failures_as_assertions
+from lmlab.testing.components import same_random_numbers, seed_everything
 
 _STEPS = 200
 _HALF = 6
@@ -33,7 +34,9 @@ class _Task:
         self.parameters = [Parameter(value.detach().clone()) for value in start]
         groups = _groups(self.parameters, keywords)
         kernels: dict[str, Any] = _kernels(optimizer_class, keywords)
-        with attempting("constructor: with groups of parameters (a list of dictionaries), as lmlab gives them, it"):
+        with failures_as_assertions(
+            "constructor: with parameter groups (a list of dictionaries), which lmlab passes, it"
+        ):
             self.optimizer = optimizer_class(params=groups, **keywords, **kernels)
         rates = [float(group.get("lr", 0)) for group in self.optimizer.param_groups]
         # The steepest slope on which plain gradient descent with this rate gets down halfway with a step.
@@ -56,7 +59,7 @@ class _Task:
             torch.autograd.backward(loss)
             return loss
 
-        with attempting("step(closure)"):
+        with failures_as_assertions("step(closure)"):
             self.optimizer.step(closure)
         return bool(called)
 
@@ -130,12 +133,14 @@ def _check_restored(optimizer_class: type[Optimizer], keywords: dict[str, Any]) 
     for _ in range(_HALF):
         task.step()
     file = io.BytesIO()
-    with attempting("saving state_dict() and loading it as a checkpoint (tensors and plain containers only)"):
+    with failures_as_assertions(
+        "saving state_dict() in a checkpoint (tensors and plain containers only) and loading it"
+    ):
         torch.save(task.optimizer.state_dict(), file)
         file.seek(0)
         state = torch.load(file, weights_only=True)
     other = _Task(optimizer_class, keywords, task.values())
-    with attempting("load_state_dict of what state_dict gave"):
+    with failures_as_assertions("load_state_dict of what state_dict gave"):
         other.optimizer.load_state_dict(state)
     ends = []
     for each in (task, other):

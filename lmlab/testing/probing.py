@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from lmlab.models.core import Core, State
-from lmlab.testing.expecting import attempting, expect, shape
-from lmlab.testing.modules import kind_of
+from lmlab.testing.assertions import expect, failures_as_assertions, shape
+from lmlab.testing.components import dtype_and_device
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Probe:
 
 def make_probe(core: Core, *, input_size: int, batch_size: int, num_steps: int) -> Probe:
     """Draws sequences of the type and on the device of a core."""
-    dtype, device = kind_of(core)
+    dtype, device = dtype_and_device(core)
     size = (3, batch_size, num_steps, input_size)
     before, inputs, later = torch.randn(size, dtype=dtype, device=device)
     return Probe(core, before, inputs, later)
@@ -74,14 +74,14 @@ def make_probe(core: Core, *, input_size: int, batch_size: int, num_steps: int) 
 
 def fresh_state(core: Core, batch_size: int) -> State:
     """Returns what `init_state` gives; raises AssertionError where that is no state."""
-    with attempting(f"init_state({batch_size})"):
+    with failures_as_assertions(f"init_state({batch_size})"):
         state = core.init_state(batch_size)
     return _checked("init_state", state)
 
 
 def call(core: Core, inputs: Tensor, state: State) -> tuple[Tensor, State]:
     """Runs a core; raises AssertionError where it does not return an output and a state."""
-    with attempting(f"forward: with inputs of shape {shape(inputs)} it"):
+    with failures_as_assertions(f"forward: with inputs of shape {shape(inputs)} it"):
         returned = core(inputs, state)
     is_pair = isinstance(returned, tuple) and len(returned) == 2
     expect(is_pair, f"forward: must return the pair (output, state), but returned {type(returned).__name__}")

@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from lmlab.testing.expecting import attempting, call_with, expect, same_random_numbers, through_json
+from lmlab.testing.assertions import expect, failures_as_assertions, json_round_trip
+from lmlab.testing.components import call_by_keyword, same_random_numbers
 from lmlab.training.schedulers import Scheduler
 
 # Total steps and steps of an epoch: several epochs, less than one, a single step, epochs of a step.
@@ -44,8 +45,8 @@ def check_scheduler(make_scheduler: Callable[..., Scheduler]) -> None:
 
 def _maker(make_scheduler: Callable[..., Scheduler], total_steps: int, steps_per_epoch: int) -> Callable[[], Scheduler]:
     def make() -> Scheduler:
-        with attempting(f"making the scheduler for {total_steps} steps, {steps_per_epoch} an epoch,"):
-            made: Scheduler = call_with(make_scheduler, total_steps=total_steps, steps_per_epoch=steps_per_epoch)
+        with failures_as_assertions(f"making the scheduler for {total_steps} steps, {steps_per_epoch} an epoch,"):
+            made: Scheduler = call_by_keyword(make_scheduler, total_steps=total_steps, steps_per_epoch=steps_per_epoch)
         message = f"must be made from a subclass of lmlab.Scheduler, but is {type(made).__name__}"
         expect(isinstance(made, Scheduler), f"scheduler: {message}")
         return made
@@ -54,7 +55,7 @@ def _maker(make_scheduler: Callable[..., Scheduler], total_steps: int, steps_per
 
 
 def _factor(scheduler: Scheduler, step: int) -> float:
-    with attempting(f"the factor of step {step}"):
+    with failures_as_assertions(f"the factor of step {step}"):
         return scheduler(step)
 
 
@@ -88,13 +89,13 @@ def _check_restored(make: Callable[[], Scheduler], total_steps: int) -> None:
         scheduler = make()
         for nats in _EVALUATIONS[:taken]:
             scheduler.observe(nats)
-        with attempting("state_dict()"):
+        with failures_as_assertions("state_dict()"):
             state = scheduler.state_dict()
         expect(isinstance(state, dict), f"state_dict: must be a dictionary, but is {type(state).__name__}")
-        read = through_json(state, "state_dict: what a checkpoint keeps")
+        read = json_round_trip(state, "state_dict: what a checkpoint keeps")
         restored = make()
         if state:  # lmlab does not load an empty one
-            with attempting("load_state_dict of what state_dict gave"):
+            with failures_as_assertions("load_state_dict of what state_dict gave"):
                 restored.load_state_dict(read)
         for number in range(len(_EVALUATIONS) - taken):
             if number:

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from lmlab.models.core import State, expand_state, initial_state
-from lmlab.testing.expecting import attempting, distance, expect, is_close, seed_everything, shape
+from lmlab.testing.assertions import distance, expect, failures_as_assertions, is_close, shape
+from lmlab.testing.components import seed_everything
 from lmlab.testing.probing import Probe, call
 
 
@@ -100,7 +101,7 @@ def check_reset(probe: Probe) -> None:
     """A row that is reset runs as a fresh one, the others go on."""
     fresh, state = probe.fresh(), probe.carried()
     reset = torch.arange(probe.batch_size, device=probe.inputs.device) % 2 == 0
-    with attempting("lmlab.models.core.initial_state with some rows reset"):
+    with failures_as_assertions("lmlab.models.core.initial_state with some rows reset"):
         start = initial_state(probe.core.init_state, state, reset)
     output = probe.outputs(probe.inputs, start)
     for rows, source, what in ((reset, fresh, "a row that is reset must run as a fresh one"),
@@ -126,11 +127,11 @@ def check_stepper(probe: Probe) -> None:
 
 
 def _steps(probe: Probe, state: State) -> list[Tensor]:
-    with attempting("stepper()"):
+    with failures_as_assertions("stepper()"):
         step = probe.core.stepper()
     outputs = []
     for inputs in probe.inputs.unbind(dim=1):
-        with attempting(f"stepper: a step with inputs of shape {shape(inputs)}"):
+        with failures_as_assertions(f"stepper: a step with inputs of shape {shape(inputs)}"):
             output, state = step(inputs.clone(), state)
         outputs.append(output)
     return outputs

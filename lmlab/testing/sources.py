@@ -6,7 +6,8 @@ import math
 
 from lmlab.data.corpus import SPLITS, Corpus, Document
 from lmlab.data.sources.base import Source
-from lmlab.testing.expecting import attempting, expect, same_random_numbers, seed_everything
+from lmlab.testing.assertions import expect, failures_as_assertions
+from lmlab.testing.components import same_random_numbers, seed_everything
 
 
 def check_source(source: Source) -> None:
@@ -21,13 +22,13 @@ def check_source(source: Source) -> None:
     expect(
         isinstance(source, Source), f"source: must be made from a subclass of lmlab.Source, but is {_kind_name(source)}"
     )
-    with attempting("check: for a source that can be loaded it must do nothing, but it"):
+    with failures_as_assertions("check: for a source that can be loaded it must do nothing, but it"):
         source.check()
     with same_random_numbers():
         loaded = []
         for seed in (1, 2):
             seed_everything(seed)
-            with attempting("load()"):
+            with failures_as_assertions("load()"):
                 loaded.append(source.load())
             _check_corpus(loaded[-1])
     _check_same(*loaded)
@@ -50,7 +51,7 @@ def _check_corpus(corpus: Corpus) -> None:
             _check_document(document, f"document {number} of the {name} split")
         has_text = any(document.text for document in documents)
         expect(has_text, f"load: the {name} split must not be empty, but there is no text in it")
-        with attempting(f"Corpus.texts({name!r})"):
+        with failures_as_assertions(f"Corpus.texts({name!r})"):
             corpus.texts(name)
     for what in ("provenance", "notes", "warnings"):
         lines = getattr(corpus, what)

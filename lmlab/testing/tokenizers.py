@@ -11,7 +11,8 @@ import numpy as np
 
 from lmlab.data.tokenizers import saved as saved_tokenizers
 from lmlab.data.tokenizers.base import END, Ids, Tokenizer, special_tokens
-from lmlab.testing.expecting import attempting, expect, same_random_numbers, seed_everything, through_json
+from lmlab.testing.assertions import expect, failures_as_assertions, json_round_trip
+from lmlab.testing.components import same_random_numbers, seed_everything
 
 _END_TOKENS = (None, "line", "document", "sentence")
 _UNITS = ("character", "word", "piece")
@@ -56,11 +57,13 @@ def _check_options(tokenizer: Tokenizer) -> None:
     """That the constructor's keywords are there as attributes, and make the tokenizer again."""
     parameters = inspect.signature(type(tokenizer)).parameters
     expect("end_token" in parameters, "constructor: must have the keyword end_token")
-    with attempting("options: each keyword of the constructor must be kept as an attribute of its name, but options()"):
+    with failures_as_assertions(
+        "options: each keyword of the constructor must be an attribute of the same name, but options()"
+    ):
         options = tokenizer.options()
     missing = ", ".join(sorted(set(parameters) - set(options)))
     expect(not missing, f"options: must have each keyword of the constructor, but lacks {missing}")
-    through_json(options, "options: the values")
+    json_round_trip(options, "options: the values")
     end = tokenizer.end_token
     expect(end in _END_TOKENS, f"end_token: must be one of {', '.join(map(repr, _END_TOKENS))}, but is {end!r}")
     expect(tokenizer.unit in _UNITS, f"unit: must be one of {', '.join(_UNITS)}, but is {tokenizer.unit!r}")
@@ -70,21 +73,21 @@ def _check_options(tokenizer: Tokenizer) -> None:
 
 
 def _unfitted(tokenizer: Tokenizer) -> Tokenizer:
-    with attempting(f"{type(tokenizer).__name__}(**options())"):
+    with failures_as_assertions(f"{type(tokenizer).__name__}(**options())"):
         return type(tokenizer)(**tokenizer.options())
 
 
 def _fit(tokenizer: Tokenizer, texts: Sequence[str], *, seed: int) -> None:
     seed_everything(seed)
-    with attempting("fit"):
+    with failures_as_assertions("fit"):
         tokenizer.fit(list(texts))
 
 
 def _learned(tokenizer: Tokenizer) -> Any:
-    with attempting("learned()"):
+    with failures_as_assertions("learned()"):
         learned = tokenizer.learned()
     expect(isinstance(learned, dict), f"learned: must be a dictionary, but is {type(learned).__name__}")
-    return through_json(learned, "learned: what fit learned")
+    return json_round_trip(learned, "learned: what fit learned")
 
 
 def _check_vocabulary(tokenizer: Tokenizer) -> None:
@@ -113,7 +116,7 @@ def _check_fit(tokenizer: Tokenizer, texts: Sequence[str]) -> None:
 
 
 def _encode(tokenizer: Tokenizer, text: str) -> Ids:
-    with attempting(f"encode({_short(text)})"):
+    with failures_as_assertions(f"encode({_short(text)})"):
         ids = tokenizer.encode(text)
     is_ids = isinstance(ids, np.ndarray) and ids.ndim == 1 and ids.dtype == np.int32
     found = f"{ids.ndim}-d {ids.dtype}" if isinstance(ids, np.ndarray) else type(ids).__name__
@@ -148,7 +151,7 @@ def _check_ids(tokenizer: Tokenizer, text: str) -> None:
 
 def _check_unknown(tokenizer: Tokenizer, text: str) -> None:
     """That what is named is distinct, unknown, and encoded as 0."""
-    with attempting("unknown"):
+    with failures_as_assertions("unknown"):
         parts = tokenizer.unknown(text)
     is_list = isinstance(parts, list) and all(isinstance(part, str) for part in parts)
     expect(is_list, f"unknown: must return a list of parts of the text, but returned {parts!r}")
@@ -164,7 +167,7 @@ def _check_unknown(tokenizer: Tokenizer, text: str) -> None:
 
 
 def _decode(tokenizer: Tokenizer, ids: Iterable[int]) -> str:
-    with attempting("decode"):
+    with failures_as_assertions("decode"):
         text = tokenizer.decode(ids)
     expect(isinstance(text, str), f"decode: must return text (str), but returned {type(text).__name__}")
     return text
@@ -172,10 +175,10 @@ def _decode(tokenizer: Tokenizer, ids: Iterable[int]) -> str:
 
 def _stream(tokenizer: Tokenizer, ids: Iterable[int]) -> str:
     pieces = []
-    with attempting("streamer()"):
+    with failures_as_assertions("streamer()"):
         streamer = tokenizer.streamer()
     for number in ids:
-        with attempting(f"streamer: push({number})"):
+        with failures_as_assertions(f"streamer: push({number})"):
             pieces.append(streamer.push(number))
         found = type(pieces[-1]).__name__
         expect(
@@ -218,11 +221,11 @@ def _check_restored(tokenizer: Tokenizer, texts: Sequence[str]) -> None:
     both = ", ".join(sorted({*learned} & {*tokenizer.options(), "format", "type"}))
     expect(not both, f"learned: must use other names than the constructor's keywords, format and type, but has {both}")
     restored = _unfitted(tokenizer)
-    with attempting("restore of what learned returned"):
+    with failures_as_assertions("restore of what learned returned"):
         restored.restore(learned)
     _check_same(tokenizer, restored, texts, "restore: a new object with the same options and what learned gave")
-    saved = through_json(tokenizer.to_dict(), "to_dict: the tokenizer")
-    with attempting("making the tokenizer from tokenizer.json"):
+    saved = json_round_trip(tokenizer.to_dict(), "to_dict: the tokenizer")
+    with failures_as_assertions("making the tokenizer from tokenizer.json"):
         loaded = saved_tokenizers.from_dict(saved, find=lambda _: type(tokenizer))
     message = f"type_name {tokenizer.type_name!r} is that of {type(loaded).__name__}; leave it empty"
     expect(type(loaded) is type(tokenizer), f"to_dict: must name the tokenizer's own class, but its {message}")

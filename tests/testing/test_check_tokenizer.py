@@ -415,7 +415,7 @@ class Char(CharTokenizer):
     [
         (LosesState(), "restore: a new object .* must give the same ids, but not for"),
         (NoEndToken(), "constructor: must have the keyword end_token"),
-        (RenamesAnOption(), "options: each keyword .* as an attribute of its name, but .* no attribute 'largest'"),
+        (RenamesAnOption(), "options: each keyword .* an attribute of the same name, but .* no attribute 'largest'"),
         (ChangesAnOption(), "options: a new object made with them must have the same, but differs in most"),
         (KeepsASet(kept={1}), "options: the values must be made of lists, dictionaries, text and plain numbers"),
         (Pairs(end_token="word"), "end_token: must be one of None, 'line', 'document', 'sentence', but is 'word'"),

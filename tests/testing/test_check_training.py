@@ -127,7 +127,7 @@ class ObjectInState(Heavy):
     ("kind", "message"),
     [
         (OtherKeyword, "constructor: must take the parameters by the keyword params"),
-        (FirstGroupOnly, r"constructor: with groups of parameters .* raised AttributeError"),
+        (FirstGroupOnly, r"constructor: with parameter groups .* raised AttributeError"),
         (NoClosure, "step: must call the closure, in which Lightning computes the loss, but did not"),
         (Climbs, "step: must get down a quadratic loss, but in 200 steps it went from"),
         (MatricesOnly, r"step: must change the parameters of every group, but those of shape \[\(4,\)\] stayed"),

@@ -1,26 +1,63 @@
-"""Modules under check: left as they were, and their sizes found out."""
+"""Components under check: how they are made, copied, seeded and preserved."""
 
 from __future__ import annotations
 
 import copy
+import inspect
+import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import nn
 
-from lmlab.testing.expecting import attempting, described, same_random_numbers
+from lmlab.testing.assertions import described, failures_as_assertions
+from lmlab.training.random_states import random_states, restore_random_states
 
 M = TypeVar("M", bound=nn.Module)
 
 
+def call_by_keyword(make: Callable[..., Any], **given: Any) -> Any:
+    """Calls a user's function by keyword if its parameters have these names, else by position, so that lambdas work."""
+    parameters = inspect.signature(make).parameters
+    has_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    if has_any or all(name in parameters for name in given):
+        return make(**given)
+    return make(*given.values())
+
+
+def copied(module: M) -> M:
+    """Returns a deep copy, as lmlab makes one to time a batch; raises AssertionError where there can be none."""
+    with failures_as_assertions("copy.deepcopy, which lmlab makes to time a batch,"):
+        return copy.deepcopy(module)
+
+
+def seed_everything(seed: int) -> None:
+    """Seeds the global random generators of torch, numpy and Python."""
+    torch.manual_seed(seed)
+    np.random.seed(seed)
+    random.seed(seed)
+
+
 @contextmanager
-def left_as_it_was(module: nn.Module) -> Iterator[None]:
-    """Within, a module is in evaluation mode and has no gradients, and random numbers are the same every time.
+def same_random_numbers() -> Iterator[None]:
+    """Seeds the global random generators, and restores their states afterwards."""
+    before = random_states()
+    seed_everything(0)
+    try:
+        yield
+    finally:
+        restore_random_states(before)
+
+
+@contextmanager
+def preserved(module: nn.Module) -> Iterator[None]:
+    """Puts a module into evaluation mode without gradients and with fixed random numbers, and restores it afterwards.
 
     Trainable parameters that are all zero have small random values meanwhile: a layer that begins at zero hides every
-    fault before it. Afterwards parameters, buffers, gradients and modes are as before.
+    fault before it. Parameters, buffers, gradients and modes are restored.
     """
     owners = [
         (owner, name, buffer) for owner in module.modules() for name, buffer in owner.named_buffers(recurse=False)
@@ -54,23 +91,20 @@ def _fill_zeros(parameter: nn.Parameter) -> None:
         parameter.normal_(std=0.1)
 
 
-def kind_of(module: nn.Module) -> tuple[torch.dtype, torch.device]:
-    """Returns type and device of a module's first floating-point parameter or buffer; those of torch without any."""
+def dtype_and_device(module: nn.Module) -> tuple[torch.dtype, torch.device]:
+    """Returns those of the first floating-point parameter or buffer; torch's default dtype and the CPU without any."""
     for tensor in [*module.parameters(), *module.buffers()]:
         if tensor.is_floating_point():
             return tensor.dtype, tensor.device
     return torch.get_default_dtype(), torch.device("cpu")
 
 
-def find_size(module: nn.Module, keyword: str, attempt: Callable[[int], object]) -> int:
-    """Returns the size of what a module takes.
-
-    Its attribute of that name says it, or the first of its submodules that has a size of inputs, or one of the sizes of
-    its parameters; the last two where the module then accepts inputs of that size.
+def infer_size(module: nn.Module, keyword: str, attempt: Callable[[int], object]) -> int:
+    """Returns the size of a module's inputs: its attribute of that name, else the first likely size that it accepts.
 
     Args:
         module: to be called.
-        keyword: the attribute's name, and the argument by which the size can be given instead.
+        keyword: the attribute's name, and the argument by which the user can give the size instead.
         attempt: calls the module with a size.
 
     Raises:
@@ -80,29 +114,24 @@ def find_size(module: nn.Module, keyword: str, attempt: Callable[[int], object])
     if isinstance(own, int):
         return own
     failure: Exception | None = None
-    tried = _likely_sizes(module)
-    for size in tried:
+    sizes = _likely_sizes(module)
+    for size in sizes:
         try:
             attempt(size)
         except Exception as error:  # whatever a module raises on inputs that do not fit
             failure = error
         else:
             return size
-    listed = ", ".join(map(str, tried)) or "there are none"
-    said = f"; the last one raised {described(failure)}" if failure else ""
-    found = f"{type(module).__name__} has no such attribute, and takes none of the sizes found in it ({listed}{said})"
+    listed = ", ".join(map(str, sizes)) or "there are none"
+    last = f"; the last one raised {described(failure)}" if failure else ""
+    found = f"{type(module).__name__} has no such attribute and accepts none of the sizes found in it ({listed}{last})"
     raise AssertionError(f"{keyword}: {found}; pass {keyword}=...") from failure
 
 
-def copied(module: M) -> M:
-    """Returns a deep copy, as lmlab makes one to time a batch; raises AssertionError where there can be none."""
-    with attempting("copy.deepcopy, which lmlab makes to time a batch,"):
-        return copy.deepcopy(module)
-
-
 def _likely_sizes(module: nn.Module) -> list[int]:
+    """The first input size of a layer, then all dimensions of parameters."""
     of_layers = [getattr(part, name, None) for part in module.modules() for name in ("input_size", "in_features")]
     sizes = [size for size in of_layers if isinstance(size, int)][:1]
     sizes += [size for parameter in module.parameters() for size in parameter.shape]
-    # A size of 1 comes last: torch repeats such a dimension to whatever it meets.
+    # A size of 1 comes last: torch broadcasts such a dimension to any other.
     return sorted(dict.fromkeys(sizes), key=lambda size: size == 1)
