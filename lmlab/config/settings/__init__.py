@@ -1,7 +1,7 @@
-"""Every setting, once: its name, type, range and a line of help. The values stand in `conf/`.
+"""Every setting, once: its name, type, range and a line of help. The values are in `conf/`.
 
-A group of settings is a dataclass; a part that can be chosen (a tokenizer, an optimizer) is a dataclass of its own, by
-the `_target_` that it belongs to. Nothing here imports torch.
+A group of settings is a dataclass; a part that can be chosen (a tokenizer, an optimizer) has its own dataclass,
+selected by its `_target_`. Nothing here imports torch.
 """
 
 from __future__ import annotations

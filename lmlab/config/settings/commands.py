@@ -1,4 +1,4 @@
-"""Settings of the commands that are one configuration: generate, evaluate, predict, verify, report, benchmark."""
+"""Settings of the commands that take a single configuration: generate, evaluate, predict, verify, report, benchmark."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from lmlab.config.setting import setting
 from lmlab.config.settings.parts import Settings
 from lmlab.config.settings.trainer import ACCELERATORS, LARGEST_SEED, PRECISIONS
 
-_RUN = "a run's folder, or latest below output_dir"
-_OUTPUT_DIR = "where latest is looked for"
-_CHECKPOINT = "best, last, or one that was kept (step-000500)"
+_RUN = "a run's folder, or latest: the newest run below output_dir"
+_OUTPUT_DIR = "folder that is searched for latest"
+_CHECKPOINT = "best, last or a kept checkpoint (step-000500)"
 
 
 @dataclass(kw_only=True)
@@ -21,9 +21,9 @@ class GenerateSettings(Settings):
     run: str = setting(_RUN)
     output_dir: str = setting(_OUTPUT_DIR)
     checkpoint: str = setting(_CHECKPOINT)
-    prompt: str = setting("what the samples continue")
-    length: int = setting("tokens (characters or words) to write after the prompt", at_least=1)
-    num_samples: int = setting("sample i has seed + i", at_least=1)
+    prompt: str = setting("text that the samples continue")
+    length: int = setting("tokens (characters, words or pieces) generated after the prompt", at_least=1)
+    num_samples: int = setting("number of samples; sample i (from 0) uses seed + i", at_least=1)
     temperature: float = setting(
         "0: always the most probable token", at_least=0, remedy="0 takes the most probable token"
     )
@@ -36,17 +36,17 @@ class GenerateSettings(Settings):
         at_most=1,
         remedy="null keeps all tokens",
     )
-    allow_unknown: bool = setting("<unk> may be written")
-    stop_at_end: bool = setting("stop at the end token, where the tokenizer has one")
-    seed: int = setting("same seed, same text", at_least=0, at_most=LARGEST_SEED)
+    allow_unknown: bool = setting("allow <unk> in the samples")
+    stop_at_end: bool = setting("stop at the end token, if the tokenizer has one")
+    seed: int = setting("random seed; the same seed gives the same text", at_least=0, at_most=LARGEST_SEED)
 
 
 @dataclass(kw_only=True)
 class TextSettings(Settings):
-    """Another text than the run's own."""
+    """A text other than the run's own."""
 
-    path: str | None = setting("a file, or a folder of .txt files, evaluated whole; null: the run's own data")
-    encoding: str = setting("auto, or any encoding Python knows")
+    path: str | None = setting("a file, or a folder of .txt files, evaluated as a whole; null: the run's own data")
+    encoding: str = setting("auto, or any encoding that Python supports")
 
 
 @dataclass(kw_only=True)
@@ -57,7 +57,7 @@ class EvaluateSettings(Settings):
     output_dir: str = setting(_OUTPUT_DIR)
     checkpoint: str = setting(_CHECKPOINT)
     split: str | None = setting("train, validation or test of the run's own data; null: test")
-    data: TextSettings = setting("another text than the run's own")
+    data: TextSettings = setting("a text other than the run's own")
     num_streams: int | None = setting(
         "null: as the run was evaluated; 1: one stream from the first token to the last", at_least=1
     )
@@ -73,9 +73,9 @@ class PredictSettings(Settings):
 
     run: str = setting(_RUN)
     output_dir: str = setting(_OUTPUT_DIR)
-    checkpoint: str | None = setting("one checkpoint (best, last, step-000500); null: all that there are")
-    prompt: str = setting("what is to be continued")
-    top: int = setting("so many of the most probable tokens", at_least=1)
+    checkpoint: str | None = setting("one checkpoint (best, last, step-000500); null: all checkpoints of the run")
+    prompt: str = setting("text to continue")
+    top: int = setting("number of most probable tokens to show", at_least=1)
 
 
 @dataclass(kw_only=True)
@@ -84,7 +84,7 @@ class VerifySettings(Settings):
 
     run: str = setting(_RUN)
     output_dir: str = setting(_OUTPUT_DIR)
-    checkpoint: str = setting("whose weights are read: best, last, or one that was kept (step-000500)")
+    checkpoint: str = setting("checkpoint to verify: best, last or a kept one (step-000500)")
 
 
 @dataclass(kw_only=True)
@@ -92,15 +92,15 @@ class ReportSettings(Settings):
     """What `python -m lmlab.report` takes."""
 
     runs: str | list[str] = setting(
-        "a run's folder, a sweep's, a folder above several, a glob, several with commas between, or latest"
+        "folder of a run or sweep, a folder above several, a glob, several of these separated by commas, or latest"
     )
     output_dir: str = setting(_OUTPUT_DIR)
     output: str | None = setting(
-        "folder of the report; null: report in the run's or sweep's own, for several output_dir/reports/<date>_<time>"
+        "folder of the report; null: report/ in the run's or sweep's folder, else output_dir/reports/<date>_<time>"
     )
-    along: Literal["tokens", "steps", "epochs", "seconds"] = setting("what learning curves go along")
-    watch: bool = setting("write the report again as jobs end, until all have or Ctrl-C")
-    every_seconds: float = setting("how often watch looks", above=0)
+    along: Literal["tokens", "steps", "epochs", "seconds"] = setting("x axis of the learning curves")
+    watch: bool = setting("rewrite the report when a run changes, until all runs have ended or Ctrl-C")
+    every_seconds: float = setting("seconds between checks with watch=true", above=0)
 
 
 @dataclass(kw_only=True)
@@ -108,17 +108,18 @@ class BenchmarkSettings(Settings):
     """What `python -m lmlab.benchmark` takes."""
 
     models: list[str] = setting(
-        "each at each size is timed against a hand-written loop with the same layers", choices=("rnn", "gru", "lstm")
+        "models, each timed at each size against a hand-written loop with the same layers",
+        choices=("rnn", "gru", "lstm"),
     )
-    hidden_sizes: list[int] = setting("units of a layer", at_least=1)
+    hidden_sizes: list[int] = setting("units per layer; several are timed in turn", at_least=1)
     num_layers: int = setting("stacked layers", at_least=1)
-    embedding_dim: int = setting("size of a vector", at_least=1)
-    vocabulary_size: int = setting("entries", at_least=1)
-    batch_size: int = setting("rows of a batch", at_least=1)
-    sequence_length: int = setting("tokens of a row", at_least=1)
+    embedding_dim: int = setting("size of an embedding vector", at_least=1)
+    vocabulary_size: int = setting("entries of the vocabulary", at_least=1)
+    batch_size: int = setting("rows per batch", at_least=1)
+    sequence_length: int = setting("tokens per row", at_least=1)
     batches: str = setting(
-        "streams; or sentences with lengths that scatter around sequence_length", choices=("streams", "sentences")
+        "streams, or sentences with lengths distributed around sequence_length", choices=("streams", "sentences")
     )
-    steps: int = setting("of each, taken in turn", at_least=1)
-    accelerator: str = setting("a GPU where there is one (auto), cpu or gpu", choices=ACCELERATORS)
-    precision: str = setting("auto, or a precision by name", choices=PRECISIONS)
+    steps: int = setting("timed steps per implementation, alternating", at_least=1)
+    accelerator: str = setting("auto (a GPU if there is one), cpu or gpu", choices=ACCELERATORS)
+    precision: str = setting("auto, or a precision", choices=PRECISIONS)

@@ -9,8 +9,8 @@ from lmlab.config.settings.parts import PartSettings
 from lmlab.data.catalogue import TEXTS
 
 _PATH = "a file, or a folder of .txt files"
-_SPLIT = "shares of train, validation and test"
-_ENCODING = "auto, or any encoding Python knows"
+_SPLIT = "fractions for train, validation and test"
+_ENCODING = "auto, or any encoding that Python supports"
 
 
 @dataclass(kw_only=True)
@@ -32,8 +32,8 @@ class TextFilesSettings(SourceSettings):
 
 @dataclass(kw_only=True)
 class PublishedSplitsSettings(SourceSettings):
-    name: str = setting("which of the published texts", choices=tuple(TEXTS))
-    path: str | None = setting("a copy of one's own instead of fetching it")
+    name: str = setting("name of the published text", choices=tuple(TEXTS))
+    path: str | None = setting("your own copy, used instead of downloading it")
     encoding: str = setting(_ENCODING)
 
 
@@ -44,30 +44,30 @@ class PublishedSettings(PublishedSplitsSettings):
 
 @dataclass(kw_only=True)
 class MovieReviewsSettings(SourceSettings):
-    path: str | None = setting("a copy of one's own instead of fetching it")
+    path: str | None = setting("your own copy, used instead of downloading it")
     split: list[float] = setting(_SPLIT, at_least=0)
     encoding: str = setting(_ENCODING)
-    max_reviews: int | None = setting("most reviews of each split; null: all", at_least=1)
+    max_reviews: int | None = setting("maximum number of reviews per split; null: all", at_least=1)
 
 
 @dataclass(kw_only=True)
 class GeneratedSettings(SourceSettings):
-    grammar: str = setting("which formal language", choices=("ndfa", "brackets", "toy"))
+    grammar: str = setting("the formal language", choices=("ndfa", "brackets", "toy"))
     num_strings: int = setting("strings to train on", at_least=1)
-    num_held_out: int = setting("strings of validation, and of test", at_least=1)
-    seed: int = setting("of the strings; each split has a random stream of its own", at_least=0)
+    num_held_out: int = setting("strings to validate on, and as many to test on", at_least=1)
+    seed: int = setting("random seed of the strings; each split has a separate random stream", at_least=0)
 
 
 @dataclass(kw_only=True)
 class LoaderSettings(PartSettings):
     """How the training text is cut into batches."""
 
-    batch_size: int = setting("rows of a batch", at_least=1)
+    batch_size: int = setting("rows per batch", at_least=1)
 
 
 @dataclass(kw_only=True)
 class StreamsSettings(LoaderSettings):
-    sequence_length: int = setting("tokens of a row", at_least=1)
+    sequence_length: int = setting("tokens per row", at_least=1)
 
 
 @dataclass(kw_only=True)
@@ -77,7 +77,9 @@ class WindowsSettings(StreamsSettings):
 
 @dataclass(kw_only=True)
 class SentencesSettings(LoaderSettings):
-    tokens_per_batch: int | None = setting("tokens of a batch, padding counted; null: batch_size rows", at_least=1)
+    tokens_per_batch: int | None = setting(
+        "maximum number of tokens per batch, including padding; null: batch_size rows", at_least=1
+    )
 
 
 @dataclass(kw_only=True)
@@ -85,8 +87,8 @@ class TokenizerSettings(PartSettings):
     """How text becomes ids."""
 
     end_token: str | None = setting(
-        "an end token after each document (document), for each line end (line, by word only), or null; text that is "
-        "generated ends at it"
+        "document: an end token after each document; line: one for each line end (words only); null: none; "
+        "generation stops at it"
     )
 
 
@@ -99,16 +101,18 @@ class CharTokenizerSettings(TokenizerSettings):
 class WordTokenizerSettings(TokenizerSettings):
     lower: bool = setting("lower-case all words")
     split: str = setting(
-        "punctuation: words and punctuation marks apart; whitespace: the text is tokenized already",
+        "punctuation: punctuation marks are separate tokens; whitespace: the text is already tokenized",
         choices=("punctuation", "whitespace"),
     )
     min_frequency: int = setting("words that are rarer in the training split become <unk>", at_least=1)
     max_size: int | None = setting(
-        "most entries of the vocabulary, <unk> and the end token included; null: no limit", at_least=1
+        "maximum number of entries, including <unk> and the end token; null: no limit", at_least=1
     )
 
 
 @dataclass(kw_only=True)
 class BPETokenizerSettings(TokenizerSettings):
-    vocabulary_size: int = setting("most entries, the 256 bytes, <unk> and the end token included", at_least=1)
-    min_frequency: int = setting("a pair that is rarer in the training split is not merged", at_least=1)
+    vocabulary_size: int = setting(
+        "maximum number of entries, including the 256 bytes, <unk> and the end token", at_least=1
+    )
+    min_frequency: int = setting("pairs that are rarer in the training split are not merged", at_least=1)

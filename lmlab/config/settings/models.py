@@ -10,12 +10,12 @@ from lmlab.config.settings.parts import PartSettings
 
 @dataclass(kw_only=True)
 class CoreSettings(PartSettings):
-    """The part of the model between embedding and decoder; each follows the setting of the model of the same name."""
+    """The part between embedding and decoder; each setting takes the value of the model setting of the same name."""
 
 
 @dataclass(kw_only=True)
 class StackedCoreSettings(CoreSettings):
-    hidden_size: int = setting("units of a layer", at_least=1)
+    hidden_size: int = setting("units per layer", at_least=1)
     num_layers: int = setting("stacked layers", at_least=1)
     dropout: float = setting("between layers", at_least=0, below=1)
     locked_dropout: bool = setting("one dropout mask for all steps of a batch")
@@ -30,7 +30,7 @@ class RecurrentCoreSettings(StackedCoreSettings):
 
 @dataclass(kw_only=True)
 class FeedForwardCoreSettings(StackedCoreSettings):
-    context: int = setting("tokens that are seen: n - 1 of an n-gram model", at_least=1)
+    context: int = setting("number of preceding tokens: n - 1 of an n-gram model", at_least=1)
 
 
 @dataclass(kw_only=True)
@@ -40,9 +40,9 @@ class DecoderSettings(PartSettings):
 
 @dataclass(kw_only=True)
 class EmbeddingSettings(PartSettings):
-    """The first values of the embedding."""
+    """The initial values of the embedding."""
 
-    dim: int | None = setting("size of a vector; null: as the file has it", at_least=1, default=None)
+    dim: int | None = setting("size of a vector; null: the size in the file", at_least=1, default=None)
     path: str | None = setting("a GloVe text or zip file; null: glove.6B", default=None)
-    download: bool | None = setting("whether glove.6B may be downloaded; null: asks on a terminal", default=None)
-    freeze: bool = setting("the vectors are not trained further", default=False)
+    download: bool | None = setting("whether glove.6B may be downloaded; null: ask on a terminal", default=None)
+    freeze: bool = setting("do not train the vectors further", default=False)

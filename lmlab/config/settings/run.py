@@ -29,52 +29,53 @@ def _rate(help: str) -> Any:
 
 @dataclass(kw_only=True)
 class DataSettings(Settings):
-    """The text, and how it is cut."""
+    """The text, and how it is divided into batches."""
 
-    name: str = setting("of the data set, in the run's name and tables")
-    path: str | None = setting("a file, or a folder of .txt files; null where the data set brings its own")
+    name: str = setting("name of the data set in the run's name and in tables")
+    path: str | None = setting("a file, or a folder of .txt files; null for a data set with its own text")
     split: list[float] = setting(
-        "shares of train, validation and test, normalised by their sum; the third may be left out", at_least=0
+        "fractions for train, validation and test, normalised by their sum; the third may be left out", at_least=0
     )
     encoding: str = setting(
-        "auto: UTF-8 (16 and 32 with a byte order mark), else Windows-1252; or any encoding Python knows"
+        "auto: UTF-8 (16 and 32 with a byte order mark), else Windows-1252; or any encoding that Python supports"
     )
     prompts: list[str] = setting(
         "prompts of the samples written while training; empty: the beginning of the validation text"
     )
-    batch_size: int = setting("rows of a batch: streams, windows, chunks or sentences", at_least=1)
-    sequence_length: int = setting("tokens between two truncations of back-propagation", at_least=1)
+    batch_size: int = setting("rows per batch: streams, windows, chunks or sentences", at_least=1)
+    sequence_length: int = setting("tokens per row; batching=streams: length of truncated back-propagation", at_least=1)
     stride: int = setting("batching=windows: tokens from one window to the next", at_least=1)
     tokens_per_batch: int | None = setting(
-        "batching=sentences: tokens a batch, padding counted, instead of batch_size sentences", at_least=1
+        "batching=sentences: maximum number of tokens per batch, including padding, instead of batch_size sentences",
+        at_least=1,
     )
     sentences: bool = setting("each document is a sentence, read from a fresh state; batching=sentences")
     source: SourceSettings = setting("where the text comes from")
-    batching: LoaderSettings = setting("how it is cut into batches")
+    batching: LoaderSettings = setting("how it is divided into batches")
 
 
 @dataclass(kw_only=True)
 class ModelSettings(Settings):
-    """The model; a core may have more settings, which stand here too."""
+    """The model; a core may have more settings, which are also settings of the model."""
 
-    name: str = setting("of the model, in the run's name and tables")
-    hidden_size: int = setting("units of a layer", at_least=1)
+    name: str = setting("name of the model in the run's name and in tables")
+    hidden_size: int = setting("units per layer", at_least=1)
     num_layers: int = setting("stacked layers", at_least=1)
-    dropout: float = _rate("between layers; before the first and after the last unless set apart")
+    dropout: float = _rate("between layers; before the first and after the last unless set separately")
     input_dropout: float = _rate("before the first layer")
     output_dropout: float = _rate("after the last layer")
     locked_dropout: bool = setting("one dropout mask for all steps of a batch, in all three places")
-    embedding_dropout: float = _rate("share of the vocabulary whose vectors are zeroed for a batch")
+    embedding_dropout: float = _rate("fraction of the vocabulary whose vectors are set to zero for a batch")
     tie_weights: bool = setting("one matrix for embedding and decoder; needs embedding.dim equal to model.hidden_size")
-    core: CoreSettings = setting("what is made between embedding and decoder")
+    core: CoreSettings = setting("the core between embedding and decoder")
     decoder: DecoderSettings = setting(
-        "what is made behind the core", before={"_target_": "lmlab.models.decoder.LinearDecoder"}
+        "the decoder after the core", before={"_target_": "lmlab.models.decoder.LinearDecoder"}
     )
 
 
 @dataclass(kw_only=True)
 class CallbacksSettings(Settings):
-    """What is done beside training."""
+    """What is done in addition to training."""
 
     sample_text: SampleTextSettings = setting("samples of text while training")
     checkpoints: CheckpointsSettings = setting("when weights are saved")
@@ -89,20 +90,20 @@ class EvaluationSettings(Settings):
     """What is measured at the end."""
 
     num_streams: int | None = setting(
-        "contiguous streams a split is cut into; null: max(1, min(16, tokens // 2000))", at_least=1
+        "contiguous streams that a split is divided into; null: max(1, min(16, tokens // 2000))", at_least=1
     )
     test: bool = setting("evaluate the best checkpoint on the test split when training ends")
-    baselines: bool = setting("uniform, unigram and Kneser-Ney models on the same tokens, to judge the result by")
-    ngram_order: int | None = setting("of the Kneser-Ney model; null: 5 by character, 3 by word", at_least=1)
+    baselines: bool = setting("evaluate uniform, unigram and Kneser-Ney models on the same tokens, for comparison")
+    ngram_order: int | None = setting("order of the Kneser-Ney model; null: 5 by character, 3 by word", at_least=1)
     num_samples: int = setting(
         "samples of the best model at temperature 1 whose quality is measured (0: none)", at_least=0
     )
-    sample_length: int = setting("most tokens of each of these samples", at_least=1)
+    sample_length: int = setting("maximum number of tokens of each of these samples", at_least=1)
     temperatures: list[float] = setting(
-        "the report shows samples at these temperatures (0: the most probable token always)", at_least=0
+        "the report shows samples at these temperatures (0: always the most probable token)", at_least=0
     )
     prompt: str | None = setting(
-        "what these samples continue; null: the first of data.prompts, or the beginning of the validation text"
+        "text that these samples continue; null: the first of data.prompts, or the beginning of the validation text"
     )
 
 
@@ -111,25 +112,22 @@ class TrainSettings(Settings):
     """What `python -m lmlab.train` takes."""
 
     name: str = setting("the run's name and the first folder below output_dir")
-    seed: int = setting("of everything random", at_least=0, at_most=LARGEST_SEED)
-    output_dir: str = setting("below this folder the run's own folder is made")
-    fresh: bool = setting(
-        "a sweep that is typed again goes on in its own folder with what is missing or failed; true: begins anew in "
-        "another"
-    )
+    seed: int = setting("random seed", at_least=0, at_most=LARGEST_SEED)
+    output_dir: str = setting("the run's folder is created below this folder")
+    fresh: bool = setting("false: repeating a sweep command continues the existing sweep; true: starts a new one")
     stop_after_tokens: int | None = setting(
-        "pauses after so many tokens trained on, which changes nothing else: run=... goes on; null: never",
+        "pause after this many trained tokens, without any other effect; run=... resumes; null: never",
         at_least=1,
         before=None,
     )
-    data: DataSettings = setting("the text, and how it is cut")
+    data: DataSettings = setting("the text, and how it is divided into batches")
     tokenizer: TokenizerSettings = setting("how text becomes ids")
     model: ModelSettings = setting("the model")
-    embedding: EmbeddingSettings = setting("the first values of the embedding")
-    optimizer: OptimizerSettings = setting("how the weights follow the gradient")
+    embedding: EmbeddingSettings = setting("initial values of the embedding")
+    optimizer: OptimizerSettings = setting("optimizer of the weights")
     scheduler: SchedulerSettings = setting("the learning rate over the run")
     averaging: AveragingSettings = setting("an average of the weights for validation, samples and best.ckpt")
     trainer: TrainerSettings = setting("how long and on what it is trained")
-    callbacks: CallbacksSettings = setting("what is done beside training")
-    logger: LoggerSettings = setting("where curves go besides metrics.csv")
+    callbacks: CallbacksSettings = setting("what is done in addition to training")
+    logger: LoggerSettings = setting("where metrics are logged in addition to metrics.csv")
     evaluation: EvaluationSettings = setting("what is measured at the end")

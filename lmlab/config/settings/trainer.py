@@ -14,9 +14,9 @@ LARGEST_SEED = 2**32 - 1
 
 @dataclass(kw_only=True)
 class TrainerSettings(PartSettings):
-    """How long and on what a run is trained."""
+    """How long and on which device a run is trained."""
 
-    accelerator: str = setting("a GPU where there is one (auto), cpu or gpu", choices=ACCELERATORS)
+    accelerator: str = setting("auto (a GPU if there is one), cpu or gpu", choices=ACCELERATORS)
     devices: int = setting("lmlab trains on one device", at_least=1, at_most=1, remedy="set trainer.devices=1")
     max_epochs: int = setting(
         "passes over the training split; -1: no limit",
@@ -31,25 +31,25 @@ class TrainerSettings(PartSettings):
         remedy="give 1 or more, or -1 for no limit",
     )
     max_tokens: int = setting(
-        "tokens trained on, a budget that runs of other batch sizes can be given too; -1: no limit",
+        "tokens trained on, a limit that does not depend on the batch size; -1: no limit",
         at_least=1,
         special=-1,
         remedy="give 1 or more, or -1 for no limit",
         before=-1,
     )
     precision: str = setting(
-        "auto: 16-mixed on a GPU, bf16-mixed on a CPU with units for it, else 32-true; evaluation is always in float32",
+        "auto: 16-mixed on a GPU, bf16-mixed on a CPU with bfloat16 units, else 32-true; evaluation always in float32",
         choices=PRECISIONS,
     )
     gradient_clip_val: float | None = setting(
-        "largest norm of the gradient; null: never clipped", above=0, remedy="null switches clipping off"
+        "maximum L2 norm of the gradient; null: no clipping", above=0, remedy="null switches clipping off"
     )
-    accumulate_grad_batches: int = setting("batches of an optimizer step", at_least=1)
-    check_val_every_n_epoch: int | None = setting("epochs from one evaluation to the next", at_least=1)
-    val_check_interval: int | None = setting("steps from one evaluation to the next, instead of epochs", at_least=1)
-    log_every_n_steps: int = setting("training metrics go to the loggers every so many steps", at_least=1)
+    accumulate_grad_batches: int = setting("batches per optimizer step", at_least=1)
+    check_val_every_n_epoch: int | None = setting("epochs between evaluations", at_least=1)
+    val_check_interval: int | None = setting("steps between evaluations, instead of epochs", at_least=1)
+    log_every_n_steps: int = setting("steps between training metrics in the loggers", at_least=1)
     deterministic: bool = setting(
-        "on a GPU: only kernels that give the same bits each time, which costs some speed; a CPU always does",
+        "on a GPU: use only kernels with bitwise reproducible results, which costs some speed; a CPU always does",
         before=False,
     )
 
@@ -58,11 +58,11 @@ class TrainerSettings(PartSettings):
 class SampleTextSettings(PartSettings):
     """Samples of text while training."""
 
-    every_n_epochs: int | None = setting("epochs from one sample to the next; null: none", at_least=1)
-    every_n_steps: int | None = setting("steps from one sample to the next; null: none", at_least=1)
-    prompts: list[str] = setting("what the samples continue")
-    num_samples: int = setting("samples of a prompt, each with a seed of its own", at_least=1)
-    length: int = setting("tokens of a sample", at_least=1)
+    every_n_epochs: int | None = setting("epochs between samples; null: no samples by epoch", at_least=1)
+    every_n_steps: int | None = setting("steps between samples; null: no samples by step", at_least=1)
+    prompts: list[str] = setting("texts that the samples continue")
+    num_samples: int = setting("samples per prompt, each with a different seed", at_least=1)
+    length: int = setting("tokens per sample", at_least=1)
     temperature: float = setting("0: always the most probable token", at_least=0)
     top_k: int | None = setting(
         "draw among the k most probable tokens; null: all", at_least=1, remedy="null keeps all tokens"
@@ -73,7 +73,7 @@ class SampleTextSettings(PartSettings):
         at_most=1,
         remedy="null keeps all tokens",
     )
-    seed: int = setting("of the samples", at_least=0, at_most=LARGEST_SEED)
+    seed: int = setting("random seed of the first sample", at_least=0, at_most=LARGEST_SEED)
 
 
 @dataclass(kw_only=True)
@@ -81,12 +81,13 @@ class CheckpointsSettings(PartSettings):
     """When weights are saved."""
 
     every_minutes: float | None = setting(
-        "last.ckpt is written after each epoch and every so many minutes; null: after each epoch only",
+        "last.ckpt is written after each epoch and at intervals of this many minutes; null: after each epoch only",
         above=0,
         remedy="null switches it off",
     )
     keep_every: int | None = setting(
-        "steps after which the weights are kept for good, as checkpoints/step-<number>.ckpt; null: none", at_least=1
+        "interval in steps at which the weights are kept permanently, as checkpoints/step-<number>.ckpt; null: none",
+        at_least=1,
     )
 
 
@@ -95,14 +96,14 @@ class EarlyStoppingSettings(PartSettings):
     """When a run ends before its limits."""
 
     patience: int | None = setting("evaluations without improvement that end the run; null: never", at_least=1)
-    min_delta: float = setting("nats a token that count as an improvement", at_least=0)
+    min_delta: float = setting("an improvement lowers validation nats per token by more than this", at_least=0)
 
 
 @dataclass(kw_only=True)
 class GradientsSettings(PartSettings):
     """Norms of the gradient: of all weights always, of each layer on request."""
 
-    per_layer: bool = setting("norms of each layer too, in gradients.csv and TensorBoard")
+    per_layer: bool = setting("also record the norms of each layer, in gradients.csv and TensorBoard")
 
 
 @dataclass(kw_only=True)
@@ -114,9 +115,9 @@ class AlarmsSettings(PartSettings):
 class ProgressSettings(PartSettings):
     """The progress bar."""
 
-    enabled: bool = setting("whether there is a progress bar")
+    enabled: bool = setting("show a progress bar")
 
 
 @dataclass(kw_only=True)
 class LoggerSettings(PartSettings):
-    """Where curves go besides metrics.csv."""
+    """Where metrics are logged in addition to metrics.csv."""
