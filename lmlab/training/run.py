@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
-import math
 import shlex
 import warnings
 from dataclasses import dataclass
@@ -16,7 +14,7 @@ import torch
 
 from lmlab import plain_yaml, signals
 from lmlab.checkpoints import load_weights
-from lmlab.config import plugins, registry
+from lmlab.config import plugins
 from lmlab.config.settings import TrainSettings
 from lmlab.config.typed import plain, targets
 from lmlab.data.datamodule import LanguageModelData
@@ -29,11 +27,11 @@ from lmlab.models.embedding import Vectors
 from lmlab.training import event_files
 from lmlab.training.assembly import build_data, build_model, build_module, build_vectors
 from lmlab.training.callbacks.alarms import Alarms
-from lmlab.training.callbacks.checkpoints import Checkpoints, PausedRun, SealedCheckpointIO
+from lmlab.training.callbacks.checkpoints import Checkpoints, PausedRun
 from lmlab.training.callbacks.gradients import Gradients
 from lmlab.training.callbacks.hparams import HParams, single_run_settings, typed
 from lmlab.training.callbacks.recorder import Recorder
-from lmlab.training.callbacks.samples import SampleText, fallback_prompts
+from lmlab.training.callbacks.samples import SampleText
 from lmlab.training.clock import Clock
 from lmlab.training.module import LanguageModelModule
 from lmlab.training.plan import (
@@ -50,6 +48,7 @@ from lmlab.training.position import Position
 from lmlab.training.results import summarize, training_settings, write_analysis
 from lmlab.training.resuming import Resumption
 from lmlab.training.summary import mark_unfinished, peak_memory_bytes, reset_peak_memory, write_summary
+from lmlab.training.trainer import build_callbacks, build_trainer
 
 log = logging.getLogger(__name__)
 
@@ -142,33 +141,15 @@ def _assemble(
     if resumption:  # Lightning loads them again, but its errors have many lines
         load_weights(task, resumption.checkpoint.get("state_dict"), folder / "checkpoints" / "last.ckpt")
     clock = Clock(lambda: synchronize(device))
-    recorder = _recorder(settings, folder, data, clock)
     notes = [*data.warnings, *vector_warnings(vectors), *precision_warnings(settings.trainer.precision, device)]
-    checkpoints: Checkpoints = registry.build(
-        "callbacks.checkpoints",
-        settings.callbacks.checkpoints,
-        folder=folder,
-        recorder=recorder,
-        clock=clock,
-        ours={
-            "tokenizer": data.tokenizer.to_dict(),
-            "config": plain(settings),
-            "plugins": plugins.record(targets(settings)),
-            "train_fingerprint": fingerprints["train"],
-            "text_fingerprints": fingerprints,
-        },
-        total_steps=steps,
-        pause_at=None if stop_after_tokens is None else steps_for_tokens(settings, data, stop_after_tokens),
-    )
     if resumption:
         event_files.cut_back(folder, resumption.checkpoint["lmlab"].get("event_files"))
     shown_hparams = single_run_settings(settings) if hparams is None else typed(hparams)
-    callbacks = [
-        *_callbacks(settings, folder, data, recorder, clock, notes, label),
-        HParams(settings=shown_hparams, recorder=recorder),
-        checkpoints,  # must be the last: see Checkpoints
-    ]
-    trainer = _trainer(settings, folder, device, callbacks, steps, resumption)
+    pause_at = None if stop_after_tokens is None else steps_for_tokens(settings, data, stop_after_tokens)
+    callbacks = build_callbacks(
+        settings, folder, data, clock, notes=notes, label=label, hparams=shown_hparams, steps=steps, pause_at=pause_at
+    )
+    trainer = build_trainer(settings, folder, device, callbacks, steps, resumption)
     return _Run(settings, folder, device, data, task, clock, trainer, callbacks, steps)
 
 
@@ -295,16 +276,6 @@ class _Run:
         return summary | ({"plugins": recorded} if recorded else {})
 
 
-def _recorder(settings: TrainSettings, folder: Path, data: LanguageModelData, clock: Clock) -> Recorder:
-    return Recorder(
-        folder=folder,
-        clock=clock,
-        characters=data.stores["validation"].num_characters,
-        source_nats=data.corpus.source_nats.get("validation"),
-        log_every_n_steps=settings.trainer.log_every_n_steps,
-    )
-
-
 def _vectors_to_be_loaded(settings: TrainSettings, data: LanguageModelData, resumption: Resumption) -> Vectors:
     """Returns vectors of the right shape, whose values are later loaded from the checkpoint.
 
@@ -321,85 +292,3 @@ def quiet() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module=r"pytorch_lightning\..*")
     warnings.filterwarnings("ignore", module=r"lightning_fabric\..*")
-
-
-def _callbacks(
-    settings: TrainSettings,
-    folder: Path,
-    data: LanguageModelData,
-    recorder: Recorder,
-    clock: Clock,
-    notes: list[str],
-    label: str,
-) -> list[pl.Callback]:
-    """Builds the callbacks in the order in which Lightning calls them: the recorder first, then those that read it."""
-    wanted = settings.callbacks
-    alarms: Alarms = registry.build(
-        "callbacks.alarms",
-        wanted.alarms,
-        recorder=recorder,
-        notes=notes,
-        passes_per_epoch=data.train_loader.passes,
-        uniform_nats=math.log(len(data.tokenizer.vocabulary)),
-    )
-    progress = registry.build(
-        "callbacks.progress",
-        wanted.progress,
-        recorder=recorder,
-        clock=clock,
-        total_steps=total_steps(settings, data),
-        label=label,
-    )
-    samples = registry.build(
-        "callbacks.sample_text",
-        wanted.sample_text,
-        tokenizer=data.tokenizer,
-        folder=folder,
-        clock=clock,
-        fallback_prompts=fallback_prompts(
-            data.corpus.texts("validation")[0], by_character=data.tokenizer.unit == "character"
-        ),
-    )
-    gradients = registry.build(
-        "callbacks.gradients", wanted.gradients, folder=folder, log_every_n_steps=settings.trainer.log_every_n_steps
-    )
-    early = []
-    if wanted.early_stopping.patience is not None:
-        # Not checked at the end of an epoch, when Lightning calls it after all others, so after last.ckpt is written.
-        how = {"monitor": "val/nats_per_token", "mode": "min", "check_on_train_epoch_end": False}
-        early.append(registry.build("callbacks.early_stopping", wanted.early_stopping, **how))
-    return [recorder, progress, alarms, gradients, *early, samples]
-
-
-def _trainer(
-    settings: TrainSettings,
-    folder: Path,
-    device: torch.device,
-    callbacks: list[pl.Callback],
-    steps: int,
-    resumption: Resumption | None,
-) -> pl.Trainer:
-    how = dataclasses.replace(settings.trainer, accelerator="gpu" if device.type == "cuda" else "cpu")
-    if how.max_tokens > 0:
-        how.max_steps = steps
-    if how.val_check_interval is not None:
-        # The setting counts optimizer steps across epochs, but Lightning counts batches.
-        how.val_check_interval *= how.accumulate_grad_batches
-        how.check_val_every_n_epoch = None
-    logger: event_files.RunLogger | bool = False
-    if settings.logger.target is not None:
-        purge_from = None if resumption is None else resumption.position.step + 1
-        logger = event_files.RunLogger(folder, purge_from=purge_from)
-    trainer: pl.Trainer = registry.build(
-        "trainer",
-        how,
-        callbacks=callbacks,
-        logger=logger,
-        plugins=[SealedCheckpointIO(None if resumption is None else resumption.checkpoint)],
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        enable_checkpointing=False,
-        num_sanity_val_steps=0,
-        default_root_dir=str(folder),
-    )
-    return trainer

@@ -123,12 +123,14 @@ def test_an_interrupted_run_goes_on_with_the_same_average(
     whole.mkdir()
     parts.mkdir()
     expected = train(copy.deepcopy(config), whole)
-    make_trainer = run_module._trainer
+    make_trainer = run_module.build_trainer
     spy = _StopAt()
-    monkeypatch.setattr(run_module, "_trainer", lambda c, f, d, cb, *more: make_trainer(c, f, d, [spy, *cb], *more))
+    monkeypatch.setattr(
+        run_module, "build_trainer", lambda c, f, d, cb, *more: make_trainer(c, f, d, [spy, *cb], *more)
+    )
     with pytest.raises(InterruptedRun):
         train(copy.deepcopy(config), parts)
-    monkeypatch.setattr(run_module, "_trainer", make_trainer)
+    monkeypatch.setattr(run_module, "build_trainer", make_trainer)
     found = go_on(parts)
     assert found["val/nats_per_token"] == expected["val/nats_per_token"]
     assert found["scheduler"] == expected["scheduler"]

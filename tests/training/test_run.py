@@ -155,14 +155,16 @@ def test_an_interrupted_run_goes_on_exactly(
     whole.mkdir()
     parts.mkdir()
     train(copy.deepcopy(config), whole)
-    make_trainer = run_module._trainer
+    make_trainer = run_module.build_trainer
     spy = _SignalAt(step, number)
-    monkeypatch.setattr(run_module, "_trainer", lambda c, f, d, cb, *more: make_trainer(c, f, d, [spy, *cb], *more))
+    monkeypatch.setattr(
+        run_module, "build_trainer", lambda c, f, d, cb, *more: make_trainer(c, f, d, [spy, *cb], *more)
+    )
     with pytest.raises(InterruptedRun) as stop:
         train(copy.deepcopy(config), parts)
     assert stop.value.signal_number == number
     assert json.loads((parts / "summary.json").read_text())["status"] == "interrupted"
-    monkeypatch.setattr(run_module, "_trainer", make_trainer)
+    monkeypatch.setattr(run_module, "build_trainer", make_trainer)
     summary = go_on(parts)
     assert summary["status"] == "finished"
     assert same(weights(whole), weights(parts))
@@ -193,8 +195,10 @@ def test_a_finished_run_that_goes_on_is_not_finished(
 ) -> None:
     config = compose_config(text_file, "trainer.max_steps=3")
     train(copy.deepcopy(config), tmp_path)
-    spy, make_trainer = _StatusSeen(tmp_path), run_module._trainer
-    monkeypatch.setattr(run_module, "_trainer", lambda c, f, d, cb, *more: make_trainer(c, f, d, [*cb, spy], *more))
+    spy, make_trainer = _StatusSeen(tmp_path), run_module.build_trainer
+    monkeypatch.setattr(
+        run_module, "build_trainer", lambda c, f, d, cb, *more: make_trainer(c, f, d, [*cb, spy], *more)
+    )
     assert go_on(tmp_path, **{"trainer.max_steps": 5})["status"] == "finished"
     assert spy.seen == {"unfinished"}
     assert json.loads((tmp_path / "summary.json").read_text())["status"] == "finished"

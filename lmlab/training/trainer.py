@@ -1,0 +1,161 @@
+"""Builds the Trainer of a run, with its callbacks in the order in which they must be called."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+
+from lmlab.config import plugins, registry
+from lmlab.config.settings import TrainSettings
+from lmlab.config.typed import plain, targets
+from lmlab.data.datamodule import LanguageModelData
+from lmlab.training import event_files
+from lmlab.training.callbacks.alarms import Alarms
+from lmlab.training.callbacks.checkpoints import Checkpoints, SealedCheckpointIO
+from lmlab.training.callbacks.hparams import HParams, Value
+from lmlab.training.callbacks.recorder import Recorder
+from lmlab.training.callbacks.samples import fallback_prompts
+from lmlab.training.clock import Clock
+from lmlab.training.resuming import Resumption
+
+
+def build_callbacks(
+    settings: TrainSettings,
+    folder: Path,
+    data: LanguageModelData,
+    clock: Clock,
+    *,
+    notes: list[str],
+    label: str,
+    hparams: dict[str, Value],
+    steps: int,
+    pause_at: int | None,
+) -> list[pl.Callback]:
+    """Returns the callbacks: the recorder first, then those that read it, the checkpoints last.
+
+    Args:
+        settings: the run's settings.
+        folder: the run's own folder.
+        data: the texts and their batches.
+        clock: shared by the callbacks.
+        notes: warnings from before training.
+        label: of the progress bar.
+        hparams: settings for TensorBoard's HPARAMS page.
+        steps: optimizer steps of the whole run.
+        pause_at: optimizer steps after which the run pauses; None for never.
+    """
+    wanted, log_every = settings.callbacks, settings.trainer.log_every_n_steps
+    recorder = Recorder(
+        folder=folder,
+        clock=clock,
+        characters=data.stores["validation"].num_characters,
+        source_nats=data.corpus.source_nats.get("validation"),
+        log_every_n_steps=log_every,
+    )
+    alarms: Alarms = registry.build(
+        "callbacks.alarms",
+        wanted.alarms,
+        recorder=recorder,
+        notes=notes,
+        passes_per_epoch=data.train_loader.passes,
+        uniform_nats=math.log(len(data.tokenizer.vocabulary)),
+    )
+    progress = registry.build(
+        "callbacks.progress", wanted.progress, recorder=recorder, clock=clock, total_steps=steps, label=label
+    )
+    by_character = data.tokenizer.unit == "character"
+    samples = registry.build(
+        "callbacks.sample_text",
+        wanted.sample_text,
+        tokenizer=data.tokenizer,
+        folder=folder,
+        clock=clock,
+        fallback_prompts=fallback_prompts(data.corpus.texts("validation")[0], by_character=by_character),
+    )
+    gradients = registry.build("callbacks.gradients", wanted.gradients, folder=folder, log_every_n_steps=log_every)
+    early = []
+    if wanted.early_stopping.patience is not None:
+        # Not checked at the end of an epoch, when Lightning calls it after all others, so after last.ckpt is written.
+        how = {"monitor": "val/nats_per_token", "mode": "min", "check_on_train_epoch_end": False}
+        early.append(registry.build("callbacks.early_stopping", wanted.early_stopping, **how))
+    shown = HParams(settings=hparams, recorder=recorder)
+    checkpoints = _checkpoints(settings, folder, data, recorder, clock, steps=steps, pause_at=pause_at)
+    return [recorder, progress, alarms, gradients, *early, samples, shown, checkpoints]
+
+
+def _checkpoints(
+    settings: TrainSettings,
+    folder: Path,
+    data: LanguageModelData,
+    recorder: Recorder,
+    clock: Clock,
+    *,
+    steps: int,
+    pause_at: int | None,
+) -> Checkpoints:
+    fingerprints = {split: store.text_sha256 for split, store in data.stores.items()}
+    made: Checkpoints = registry.build(
+        "callbacks.checkpoints",
+        settings.callbacks.checkpoints,
+        folder=folder,
+        recorder=recorder,
+        clock=clock,
+        ours={
+            "tokenizer": data.tokenizer.to_dict(),
+            "config": plain(settings),
+            "plugins": plugins.record(targets(settings)),
+            "train_fingerprint": fingerprints["train"],
+            "text_fingerprints": fingerprints,
+        },
+        total_steps=steps,
+        pause_at=pause_at,
+    )
+    return made
+
+
+def build_trainer(
+    settings: TrainSettings,
+    folder: Path,
+    device: torch.device,
+    callbacks: list[pl.Callback],
+    steps: int,
+    resumption: Resumption | None,
+) -> pl.Trainer:
+    """Returns the Trainer.
+
+    Args:
+        settings: the run's settings.
+        folder: the run's own folder.
+        device: the device of training.
+        callbacks: in the order in which they are called.
+        steps: optimizer steps of the whole run.
+        resumption: what to resume from; None to begin a run.
+    """
+    how = dataclasses.replace(settings.trainer, accelerator="gpu" if device.type == "cuda" else "cpu")
+    if how.max_tokens > 0:
+        how.max_steps = steps
+    if how.val_check_interval is not None:
+        # The setting counts optimizer steps across epochs, but Lightning counts batches.
+        how.val_check_interval *= how.accumulate_grad_batches
+        how.check_val_every_n_epoch = None
+    logger: event_files.RunLogger | bool = False
+    if settings.logger.target is not None:
+        purge_from = None if resumption is None else resumption.position.step + 1
+        logger = event_files.RunLogger(folder, purge_from=purge_from)
+    trainer: pl.Trainer = registry.build(
+        "trainer",
+        how,
+        callbacks=callbacks,
+        logger=logger,
+        plugins=[SealedCheckpointIO(None if resumption is None else resumption.checkpoint)],
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=False,
+        num_sanity_val_steps=0,
+        default_root_dir=str(folder),
+    )
+    return trainer
