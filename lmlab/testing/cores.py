@@ -12,30 +12,28 @@ from torch import Tensor, nn
 
 from lmlab.models.core import Core, State
 from lmlab.models.inference import exact_float32
-from lmlab.testing.assertions import distance, expect, failures_as_assertions, is_close, shape
+from lmlab.testing.assertions import expect, expect_close, expect_instance, failures_as_assertions, is_close, shape
 from lmlab.testing.components import copied, dtype_and_device, infer_size, preserved
-from lmlab.testing.gradients import check_gradients, check_training
-from lmlab.testing.probing import Probe, call, fresh_state, make_probe
-from lmlab.testing.sequences import SEQUENCE_CHECKS
+from lmlab.testing.core_behaviour import Probe, call, check_evaluation, check_training, fresh_state, make_probe
 
 
 def check_core(core: Core, *, input_size: int | None = None, batch_size: int = 3, num_steps: int = 7) -> None:
     """Checks what lmlab relies on in a core: the list in the docstring of `lmlab.Core`.
 
     It runs the core on random inputs, in the precision of its parameters. Parameters, gradients, mode and the global
-    random generators are afterwards as before.
+    random generators are restored afterwards.
 
     Args:
         core: small ones are quicker.
-        input_size: I; None finds it out: from the attribute `input_size`, else by trying the sizes of the core's parts.
+        input_size: I; None infers it: from the attribute `input_size`, else by trying the sizes of the core's parts.
         batch_size: rows that it is tried with, at least 2.
         num_steps: steps of a call, at least 2.
 
     Raises:
-        AssertionError: says which promise is broken.
+        AssertionError: names the violated requirement.
         ValueError: fewer than 2 rows or steps.
     """
-    expect(isinstance(core, Core), f"core: must be made from a subclass of lmlab.Core, but is {type(core).__name__}")
+    expect_instance(core, Core, "core: must be an instance of a subclass of lmlab.Core")
     if batch_size < 2 or num_steps < 2:
         raise ValueError("batch_size and num_steps must be at least 2")
     with preserved(core):
@@ -48,11 +46,9 @@ def check_core(core: Core, *, input_size: int | None = None, batch_size: int = 3
             size = _input_size(core) if input_size is None else input_size
             probe = make_probe(core, input_size=size, batch_size=batch_size, num_steps=num_steps)
             _check_shapes(probe)
-            for check in SEQUENCE_CHECKS:
-                check(probe)
+            check_evaluation(probe)
             _check_layers(probe)
             _check_state_dict(probe, other)
-        check_gradients(probe)
         check_training(probe)
 
 
@@ -68,81 +64,78 @@ def _input_size(core: Core) -> int:
 def _check_output_size(core: Core) -> None:
     found = getattr(core, "output_size", None)
     is_size = type(found) is int and found >= 1
-    expect(is_size, f"output_size: the constructor must set it to the size of an output, but it is {found!r}")
+    expect(is_size, f"output_size: the constructor must set it to the size of an output, not {found!r}")
 
 
 def _check_registered(core: Core) -> None:
-    """That torch knows all parameters and layers: those in a plain list are neither trained nor saved."""
+    """Checks that torch knows all parameters and layers: those in a plain list are neither trained nor saved."""
     known = {*map(id, core.modules()), *map(id, core.parameters())}
     for name, part in core.named_modules():
-        if type(part).__module__.startswith("torch."):  # knows what it does
+        if type(part).__module__.startswith("torch."):
             continue
         for attribute, value in vars(part).items():
             inside = list(value.values()) if isinstance(value, dict) else value
             held = inside if isinstance(inside, list | tuple) else [inside]
             lost = any(isinstance(one, nn.Module | nn.Parameter) and id(one) not in known for one in held)
             where = f"{name}.{attribute}".lstrip(".")
-            message = (
-                f"{where} keeps some in a plain list or dictionary; use nn.ModuleList, nn.ParameterList and the like"
-            )
-            expect(not lost, f"parameters: torch must know all of them, to train and save them, but {message}")
+            found = f"{where} is a plain list or dictionary; use nn.ModuleList, nn.ParameterList and the like"
+            expect(not lost, f"parameters: torch must know all of them, to train and save them, but {found}")
 
 
 def _check_fresh_state(core: Core) -> None:
-    """Its structure, and that all rows are the same whatever the batch size."""
-    dtypes = {p.dtype for p in core.parameters() if p.is_floating_point()} or {dtype_and_device(core)[0]}
-    devices = {p.device for p in core.parameters()} or {dtype_and_device(core)[1]}
-    # Text is generated from the state of a single row, repeated; so every row must be that one.
+    """Checks the tensors of the state, and that all rows are equal whatever the batch size."""
+    # Text is generated from the state of a single row, repeated.
     single = fresh_state(core, 1)
     same = all(map(is_close, single, fresh_state(core, 1)))
-    expect(same, "init_state: must give the same every time in evaluation mode, but two calls differ")
+    expect(same, "init_state: must return the same state every time in evaluation mode, but two calls differ")
     for batch_size in (1, 2, 5):
         state = fresh_state(core, batch_size)
         found = f"init_state({batch_size}) gave {len(state)} tensors, init_state(1) gave {len(single)}"
         expect(len(state) == len(single), f"init_state: a row must not depend on the batch size, but {found}")
         for number, (tensor, row) in enumerate(zip(state, single, strict=True)):
-            _check_tensor(f"init_state({batch_size})[{number}]", tensor, batch_size, dtypes, devices)
+            name = f"init_state({batch_size})[{number}]"
+            _check_fresh_tensor(core, name, tensor, batch_size)
             wanted = row.expand(row.shape[0], batch_size, *row.shape[2:])
             same = tensor.shape == wanted.shape and is_close(tensor, wanted)
-            found = f"a row of init_state({batch_size})[{number}] is not the row of init_state(1)[{number}]"
-            expect(same, f"init_state: a row must not depend on the batch size or on its place, but {found}")
+            found = f"a row of {name} is not the row of init_state(1)[{number}]"
+            expect(same, f"init_state: a row must not depend on the batch size or on its index, but {found}")
 
 
-def _check_tensor(
-    name: str, tensor: Tensor, batch_size: int, dtypes: set[torch.dtype], devices: set[torch.device]
-) -> None:
+def _check_fresh_tensor(core: Core, name: str, tensor: Tensor, batch_size: int) -> None:
     expect(tensor.is_floating_point(), f"init_state: {name} must be floating-point, but is {tensor.dtype}")
     has_batch = tensor.ndim >= 2 and tensor.shape[1] == batch_size
-    expect(
-        has_batch, f"init_state: {name} must have the batch ({batch_size}) on dim 1, but its shape is {shape(tensor)}"
-    )
+    found = f"its shape is {shape(tensor)}"
+    expect(has_batch, f"init_state: {name} must have the batch ({batch_size}) on dim 1, but {found}")
+    dtype, device = dtype_and_device(core)
+    dtypes = {p.dtype for p in core.parameters() if p.is_floating_point()} or {dtype}
+    devices = {p.device for p in core.parameters()} or {device}
     wanted = " or ".join(sorted(map(str, dtypes)))
-    expect(tensor.dtype in dtypes, f"init_state: {name} must have the parameters' type {wanted}, but is {tensor.dtype}")
+    expect(tensor.dtype in dtypes, f"init_state: {name} must have the parameters' type {wanted}, not {tensor.dtype}")
     wanted = " or ".join(sorted(map(str, devices)))
     expect(tensor.device in devices, f"init_state: {name} must be on {wanted} as the parameters, not {tensor.device}")
 
 
 def _check_moved_state(core: Core) -> None:
-    """That the state follows the parameters to another type and device, which shows here without a GPU."""
+    """Checks that the state follows the parameters to another type and device, which needs no GPU to be seen."""
     if next(core.parameters(), None) is None:
         return
     dtype = torch.float32 if dtype_and_device(core)[0] == torch.float64 else torch.float64
     state = fresh_state(copied(core).to(dtype), 2)
     wrong = next((tensor.dtype for tensor in state if tensor.dtype != dtype), None)
-    expect(wrong is None, f"init_state: must follow the parameters' type: they were made {dtype}, the state is {wrong}")
+    expect(wrong is None, f"init_state: must follow the parameters' type, but gave {wrong} after core.to({dtype})")
     moved = copied(core).to("meta")
     try:
         state = moved.init_state(2)
-    except (NotImplementedError, RuntimeError):  # it reads values, which a tensor of this kind has not
+    except (NotImplementedError, RuntimeError):  # it reads values, which a tensor on this device does not have
         return
-    wrong_device = next((tensor.device for tensor in state if tensor.device.type != "meta"), None)
-    found = f"they were moved to another device, the state was made on {wrong_device}"
-    expect(wrong_device is None, f"init_state: must follow the parameters' device: {found}")
+    kept = next((tensor.device for tensor in state if tensor.device.type != "meta"), None)
+    expect(kept is None, f"init_state: must follow the parameters' device, but stayed on {kept} when they were moved")
 
 
 def _check_shapes(probe: Probe) -> None:
-    """Of outputs and states, for one row and several, one step and several."""
-    for batch_size, num_steps in ((probe.batch_size, probe.num_steps), (probe.batch_size, 1), (1, probe.num_steps)):
+    """Checks outputs and states for one row and several, one step and several."""
+    size, length = probe.inputs.shape[:2]
+    for batch_size, num_steps in ((size, length), (size, 1), (1, length)):
         inputs = probe.inputs[:batch_size, :num_steps]
         fresh = fresh_state(probe.core, batch_size)
         # As lmlab gives it at the beginning of a text: not a copy, perhaps an expanded parameter.
@@ -158,27 +151,23 @@ def _check_shapes(probe: Probe) -> None:
 
 
 def _check_kept(state: State, fresh: State) -> None:
-    found = f"{len(fresh)} tensors became {len(state)}"
-    expect(len(state) == len(fresh), f"forward: the state must keep the structure that init_state gives, but {found}")
+    requirement = "forward: the state must keep the structure that init_state gives, but"
+    expect(len(state) == len(fresh), f"{requirement} {len(fresh)} tensors became {len(state)}")
     for number, (new, old) in enumerate(zip(state, fresh, strict=True)):
-        found = f"tensor {number} went from {shape(old)} to {shape(new)}"
-        expect(new.shape == old.shape, f"forward: the state must keep the shapes that init_state gives, but {found}")
-        expect(
-            new.is_floating_point(), f"forward: the state must be floating-point, but tensor {number} is {new.dtype}"
-        )
-        expect(
-            new.device == old.device, f"forward: tensor {number} of the state moved from {old.device} to {new.device}"
-        )
+        what = f"tensor {number}"
+        expect(new.shape == old.shape, f"{requirement} the shape of {what} went from {shape(old)} to {shape(new)}")
+        expect(new.is_floating_point(), f"forward: the state must be floating-point, but {what} is {new.dtype}")
+        expect(new.device == old.device, f"{requirement} {what} moved from {old.device} to {new.device}")
 
 
 def _check_layers(probe: Probe) -> None:
-    """That they are the core's own modules, and return their output first."""
+    """Checks that they are modules of the core, and return their output first."""
     with failures_as_assertions("named_layers()"):
         layers = probe.core.named_layers()
-    expect(isinstance(layers, Mapping), f"named_layers: must return a mapping, but returned {type(layers).__name__}")
+    expect_instance(layers, Mapping, "named_layers: must return a mapping")
     parts = set(probe.core.modules())
     for name, layer in layers.items():
-        expect(isinstance(name, str), f"named_layers: names must be text, but one is {name!r}")
+        expect_instance(name, str, f"named_layers: names must be text, but one is {name!r}")
         expect(layer in parts, f"named_layers: {name!r} must be a module of the core, but is a {type(layer).__name__}")
     wrong: list[str] = []
 
@@ -201,7 +190,7 @@ def _check_layers(probe: Probe) -> None:
 
 
 def _with_other_values(core: Core) -> Core:
-    """A copy as another model would be: a mere copy also has what is not in the state_dict, a new core would not."""
+    """A copy with other values, for a mere copy also has what is not in the state_dict, as a new core would not."""
     other = copied(core)
     for tensor in [*other.parameters(), *other.state_dict().values()]:
         if isinstance(tensor, Tensor) and tensor.is_floating_point():
@@ -210,7 +199,7 @@ def _with_other_values(core: Core) -> Core:
 
 
 def _check_state_dict(probe: Probe, other: Core) -> None:
-    """That it has all that matters: loaded into a core with other values, it makes the same outputs."""
+    """Checks that a core with other values computes the same outputs after loading it."""
     ours, theirs = probe.core.state_dict(), other.state_dict()
     changed = ", ".join(sorted(set(ours) ^ set(theirs)))
     expect(not changed, f"state_dict: forward must not make or remove parameters or buffers, but it did: {changed}")
@@ -221,5 +210,5 @@ def _check_state_dict(probe: Probe, other: Core) -> None:
     with failures_as_assertions("load_state_dict of what state_dict gave"):
         other.load_state_dict(ours)
     expected, found = probe.outputs(probe.inputs, probe.fresh()), loaded.outputs(probe.inputs, loaded.fresh())
-    message = f"loaded into a core with other values, the outputs differ by up to {distance(found, expected):.2g}"
-    expect(is_close(found, expected), f"state_dict: must have all that outputs depend on, but {message}")
+    message = "state_dict: must have all that outputs depend on, but loaded into a core with other values they differ"
+    expect_close(found, expected, message)
