@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from lmlab.config.checks import check_evaluation
 from lmlab.config.command import composed_command
 from lmlab.config.settings import EvaluateSettings
+from lmlab.config.stored import check_trust
 from lmlab.errors import UserError
 from lmlab.reporting.runs import find_run
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     """Evaluates and prints a table; the result also goes to `output` where that is given."""
     folder = find_run(settings.run, output_dir=settings.output_dir)
+    check_trust(folder)
     # After what can go wrong without torch.
     from lmlab.data.datamodule import UNK_ALARM, fingerprint
     from lmlab.data.token_store import build

@@ -12,12 +12,14 @@ import sys
 from lmlab.config.checks import check_checkpoint
 from lmlab.config.command import composed_command
 from lmlab.config.settings import GenerateSettings
+from lmlab.config.stored import check_trust
 from lmlab.reporting.runs import find_run
 
 
 def generate(settings: GenerateSettings) -> None:
     """Writes the samples to standard output, the first as it is drawn; everything else goes to standard error."""
     folder = find_run(settings.run, output_dir=settings.output_dir)
+    check_trust(folder)
     from lmlab.trained import load  # imports torch: after what can go wrong without it
 
     lm = load(folder, checkpoint=settings.checkpoint)

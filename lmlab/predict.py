@@ -12,6 +12,7 @@ from pathlib import Path
 from lmlab.config.checks import check_prediction
 from lmlab.config.command import composed_command
 from lmlab.config.settings import PredictSettings
+from lmlab.config.stored import check_trust
 from lmlab.reporting.runs import checkpoint_names, find_run
 from lmlab.reporting.tables import aligned
 
@@ -19,6 +20,7 @@ from lmlab.reporting.tables import aligned
 def predict(settings: PredictSettings) -> None:
     """Prints a row for each checkpoint: kept ones in order, then the best and the last."""
     folder = find_run(settings.run, output_dir=settings.output_dir)
+    check_trust(folder)
     names = checkpoint_names(folder) if settings.checkpoint is None else [settings.checkpoint]
     rows = [["checkpoint", *(f"{place}." for place in range(1, settings.top + 1))]]
     for name in names:

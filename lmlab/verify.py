@@ -19,10 +19,12 @@ def verify(settings: VerifySettings) -> None:
     Raises:
         UserError: something is wrong.
     """
+    from lmlab.config.stored import check_trust
     from lmlab.errors import UserError
     from lmlab.reporting.runs import find_run
 
     folder = find_run(settings.run, output_dir=settings.output_dir)
+    check_trust(folder)
     from lmlab.verification.run import checks  # imports torch: after what can go wrong without it
 
     print(f"{folder}, {settings.checkpoint}.ckpt")

@@ -1,4 +1,4 @@
-"""The configuration in a run's folder or checkpoint: anybody's data, checked without anything in it being followed.
+"""The configuration in a run's folder or checkpoint: untrusted data, checked without resolving anything in it.
 
 Strings stay as they are, `${...}` included: OmegaConf, which would run resolvers, never sees them.
 """
@@ -9,12 +9,13 @@ import functools
 from pathlib import Path
 from typing import Any
 
+from lmlab import plain_yaml
 from lmlab.config import typed
 from lmlab.config.plugins import PluginError
 from lmlab.config.settings import TrainSettings
 from lmlab.errors import UserError, printable
 
-# What is derived from other settings, or belongs to a source of texts.
+# Settings derived from others, or of a source of texts.
 _DERIVED = ("data.source.", "data.batching.", "model.core.", "model.decoder.")
 
 
@@ -23,12 +24,12 @@ def read_settings(config: Any, *, where: Path | str) -> TrainSettings:
 
     Args:
         config: as read from a file or checkpoint.
-        where: that, for the error.
+        where: that file or checkpoint, for errors.
 
     Raises:
         UserError: by its name, the first setting that is unknown, missing, of a wrong type or out of range, or the
-            first `_target_` that its part may not be made as.
-        PluginError: a package that is not trusted, or not as the run needs it.
+            first `_target_` that is not allowed for its part.
+        PluginError: a package is not trusted, or not the one that the run needs.
     """
     try:
         return typed.read(config, TrainSettings, stored=True)
@@ -41,7 +42,7 @@ def read_settings(config: Any, *, where: Path | str) -> TrainSettings:
 
 
 def checked(config: Any, *, where: Path | str) -> dict[str, Any]:
-    """Returns the same as plain data, all settings in it.
+    """Returns the stored configuration as plain data with all settings.
 
     Raises:
         UserError: see `read_settings`.
@@ -49,10 +50,29 @@ def checked(config: Any, *, where: Path | str) -> dict[str, Any]:
     return typed.plain(read_settings(config, where=where))
 
 
+def check_trust(folder: Path) -> None:
+    """Checks that the packages named in a run's config.yaml are trusted, before torch is imported.
+
+    Other problems of the file are reported later, when the checkpoint has been read.
+
+    Raises:
+        PluginError: a package is not trusted, or cannot be used.
+    """
+    path = folder / "config.yaml"
+    if not path.is_file():
+        return
+    try:
+        read_settings(plain_yaml.read(path), where=path)
+    except PluginError:
+        raise
+    except UserError:
+        return
+
+
 @functools.cache
 def settings() -> frozenset[str]:
-    """Returns the dotted names of all settings of lmlab that a person types, whatever options are chosen.
+    """Returns the dotted names of all settings of lmlab that users type, whatever options are chosen.
 
-    What is derived from others (a model's core, batching) or belongs to a source of texts is not among them.
+    Settings derived from others (a model's core, batching) and those of a source of texts are not included.
     """
     return frozenset(name for name, *_ in typed.names(TrainSettings) if not name.startswith(_DERIVED))

@@ -70,10 +70,15 @@ def _weights(run: Run) -> Iterator[Check]:
         yield exact(f"{run.file} step", step, int(run.which.removeprefix("step-")))
     weights = _model(run.saved)
     size = reference.num_parameters(weights)
-    if "num_parameters" in summary:
-        yield exact("parameters", summary["num_parameters"], size)
-    if "architecture" in summary:
-        yield exact("parameters by part", sum(part["parameters"] for part in summary["architecture"]), size)
+    foreign = _unknown_classes(run.config)
+    if foreign:
+        why = f"not counted: a checkpoint does not say which tensors of {' and '.join(foreign)} are trained"
+        yield Check("unknown", "parameters", why)
+    else:
+        if "num_parameters" in summary:
+            yield exact("parameters", summary["num_parameters"], size)
+        if "architecture" in summary:
+            yield exact("parameters by part", sum(part["parameters"] for part in summary["architecture"]), size)
     yield exact("vocabulary", len(run.ours["tokenizer"]["vocabulary"]), len(weights["embedding.weight"]))
     if "vocabulary_size" in summary:
         yield exact("vocabulary size", summary["vocabulary_size"], len(weights["embedding.weight"]))
@@ -135,7 +140,7 @@ def _split(run: Run, split: str, texts: list[str]) -> Iterator[Check]:
     if not stored:
         yield Check("unknown", split, problem)
         return
-    foreign = [target for target in _network(run.config) if target not in _KNOWN]
+    foreign = _unknown_classes(run.config)
     if foreign:
         why = f"not recomputed: the reference does not know {' and '.join(foreign)}"
         yield Check("unknown", f"{split} figures", why)
@@ -153,11 +158,15 @@ def _split(run: Run, split: str, texts: list[str]) -> Iterator[Check]:
             yield from lengths(stored.get("val/by_length", {}), measured, made)
 
 
-def _network(config: Mapping[str, Any]) -> list[str]:
-    """Returns the names of the classes of the model's core and decoder."""
-    model = config["model"]
-    targets = [part["_target_"] for part in (model["core"], model.get("decoder")) if part is not None]
-    return [MOVED.get(target, target) for target in targets]
+def _unknown_classes(config: Mapping[str, Any]) -> list[str]:
+    """Returns the classes of the model's core and decoder that the reference does not know.
+
+    The configuration may not have been checked yet.
+    """
+    model = config.get("model")
+    parts = [model.get("core"), model.get("decoder")] if isinstance(model, dict) else []
+    targets = [str(part.get("_target_")) for part in parts if isinstance(part, dict)]
+    return [name for target in targets if (name := MOVED.get(target, target)) not in _KNOWN]
 
 
 def _stored(run: Run, split: str) -> tuple[Mapping[str, Any], str, str]:

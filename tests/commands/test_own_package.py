@@ -41,6 +41,7 @@ class LeakyCore(lmlab.Core):
         self.output_size, self.leak = hidden_size, leak
         self.inputs, self.hidden = nn.Linear(input_size, hidden_size), nn.Linear(hidden_size, hidden_size)
         self.first = nn.Parameter(torch.full((hidden_size,), 0.1))
+        self.register_buffer("scale", torch.ones(hidden_size))
 
     def init_state(self, batch_size):
         return (self.first[:, None].expand(-1, batch_size),)
@@ -48,7 +49,7 @@ class LeakyCore(lmlab.Core):
     def forward(self, inputs, state):
         hidden, outputs = state[0].t(), []
         for step in self.inputs(inputs).unbind(1):
-            hidden = self.leak * hidden + (1 - self.leak) * torch.tanh(step + self.hidden(hidden))
+            hidden = self.leak * hidden + (1 - self.leak) * torch.tanh(step + self.hidden(hidden)) * self.scale
             outputs.append(hidden)
         return torch.stack(outputs, 1), (hidden.t(),)
 
@@ -306,7 +307,10 @@ def test_options_of_the_own_folder_are_listed(place: Path) -> None:
     [
         (("model=leaky", "model.core.lek=1"), "model.core.lek: no such setting; did you mean model.core.leak?"),
         (("model=leaky", "model.leak=1"), "model.leak: no such setting; did you mean model.core.leak?"),
-        (("optimizer=sign", "optimizer.shrink=1"), "not in the YAML of the option chosen; write +optimizer.shrink=..."),
+        (
+            ("optimizer=sign", "optimizer.shrink=1"),
+            "not in the YAML file of the chosen option; write +optimizer.shrink=...",
+        ),
         (("optimizer=sign", "optimizer.shrnk=1"), "did you mean optimizer.shrink?"),
         (("data=without_batch_size",), "data.batch_size: has no value, and another setting refers to it"),
         (("batching=shuffled", "data=sentences", "data.path=text.txt"), "batching=my_models.Shuffled"),
@@ -322,6 +326,21 @@ def test_what_is_missing_on_the_command_line_is_said(place: Path) -> None:
     assert "need --config-dir" in typed("train", "model=leaky", cwd=place, status=1)
     line = typed("train", "--config-dir", "my_conf", "plugins=[my_model]", "model=leaky", cwd=place, status=1)
     assert "my_models, which is not trusted (plugins names my_model)" in line
+
+
+@pytest.mark.parametrize("name", ["generate", "evaluate", "predict", "verify"])
+def test_distrust_is_said_before_torch_is_imported(name: str, run: Path, place: Path) -> None:
+    code = (
+        "import contextlib, sys\n"
+        f"from lmlab.{name} import main\n"
+        f"sys.argv[1:] = ['run={run}']\n"
+        "with contextlib.suppress(SystemExit):\n    main()\n"
+        "print('torch' in sys.modules)\n"
+    )
+    env = {**os.environ, "LMLAB_PLUGINS": ""}
+    done = subprocess.run([sys.executable, "-c", code], cwd=place, capture_output=True, text=True, env=env, check=True)
+    assert "plugins=[my_models]" in done.stderr
+    assert done.stdout == "False\n"
 
 
 def test_a_report_needs_no_trust(run: Path, place: Path) -> None:
@@ -367,10 +386,10 @@ def test_a_run_does_not_go_on_under_another_source_of_the_package(run: Path, pla
     path.write_text(MODULE + "# another\n")
     try:
         line = typed("train", f"run={run}", "trainer.max_epochs=3", "plugins=[my_models]", cwd=place, status=1)
-        assert "another source of the package my_models" in line
+        assert "different source code of the package my_models" in line
         again = ("output_dir=outputs", f"hydra.run.dir={run}")  # as a job of a sweep that is typed again has it
         line = typed("train", *OWN, *CHOICES, *SMALL, *again, cwd=place, status=1)
-        assert "another source of the package my_models" in line
+        assert "different source code of the package my_models" in line
         assert typed("generate", f"run={run}", "plugins=[my_models]", "length=3", cwd=place)
     finally:
         path.write_text(MODULE)
@@ -387,7 +406,7 @@ def test_a_run_does_not_go_on_under_another_source_of_the_package(run: Path, pla
         (("model=leaky", "model.core._target_=my_models.Linear"), "is not a subclass of lmlab.models.core.Core"),
         (("model=leaky", "model.core._target_=my_models.os.system"), "no module my_models.os"),
         (("data=paragraphs", "data.path=nothing.txt"), "data.path"),
-        (("data=paragraphs",), "error: data.path: this data set needs a text of yours"),
+        (("data=paragraphs",), "error: data.path: this data set needs your own text"),
     ],
 )
 def test_mistakes_with_own_parts_are_one_line_before_the_text_is_read(
@@ -413,4 +432,4 @@ def test_an_own_file_does_not_make_a_package_trusted(place: Path, tmp_path: Path
         "# @package _global_\ndefaults:\n  - override /model: leaky\nplugins: [my_models]\n"
     )
     line = typed("train", "--config-dir", str(tmp_path / "conf"), "experiment=mine", cwd=place, status=1)
-    assert "a file does not make a package trusted" in line
+    assert "a file cannot make a package trusted" in line
