@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -16,8 +15,6 @@ _TOLERANCES = {torch.float64: 1e-8, torch.float32: 1e-4}
 _HALF_TOLERANCE = 0.05
 # Numbers that are all smaller than this are compared as if the largest were this.
 _SMALL = 0.1
-# Characters of a component's exception that our message quotes; the traceback has all of them.
-_LONGEST = 500
 
 
 def expect(condition: object, message: str) -> None:
@@ -31,29 +28,27 @@ def expect_instance(value: object, expected: type | tuple[type, ...], requiremen
     expect(isinstance(value, expected), f"{requirement}, not {type(value).__name__}")
 
 
+def expect_equal(found: object, expected: object, what: str) -> None:
+    """Raises AssertionError with both values unless they are equal."""
+    expect(found == expected, f"{what} must be {expected}, but is {found}")
+
+
+def expect_tensor(
+    value: object, what: str, *, size: Sequence[int] | None = None, dtype: torch.dtype | None = None
+) -> None:
+    """Raises AssertionError unless the value is a tensor, of a shape and a type where these are given."""
+    expected = "a tensor" if size is None else f"a tensor {tuple(size)}"
+    expected += "" if dtype is None else f" of {dtype}"
+    if not isinstance(value, Tensor):
+        raise AssertionError(f"{what} must be {expected}, not {type(value).__name__}")
+    is_right = (size is None or value.shape == tuple(size)) and dtype in (None, value.dtype)
+    expect(is_right, f"{what} must be {expected}, but is {shape(value)} of {value.dtype}")
+
+
 def expect_close(found: Tensor, expected: Tensor, message: str, *, computed_in: torch.dtype | None = None) -> None:
     """Raises AssertionError with the message and the largest difference, unless `is_close`."""
     same = is_close(found, expected, computed_in=computed_in)
     expect(same, f"{message} (largest difference {distance(found, expected):.2g})")
-
-
-@contextmanager
-def failures_as_assertions(action: str) -> Iterator[None]:
-    """Re-raises an exception of the component as AssertionError, chained to the original.
-
-    Args:
-        action: what was done, the subject of the sentence.
-    """
-    try:
-        yield
-    except Exception as error:
-        raise AssertionError(f"{action} raised {described(error)}") from error
-
-
-def described(error: Exception) -> str:
-    """Returns an exception's class and the beginning of its message, in one line."""
-    message = " ".join(str(error).split())
-    return f"{type(error).__name__}: {message if len(message) <= _LONGEST else message[:_LONGEST] + '...'}"
 
 
 def json_round_trip(value: Any, what: str) -> Any:

@@ -1,4 +1,4 @@
-"""Components under check: how they are made, copied, seeded and preserved."""
+"""Components under check: how they are called, copied, seeded and preserved."""
 
 from __future__ import annotations
 
@@ -13,10 +13,30 @@ import numpy as np
 import torch
 from torch import nn
 
-from lmlab.testing.assertions import described, failures_as_assertions
 from lmlab.training.random_states import random_states, restore_random_states
 
 M = TypeVar("M", bound=nn.Module)
+# Characters of a component's exception that our message quotes; the traceback has all of them.
+_LONGEST = 500
+
+
+@contextmanager
+def failures_as_assertions(action: str) -> Iterator[None]:
+    """Re-raises an exception of the component as AssertionError, chained to the original.
+
+    Args:
+        action: what was done, the subject of the sentence.
+    """
+    try:
+        yield
+    except Exception as error:
+        raise AssertionError(f"{action} raised {described(error)}") from error
+
+
+def described(error: Exception) -> str:
+    """Returns an exception's class and the beginning of its message, in one line."""
+    message = " ".join(str(error).split())
+    return f"{type(error).__name__}: {message if len(message) <= _LONGEST else message[:_LONGEST] + '...'}"
 
 
 def call_by_keyword(make: Callable[..., Any], **given: Any) -> Any:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from lmlab.models.core import Core, State, expand_state, initial_state
-from lmlab.testing.assertions import expect, expect_close, expect_instance, failures_as_assertions, is_close, shape
-from lmlab.testing.components import dtype_and_device, seed_everything
+from lmlab.testing.assertions import expect, expect_close, expect_instance, expect_tensor, is_close, shape
+from lmlab.testing.components import dtype_and_device, failures_as_assertions, seed_everything
 
 
 @dataclass(frozen=True)
@@ -67,14 +67,14 @@ def call(core: Core, inputs: Tensor, state: State) -> tuple[Tensor, State]:
         returned = core(inputs, state)
     is_pair = isinstance(returned, tuple) and len(returned) == 2
     expect(is_pair, f"forward: must return the pair (output, state), not {type(returned).__name__}")
-    expect_instance(returned[0], Tensor, "forward: the output must be a tensor")
+    expect_tensor(returned[0], "forward: the output")
     return returned[0], _checked("forward", returned[1])
 
 
 def _checked(where: str, state: State) -> State:
     expect_instance(state, tuple, f"{where}: the state must be a tuple of tensors (perhaps an empty one)")
     for number, tensor in enumerate(state):
-        expect_instance(tensor, Tensor, f"{where}: the state must be a flat tuple: entry {number} must be a tensor")
+        expect_tensor(tensor, f"{where}: the state must be a flat tuple of tensors: entry {number}")
     return state
 
 
@@ -105,8 +105,8 @@ def _check_causality(probe: Probe) -> None:
         changed = probe.inputs.clone()
         changed[:, step:] = probe.later[:, step:]
         output, _ = probe.call(changed, fresh)
-        message = f"forward: must be causal, but other inputs from step {step} on change outputs before it"
-        expect_close(output[:, :step], expected[:, :step], message)
+        found = f"other inputs from step {step} on change outputs before it"
+        expect_close(output[:, :step], expected[:, :step], f"forward: must be causal, but {found}")
 
 
 def _check_batch_independence(probe: Probe) -> None:
@@ -188,10 +188,9 @@ def _check_stepper(probe: Probe) -> None:
         for number, inputs in enumerate(probe.inputs.unbind(dim=1)):
             with failures_as_assertions(f"stepper: a step with inputs of shape {shape(inputs)}"):
                 output, state = step(inputs.clone(), state)
-            wanted = expected[:, number]
-            found = f"its shape is {shape(output)}, not {shape(wanted)}"
-            expect(output.shape == wanted.shape, f"stepper: a step must return an output (B, H), but {found}")
-            expect_close(output, wanted, f"stepper: steps must equal forward, but {what}, step {number} differs")
+            expect_tensor(output, "stepper: the output of a step (B, H)", size=expected[:, number].shape)
+            message = f"stepper: steps must equal forward, but {what}, step {number} differs"
+            expect_close(output, expected[:, number], message)
 
 
 def check_training(probe: Probe) -> None:

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from lmlab.models.core import Core, State
 from lmlab.models.inference import exact_float32
-from lmlab.testing.assertions import expect, expect_close, expect_instance, failures_as_assertions, is_close, shape
-from lmlab.testing.components import copied, dtype_and_device, infer_size, preserved
+from lmlab.testing.assertions import expect, expect_close, expect_equal, expect_instance, expect_tensor, is_close, shape
+from lmlab.testing.components import copied, dtype_and_device, failures_as_assertions, infer_size, preserved
 from lmlab.testing.core_behaviour import Probe, call, check_evaluation, check_training, fresh_state, make_probe
 
 
@@ -90,29 +90,25 @@ def _check_fresh_state(core: Core) -> None:
     expect(same, "init_state: must return the same state every time in evaluation mode, but two calls differ")
     for batch_size in (1, 2, 5):
         state = fresh_state(core, batch_size)
-        found = f"init_state({batch_size}) gave {len(state)} tensors, init_state(1) gave {len(single)}"
-        expect(len(state) == len(single), f"init_state: a row must not depend on the batch size, but {found}")
+        expect_equal(len(state), len(single), f"init_state: the number of tensors for batch size {batch_size}")
         for number, (tensor, row) in enumerate(zip(state, single, strict=True)):
             name = f"init_state({batch_size})[{number}]"
             _check_fresh_tensor(core, name, tensor, batch_size)
-            wanted = row.expand(row.shape[0], batch_size, *row.shape[2:])
-            same = tensor.shape == wanted.shape and is_close(tensor, wanted)
-            found = f"a row of {name} is not the row of init_state(1)[{number}]"
-            expect(same, f"init_state: a row must not depend on the batch size or on its index, but {found}")
+            expect_tensor(tensor, name, size=(row.shape[0], batch_size, *row.shape[2:]))
+            message = f"init_state: all rows must be equal, but some of {name} differ from init_state(1)[{number}]"
+            expect_close(tensor, row.expand_as(tensor), message)
 
 
 def _check_fresh_tensor(core: Core, name: str, tensor: Tensor, batch_size: int) -> None:
     expect(tensor.is_floating_point(), f"init_state: {name} must be floating-point, but is {tensor.dtype}")
     has_batch = tensor.ndim >= 2 and tensor.shape[1] == batch_size
-    found = f"its shape is {shape(tensor)}"
-    expect(has_batch, f"init_state: {name} must have the batch ({batch_size}) on dim 1, but {found}")
+    expect(has_batch, f"init_state: {name} must have the batch ({batch_size}) on dim 1, but is {shape(tensor)}")
     dtype, device = dtype_and_device(core)
     dtypes = {p.dtype for p in core.parameters() if p.is_floating_point()} or {dtype}
     devices = {p.device for p in core.parameters()} or {device}
-    wanted = " or ".join(sorted(map(str, dtypes)))
-    expect(tensor.dtype in dtypes, f"init_state: {name} must have the parameters' type {wanted}, not {tensor.dtype}")
-    wanted = " or ".join(sorted(map(str, devices)))
-    expect(tensor.device in devices, f"init_state: {name} must be on {wanted} as the parameters, not {tensor.device}")
+    for found, allowed in ((tensor.dtype, dtypes), (tensor.device, devices)):
+        wanted = " or ".join(sorted(map(str, allowed)))
+        expect(found in allowed, f"init_state: {name} must be {wanted} as the parameters, but is {found}")
 
 
 def _check_moved_state(core: Core) -> None:
@@ -141,23 +137,21 @@ def _check_shapes(probe: Probe) -> None:
         # As lmlab gives it at the beginning of a text: not a copy, perhaps an expanded parameter.
         output, state = call(probe.core, inputs.clone(), fresh)
         wanted = (batch_size, num_steps, probe.core.output_size)
-        given = f"for inputs of shape {shape(inputs)}"
-        found = f"{given} it must be {wanted}, but is {shape(output)}"
-        expect(tuple(output.shape) == wanted, f"forward: the output's shape must be (B, T, output_size): {found}")
+        expect_tensor(output, f"forward: the output (B, T, output_size) for inputs {shape(inputs)}", size=wanted)
         finite = bool(torch.isfinite(output).all())
-        expect(finite, f"forward: {given}, drawn from a standard normal distribution, the output is not finite")
+        expect(finite, "forward: for inputs from a standard normal distribution the output must be finite")
         _check_kept(state, fresh)
         _check_kept(probe.call(inputs, state)[1], fresh)
 
 
 def _check_kept(state: State, fresh: State) -> None:
-    requirement = "forward: the state must keep the structure that init_state gives, but"
-    expect(len(state) == len(fresh), f"{requirement} {len(fresh)} tensors became {len(state)}")
+    requirement = "forward: the state must keep the structure that init_state gives:"
+    expect_equal(len(state), len(fresh), f"{requirement} the number of tensors")
     for number, (new, old) in enumerate(zip(state, fresh, strict=True)):
-        what = f"tensor {number}"
-        expect(new.shape == old.shape, f"{requirement} the shape of {what} went from {shape(old)} to {shape(new)}")
-        expect(new.is_floating_point(), f"forward: the state must be floating-point, but {what} is {new.dtype}")
-        expect(new.device == old.device, f"{requirement} {what} moved from {old.device} to {new.device}")
+        expect_tensor(new, f"{requirement} tensor {number}", size=old.shape)
+        expect_equal(new.device, old.device, f"{requirement} the device of tensor {number}")
+        found = f"tensor {number} is {new.dtype}"
+        expect(new.is_floating_point(), f"forward: the state must be floating-point, but {found}")
 
 
 def _check_layers(probe: Probe) -> None:

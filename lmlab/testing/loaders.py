@@ -15,8 +15,8 @@ from torch import Tensor
 from lmlab.data.loaders.base import IGNORE_INDEX, Batch, TrainLoader
 from lmlab.data.token_store import TokenStore
 from lmlab.testing import stores
-from lmlab.testing.assertions import expect, failures_as_assertions, json_round_trip, shape
-from lmlab.testing.components import call_by_keyword, same_random_numbers, seed_everything
+from lmlab.testing.assertions import expect, json_round_trip, shape
+from lmlab.testing.components import call_by_keyword, failures_as_assertions, same_random_numbers, seed_everything
 from lmlab.testing.stores import KnownStore
 
 MakeLoader = Callable[[TokenStore, int], TrainLoader]

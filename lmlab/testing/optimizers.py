@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
-from lmlab.testing.assertions import expect, failures_as_assertions
-from lmlab.testing.components import same_random_numbers, seed_everything
+from lmlab.testing.assertions import expect
+from lmlab.testing.components import failures_as_assertions, same_random_numbers, seed_everything
 
 _STEPS = 200
 _HALF = 6

@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from lmlab.testing.assertions import expect, failures_as_assertions, json_round_trip
-from lmlab.testing.components import call_by_keyword, same_random_numbers
+from lmlab.testing.assertions import expect, json_round_trip
+from lmlab.testing.components import call_by_keyword, failures_as_assertions, same_random_numbers
 from lmlab.training.schedulers import Scheduler
 
 # Total steps and steps of an epoch: several epochs, less than one, a single step, epochs of a step.

@@ -6,8 +6,8 @@ import math
 
 from lmlab.data.corpus import SPLITS, Corpus, Document
 from lmlab.data.sources.base import Source
-from lmlab.testing.assertions import expect, failures_as_assertions
-from lmlab.testing.components import same_random_numbers, seed_everything
+from lmlab.testing.assertions import expect
+from lmlab.testing.components import failures_as_assertions, same_random_numbers, seed_everything
 
 
 def check_source(source: Source) -> None:

@@ -11,8 +11,8 @@ import numpy as np
 
 from lmlab.data.tokenizers import saved as saved_tokenizers
 from lmlab.data.tokenizers.base import END, Ids, Tokenizer, special_tokens
-from lmlab.testing.assertions import expect, failures_as_assertions, json_round_trip
-from lmlab.testing.components import same_random_numbers, seed_everything
+from lmlab.testing.assertions import expect, json_round_trip
+from lmlab.testing.components import failures_as_assertions, same_random_numbers, seed_everything
 
 _END_TOKENS = (None, "line", "document", "sentence")
 _UNITS = ("character", "word", "piece")
