@@ -1,23 +1,26 @@
-"""Free text on the command line: quoted for Hydra's grammar before Hydra sees it."""
+"""Quotes free text on the command line for Hydra's grammar."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
 
-# What people type as it is: prompts, paths, names.
+# Settings whose values are typed without quotes: prompts, paths, names.
 FREE_TEXT = frozenset(
     {"prompt", "run", "runs", "data.path", "embedding.path", "output", "output_dir", "name", "data.name"}
 )
 
 
 def num_backslashes(text: str) -> int:
-    """How many end a text (no regular expression: they take a time that grows with the square of the number)."""
+    """Returns the number of backslashes at the end of a text.
+
+    No regular expression is used, because its time would grow with the square of the number.
+    """
     return len(text) - len(text.rstrip("\\"))
 
 
 def quote(text: str) -> str:
-    """`text` as a quoted string of Hydra's override grammar, free of interpolation.
+    """Returns a text as a quoted string of Hydra's override grammar, without interpolation.
 
     A quote is escaped by a backslash, and only backslashes before a quote need doubling (Hydra's rule);
     ``${`` would be read as an interpolation, so it is escaped for OmegaConf, and so are backslashes before it.
@@ -42,11 +45,11 @@ def _is_quoted(value: str) -> bool:
 
 
 def quote_free_text(arguments: Sequence[str], *, sweep: bool = False) -> list[str]:
-    """The arguments with the values of free-text settings quoted; ``~`` in a path is the home folder.
+    """Returns the arguments with the values of free-text settings quoted; ``~`` in a path is the home folder.
 
     Args:
-        arguments: ``key=value`` words and options, as the shell handed them over.
-        sweep: a comma separates values (unless the whole is an existing path), as in every sweep.
+        arguments: ``key=value`` words and options, as passed by the shell.
+        sweep: whether a comma separates values (unless the whole is an existing path).
     """
     return [_quote_argument(argument, sweep=sweep) for argument in arguments]
 

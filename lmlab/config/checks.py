@@ -1,4 +1,4 @@
-"""Checks of settings against each other and against the disk, without torch: a mistake is answered at once."""
+"""Checks of settings against each other and against the disk, without torch, so that mistakes are reported at once."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _RANDOM = "lmlab.models.embedding.RandomVectors"
 
 
 def check_training(settings: TrainSettings, *, resuming: bool = False) -> None:
-    """Refuses a training run that cannot work, by the setting at fault; sets what follows from others.
+    """Refuses a training run that cannot work, naming the setting at fault; sets what follows from others.
 
     Args:
-        settings: each in its own range.
-        resuming: whether the run has begun, so that its embedding is in the checkpoint.
+        settings: each within its own range.
+        resuming: whether the run is resumed, so that its embedding is in the checkpoint.
 
     Raises:
         UserError: the first setting that does not fit another, or the disk.
@@ -41,14 +41,14 @@ def check_training(settings: TrainSettings, *, resuming: bool = False) -> None:
     _check_trainer(settings)
     parts = Path(settings.name).parts
     if not parts or ".." in parts or Path(settings.name).is_absolute():
-        raise UserError("name", settings.name, "is no name of a folder below output_dir", "for example name=my_run")
+        raise UserError("name", settings.name, "does not name a folder below output_dir", "for example name=my_run")
 
 
 def check_prediction(settings: PredictSettings) -> None:
     """Refuses a `predict` that cannot work.
 
     Raises:
-        UserError: no name of a checkpoint.
+        UserError: the name is not that of a checkpoint.
     """
     if settings.checkpoint is not None:
         check_checkpoint(settings.checkpoint)
@@ -62,7 +62,7 @@ def check_evaluation(settings: EvaluateSettings) -> None:
     """
     if settings.data.path is not None and settings.split is not None:
         remedy = "leave split or data.path out"
-        raise UserError("split", settings.split, "a text of data.path is evaluated whole", remedy)
+        raise UserError("split", settings.split, "the text of data.path is evaluated as a whole", remedy)
     split = settings.split or "test"
     settings.split = {"valid": "validation", "val": "validation", "dev": "validation"}.get(split, split)
     if settings.split not in ("train", "validation", "test"):
@@ -84,26 +84,26 @@ def check_benchmark(settings: BenchmarkSettings) -> None:
 
 
 def check_checkpoint(name: str) -> None:
-    """Refuses what is no name of a checkpoint.
+    """Checks the name of a checkpoint.
 
     Raises:
-        UserError: it is none.
+        UserError: it is not one.
     """
     if not re.fullmatch(r"best|last|step-\d+", name):
-        remedy = "choose best, last, or one that was kept (step-000500)"
+        remedy = "choose best, last or a kept checkpoint (step-000500)"
         raise UserError("checkpoint", name, "no such checkpoint", remedy)
 
 
 def _check_data(settings: TrainSettings) -> None:
     data, source = settings.data, settings.data.source
     if len(data.split) not in (2, 3) or min(data.split[:2]) <= 0:
-        remedy = "give the shares of train, validation and test, for example data.split=[0.8,0.1,0.1]"
-        problem = "is not two or three shares with a training and a validation part"
+        remedy = "give the fractions for train, validation and test, for example data.split=[0.8,0.1,0.1]"
+        problem = "must be two or three fractions, those for train and validation above 0"
         raise UserError("data.split", data.split, problem, remedy)
     if data.path and not hasattr(source, "path"):
-        raise UserError("data.path", data.path, f"data={data.name} reads no path", "add data=text")
+        raise UserError("data.path", data.path, f"data={data.name} does not use data.path", "add data=text")
     if isinstance(source, TextFilesSettings) and not source.path:
-        problem, remedy = "this data set needs a text of yours", "give a file or folder: data.path=my_text.txt"
+        problem, remedy = "this data set needs your own text", "give a file or folder: data.path=my_text.txt"
         raise UserError("data.path", None, problem, remedy)
     if data.encoding != "auto":
         try:
@@ -128,10 +128,10 @@ def _check_sentences(settings: TrainSettings) -> None:
         if by_sentence:
             remedy = "use batching=streams, windows or chunks, or data=sentences for a text with one sentence a line"
             raise UserError("batching", name, f"data={data.name} is running text", remedy)
-        raise UserError("batching", name, f"data={data.name} gives sentences", "use batching=sentences")
+        raise UserError("batching", name, f"data={data.name} consists of sentences", "use batching=sentences")
     if data.sentences:
         if settings.tokenizer.end_token not in (None, "sentence"):
-            problem = "sentences have start and end tokens of their own"
+            problem = "sentences have their own start and end tokens"
             raise UserError("tokenizer.end_token", settings.tokenizer.end_token, problem, "leave it out")
         settings.tokenizer.end_token = "sentence"
 
@@ -166,7 +166,7 @@ def _check_embedding(settings: TrainSettings, *, resuming: bool) -> None:
         if embedding.dim is None:
             raise UserError("embedding.dim", "null", "random vectors need a size", "for example embedding.dim=128")
         if embedding.path:
-            raise UserError("embedding.path", embedding.path, "random vectors read no file", "add embedding=glove")
+            raise UserError("embedding.path", embedding.path, "random vectors need no file", "add embedding=glove")
     if is_glove and isinstance(settings.tokenizer, BPETokenizerSettings):
         problem = "GloVe has vectors for words, not for their pieces"
         raise UserError("embedding", "glove", problem, "add tokenizer=word, or use embedding=random")
@@ -197,18 +197,18 @@ def _check_optimization(settings: TrainSettings) -> None:
     if isinstance(optimizer, SGDSettings) and optimizer.nesterov and not optimizer.momentum > 0:
         raise UserError("optimizer.nesterov", "true", "needs momentum", "for example optimizer.momentum=0.9")
     if isinstance(optimizer, AdamSettings) and len(optimizer.betas) != 2:
-        problem = "are not two numbers from 0 to below 1"
+        problem = "must be two numbers from 0 to below 1"
         raise UserError("optimizer.betas", optimizer.betas, problem, "for example optimizer.betas=[0.9,0.999]")
     if isinstance(scheduler, StepSettings) and not scheduler.epochs:
         remedy = "for example scheduler.epochs=[6,9]"
-        raise UserError("scheduler.epochs", scheduler.epochs, "are no epochs of a run", remedy)
+        raise UserError("scheduler.epochs", scheduler.epochs, "must contain at least one epoch", remedy)
 
 
 def _check_trainer(settings: TrainSettings) -> None:
     trainer = settings.trainer
     if trainer.max_epochs == -1 and trainer.max_steps == -1 and trainer.max_tokens == -1:
         remedy = "give 1 or more, or -1 together with trainer.max_steps or trainer.max_tokens"
-        raise UserError("trainer.max_epochs", trainer.max_epochs, "would train for ever", remedy)
+        raise UserError("trainer.max_epochs", trainer.max_epochs, "would never stop training", remedy)
     if trainer.check_val_every_n_epoch is None and trainer.val_check_interval is None:
         remedy = "set trainer.check_val_every_n_epoch=1"
         raise UserError("trainer.val_check_interval", "null", "the run would never be evaluated", remedy)

@@ -1,4 +1,4 @@
-"""From the words of a command line to typed settings."""
+"""From the arguments of a command line to typed settings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def compose(name: str, arguments: Sequence[str]) -> DictConfig:
     """Composes `conf/<name>.yaml` with overrides from a command line, leaving no folder behind.
 
     Raises:
-        UserError: an argument is no override.
+        UserError: an argument is not an override.
     """
     for argument in arguments:
         if "=" not in argument:
@@ -65,8 +65,8 @@ def as_settings(config: DictConfig, kind: type[Kind]) -> Kind:
     except UserError as error:
         if error.field != "data.source.path" or error.value != "null":
             raise
-        # A source of the user's own that takes its path from data.path, as lmlab's do.
-        problem, remedy = "this data set needs a text of yours", "give a file or folder: data.path=my_text.txt"
+        # One of the user's own sources, which takes its path from data.path as lmlab's do.
+        problem, remedy = "this data set needs your own text", "give a file or folder: data.path=my_text.txt"
         raise UserError("data.path", None, problem, remedy) from None
 
 

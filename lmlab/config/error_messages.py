@@ -1,4 +1,4 @@
-"""Folds Hydra's and OmegaConf's errors, several lines each, into one line with a remedy."""
+"""Converts the errors of Hydra and OmegaConf, which have several lines, to one line with a remedy."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from lmlab.errors import UserError
 
 
 def fold(error: BaseException, arguments: list[str], kind: type[Settings] = TrainSettings) -> UserError | None:
-    """The error as one line, or None where it is none of Hydra's or OmegaConf's.
+    """Returns the error as one line, or None if it is not an error of Hydra or OmegaConf.
 
     Args:
         error: what was raised while composing.
@@ -78,7 +78,7 @@ def _unparsable(error: BaseException, text: str, arguments: list[str], kind: typ
     ambiguous = _match(r"Ambiguous value for argument '([^=']+)=(.*)'", text)
     if ambiguous:
         remedy = f"for a sweep add -m; for a list write '{ambiguous[1]}=[{ambiguous[2]}]'"
-        return UserError(ambiguous[1], ambiguous[2], "several values, but this is one run", remedy)
+        return UserError(ambiguous[1], ambiguous[2], "has several values, but this is a single run", remedy)
     return None
 
 
@@ -90,13 +90,13 @@ def _unknown_option(error: BaseException, text: str, arguments: list[str], kind:
         options = group_options(group, own)
         typed = group if any(a.startswith(f"{group}=") for a in arguments) else "configuration"
         listed = ", ".join(options) or "none"
-        hint = "" if own else "options of your own need --config-dir"
+        hint = "" if own else "your own options need --config-dir"
         remedy = "; ".join(filter(None, [f"choose one of {listed}", _suggest(option, options), hint]))
         return UserError(typed, option, "no such option", remedy)
     group_error = _match(r"Could not override '([^'@]+)[^']*'\.\s*(?:No match in the defaults list|Did you mean)", text)
     if group_error and "." not in group_error[1]:
         known = [*_groups(), *_settings(Path("train.yaml"))]
-        remedy = _suggest(group_error[1], known) or f"the settings' first words are {', '.join(known)}"
+        remedy = _suggest(group_error[1], known) or f"top-level settings are {', '.join(known)}"
         return UserError(group_error[1], None, "no such setting", remedy)
     if isinstance(error, MissingConfigException):
         return UserError("configuration", None, text.splitlines()[0], "check the name")
@@ -115,13 +115,13 @@ def _unknown_key(error: BaseException, text: str, arguments: list[str], kind: ty
     name = typed_name or (full[1] if full else word)
     composed = _composed(error)
     if name in _of_the_class(name, composed):
-        return UserError(name, None, "is not in the YAML of the option chosen", f"write +{name}=...")
+        return UserError(name, None, "is not in the YAML file of the chosen option", f"write +{name}=...")
     known = known_settings(kind)
     if name in known:
         group = name.partition(".")[0]
         remedy = f"belongs to another option of {group} ({', '.join(group_options(group))})"
-        return UserError(name, None, "not a setting of the option chosen", remedy)
-    # The settings of the options chosen come first: they may be of a user's own part.
+        return UserError(name, None, "not a setting of the chosen option", remedy)
+    # The settings of the chosen options come first: they may be those of a user's own part.
     chosen = [*_dotted_keys(composed), *_of_the_class(name, composed)]
     remedy = (
         _suggest(name, chosen)
@@ -137,7 +137,7 @@ def _unknown_key(error: BaseException, text: str, arguments: list[str], kind: ty
 
 
 def _composed(error: BaseException) -> Any:
-    """Returns what had been composed when an unknown key was met; empty where that is unknown."""
+    """Returns what had been composed when an unknown key was found; empty if that is unknown."""
     node = next((e.parent_node for e in _chain(error) if isinstance(e, OmegaConfBaseException) and e.parent_node), None)
     return {} if node is None else OmegaConf.to_container(node._get_root(), resolve=False)
 
@@ -151,7 +151,7 @@ def _dotted_keys(composed: Any, prefix: str = "") -> Iterator[str]:
 
 
 def _of_the_class(name: str, composed: Any) -> list[str]:
-    """Returns the settings of the part that a setting is of, in so far as its class may be asked."""
+    """Returns the settings of the part that a setting belongs to; empty if its class may not be imported."""
     path = name.rpartition(".")[0]
     part = composed
     for word in path.split("."):
@@ -177,9 +177,9 @@ def _bad_interpolation(error: BaseException, text: str, arguments: list[str], ki
         return None
     if bad[1] in known_settings(kind):
         last = bad[1].rpartition(".")[2]
-        remedy = f"write {last}: ... in the YAML file of the option chosen, or add +{bad[1]}=..."
+        remedy = f"write {last}: ... in the YAML file of the chosen option, or add +{bad[1]}=..."
         return UserError(bad[1], None, "has no value, and another setting refers to it", remedy)
-    return UserError(bad[1], None, "is referred to, but is no setting", "check the ${...} that names it")
+    return UserError(bad[1], None, "is referred to, but is not a setting", "check the ${...} that names it")
 
 
 def _groups() -> list[str]:

@@ -1,4 +1,4 @@
-"""Where the configuration is found, and what the folders of runs and jobs are called."""
+"""The location of the configuration, and the names of the folders of runs and jobs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lmlab.files import write_text
 
 MAX_FOLDER_NAME = 100
 
-# Settings whose own last word says too little as a folder name.
+# Short names of settings in folder names.
 _SHORT_KEYS = {
     "model": "model",
     "hidden_size": "hidden",
@@ -33,7 +33,7 @@ _SHORT_KEYS = {
 
 
 def configuration_folder() -> Path:
-    """The folder of YAML files: beside this package in a checkout, inside it in an installed wheel."""
+    """Returns the folder of YAML files: beside this package in a checkout, inside it in an installed wheel."""
     package = Path(__file__).resolve().parent.parent
     inside = package / "conf"
     return inside if inside.is_dir() else package.parent / "conf"
@@ -51,13 +51,13 @@ def group_options(group: str, own: Sequence[Path] = ()) -> list[str]:
 
 
 def new_run_folder(parent: str) -> str:
-    """Makes and returns ``<parent>/<date>_<time>``, with ``_2``, ``_3``... behind it where that is taken."""
+    """Creates and returns ``<parent>/<date>_<time>``, followed by ``_2``, ``_3``... if that exists."""
     base = Path(parent).expanduser().absolute() / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     try:
         base.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(
-            "output_dir", parent, error.strerror or "cannot be made", "give a folder you may write to"
+            "output_dir", parent, error.strerror or "cannot be created", "give a folder you may write to"
         ) from None
     folder, number = base, 1
     while True:
@@ -66,16 +66,16 @@ def new_run_folder(parent: str) -> str:
             return str(folder)
         except OSError as error:
             if not isinstance(error, FileExistsError):
-                problem = error.strerror or "cannot be made"
+                problem = error.strerror or "cannot be created"
                 raise UserError("output_dir", parent, problem, "give a folder you may write to") from None
             number += 1
             folder = base.with_name(f"{base.name}_{number}")
 
 
 def job_folder(number: int, overrides: list[str], swept: set[str]) -> str:
-    """The name of a sweep's job: ``<number>_<short key>-<value>...`` of the settings that are swept.
+    """Returns the name of a sweep's job: ``<number>_<short key>-<value>...`` of the settings that are swept.
 
-    Letters, digits, ``.``, ``_`` and ``-`` only, at most 100 characters, so that it can be typed back as an override.
+    Letters, digits, ``.``, ``_`` and ``-`` only, at most 100 characters, so that it can be typed as an override.
     """
     parts = [str(number)]
     for override in overrides:
@@ -88,7 +88,7 @@ def job_folder(number: int, overrides: list[str], swept: set[str]) -> str:
 
 
 def store_absolute_paths(settings: TrainSettings) -> None:
-    """Files that a run reads are found again from wherever it is gone on with."""
+    """Makes the paths of a run's files absolute, so that it can be resumed from another folder."""
     for part in (settings.data, settings.embedding, settings.data.source):
         path = getattr(part, "path", None)
         if path and isinstance(path, str):
@@ -96,13 +96,13 @@ def store_absolute_paths(settings: TrainSettings) -> None:
 
 
 def register_resolvers() -> None:
-    """Makes a run's folder known to OmegaConf."""
-    # Cached: within one configuration the same folder is meant each time.
+    """Registers the OmegaConf resolver for a run's folder."""
+    # Cached, because it must be the same folder throughout a configuration.
     OmegaConf.register_new_resolver("lmlab_run_folder", new_run_folder, use_cache=True, replace=True)
 
 
 def write_record(folder: Path, config: DictConfig) -> None:
-    """Hydra's record of what was typed, in `.hydra/`; Hydra itself would write it over that of another run.
+    """Writes Hydra's record of the command line to `.hydra/`; Hydra itself would overwrite that of another run.
 
     Args:
         folder: the run's.
@@ -119,7 +119,12 @@ def write_record(folder: Path, config: DictConfig) -> None:
 
 
 def log_to(folder: Path, *, terminal: bool) -> None:
-    """Everything said goes to the run's train.log, behind what stands there, and to the terminal if wanted."""
+    """Appends all log messages to the run's train.log, and also prints them if wanted.
+
+    Args:
+        folder: the run's.
+        terminal: whether they are also printed.
+    """
     file = logging.FileHandler(folder / "train.log", encoding="utf-8", delay=True)
     file.setFormatter(logging.Formatter("[%(asctime)s][%(levelname)s] %(message)s"))
     handlers: list[logging.Handler] = [file]

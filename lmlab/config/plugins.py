@@ -1,8 +1,8 @@
-"""Packages of the user's own whose classes a configuration may name, and how each came to be trusted.
+"""The user's own packages whose classes a configuration may name, and how each came to be trusted.
 
-Trust comes from the person at the keyboard: `plugins=[my_models]` on the command line, the environment's
+Only the user can declare a package as trusted: `plugins=[my_models]` on the command line, the environment's
 `LMLAB_PLUGINS`, an installed distribution's entry point in the group `lmlab.plugins`, or an argument of a function. A
-folder, a file or a checkpoint never brings it.
+folder, a file or a checkpoint cannot.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ _passed: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar("plugi
 
 
 class PluginError(UserError):
-    """A package of the user's own is not trusted, not there, or not as a run needs it."""
+    """One of the user's own packages is not trusted, missing, or not the one that a run needs."""
 
 
 class Untrusted(PluginError):
-    """A configuration names a class of a package that nobody at the keyboard trusts."""
+    """A configuration names a class of a package that the user has not declared as trusted."""
 
 
 class PluginRecord(NamedTuple):
-    """What a run remembers of a package.
+    """What a run records about a package.
 
     Args:
-        version: of the distribution, or the package's `__version__`; empty where there is none.
+        version: of the distribution, or the package's `__version__`; empty if there is none.
         sha256: of its Python files.
     """
 
@@ -56,7 +56,7 @@ def take_from(arguments: Sequence[str]) -> list[str]:
     """Trusts what `plugins=` names on a command line, and returns the other words.
 
     Raises:
-        UserError: no name of a package.
+        UserError: a name is not that of a package.
     """
     rest: list[str] = []
     for argument in arguments:
@@ -79,7 +79,7 @@ def trusting(names: Iterable[str]) -> Iterator[None]:
     """Trusts packages for the time of a call.
 
     Raises:
-        UserError: no name of a package.
+        UserError: a name is not that of a package.
     """
     token = _passed.set((*_passed.get(), *_checked(names)))
     try:
@@ -119,17 +119,17 @@ def load_class(target: str, package: str, *, field: str) -> type:
                 field, target, f"its module needs {error.name}, which is not installed", "install it"
             ) from None
         where = f"there is no module {error.name} in {os.getcwd()} or installed"
-        raise PluginError(field, target, where, "check the name, or run from the folder that it lies in") from None
+        raise PluginError(field, target, where, "check the name, or run in the folder that contains it") from None
     except Exception as error:
         first = (str(error).strip().splitlines() or [""])[0]
         problem = f"importing {module_name} failed with {type(error).__name__}: {first}"
-        raise PluginError(field, target, problem, "mend it (LMLAB_DEBUG=1 shows where)") from error
+        raise PluginError(field, target, problem, "fix it (LMLAB_DEBUG=1 shows the traceback)") from error
     found = getattr(module, name, None)
     if not isinstance(found, type):
         problem = f"{module_name} has no class {name}"
         raise PluginError(field, target, problem, "check the name")
     if not f"{found.__module__}.".startswith(f"{package}."):
-        problem = f"is defined in {found.__module__}, outside of {package}"
+        problem = f"is defined in {found.__module__}, outside {package}"
         raise PluginError(field, target, problem, "name a class that the package defines itself")
     return found
 
@@ -137,34 +137,34 @@ def load_class(target: str, package: str, *, field: str) -> type:
 def untrusted(target: str, field: str) -> Untrusted:
     """Returns the error for a class of a package that is not trusted."""
     package = target.partition(".")[0]
-    problem = f"is of the package {package}, which is not trusted"
+    problem = f"belongs to the package {package}, which is not trusted"
     close = get_close_matches(package, [*_passed.get(), *_from_environment()], n=1)
     if close:
         problem += f" (plugins names {close[0]})"
     remedy = (
-        f'if you know what it does, add plugins=[{package}] to the command line (from Python: plugins=["{package}"]) '
+        f'if you trust its code, add plugins=[{package}] to the command line (from Python: plugins=["{package}"]) '
         f"or set {VARIABLE}={package}"
     )
     return Untrusted(field, target, problem, remedy)
 
 
 def record(targets: Iterable[str]) -> dict[str, dict[str, str]]:
-    """Returns, by name, version and digest of the packages that classes are of; lmlab's and torch's are left out."""
+    """Returns, by name, version and digest of the packages that classes belong to, except lmlab and torch."""
     packages = sorted({package for target in targets if (package := trusted_package(target)) is not None})
     return {package: _record(package)._asdict() for package in packages}
 
 
 def as_words(targets: Iterable[str]) -> str:
-    """Returns what to type for the packages that classes are of, with a space before it; empty for none."""
+    """Returns the argument for the packages that classes belong to, after a space; empty for none."""
     packages = sorted({package for target in targets if (package := trusted_package(target)) is not None})
     return f" plugins=[{','.join(packages)}]" if packages else ""
 
 
 def check_unchanged(stored: Mapping[str, Any], targets: Iterable[str], *, field: str, value: str) -> None:
-    """Refuses to go on with a run under another version of a package than the one it was begun with.
+    """Refuses to resume a run with another version of a package than the one with which it was started.
 
     Args:
-        stored: from `record`, when the run was begun.
+        stored: from `record`, when the run was started.
         targets: full names of the run's classes.
         field: for errors.
         value: for errors.
@@ -178,8 +178,8 @@ def check_unchanged(stored: Mapping[str, Any], targets: Iterable[str], *, field:
             continue
         versions = [before.get("version") or "without a version", now["version"] or "without a version"]
         differ = f"({versions[0]} then, {versions[1]} now)" if versions[0] != versions[1] else f"({versions[0]})"
-        problem = f"was begun with another source of the package {package} {differ}"
-        remedy = f"restore that source (SHA-256 {str(before.get('sha256'))[:12]}), or start a new run"
+        problem = f"was started with different source code of the package {package} {differ}"
+        remedy = f"restore that source code (SHA-256 {str(before.get('sha256'))[:12]}), or start a new run"
         raise PluginError(field, value, problem, remedy)
 
 
@@ -187,7 +187,7 @@ def _checked(names: Iterable[str]) -> list[str]:
     found = list(names)
     for name in found:
         if _NAME.fullmatch(name) is None:
-            raise UserError(_OPTION, name, "is no name of a package", f"for example {_OPTION}=[my_models]")
+            raise UserError(_OPTION, name, "is not a package name", f"for example {_OPTION}=[my_models]")
     return found
 
 

@@ -13,14 +13,14 @@ from lmlab.config.folders import configuration_folder
 from lmlab.errors import UserError
 
 GROUP = "experiment"
-# Hydra's option for a folder of the user's own.
+# Hydra's option for the user's own folder.
 CONFIG_DIR = ("--config-dir", "-cd")
-# Hydra's options that show something instead of running anything.
+# Hydra's options that show something and do not run anything.
 _INSTEAD = ("--cfg", "-c", "--info", "-i", "--help", "-h", "--hydra-help", "--shell-completion", "-sc", "--version")
 
 
 def asks_for_a_sweep(arguments: Sequence[str]) -> bool:
-    """Whether the words of a command line mean several runs: by -m, or by a preset that is a sweep."""
+    """Returns whether a command line starts several runs: by -m, or by a preset that is a sweep."""
     if any(word in ("-m", "--multirun") for word in arguments):
         return True
     if any(word.partition("=")[0] in _INSTEAD for word in arguments):
@@ -45,16 +45,16 @@ def own_folders(arguments: Sequence[str]) -> list[Path]:
 
 
 def search_path(folders: Sequence[Path]) -> list[str]:
-    """Returns the override that makes Hydra look into the user's own folders; none where there are no folders."""
+    """Returns the override that makes Hydra search the user's own folders; empty if there are no folders."""
     listed = ",".join(f"file://{folder.absolute()}" for folder in folders)
     return [f"hydra.searchpath=[{listed}]"] if listed else []
 
 
 def check_own_folders(arguments: Sequence[str]) -> None:
-    """Refuses a user's own file with the name of one of lmlab's: Hydra would take lmlab's and say nothing.
+    """Refuses a user's own file with the name of one of lmlab's, because Hydra would silently use lmlab's.
 
     Raises:
-        UserError: naming the file; or a folder that is not there.
+        UserError: such a file, or a folder that does not exist.
     """
     for folder in own_folders(arguments):
         if not folder.is_dir():
@@ -62,17 +62,18 @@ def check_own_folders(arguments: Sequence[str]) -> None:
         for path in sorted(folder.rglob("*.y*ml")):
             name = path.relative_to(folder)
             if (configuration_folder() / name).exists():
-                remedy = f"give it another name, and choose it by that: {name.parent}=my_{name.stem}"
-                raise UserError("--config-dir", path, f"lmlab has a {name} of its own, which would be taken", remedy)
+                remedy = f"rename it, and choose it by its new name: {name.parent}=my_{name.stem}"
+                problem = f"lmlab has its own {name}, which Hydra would use instead"
+                raise UserError("--config-dir", path, problem, remedy)
 
 
 def _folders(arguments: Sequence[str]) -> list[Path]:
-    """Where presets lie: the user's own first."""
+    """The folders of presets, the user's own first."""
     return [folder / GROUP for folder in [*own_folders(arguments), configuration_folder()]]
 
 
 def _is_sweep(name: str, folders: Sequence[Path], depth: int = 0) -> bool:
-    """Whether the preset, or one that it is made from, says so; a preset that cannot be read is Hydra's to refuse."""
+    """Returns whether the preset or a preset that it inherits from is a sweep; Hydra refuses unreadable presets."""
     path = next((folder / f"{name}.yaml" for folder in folders if (folder / f"{name}.yaml").is_file()), None)
     if path is None or depth > 10:
         return False

@@ -1,4 +1,4 @@
-"""A setting's help and range, and the check of a value: what every typed setting is made of."""
+"""A setting's help and range, and the check of its value."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _META = "lmlab"
 
 @dataclass(frozen=True)
 class Range:
-    """Which numbers a setting takes; NaN and infinity are in none.
+    """The numbers that a setting accepts; never NaN and infinity.
 
-    A class of your own may say it in its signature: `leak: Annotated[float, lmlab.Range(at_least=0, below=1)]`.
+    Your own class can declare it in its signature: `leak: Annotated[float, lmlab.Range(at_least=0, below=1)]`.
 
     Args:
         at_least: the smallest number.
@@ -67,14 +67,14 @@ def _number(value: float) -> str:
 
 @dataclass(frozen=True)
 class Setting:
-    """What is known of a setting besides its name and type.
+    """What is known of a setting in addition to its name and type.
 
     Args:
-        help: a line for people.
+        help: a line of help.
         range: of a number, or of the numbers of a list.
-        choices: the texts that it may be.
-        remedy: what to do about a value out of range; empty for an example.
-        before: the value that runs had which are older than the setting; None with `is_newer` False for none.
+        choices: the allowed texts.
+        remedy: what to do about a value out of range; empty for a generated example.
+        before: the value assumed for runs older than this setting; None with `is_newer` False for none.
         is_newer: whether `before` counts.
     """
 
@@ -106,16 +106,16 @@ def setting(
     """Returns a dataclass field for a setting.
 
     Args:
-        help: a line for people.
+        help: a line of help.
         at_least: see `Range`.
         at_most: see `Range`.
         above: see `Range`.
         below: see `Range`.
         special: see `Range`.
-        choices: the texts that it may be.
-        remedy: what to do about a value out of range; empty for an example.
-        before: the value that runs had which are older than the setting.
-        default: only for what a YAML file may leave out.
+        choices: the allowed texts.
+        remedy: what to do about a value out of range; empty for a generated example.
+        before: the value assumed for runs older than this setting.
+        default: only for settings that a YAML file may leave out.
     """
     limits = (at_least, at_most, above, below, special)
     known = Setting(
@@ -140,7 +140,7 @@ def known_of(field: dataclasses.Field[Any]) -> Setting:
 
 
 def as_field_metadata(known: Setting) -> dict[str, Setting]:
-    """Returns the metadata of a dataclass field that is made elsewhere."""
+    """Returns the metadata of a dataclass field that is created elsewhere."""
     return {_META: known}
 
 
@@ -186,14 +186,14 @@ def check_value(value: Any, kind: Any, known: Setting, *, name: str, convert: bo
 
 
 def _any_of(value: Any, kinds: Sequence[Any], known: Setting, *, name: str, convert: bool) -> Any:
-    # As it stands first: "5" may be text, also where a number would do.
+    # Without conversion first: "5" may be text, even if a number is also allowed.
     for converting in (False, convert):
         for kind in kinds:
             try:
                 return check_value(value, kind, known, name=name, convert=converting)
             except UserError:
                 continue
-    raise UserError(name, _shown(value), "has the wrong type", "see what its class takes")
+    raise UserError(name, _shown(value), "has the wrong type", "check the type that its class accepts")
 
 
 def _of_type(value: Any, kind: Any, *, name: str, convert: bool) -> Any:
@@ -214,7 +214,7 @@ def _of_type(value: Any, kind: Any, *, name: str, convert: bool) -> Any:
 
 
 def _converted(value: Any, kind: type) -> Any:
-    """Returns what was typed as the type that is meant, the value itself where it cannot be."""
+    """Returns the value converted to its type, or the value itself if it cannot be converted."""
     if kind is bool:
         if type(value) is int:
             return value != 0
@@ -244,10 +244,10 @@ def _in_range(value: Any, known: Setting, *, name: str) -> Any:
 
 
 def _plain(value: Any, name: str) -> Any:
-    """The value of a plug-in's keyword whose type is not known: plain data that makes nothing."""
+    """Returns the value of a plug-in's keyword whose type is not known: plain data without `_target_`."""
     if isinstance(value, dict):
         if "_target_" in value:
-            problem = "a part within a part is not made"
+            problem = "nested parts are not supported"
             raise UserError(f"{name}._target_", _shown(value["_target_"]), problem, "remove it")
         return {key: _plain(item, f"{name}.{key}") for key, item in value.items()}
     if isinstance(value, list):

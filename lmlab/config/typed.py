@@ -25,12 +25,12 @@ def read(plain: Any, kind: type[Kind], *, stored: bool = False) -> Kind:
 
     Args:
         plain: mappings with text as keys, lists, text, numbers, true, false, null.
-        kind: what it is to be.
-        stored: data that lmlab wrote, perhaps before some settings came into being; values are of their types.
+        kind: the class of the settings.
+        stored: data that lmlab wrote, perhaps before some settings existed; values have their types.
 
     Raises:
         UserError: by its dotted name, the first setting that is unknown, missing, of a wrong type or out of range, or
-            the first `_target_` that may not be made.
+            the first `_target_` that is not allowed.
     """
     made = _Reader(stored).group(plain, kind, "")
     assert isinstance(made, kind)
@@ -79,7 +79,7 @@ def names(kind: type[Settings], prefix: str = "") -> Iterator[tuple[str, Setting
                 new = [found for found in names(own, f"{name}.") if found[0] not in seen]
                 seen.update(found[0] for found in new)
                 yield from new
-            if name == "model.core":  # a core's own settings stand at the model too
+            if name == "model.core":  # a core's own settings are also settings of the model
                 there = {f.name for f in dataclasses.fields(ModelSettings)}
                 of_core = [(full.rpartition(".")[2], known, kind) for full, known, kind in _own_of_cores()]
                 yield from ((f"model.{last}", known, kind) for last, known, kind in of_core if last not in there)
@@ -103,7 +103,7 @@ def _is_group(kind: Any) -> typing.TypeGuard[type[Settings]]:
 
 
 def _model_class(core: type[PartSettings], names: frozenset[str], *, all_of_them: bool) -> type[Settings]:
-    """The settings of a model with the further ones of its core, which follow them by `${model....}`."""
+    """The settings of a model with the further ones of its core, which refer to them by `${model....}`."""
     there = {field.name for field in dataclasses.fields(ModelSettings)}
     hints = typing.get_type_hints(core, include_extras=True)
     extra: list[Any] = [
@@ -116,7 +116,7 @@ def _model_class(core: type[PartSettings], names: frozenset[str], *, all_of_them
 
 
 class _Reader:
-    """Walks plain data beside the classes of its settings.
+    """Reads plain data according to the classes of its settings.
 
     Args:
         stored: see `read`.
@@ -144,8 +144,9 @@ class _Reader:
         fields = {field.name: field for field in dataclasses.fields(kind) if field.name != "target"}
         for key in found:
             if not name and key == "plugins":
-                problem = "a file does not make a package trusted"
-                raise UserError(key, _brief(found[key]), problem, "remove it there, and type plugins=[...] yourself")
+                problem = "a file cannot make a package trusted"
+                remedy = "remove it, and type plugins=[...] on the command line"
+                raise UserError(key, _brief(found[key]), problem, remedy)
             if key not in fields and key != _TARGET:
                 value, remedy = _brief(found[key]), self._unknown(kind, name)
                 raise UserError(_dotted(name, key), value, "no such setting", remedy)
@@ -191,7 +192,7 @@ class _Reader:
             raise UserError(name or "run", _brief(value), "is not a group of settings", f"choose an option: {name}=...")
         for key in value:
             if type(key) is not str:
-                raise UserError(name or "run", _brief(key), "is no name of a setting", "remove it")
+                raise UserError(name or "run", _brief(key), "is not the name of a setting", "remove it")
         return value
 
     def _missing(self, name: str, kind: Any) -> UserError:

@@ -151,7 +151,7 @@ def test_words_of_a_command_line_are_taken(word: str, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("word", ["plugins=[a/b]", "plugins=[a-b]", "plugins=[1a]", "plugins=[a b]", "plugins=[.a]"])
 def test_what_is_no_name_of_a_package_is_refused(word: str) -> None:
-    with pytest.raises(UserError, match="is no name of a package"):
+    with pytest.raises(UserError, match="is not a package name"):
         plugins.take_from([word])
 
 
@@ -174,7 +174,7 @@ def test_names_that_only_look_trusted_are_refused_unimported(target: Any) -> Non
 @pytest.mark.parametrize(
     ("target", "problem"),
     [
-        ("my_models.GRU", "is defined in lmlab.models.recurrent, outside of my_models"),
+        ("my_models.GRU", "is defined in lmlab.models.recurrent, outside my_models"),
         ("my_models.os.system", "no module my_models.os"),
         ("my_models.nn.Linear", "no module my_models.nn"),
         ("my_models.NoCore", "is not a subclass of lmlab.models.core.Core"),
@@ -238,7 +238,7 @@ def test_the_trainer_callbacks_and_logger_are_lmlabs_own() -> None:
 
 def test_plugins_in_a_file_are_refused() -> None:
     config = with_core("my_models.LeakyCore") | {"plugins": ["my_models"]}
-    with pytest.raises(UserError, match="a file does not make a package trusted"):
+    with pytest.raises(UserError, match="a file cannot make a package trusted"):
         stored.read_settings(config, where="x")
     assert not imported()
 
@@ -249,7 +249,7 @@ def test_a_package_that_changed_is_refused_by_name_to_go_on() -> None:
         assert list(recorded) == ["my_models"]
         plugins.check_unchanged(recorded, ["my_models.LeakyCore"], field="run", value="x")
         Path("my_models.py").write_text(PACKAGE + "# changed\n")
-        with pytest.raises(PluginError, match="another source of the package my_models"):
+        with pytest.raises(PluginError, match="different source code of the package my_models"):
             plugins.check_unchanged(recorded, ["my_models.LeakyCore"], field="run", value="x")
 
 
