@@ -268,7 +268,7 @@ def test_a_full_device_is_told_in_one_line(more: str, unbuffered: str, monkeypat
             work("from lmlab.terminal import say", "say('a', 'b')", "print('worked', file=sys.stderr)", more=more),
             stdout=full.fileno(),
         )
-    line = "error: standard output: No space left on device; make room, or send it elsewhere\n"
+    line = "error: standard output: No space left on device; free disk space, or redirect the output\n"
     # Where the work is worth more than the output it goes on.
     assert (done.returncode, done.stderr) == (1, f"worked\n{line}")
 
@@ -294,7 +294,7 @@ def test_an_output_that_is_closed_from_the_beginning(more: str, status: int, tmp
     done = subprocess.run(
         ["/bin/sh", "-c", '"$0" -c "$1" >&-', sys.executable, code], stderr=subprocess.PIPE, text=True, check=False
     )
-    told = "error: standard output: is closed; give it a place to go, such as > output.txt or > /dev/null\n"
+    told = "error: standard output: is closed; redirect it, for example > output.txt or > /dev/null\n"
     assert (done.returncode, done.stderr) == (status, told if status else "")
     assert (tmp_path / "file").read_text() == "y"  # not what was printed
 
@@ -310,11 +310,14 @@ def test_a_python_interrupt_is_ctrl_c(capsys: pytest.CaptureFixture[str]) -> Non
 @pytest.mark.parametrize(
     ("error", "line"),
     [
-        (OSError(28, "No space left on device", "a/b"), "a/b: No space left on device; make room, then try again"),
-        (OSError(122, "Disk quota exceeded"), "disk: Disk quota exceeded; make room, then try again"),
+        (
+            OSError(28, "No space left on device", "a/b"),
+            "a/b: No space left on device; free disk space, then try again",
+        ),
+        (OSError(122, "Disk quota exceeded"), "disk: Disk quota exceeded; free disk space, then try again"),
         (
             RuntimeError("[enforce fail] . unexpected pos 64 vs 0"),
-            "disk: no space left, or the file may not be so large; make room, then try again",
+            "disk: no space left, or the file size limit was reached; free disk space, then try again",
         ),
         (PermissionError(13, "Permission denied", "c"), "c: Permission denied; check the path and its permissions"),
     ],

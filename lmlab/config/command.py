@@ -1,4 +1,4 @@
-"""What every command does around its work: composing, and turning each failure into one line and an exit status."""
+"""What all commands have in common: composing, and converting each failure to one line and an exit status."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ Kind = TypeVar("Kind", bound=Settings)
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # What torch.save says when the disk is full or the file may not grow.
 _TORCH_NO_ROOM = ("PytorchStreamWriter failed writing file", "unexpected pos")
-# What is true of every command.
-KEPT = "what was saved before stays; the same command goes on with it or begins again"
+# True of every command.
+KEPT = "everything saved so far is kept; repeat the command to resume or restart"
 BROKEN_PIPE = 128 + 13  # as if SIGPIPE had ended the command
 
 
 def run_command(work: Work, arguments: list[str], *, if_interrupted: str = KEPT, output_is_all: bool = True) -> int:
-    """Runs `work` and returns the exit status; a failure or an interruption is told in one line on stderr.
+    """Runs `work` and returns the exit status; a failure or an interruption is printed as one line on stderr.
 
-    A command that owns its signals ends here when it was interrupted, for what it leaves half done (imports, above
-    all) may fail or print at the interpreter's end.
+    A command that owns its signals ends here when it was interrupted, because what it leaves half done (above all
+    imports) may fail or print when the interpreter exits.
 
     Args:
         work: the command.
         arguments: its command line, to name the override at fault.
-        if_interrupted: what is then lost and how to get it, where `InterruptedRun.message` does not say it.
-        output_is_all: the command leaves nothing but its output, so that it ends when that cannot be written. Other
-            commands do their work to the end and tell then.
+        if_interrupted: what is lost by an interruption and how to get it, unless `InterruptedRun.message` says it.
+        output_is_all: the command has no result but its output, so that it ends when that cannot be written. Other
+            commands complete their work and report it then.
 
     Returns:
-        0, 1 for an error, 128 plus the signal's number after an interruption, 141 when the reader of the output left.
+        0, 1 for an error, 128 plus the signal's number after an interruption, 141 if the reader closed the output.
     """
     _prepare_output(output_is_all)
     try:
         outcome = _outcome(work, if_interrupted, orderly=not output_is_all)
-    except BaseException as error:  # one more signal, on the way out of the work
+    except BaseException as error:  # another signal while the work was ending
         outcome = error
     number = _interrupted_by(outcome)
     if number is not None:
@@ -56,14 +56,14 @@ def run_command(work: Work, arguments: list[str], *, if_interrupted: str = KEPT,
         return _leave(128 + number)
     status = _status(outcome, arguments, output_is_all)
     late = signals.leaving(status)
-    if late is not None:  # while the status was being told
+    if late is not None:  # while the status was being printed
         _print_error(f"interrupted: {if_interrupted}")
         return _leave(128 + late)
     return status
 
 
 def _prepare_output(output_is_all: bool) -> None:
-    # A reader that has left, or a terminal without the text's characters, must not stop a run or fill the screen.
+    # A closed output, or a terminal without the text's characters, must not stop a run or fill the screen.
     logging.raiseExceptions = False
     if signals.is_owned():
         terminal.take_over(must_arrive=output_is_all)
@@ -74,7 +74,7 @@ def _prepare_output(output_is_all: bool) -> None:
 
 
 def _outcome(work: Work, if_interrupted: str, *, orderly: bool) -> BaseException | None:
-    """What ended the work, None where it was done."""
+    """Returns what ended the work; None if it was completed."""
     try:
         with signals.raising(if_interrupted, orderly=orderly):
             work()
@@ -87,7 +87,7 @@ def _outcome(work: Work, if_interrupted: str, *, orderly: bool) -> BaseException
 
 
 def _interrupted_by(outcome: BaseException | None) -> int | None:
-    """The signal; whatever ended the work after one came (a half imported library, say) is its consequence."""
+    """Returns the signal; whatever ended the work after it (such as a half-imported library) is its consequence."""
     number = signals.received()
     if number is not None:
         return number
@@ -102,7 +102,7 @@ def _message(outcome: BaseException | None) -> str:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """The error, and those it came from."""
+    """Yields the error and its causes."""
     seen: list[BaseException] = []
     while error is not None and error not in seen:
         seen.append(error)
@@ -111,7 +111,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _status(outcome: BaseException | None, arguments: list[str], output_is_all: bool) -> int:
-    """Tells what went wrong with the work, or else with its output; returns the exit status."""
+    """Prints what went wrong with the work, or else with its output; returns the exit status."""
     if isinstance(outcome, BrokenPipeError) and outcome.filename in (None, terminal.OUTPUT):
         terminal.silence()
         return BROKEN_PIPE
@@ -133,7 +133,7 @@ def _status(outcome: BaseException | None, arguments: list[str], output_is_all: 
 
 
 def _exit_status(code: Any) -> int:
-    """Of `sys.exit(code)`, whose text is told."""
+    """Returns the exit status for `sys.exit(code)`; prints a text."""
     if isinstance(code, int):
         return code
     _print_error(str(code))
@@ -141,21 +141,21 @@ def _exit_status(code: Any) -> int:
 
 
 def _leave(status: int) -> int:
-    """Ends the process of a command without the interpreter's own end; what was printed is not lost."""
+    """Ends the process of a command without the interpreter's cleanup; what was printed is not lost."""
     if not signals.is_owned():
         return status
     for end in (logging.shutdown, sys.stdout.flush, sys.stderr.flush):
         try:
             end()
-        except Exception:  # the reader has left, or a handler is half made
+        except Exception:  # the output is closed, or a handler is incomplete
             continue
     os._exit(status)
 
 
 def _print_error(line: str) -> None:
-    """Prints a line on stderr, where that is possible."""
+    """Prints a line on stderr if possible."""
     try:
-        # A progress bar, or the ^C that terminals show, stands before it.
+        # It follows a progress bar, or the ^C that terminals show.
         at_start = "\n" if sys.stderr.isatty() and line.startswith("interrupted") else ""
         print(at_start + line, file=sys.stderr, flush=True)
     except (OSError, ValueError, AttributeError):  # closed
@@ -163,7 +163,7 @@ def _print_error(line: str) -> None:
 
 
 def describe(error: BaseException, arguments: list[str]) -> str:
-    """The error as one line."""
+    """Returns the error as one line."""
     if isinstance(error, UserError):
         return str(error)
     folded = fold(error, arguments)
@@ -173,32 +173,30 @@ def describe(error: BaseException, arguments: list[str]) -> str:
     if room is not None:
         return str(room)
     if isinstance(error, FileNotFoundError) and not error.filename:
-        return str(UserError("folder", None, "the current one is gone", "change to one that is there (cd)"))
+        return str(UserError("folder", None, "the current folder no longer exists", "change to one that exists (cd)"))
     if isinstance(error, OSError) and error.filename:
         remedy = "check the path and its permissions"
         if error.filename == terminal.OUTPUT:
-            remedy = "give it a place to go, such as > output.txt or > /dev/null"
+            remedy = "redirect it, for example > output.txt or > /dev/null"
         return str(UserError(_name(error.filename), None, error.strerror or "cannot be used", remedy))
     if isinstance(error, MemoryError) or "out of memory" in str(error):
         return str(
-            UserError(
-                "memory", None, "not enough of it", "make data.batch_size, data.sequence_length or the model smaller"
-            )
+            UserError("memory", None, "out of memory", "reduce data.batch_size, data.sequence_length or the model size")
         )
     first = str(error).strip().splitlines()[:1]
-    return f"{type(error).__name__}: {' '.join(first)} (unexpected; LMLAB_DEBUG=1 shows where)"
+    return f"{type(error).__name__}: {' '.join(first)} (unexpected; LMLAB_DEBUG=1 shows the traceback)"
 
 
 def _no_room(error: BaseException) -> UserError | None:
-    """A full disk, quota or largest file, also where torch tells it in its own words."""
+    """Returns the error for a full disk, quota or file size limit, also if torch reports it in its own words."""
     full = [e for e in _chain(error) if isinstance(e, OSError) and e.errno in NO_ROOM]
     in_torchs_words = isinstance(error, RuntimeError) and any(words in str(error) for words in _TORCH_NO_ROOM)
     if not (isinstance(error, OSError) and full) and not in_torchs_words:
         return None
     named = next((e for e in full if e.filename), full[0] if full else None)
     path = _name(named.filename) if named is not None and named.filename else "disk"
-    problem = (named.strerror if named is not None else None) or "no space left, or the file may not be so large"
-    remedy = "make room, or send it elsewhere" if path == terminal.OUTPUT else "make room, then try again"
+    problem = (named.strerror if named is not None else None) or "no space left, or the file size limit was reached"
+    remedy = "free disk space, or redirect the output" if path == terminal.OUTPUT else "free disk space, then try again"
     return UserError(path, None, problem, remedy)
 
 
@@ -224,12 +222,12 @@ def composed_command(
     if_interrupted: str,
     output_is_all: bool = True,
 ) -> None:
-    """A command that is one configuration: help, composition, checks, then the work; ends the process.
+    """Runs a command with a single configuration: help, composition, checks, then the work; ends the process.
 
     Args:
         name: of the command and of its file in `conf/`.
         kind: its settings.
-        check: refuses what cannot work, before torch is imported.
+        check: refuses settings that cannot work, before torch is imported.
         work: the command.
         if_interrupted: see `run_command`.
         output_is_all: see `run_command`.

@@ -163,7 +163,7 @@ def test_all_files_are_there_and_old_figures_are_not(sweep: Path, tmp_path: Path
 
 
 def test_runs_with_little_left_make_a_page_as_well(tmp_path: Path) -> None:
-    made_run(tmp_path / "a", status="failed", error="memory: not enough of it")
+    made_run(tmp_path / "a", status="failed", error="memory: out of memory")
     made_run(tmp_path / "b", status="missing", history=evaluations([3.0, 2.5]))
     for runs, words in ((tmp_path / "a", "This run failed: memory"), (tmp_path / "b", "2.5000"), (tmp_path, "None")):
         page, _ = written(runs, tmp_path / f"report-{runs.name}")
