@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,17 +11,16 @@ from functools import partial
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from lmlab.data.loaders.base import IGNORE_INDEX, Batch, TrainLoader
 from lmlab.data.token_store import TokenStore
 from lmlab.testing import stores
-from lmlab.testing.assertions import expect, json_round_trip, shape
+from lmlab.testing.assertions import expect, expect_equal, expect_instance, expect_tensor, json_round_trip
 from lmlab.testing.components import call_by_keyword, failures_as_assertions, same_random_numbers, seed_everything
 from lmlab.testing.stores import KnownStore
 
 MakeLoader = Callable[[TokenStore, int], TrainLoader]
-# An epoch should have so many batches, so that it can be stopped in the middle; the text is made longer until it has.
+# Batches that an epoch should have at least, so that it can be interrupted; longer texts are tried until it has.
 _FEWEST_BATCHES = 5
 _LENGTHS = (500, 2_000, 10_000, 50_000)
 _LONGEST = 300_000
@@ -36,19 +36,26 @@ class _Probe:
     known: KnownStore
 
     def make(self) -> TrainLoader:
-        # Each with other random numbers around it: the order may depend on the seed that is given alone.
+        # Other global random numbers for each: the order may depend on the given seed alone.
         seed_everything(int(torch.randint(2**31, ())))
         with failures_as_assertions(f"making the loader for {self.known.what}"):
             loader: TrainLoader = call_by_keyword(self.make_loader, store=self.known.store, seed=_SEED)
-        found = type(loader).__name__
-        is_loader = isinstance(loader, TrainLoader)
-        expect(is_loader, f"loader: must be made from a subclass of lmlab.TrainLoader, but is {found}")
+        expect_instance(loader, TrainLoader, "loader: must be an instance of a subclass of lmlab.TrainLoader")
         expect(hasattr(loader, "place"), "loader: the constructor must call super().__init__(num_batches=...)")
         return loader
 
     def batch(self, loader: TrainLoader, epoch: int, index: int) -> Batch:
         with failures_as_assertions(f"batch({epoch}, {index}) of {self.known.what}"):
             return loader.batch(epoch, index)
+
+    def expect_rest(self, found: list[Batch], epoch: int, first: int, requirement: str) -> None:
+        """Raises AssertionError unless batches are those of a new loader, from an index of an epoch to its end."""
+        plain = self.make()
+        expected = len(plain) - first
+        expect(len(found) == expected, f"{requirement}, but epoch {epoch} gave {len(found)} batches, not {expected}")
+        for index, batch in enumerate(found, first):
+            same = _is_same(batch, self.batch(plain, epoch, index))
+            expect(same, f"{requirement}, but batch {index} of epoch {epoch} is different")
 
 
 def check_loader(make_loader: Callable[..., TrainLoader], *, sentences: bool | None = None) -> None:
@@ -62,7 +69,7 @@ def check_loader(make_loader: Callable[..., TrainLoader], *, sentences: bool | N
         sentences: whether it reads sentences; None asks the loader itself.
 
     Raises:
-        AssertionError: says which promise is broken.
+        AssertionError: names the violated requirement.
     """
     with same_random_numbers():
         if sentences is None:
@@ -70,8 +77,7 @@ def check_loader(make_loader: Callable[..., TrainLoader], *, sentences: bool | N
         running = [partial(stores.running_text, end_tokens=end_tokens) for end_tokens in (True, False)]
         for make_store in [stores.sentences] if sentences else running:
             probe = _Probe(make_loader, _long_enough(make_loader, make_store))
-            found = probe.make().sentences
-            expect(found == sentences, f"sentences: the class says {found}, but it was to be checked as {sentences}")
+            expect_equal(probe.make().sentences, sentences, "sentences: the attribute of the class")
             _check_batches(probe)
             _check_num_targets(probe)
             _check_same_every_time(probe)
@@ -92,7 +98,7 @@ def _reads_sentences(make_loader: MakeLoader) -> bool:
 
 
 def _long_enough(make_loader: MakeLoader, make_store: Callable[[int], KnownStore]) -> KnownStore:
-    """The shortest text that the loader takes and has enough batches for; else the longest."""
+    """The shortest text that the loader accepts and has enough batches for; else the longest."""
     for length in _LENGTHS:
         known = make_store(length)
         with suppress(AssertionError):  # it may refuse a text that is too short for its batches
@@ -105,35 +111,29 @@ def _long_enough(make_loader: MakeLoader, make_store: Callable[[int], KnownStore
 
 
 def _check_batches(probe: _Probe) -> None:
-    """What each batch of two epochs holds."""
+    """Checks what each batch of two epochs holds."""
     loader = probe.make()
     for epoch in range(2):
         before: Batch | None = None
         for index in range(len(loader)):
             batch = probe.batch(loader, epoch, index)
             where = f"batch({epoch}, {index}) of {probe.known.what}"
-            _check_kinds(batch, where)
+            _check_tensors(batch, where)
             _check_ids(batch, probe.known, where)
-            fresh = bool(batch.reset.all())
-            expect(index > 0 or fresh, f"reset: the first batch of an epoch must reset all rows, but {where} does not")
-            if before is not None:
-                _check_carried(before, batch, probe.known, where)
+            if before is None:
+                expect(batch.reset.all(), f"reset: the first batch of an epoch must reset all rows, unlike {where}")
+            else:
+                _check_continued(before, batch, where)
             before = batch
 
 
-def _check_kinds(batch: Batch, where: str) -> None:
-    expect(isinstance(batch, Batch), f"batch: must be an lmlab.Batch, but {where} is {type(batch).__name__}")
-    for name, dtype in (("inputs", torch.int64), ("targets", torch.int64), ("reset", torch.bool)):
-        value = getattr(batch, name)
-        found = str(value.dtype) if isinstance(value, Tensor) else type(value).__name__
-        right = isinstance(value, Tensor) and value.dtype == dtype
-        expect(right, f"batch: {name} must be a tensor of {dtype}, but in {where} it is {found}")
-    inputs, targets, reset = batch
-    right = inputs.ndim == 2 and inputs.shape == targets.shape and inputs.numel() > 0
-    found = f"in {where} they are {shape(inputs)} and {shape(targets)}"
-    expect(right, f"batch: inputs and targets must both be (B, T), but {found}")
-    right = reset.shape == inputs.shape[:1]
-    expect(right, f"batch: reset must be (B,) = ({len(inputs)},), but in {where} it is {shape(reset)}")
+def _check_tensors(batch: Batch, where: str) -> None:
+    expect_instance(batch, Batch, f"batch: {where} must be an lmlab.Batch")
+    expect_tensor(batch.inputs, f"batch: the inputs of {where}", dtype=torch.int64)
+    is_batch = batch.inputs.ndim == 2 and batch.inputs.numel() > 0
+    expect(is_batch, f"batch: the inputs of {where} must be (B, T), but are {tuple(batch.inputs.shape)}")
+    expect_tensor(batch.targets, f"batch: the targets (B, T) of {where}", size=batch.inputs.shape, dtype=torch.int64)
+    expect_tensor(batch.reset, f"batch: reset (B,) of {where}", size=batch.inputs.shape[:1], dtype=torch.bool)
 
 
 def _check_ids(batch: Batch, known: KnownStore, where: str) -> None:
@@ -143,30 +143,22 @@ def _check_ids(batch: Batch, known: KnownStore, where: str) -> None:
         bad = ids[(ids < 0) | (ids >= known.size)]
         found = f"{where} has {bad[:1].tolist()}, of ids below {known.size}"
         expect(not len(bad), f"batch: {name} must be ids (targets also {IGNORE_INDEX}), but {found}")
-    follows = known.may_follow(inputs, targets)
-    wrong = np.argwhere(counted & ~follows)
+    wrong = np.argwhere(counted & ~known.may_follow(inputs, targets))
     if len(wrong):
         row, step = wrong[0]
-        pair = f"the target {targets[row, step]} after the input {inputs[row, step]} (row {row}, step {step})"
-        message = f"{where} has {pair}, which are not neighbours"
-        raise AssertionError(
-            f"batch: where a target is counted it must be the id that follows its input, but {message}"
-        )
+        found = f"{where} has {targets[row, step]} after {inputs[row, step]} (row {row}, step {step})"
+        raise AssertionError(f"batch: a counted target must be the id that follows its input, but {found}")
 
 
-def _check_carried(before: Batch, batch: Batch, known: KnownStore, where: str) -> None:
-    """That a row which keeps its state goes on where it ended; padding says nothing."""
+def _check_continued(before: Batch, batch: Batch, where: str) -> None:
+    """Checks that a row which keeps its state continues where it ended; padding shows nothing."""
     if len(before.inputs) != len(batch.inputs):
-        return  # lmlab starts all rows afresh then
-    ended, begun = before.targets[:, -1], batch.inputs[:, 0]
-    told = ~batch.reset & (ended != IGNORE_INDEX) & (batch.targets[:, 0] != IGNORE_INDEX)
-    jumps = torch.nonzero(told & (ended != begun)).flatten().tolist()
-    if jumps:
-        row = jumps[0]
-        found = (
-            f"row {row} of {where} begins with the input {int(begun[row])}, but it ended with {int(ended[row])} before"
-        )
-        raise AssertionError(f"reset: a row that keeps its state must go on where it ended, else be reset; {found}")
+        return  # lmlab then starts all rows from a fresh state
+    end, start = before.targets[:, -1], batch.inputs[:, 0]
+    compared = ~batch.reset & (end != IGNORE_INDEX) & (batch.targets[:, 0] != IGNORE_INDEX)
+    wrong = torch.nonzero(compared & (end != start)).flatten().tolist()
+    found = ", ".join(f"row {row} begins with {int(start[row])} after {int(end[row])}" for row in wrong[:1])
+    expect(not wrong, f"reset: a row must continue where it ended, else be reset, but in {where} {found}")
 
 
 def _check_num_targets(probe: _Probe) -> None:
@@ -179,50 +171,44 @@ def _check_num_targets(probe: _Probe) -> None:
         what = f"{found.shape} of {found.dtype}"
         expect(right, f"num_targets: must be a whole number for each of the {len(loader)} batches, but is {what}")
         for index in range(len(loader)):
-            batch = probe.batch(loader, epoch, index)
-            counted = int((batch.targets != IGNORE_INDEX).sum())
-            message = f"batch({epoch}, {index}) of {probe.known.what} has {counted}, num_targets says {found[index]}"
-            expect(counted == found[index], f"num_targets: must count the targets of each batch, but {message}")
+            counted = int((probe.batch(loader, epoch, index).targets != IGNORE_INDEX).sum())
+            where = f"for batch({epoch}, {index}) of {probe.known.what}"
+            expect_equal(int(found[index]), counted, f"num_targets: the number of counted targets {where}")
         totals.append(int(found.sum()))
     same = len(set(totals)) == 1
     expect(same, f"num_targets: the sum must be the same in every epoch, but epochs 0, 1, ... have {totals}")
 
 
 def _is_same(left: Batch, right: Batch) -> bool:
-    return all(torch.equal(one, other) for one, other in zip(left, right, strict=True))
+    return all(map(torch.equal, left, right))
 
 
 def _check_same_every_time(probe: _Probe) -> None:
-    """In whatever order batches are asked for, and whatever random numbers others draw."""
+    """Checks batches in another order, and with other global random numbers."""
     loader, other = probe.make(), probe.make()
-    places = [(epoch, index) for epoch in range(_EPOCHS) for index in range(len(loader))]
+    length = len(loader)
+    places = [(epoch, index) for epoch in range(_EPOCHS) for index in range(length)]
     forwards = {place: probe.batch(loader, *place) for place in places}
-    for epoch, index in reversed(places):
-        for again, what in ((other, "another loader with the same seed"), (loader, "asked for again, it")):
-            same = _is_same(probe.batch(again, epoch, index), forwards[epoch, index])
-            message = f"batch({epoch}, {index}) of {probe.known.what}: {what} gives another one"
-            expect(same, f"batch: must be a function of epoch, number and seed alone, but {message}")
-            expect(len(again) == len(loader), "len: must stay the same")
+    for place in reversed(places):
+        for again, what in ((other, "another loader with the same seed"), (loader, "the loader, asked again,")):
+            found = f"{what} returns a different batch{place} of {probe.known.what}"
+            same = _is_same(probe.batch(again, *place), forwards[place])
+            expect(same, f"batch: must be a function of epoch, index and seed alone, but {found}")
+            expect_equal(len(again), length, "len: must stay the same: len(loader)")
 
 
 def _check_iteration(probe: _Probe) -> None:
-    """That going through the loader gives the batches of one epoch after the other."""
-    loader, plain = probe.make(), probe.make()
+    """Checks that iterating gives the batches of one epoch after the other."""
+    loader = probe.make()
     for epoch in range(2):
-        with failures_as_assertions("going through the loader"):
-            batches = list(itertools.islice(loader, len(plain) + 1))
-        found = f"epoch {epoch} gave {'more' if len(batches) > len(plain) else len(batches)}"
-        expect(len(batches) == len(plain), f"len: an epoch must have len(loader) = {len(plain)} batches, but {found}")
-        for index, batch in enumerate(batches):
-            same = _is_same(batch, probe.batch(plain, epoch, index))
-            message = f"batch {index} of epoch {epoch} is not batch({epoch}, {index})"
-            expect(same, f"iteration: must give the batches in the order of their numbers, but {message}")
+        with failures_as_assertions("iterating over the loader"):
+            batches = list(itertools.islice(loader, len(loader) + 1))
+        probe.expect_rest(batches, epoch, 0, "iteration: must give the len(loader) batches of an epoch in order")
 
 
 def _check_restored(probe: _Probe) -> None:
-    """That a loader which gets the state of another goes on exactly, in the middle of an epoch and at its end."""
+    """Checks that a loader with the state of another continues it, from within an epoch and from its end."""
     length = len(probe.make())
-    plain = probe.make()
     for taken in sorted({1, length // 2, length - 1, length} - {0}):
         stopped = probe.make()
         list(stopped)
@@ -232,32 +218,25 @@ def _check_restored(probe: _Probe) -> None:
         restored = probe.make()
         with failures_as_assertions("load_state_dict of what state_dict gave"):
             restored.load_state_dict(state)
+        requirement = f"state_dict: restored after {taken} of {length} batches of epoch 1, it must continue identically"
         for epoch in (1, 2) if taken < length else (2,):
-            first = taken if epoch == 1 else 0
-            where = f"restored after {taken} of {length} batches of epoch 1"
-            with failures_as_assertions(f"going through a loader {where}"):
+            with failures_as_assertions("iterating over a restored loader"):
                 batches = list(restored)
-            found = f"{where}, {len(batches)} of epoch {epoch} came"
-            expect(len(batches) == length - first, f"state_dict: {length - first} batches must be left, but {found}")
-            for index, batch in enumerate(batches, first):
-                same = _is_same(batch, probe.batch(plain, epoch, index))
-                message = f"{where}, batch {index} of epoch {epoch} is another one"
-                expect(same, f"state_dict: a restored loader must go on exactly, but {message}")
+            probe.expect_rest(batches, epoch, taken if epoch == 1 else 0, requirement)
 
 
 def _check_figures(probe: _Probe) -> None:
-    """What the plan of a run shows."""
+    """Checks what the plan of a run shows."""
     loader = probe.make()
     with failures_as_assertions("example()"):
         example = loader.example()
-    _check_kinds(example, "example()")
+    _check_tensors(example, "example()")
     _check_ids(example, probe.known, "example()")
     for name in ("padded_tokens", "passes"):
         with failures_as_assertions(name):
             value = getattr(loader, name)
-        right = isinstance(value, int | float) and 0 < value < float("inf")
+        right = isinstance(value, int | float) and 0 < value < math.inf
         expect(right, f"{name}: must be a number above 0, but is {value!r}")
     with failures_as_assertions("describe()"):
-        described = loader.describe()
-    expect(isinstance(described, str), f"describe: must return text, but returned {type(described).__name__}")
-    expect(isinstance(loader.note, str), f"note: must be text, but is {type(loader.note).__name__}")
+        expect_instance(loader.describe(), str, "describe: must return text")
+    expect_instance(loader.note, str, "note: must be text")

@@ -1,4 +1,4 @@
-"""The check of a loader: what passes, and for each promise a loader that breaks it."""
+"""The check of a loader: what passes, and for each requirement a loader that violates it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_loader_may_be_made_by_position() -> None:
 
 
 def test_what_is_asked_for_must_be_what_the_class_says() -> None:
-    with pytest.raises(AssertionError, match="sentences: the class says False, but it was to be checked as True"):
+    with pytest.raises(AssertionError, match="sentences: the attribute of the class must be True, but is False"):
         check_loader(partial(ChunksLoader, batch_size=8, sequence_length=9), sentences=True)
 
 
@@ -58,7 +58,7 @@ def test_random_numbers_go_on() -> None:
 
 
 class Pieces(TrainLoader):
-    """Rows of 6 targets each, in another order every epoch; others break one promise each."""
+    """Rows of 6 targets each, in another order every epoch; others violate one requirement each."""
 
     rows = 4
     length = 6
@@ -310,31 +310,31 @@ class AcrossSentences(Sentences):
         (WithoutConstructor, "the constructor must call super"),
         (NoBatches, "len: an epoch must have a batch, but has none for 300,000 tokens"),
         (FailsToBeMade, "making the loader for running text with end tokens raised KeyError: 'batch_size'"),
-        (PlainTuples, r"batch: must be an lmlab\.Batch, but batch\(0, 0\) of running text with end tokens is tuple"),
-        (Int32, r"batch: inputs must be a tensor of torch\.int64, but in batch\(0, 0\) .* it is torch\.int32"),
-        (ResetOfTokens, r"batch: reset must be \(B,\) = \(4,\), but in batch\(0, 0\) .* it is \(4, 6\)"),
-        (ShorterTargets, r"inputs and targets must both be \(B, T\), but in .* they are \(4, 6\) and \(4, 5\)"),
+        (PlainTuples, r"batch: batch\(0, 0\) of running text with end tokens must be an lmlab\.Batch, not tuple"),
+        (Int32, r"the inputs of batch\(0, 0\) .* must be a tensor of torch\.int64, but is .* of torch\.int32"),
+        (ResetOfTokens, r"reset \(B,\) of batch\(0, 0\) .* must be a tensor \(4,\) of torch\.bool, but is \(4, 6\)"),
+        (ShorterTargets, r"the targets \(B, T\) of batch\(0, 0\) .* must be a tensor \(4, 6\) of .*, but is \(4, 5\)"),
         (OtherPadding, r"batch: targets must be ids \(targets also -100\), but batch\(0, 0\) .* has \[-1\]"),
-        (InputsAreTargets, "where a target is counted it must be the id that follows its input, .*row 0, step 0"),
+        (InputsAreTargets, "a counted target must be the id that follows its input, but .*row 0, step 0"),
         (CopiesItself, r"batch\(0, 0\) of running text with end tokens raised ValueError: .*read-only"),
-        (NeverResets, r"reset: the first batch of an epoch must reset all rows, but batch\(0, 0\) .* does not"),
-        (ResetsOnce, r"reset: a row that keeps its state must go on where it ended, .* row \d of batch\(0, 1\)"),
-        (CountsAllRows, r"num_targets: must count the targets of each batch, .* has 18, num_targets says 24"),
+        (NeverResets, r"reset: the first batch of an epoch must reset all rows, unlike batch\(0, 0\)"),
+        (ResetsOnce, r"reset: a row must continue where it ended, else be reset, but in batch\(0, 1\) .* row \d"),
+        (CountsAllRows, r"num_targets: the number of counted targets for batch\(0, .* must be 18, but is 24"),
         (CountsFloats, "num_targets: must be a whole number for each of the .* batches, but is .* of float64"),
         (CountsOneTooFew, "num_targets: must be a whole number for each of the"),
         (CountsOther, "num_targets: the sum must be the same in every epoch, but"),
-        (GlobalOrder, "batch: must be a function of epoch, number and seed alone"),
-        (OrderByCalls, "batch: must be a function of epoch, number and seed alone, .* another loader"),
-        (IterationOfItsOwn, r"iteration: must give the batches .* batch 1 of epoch 0 is not batch\(0, 1\)"),
-        (EndsEarly, r"len: an epoch must have len\(loader\) = 21 batches, but epoch 0 gave 20"),
-        (ForgetsItsPlace, r"state_dict: 20 batches must be left, but restored after 1 of 21 .*, 21 of epoch 1 came"),
-        (ForgetsItsEpoch, "state_dict: a restored loader must go on exactly, .* batch 1 of epoch 1 is another one"),
+        (GlobalOrder, "batch: must be a function of epoch, index and seed alone"),
+        (OrderByCalls, "batch: must be a function of epoch, index and seed alone, but another loader"),
+        (IterationOfItsOwn, "iteration: must give .* in order, but batch 1 of epoch 0 is different"),
+        (EndsEarly, "iteration: must give .* in order, but epoch 0 gave 20 batches, not 21"),
+        (ForgetsItsPlace, "state_dict: restored after 1 of 21 .* identically, but epoch 1 gave 21 batches, not 20"),
+        (ForgetsItsEpoch, "state_dict: restored after 1 of 21 .* identically, but batch 1 of epoch 1 is different"),
         (StateOfTensors, "state_dict: the loader's place must be made of lists, dictionaries, text and plain numbers"),
-        (NoExample, r"batch: must be an lmlab\.Batch, but example\(\) is tuple"),
+        (NoExample, r"batch: example\(\) must be an lmlab\.Batch, not tuple"),
         (NoPasses, "passes: must be a number above 0, but is 0"),
-        (DescribesNothing, "describe: must return text, but returned NoneType"),
-        (NoteOfNothing, "note: must be text, but is NoneType"),
-        (Grows, "len: must stay the same"),
+        (DescribesNothing, "describe: must return text, not NoneType"),
+        (NoteOfNothing, "note: must be text, not NoneType"),
+        (Grows, r"len: must stay the same: len\(loader\) must be 21, but is 22"),
         (AcrossSentences, r"the id that follows its input, but batch\(0, 1\) of sentences has"),
     ],
 )  # fmt: skip
@@ -344,5 +344,5 @@ def test_a_fault_of_a_loader_is_named(kind, message: str) -> None:
 
 
 def test_another_object_is_no_loader() -> None:
-    with pytest.raises(AssertionError, match=r"must be made from a subclass of lmlab\.TrainLoader, but is list"):
+    with pytest.raises(AssertionError, match=r"must be an instance of a subclass of lmlab\.TrainLoader, not list"):
         check_loader(lambda store, seed: [])
