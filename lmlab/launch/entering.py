@@ -43,27 +43,27 @@ def check_own(folder: Path) -> None:
         Refused: it is a link, or contains a link or anything else that is neither a file nor a folder.
     """
     if folder.is_symlink():
-        raise Refused("run", shown(folder), "is a link", "give the folder that it leads to")
+        raise Refused("run", shown(folder), "is a symbolic link", "give the folder that it points to")
     for place in (folder, folder / "checkpoints", folder / ".hydra"):
         for path in place.iterdir() if place.is_dir() else ():
             mode = path.lstat().st_mode
             if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-                kind = "a link" if stat.S_ISLNK(mode) else "no file"
-                raise Refused("run", shown(path), f"is {kind}, and a run writes into its own folder only", "remove it")
+                kind = "a symbolic link" if stat.S_ISLNK(mode) else "not a regular file"
+                raise Refused("run", shown(path), f"is {kind}, and a run writes only into its own folder", "remove it")
 
 
 def what_is_left(folder: Path, settings: TrainSettings) -> Task:
     """Returns what remains to be done in the folder of a run with this configuration.
 
-    Nothing of value is ever removed: if the folder holds a different run that is finished or can be resumed, it is
-    refused.
+    Nothing of value is ever removed: if the folder contains a different run that is finished or can be resumed, it
+    is refused.
 
     Args:
         folder: the run's folder; may be new or empty.
         settings: the settings composed now.
 
     Raises:
-        Refused: the folder holds a run of another configuration or text, or one that diverged.
+        Refused: the folder contains a run of another configuration or text, or one that diverged.
     """
     check_own(folder)
     summary = read_summary(folder)
@@ -75,9 +75,9 @@ def what_is_left(folder: Path, settings: TrainSettings) -> Task:
     path = folder / "config.yaml"
     differing = _differing(stored.checked(plain_yaml.read(path), where=path), plain(settings))
     if differing is not None:
-        _refuse(folder, f"holds a run with other settings ({differing})")
+        _refuse(folder, f"contains a run with different settings ({differing})")
     if summary.get("diverged"):
-        _refuse(folder, f"holds a run that ended like this, and would again: {summary.get('error')}")
+        _refuse(folder, f"contains a run that diverged and would diverge again: {summary.get('error')}")
     if finished:
         _check_texts(folder, settings, summary)
         recorded = summary.get("plugins")
@@ -85,16 +85,16 @@ def what_is_left(folder: Path, settings: TrainSettings) -> Task:
             try:
                 plugins.check_unchanged(recorded, targets(settings), field="run", value=shown(folder))
             except plugins.PluginError as error:
-                _refuse(folder, f"holds a run that {error.problem}")
+                _refuse(folder, f"contains a run that {error.problem}")
         return Task.DONE
-    # A run that was killed before its first last.ckpt may have a best.ckpt, which it will write again.
+    # A run that was killed before its first last.ckpt may have a best.ckpt, which will be overwritten.
     return Task.RESUME if can_go_on else Task.NEW
 
 
 def clear(folder: Path) -> None:
-    """Removes the files of a run that begins again, and incomplete files of killed processes.
+    """Removes the files of a run that is started again, and incomplete files of killed processes.
 
-    config.yaml stays until it is replaced, so that a run that is killed in between can begin again too.
+    config.yaml stays until it is replaced, so that a run that is killed in between can be started again.
 
     Args:
         folder: the folder of a run that has nothing of value.
@@ -117,7 +117,7 @@ def tidy(folder: Path) -> None:
 
 
 def _refuse(folder: Path, problem: str) -> None:
-    remedy = "give another folder, or fresh=true for a sweep (a new folder; this one stays as it is)"
+    remedy = "give another folder, or fresh=true for a sweep (a new folder; this one is not changed)"
     raise Refused("run", shown(folder), problem, remedy)
 
 
@@ -144,7 +144,7 @@ def _check_texts(folder: Path, settings: TrainSettings, summary: dict[str, Any])
     moment = folder / "config.yaml"
     vectors = settings.embedding.path
     if vectors and _changed_since([Path(vectors)], moment):
-        _refuse(folder, "holds a run whose vectors' file was written since")
+        _refuse(folder, "contains a run whose vector file was modified later")
     path = settings.data.path
     if not path or not _changed_since(_files(Path(path)), moment):
         return
@@ -155,7 +155,7 @@ def _check_texts(folder: Path, settings: TrainSettings, summary: dict[str, Any])
     for split, name in names.items():
         # An older lmlab stored no SHA-256 of the test text.
         if name in summary and (split not in corpus.splits or summary[name] != text_sha256(corpus.texts(split))):
-            _refuse(folder, f"holds a run whose {split} text has changed since")
+            _refuse(folder, f"contains a run whose {split} text has changed since")
 
 
 def _files(path: Path) -> list[Path]:

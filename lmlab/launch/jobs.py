@@ -56,12 +56,12 @@ def _job(config: DictConfig) -> float | None:
 
 def _nothing_saved(folder: Path) -> str:
     if (folder / "config.yaml").is_file():
-        return f"nothing was saved yet. To begin again: python -m lmlab.train run={shown(folder)}"
-    return "nothing was saved yet; the same command begins again"
+        return f"nothing was saved yet. To start again: python -m lmlab.train run={shown(folder)}"
+    return "nothing was saved yet; repeat the command to start again"
 
 
 def _single(config: DictConfig, folder: Path) -> None:
-    """Does a single run, in a new folder or (hydra.run.dir=...) in the folder where it was begun."""
+    """Does a single run, in a new folder or (hydra.run.dir=...) in the folder where it was started."""
     record = copy.deepcopy(config)
     settings = checked(config)
     pause = taken_pause(settings)
@@ -80,7 +80,7 @@ def run() -> None:
         UserError: it is invalid, or failed.
         InterruptedRun: a signal ended it.
     """
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come out whole, to be folded into one line
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors are not shortened by Hydra, but converted to one line
     arguments = sys.argv[1:]
     if any(argument in ("-h", "--help") for argument in arguments):
         words = plugins.take_from(arguments)

@@ -115,7 +115,7 @@ def _record(stored: Any, folder: Path) -> list[_Word]:
     if not isinstance(stored, list) or not all(type(word) is str for word in stored):
         problem = "its sweep.json is damaged"
     elif len(stored) > MAX_WORDS or any(len(word) > MAX_CHARACTERS for word in stored) or _total(stored) > MAX_TOTAL:
-        problem = "its sweep.json has more words than any command line"
+        problem = "its sweep.json is too large"
     elif any(re.search(r"[\0\ud800-\udfff]", word) for word in stored):
         problem = "its sweep.json is damaged"
     if problem:
@@ -156,11 +156,11 @@ def _check_typed(again: Iterable[_Word], needed: set[str]) -> None:
         is_of_hydra = (word.is_option and word.key not in _MODE) or word.key.startswith(("hydra.", "hydra/"))
         if word.key not in needed and not is_pause and not is_of_hydra:
             key, _, value = word.parts[0].partition("=")
-            remedy = "start another for anything else"
-            raise UserError(key, value or None, "a sweep goes on as it was started", remedy)
+            remedy = "start another sweep"
+            raise UserError(key, value or None, "cannot be changed when a sweep is resumed", remedy)
         if word.key == "hydra.searchpath" and not all(map(_is_absolute, _entries(word.parts[0]))):
             # A relative folder would be resolved from the folder in the untrusted record.
-            raise UserError(word.key, None, "has a relative folder", "write it as file:///the/whole/path")
+            raise UserError(word.key, None, "has a relative folder", "write it as an absolute path: file:///...")
 
 
 def _entries(argument: str) -> list[str]:
@@ -184,8 +184,8 @@ def _must_be_typed(missing: Sequence[_Word], again: Sequence[_Word], folder: Pat
     more = f" and {len(missing) - _MAX_SHOWN} more" if len(missing) > _MAX_SHOWN else ""
     before = [part for word in again for part in word.parts]
     command = shlex.join([f"run={shown(folder)}", *before, *parts])
-    problem = f"was started with {' '.join(parts)}{more}, for which its folder is not trusted"
-    remedy = f"if you know that you want it, type it again: python -m lmlab.train {command}"
+    problem = f"was started with {' '.join(parts)}{more}, which an untrusted folder cannot supply"
+    remedy = f"if you trust it, repeat it: python -m lmlab.train {command}"
     return UserError("run", shown(folder), problem, remedy)
 
 

@@ -50,7 +50,7 @@ def sweep_to_go_on_with(arguments: list[str]) -> SweepToGoOnWith | None:
     words = replayed(record.get("arguments"), typed, folder=folder)
     directory = record.get("directory")
     if not isinstance(directory, str) or not Path(directory).is_dir():
-        problem = f"was started in {printable(directory)}, which is gone"
+        problem = f"was started in {printable(directory)}, which no longer exists"
         raise UserError("run", folder, problem, "start the sweep again")
     return SweepToGoOnWith(folder, words, Path(directory))
 
@@ -62,7 +62,7 @@ class RunToGoOnWith(NamedTuple):
         folder: the run's folder.
         changes: settings changed on the command line, by dotted name.
         stop_after_tokens: number of trained tokens after which it pauses; None for no pause.
-        has_checkpoint: False for a run that begins again with its stored configuration.
+        has_checkpoint: False for a run that is started again with its stored configuration.
     """
 
     folder: Path
@@ -83,13 +83,13 @@ def run_to_go_on_with(arguments: list[str]) -> RunToGoOnWith:
     path = Path(typed_folder).expanduser().resolve()
     _check_diverged(path.absolute())
     if (path / "config.yaml").is_file() and not _can_go_on(path):
-        folder = path.absolute()  # it may have a best.ckpt, which it will write again
+        folder = path.absolute()  # it may have a best.ckpt, which will be overwritten
     else:
         folder = find_run(typed_folder, output_dir=output_dir).resolve()
     for key, value in given.items():
         if key not in CHANGEABLE:
-            remedy = f"only {', '.join(CHANGEABLE)} may; start a new run for anything else"
-            raise UserError(key, value or None, "cannot change in a run that goes on", remedy)
+            remedy = f"only {', '.join(CHANGEABLE)} can be changed; otherwise start a new run"
+            raise UserError(key, value or None, "cannot be changed when resuming a run", remedy)
     changes: dict[str, Any] = {key: _whole_number(key, given[key]) for key in LIMITS if key in given}
     _check_diverged(folder)
     _check_finished(folder, changes)
@@ -133,7 +133,7 @@ def _check_diverged(folder: Path) -> None:
     summary = read_summary(folder)
     if summary.get("diverged"):
         error = printable(summary.get("error"), longest=300)
-        raise UserError("run", shown(folder), f"ended like this before, and would again: {error}", "")
+        raise UserError("run", shown(folder), f"diverged and would diverge again: {error}", "")
 
 
 def _check_finished(folder: Path, changes: dict[str, Any]) -> None:

@@ -22,7 +22,7 @@ from lmlab.reporting.sweeps import Job, overrides_as_settings, read_jobs, read_s
 from lmlab.reporting.tables import best_folder, job_line, sweep_table
 from lmlab.terminal import say
 
-# Folders of the jobs of this process that failed. This includes folders that hold something else worth keeping, to
+# Folders of the jobs of this process that failed. This includes folders that contain something else worth keeping, to
 # which nothing was written.
 _failed: list[Path] = []
 
@@ -63,7 +63,7 @@ def _do_job(config: DictConfig, folder: Path, hparams: dict[str, str], label: st
     settings = checked(config)
     pause = taken_pause(settings)
     if what_is_left(folder, settings) is Task.DONE:
-        return "  (done before)"  # before a lock file is created there
+        return "  (already finished)"  # before a lock file is created there
     with locked(folder):
         task = what_is_left(folder, settings)
         log_to(folder, terminal=False)
@@ -77,7 +77,7 @@ def _record_failure(
     """Writes the reason of a failure to the job's folder.
 
     Returns:
-        The summary of the failure if the folder holds something that must not be changed, else None.
+        The summary of the failure if the folder contains something that must not be changed, else None.
     """
     summary = {"status": "failed", "name": config.name, "error": describe(error, sys.argv[1:])}
     found = read_summary(folder)
@@ -113,7 +113,7 @@ def print_summary(folder: Path, *, interrupted: bool) -> None:
     if interrupted:
         return
     if any(job.status == "interrupted" for job in jobs):
-        say(f"paused; to go on  {again}")
+        say(f"paused; to resume  {again}")
     failed = sum(job.status == "failed" or job.folder in _failed for job in jobs)
     if failed:
         problem = f"{failed} of {len(jobs)} jobs failed, for the reasons above"
@@ -142,7 +142,5 @@ def print_interrupted_summary(stop: BaseException) -> None:
         finished = sum(job.status == "finished" for job in jobs)
         total = sweeping.num_jobs() or len(jobs)
         again = f"python -m lmlab.train run={shown(folder)}"
-        stop.message = (
-            f"{finished} of {total} jobs are finished; nothing is lost. To go on with what is missing: {again}"
-        )
+        stop.message = f"{finished} of {total} jobs are finished; nothing is lost. To resume the sweep: {again}"
         print_summary(folder, interrupted=True)

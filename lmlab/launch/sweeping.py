@@ -58,7 +58,7 @@ def current_sweep() -> Path | None:
 
 
 def leave_sweep() -> None:
-    """Forgets the sweep; the next one gets a folder of its own."""
+    """Forgets the sweep; the next one gets its own folder."""
     os.environ.pop(_VARIABLE, None)
     for taken in _locks:
         taken.release()
@@ -71,7 +71,7 @@ def enter_sweep(folder: Path) -> None:
     Raises:
         UserError: another process works on it.
     """
-    _locks.append(lock(folder, "sweep", "wait for it, or begin another with fresh=true"))
+    _locks.append(lock(folder, "sweep", "wait for it, or start another with fresh=true"))
     os.environ[_VARIABLE] = str(folder)
 
 
@@ -87,11 +87,11 @@ def remove_if_unused() -> None:
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:
-    """Returns the record of how a sweep was started; None if the folder holds no sweep."""
+    """Returns the record of how a sweep was started; None if the folder contains no sweep."""
     try:
         path = folder / RECORD
         if path.stat().st_size > MAX_RECORD:
-            raise UserError("run", path, "is no record of a sweep", "start the sweep again")
+            raise UserError("run", path, "is not a record of a sweep", "start the sweep again")
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
@@ -99,7 +99,7 @@ def read_record(folder: Path) -> dict[str, Any] | None:
 
 
 def _sweep_folder(parent: str, fresh: bool, parameters: Any) -> str:
-    """Returns the folder of the sweep on the command line: the one in which it was begun before, or a new one."""
+    """Returns the folder of the sweep on the command line: the one in which it was started earlier, or a new one."""
     current = current_sweep()
     if current is not None:
         if _locks:  # not in a launcher's worker process, which does not have the command line
@@ -127,7 +127,7 @@ def _check_swept(folder: Path, swept: dict[str, int]) -> None:
     """
     record = read_record(folder)
     if record is None or record.get("swept") != swept:
-        problem = "its list of what is swept does not follow from its arguments"
+        problem = "its sweep parameters do not match its arguments"
         raise UserError("run", folder / RECORD, problem, "restore it, or start the sweep again")
 
 
@@ -136,9 +136,9 @@ def announce(folder: Path, *, begun_before: bool) -> None:
     total, names = num_jobs(), ", ".join(swept_settings())
     jobs_of = f" of {total} {'job' if total == 1 else 'jobs'}" if total else ""
     over = f" over {names}" if names else ""
-    print(f"sweep{jobs_of}{over}, in {shown(folder)}; each job's train.log tells the rest")
+    print(f"sweep{jobs_of}{over}, in {shown(folder)}; details are in each job's train.log")
     if begun_before:
-        print("it was begun before: what is finished stays (fresh=true begins anew in another folder)")
+        print("it was started earlier: finished jobs are kept (fresh=true starts again in a new folder)")
     print(flush=True)
 
 

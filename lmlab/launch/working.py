@@ -1,4 +1,4 @@
-"""Begins or resumes a run in its folder, and writes the reason if it fails."""
+"""Starts or resumes a run in its folder, and writes the reason if it fails."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def taken_pause(settings: TrainSettings) -> int | None:
 
 
 def work(folder: Path, task: Task, settings: TrainSettings, record: DictConfig | None, **more: Any) -> None:
-    """Begins or resumes a run; a failure is written to its summary.
+    """Starts or resumes a run; a failure is written to its summary.
 
     Args:
         folder: the run's folder, locked.
@@ -67,7 +67,7 @@ def work(folder: Path, task: Task, settings: TrainSettings, record: DictConfig |
         clear(folder)
         if record is not None:
             write_record(folder, record)
-        # Written before the text is read, so that a run that is killed in the meantime can begin again.
+        # Written before the text is read, so that a run that is killed in the meantime can be started again.
         write_text(folder / "config.yaml", plain_yaml.dump(plain(settings)))
     else:
         tidy(folder)
@@ -104,7 +104,7 @@ def _write_failure(folder: Path, name: str, error: Exception, *, begun: bool) ->
         folder: the run's folder.
         name: the run's name.
         error: the error that ended the run.
-        begun: whether the run had begun before; then only failures after training was resumed are written.
+        begun: whether the run had been started before; then only failures after training was resumed are written.
     """
     status = read_summary(folder).get("status")
     here = status is None and not begun and (folder / "tokenizer.json").is_file()
@@ -135,13 +135,13 @@ def go_on(arguments: list[str]) -> None:
                 return
             clear(run.folder)
             write_text(run.folder / "config.yaml", plain_yaml.dump(plain(settings)))
-            say(f"{shown(run.folder)} has no checkpoint yet: it begins again")
+            say(f"{shown(run.folder)} has no checkpoint; training restarts")
             _train(settings, run.folder, stop_after_tokens=run.stop_after_tokens)
         except Exception as error:
             _write_failure(run.folder, str(read_summary(run.folder).get("name")), error, begun=True)
             raise
         except InterruptedRun as stop:
-            unchanged = f"nothing has changed. To go on: python -m lmlab.train run={shown(run.folder)}"
+            unchanged = f"nothing has changed. To resume: python -m lmlab.train run={shown(run.folder)}"
             stop.message = stop.message or unchanged
             raise
 
@@ -153,7 +153,7 @@ def _begun_again(folder: Path, changes: dict[str, Any]) -> TrainSettings:
         part, _, key = name.partition(".")
         if name == TEXT:
             if not hasattr(settings.data.source, "path"):
-                raise UserError(name, value, "this run reads no text of yours", "leave it out")
+                raise UserError(name, value, "this run does not read a text file", "leave it out")
             settings.data.source.path = value
         setattr(getattr(settings, part), key, value)
     check_training(settings)

@@ -33,7 +33,7 @@ def find_run(run: str, *, output_dir: str) -> Path:
             raise UserError(
                 "run", run, "holds runs but is none itself", f"give one of them, for example run={inside[-1]}"
             )
-        raise UserError("run", run, "is no run (it has no checkpoints/best.ckpt)", _remedy(Path(output_dir)))
+        raise UserError("run", run, "is not a run (it has no checkpoints/best.ckpt)", _remedy(Path(output_dir)))
     return folder
 
 

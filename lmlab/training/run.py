@@ -91,7 +91,7 @@ def train(
         summary = run.summarize_unfinished()
         done = f"step {run.trainer.global_step:,} and {summary['num_train_tokens']:,} tokens"
         log.info(f"paused after {done}, all saved")
-        log.info(f"To go on: {resume_command(folder, settings)}")
+        log.info(f"To resume: {resume_command(folder, settings)}")
         return summary
     except InterruptedRun as stop:
         stop.message = run.what_is_saved()
@@ -247,13 +247,13 @@ class _Run:
         """Describes what an interrupted run has saved, and how to resume it."""
         saved, again = self._one(Checkpoints).saved_step, resume_command(self.folder, self.settings)
         if saved is None:
-            return f"nothing was saved yet. To begin again: {again}"
+            return f"nothing was saved yet. To start again: {again}"
         lost = self.trainer.global_step - saved
         if saved >= self.steps or (self.trainer.should_stop and not lost):
-            return f"training is done and saved; what comes after it will be made again. To go on: {again}"
+            return f"training is done and saved; what comes after it will be made again. To resume: {again}"
         behind = f" ({lost:,} of them after the last save, to be made again)" if lost > 0 else ""
         done = f"{self.trainer.global_step:,} of {self.steps:,} steps are done"
-        return f"{done}{behind}; nothing is lost. To go on: {again}"
+        return f"{done}{behind}; nothing is lost. To resume: {again}"
 
     def _summary(self, *, finished: bool) -> dict[str, Any]:
         summary = summarize(

@@ -98,7 +98,7 @@ def test_a_run_goes_on_for_more_epochs_from_the_command_line(text_file: Path, tm
     command("train", "data=text", f"data.path={text_file}", *SMALL, "name=first", cwd=tmp_path)
     (folder,) = (tmp_path / "outputs" / "first").iterdir()
     refused = command("train", f"run={folder}", "optimizer.lr=1", cwd=tmp_path, status=1)
-    assert "optimizer.lr=1: cannot change" in refused.stderr
+    assert "optimizer.lr=1: cannot be changed" in refused.stderr
     before = (folder / "summary.json").read_bytes()
     finished = command("train", f"run={folder}", cwd=tmp_path, status=1)
     assert "is finished" in finished.stderr

@@ -48,7 +48,7 @@ COMMAND = ("data=text", "data.path=text.txt", *SMALL, "trainer.max_epochs=1", "h
     ("more", "problem"),
     [
         ([], "error: run=run: is finished"),
-        (["optimizer.lr=0.5"], "holds a run with other settings (optimizer.lr was 0.003 and is 0.5)"),
+        (["optimizer.lr=0.5"], "contains a run with different settings (optimizer.lr was 0.003 and is 0.5)"),
         (["model=lstmm"], "error: model=lstmm: no such option"),
         (["data.path=missing.txt"], "error: data.path="),
     ],

@@ -163,10 +163,10 @@ def test_going_on_trains_only_what_is_missing_to_the_same_numbers(sweep: Sweep, 
         name: numbers(summary) for name, summary in left.items()
     }
     lines = done.stdout.splitlines()
-    assert [line[:3] for line in lines if line.endswith("(done before)")] == ["1/6", "2/6", "4/6"]
+    assert [line[:3] for line in lines if line.endswith("(already finished)")] == ["1/6", "2/6", "4/6"]
     assert sum("failed: model.hidden_size=0" in line for line in lines) == 2
-    assert "it was begun before" in done.stdout
-    assert "it was begun before" not in sweep.done.stdout
+    assert "it was started earlier" in done.stdout
+    assert "it was started earlier" not in sweep.done.stdout
     assert [path.name for path in sweep.folder.parent.iterdir()] == [sweep.folder.name]
     assert list(tmp_path.iterdir()) == []
 
@@ -196,7 +196,7 @@ def test_an_interrupted_sweep_goes_on_to_the_numbers_of_one_that_was_not(sweep: 
     assert "Traceback" not in stderr
     (folder,) = (path for path in parent.iterdir() if path != before)
     again = f"python -m lmlab.train run={folder.relative_to(sweep.place)}"
-    told = f"0 of 2 jobs are finished; nothing is lost. To go on with what is missing: {again}"
+    told = f"0 of 2 jobs are finished; nothing is lost. To resume the sweep: {again}"
     assert stderr.splitlines() == [f"interrupted: {told}"]
     (stopped,) = summaries(folder).values()
     whole = summaries(sweep.folder)
@@ -235,7 +235,7 @@ def test_a_preset_that_is_a_sweep_needs_no_option_and_gives_vectors_to_those_who
     found = {row["embedding"]: row["status"] for row in results(sweep)}
     assert found == {"random": "finished", "glove": "finished"}
     again = typed("experiment=harry_potter_grid_small", f"data.path={books}", *small, cwd=tmp_path, status=0)
-    assert again.stdout.count("(done before)") == 2
+    assert again.stdout.count("(already finished)") == 2
 
 
 def test_a_value_of_a_wrong_type_stops_a_sweep_before_its_first_job(tmp_path: Path) -> None:

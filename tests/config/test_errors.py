@@ -86,14 +86,14 @@ def test_train_refuses_in_one_line_before_torch(arguments: list[str], expected: 
 
 OTHERS = [
     ("generate", ["run=nowhere"], ["run=nowhere", "no such folder"]),
-    ("generate", ["run=."], ["run=.", "is no run"]),
+    ("generate", ["run=."], ["run=.", "is not a run"]),
     ("generate", ["prompt=a", "temprature=1"], ["temprature", "did you mean temperature?"]),
     ("generate", ["temperature=-1"], ["temperature=-1"]),
     ("generate", ["top_p=2"], ["top_p=2"]),
     ("generate", [], ["run=latest", "train one first"]),
     ("evaluate", ["split=tset"], ["split=tset", "train, validation"]),
     ("evaluate", ["data.path=nowhere.txt"], ["data.path=nowhere.txt"]),
-    ("evaluate", ["split=test", "data.path=."], ["split=test", "evaluated whole"]),
+    ("evaluate", ["split=test", "data.path=."], ["split=test", "evaluated as a whole"]),
     ("report", ["watch=maybe"], ["watch=maybe", "not true or false"]),
     ("report", ["runs=nowhere"], ["runs=nowhere", "no such folder"]),
     ("benchmark", ["batches=chunks"], ["batches=chunks", "streams, sentences"]),

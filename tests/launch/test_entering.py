@@ -110,7 +110,7 @@ def test_a_run_that_failed_before_it_trained_begins_anew(tmp_path: Path, config:
 
 def test_one_that_diverged_would_do_so_again(tmp_path: Path, config: TrainSettings) -> None:
     folder = left_by_a_run(tmp_path / "0_a", config, status="failed", diverged=True, error="diverged at step 3")
-    assert "would again: diverged at step 3" in refused(config, folder)
+    assert "would diverge again: diverged at step 3" in refused(config, folder)
 
 
 @pytest.mark.parametrize("name", ["last.ckpt", "previous.ckpt"])
@@ -187,7 +187,7 @@ def test_vectors_written_since_are_refused(tmp_path: Path, text: Path) -> None:
     assert what_is_left(folder, config) is Task.DONE
     later = time.time() + 100
     os.utime(vectors, (later, later))
-    assert "vectors' file was written since" in refused(config, folder)
+    assert "vector file was modified later" in refused(config, folder)
 
 
 def test_a_size_that_was_asked_for_is_compared(tmp_path: Path, config: TrainSettings) -> None:

@@ -73,7 +73,7 @@ def test_anything_else_is_refused_in_one_line_that_says_what_to_type(word: str) 
     assert time.perf_counter() - before < 5
     line = str(caught.value)
     assert line.startswith("run=/sweeps/one: was started with")
-    assert "type it again: python -m lmlab.train run=/sweeps/one" in line
+    assert "repeat it: python -m lmlab.train run=/sweeps/one" in line
     assert len(line) < 1500
     shown = " ".join(word[:300].split())
     assert line.count(shown) >= 1
@@ -94,7 +94,7 @@ def test_anything_else_is_refused_in_one_line_that_says_what_to_type(word: str) 
     ],
 )
 def test_options_are_refused_with_their_values(options: list[str], named: str) -> None:
-    with pytest.raises(UserError, match=f"started with {named}, for which"):
+    with pytest.raises(UserError, match=f"started with {named}, which an untrusted"):
         replayed(["seed=1", *options], [], folder=FOLDER)
 
 
@@ -104,7 +104,7 @@ def test_what_is_typed_again_is_taken_as_typed_in_its_place() -> None:
     assert replayed(words, typed, folder=FOLDER) == [
         "--config-dir=/mine", "seed=1", "hydra/launcher=other", "model=gru,lstm", "+x=1", "optimizer.lr=${x}",
     ]  # fmt: skip
-    with pytest.raises(UserError, match=r"started with \+x=1, for") as caught:
+    with pytest.raises(UserError, match=r"started with \+x=1, which an untrusted") as caught:
         replayed(words, typed[:-1], folder=FOLDER)
     assert str(caught.value).endswith(
         "python -m lmlab.train run=/sweeps/one 'optimizer.lr=${x}' hydra/launcher=other --config-dir=/mine +x=1"
@@ -117,7 +117,7 @@ def test_what_is_hydras_may_be_typed_for_the_first_time() -> None:
 
 @pytest.mark.parametrize("word", ["seed=3", "trainer.max_epochs=9", "fresh=true", "-m", "model=", "+x=1", "x", "~seed"])
 def test_other_settings_cannot_be_typed(word: str) -> None:
-    with pytest.raises(UserError, match="a sweep goes on as it was started") as caught:
+    with pytest.raises(UserError, match="cannot be changed when a sweep is resumed") as caught:
         replayed(["seed=0,1"], [word], folder=FOLDER)
     assert str(caught.value).startswith(word.rstrip("="))
 

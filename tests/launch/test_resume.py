@@ -40,14 +40,14 @@ def test_a_sweep_goes_on_with_its_own_words_in_its_own_place(tmp_path: Path, mon
 @pytest.mark.parametrize("word", ["seed=3", "trainer.max_epochs=9", "fresh=true", "-m", "model="])
 def test_settings_beside_a_sweep_are_refused(tmp_path: Path, word: str) -> None:
     folder = a_sweep(tmp_path / "sweep", tmp_path)
-    with pytest.raises(UserError, match="a sweep goes on as it was started") as caught:
+    with pytest.raises(UserError, match="cannot be changed when a sweep is resumed") as caught:
         sweep_to_go_on_with([f"run={folder}", word])
     assert str(caught.value).startswith(word.rstrip("="))
 
 
 def test_a_sweep_whose_place_is_gone_is_refused(tmp_path: Path) -> None:
     folder = a_sweep(tmp_path / "sweep", tmp_path / "gone")
-    with pytest.raises(UserError, match=f"was started in {tmp_path}/gone, which is gone"):
+    with pytest.raises(UserError, match=f"was started in {tmp_path}/gone, which no longer exists"):
         sweep_to_go_on_with([f"run={folder}"])
 
 
