@@ -29,11 +29,11 @@ GROUPS = (
     "data", "tokenizer", "batching", "model", "embedding", "optimizer", "scheduler", "averaging", "trainer", "logger",
     "experiment",
 )  # fmt: skip
-USAGE = """usage: python -m lmlab.list                 everything that can be chosen
-       python -m lmlab.list data model      these only
+USAGE = """usage: python -m lmlab.list                 all options of all groups
+       python -m lmlab.list data model      only those of these groups
        python -m lmlab.list data=ptb        one option: its files and settings
        python -m lmlab.list settings        every setting of every command, as a Markdown page
-       python -m lmlab.list --config-dir my_conf [plugins=[my_models]] ...   options of your own too"""
+       python -m lmlab.list --config-dir my_conf [plugins=[my_models]] ...   with your own options"""
 
 
 def _run(arguments: list[str]) -> None:
@@ -72,7 +72,8 @@ def _described(word: str, own: Sequence[Path]) -> list[str]:
     """
     group, equals, option = word.partition("=")
     if group not in GROUPS:
-        raise UserError(word, None, "nothing of that name", f"one of {', '.join(GROUPS)}, or data=ptb and the like")
+        remedy = f"choose one of {', '.join(GROUPS)}, or an option such as data=ptb"
+        raise UserError(word, None, "no such group", remedy)
     options = group_options(group, own)
     if equals and option not in options:
         raise UserError(group, option, "no such option", f"choose one of {', '.join(options) or 'none'}")
@@ -97,7 +98,7 @@ def _describe_option(group: str, option: str, own: Sequence[Path]) -> list[str]:
     lines = [f"{group}={option}: {_first_comment(path)}"]
     files, folder = _downloads(group, option)
     for file in files:
-        there = "there" if (folder / file.name).is_file() else "not there yet"
+        there = "downloaded" if (folder / file.name).is_file() else "not downloaded yet"
         lines += [
             "",
             f"{folder / file.name} ({there})",

@@ -1,4 +1,4 @@
-"""`python -m lmlab.report`: runs side by side, as a page, as text, as tables and as figures."""
+"""`python -m lmlab.report`: compares runs on a page, as text, in tables and in figures."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 
 def report(settings: ReportSettings) -> None:
-    """Writes the report, says what it found and where it lies; with `watch` again whenever a run has changed."""
+    """Writes the report and prints its headline, findings and path; with `watch`, rewrites it when a run changes."""
     from lmlab.reporting.discovery import LATEST, find_records
 
     records = find_records(settings.runs, output_dir=settings.output_dir)
     folder = _folder(settings, records)
     if folder.is_symlink() and settings.output is None:
-        raise UserError("output", folder, "is a link out of the run's folder", "name a folder: output=...")
+        raise UserError("output", folder, "is a symbolic link", "name a folder: output=...")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
@@ -38,16 +38,16 @@ def report(settings: ReportSettings) -> None:
     from lmlab.reporting.report import write_report
     from lmlab.reporting.sweeps import job_folders
 
-    # The latest of now, though another run may begin while this one is watched.
+    # The latest run at this time; another run may start while this one is watched.
     runs = sorted({str(record.origin) for record in records}) if settings.runs == LATEST else settings.runs
-    # Looked up before the runs once more, so that a job that begins in between is among these.
-    begun = {record.origin: job_folders(record.origin) for record in records if record.number is not None}
+    # Looked up before the runs are read again, so that a job that starts in between is included.
+    started_jobs = {record.origin: job_folders(record.origin) for record in records if record.number is not None}
     records = find_records(runs, output_dir=settings.output_dir)
-    whole = {sweep for sweep, jobs in begun.items() if jobs <= {record.folder for record in records}}
-    ended = _ended(records, whole)
-    said = write_report(records, folder, along=settings.along, watching=settings.watch and not ended)
-    print(said.headline)
-    for sentence in said.shows:
+    complete_sweeps = {sweep for sweep, jobs in started_jobs.items() if jobs <= {record.folder for record in records}}
+    ended = _ended(records, complete_sweeps)
+    summary = write_report(records, folder, along=settings.along, watching=settings.watch and not ended)
+    print(summary.headline)
+    for sentence in summary.shows:
         print(f"  {sentence}")
     print(f"report      {shown(folder / 'index.html')}")
     print(f"also        {shown(folder)}: report.md, results.csv, experiment_logs.csv, history.csv, figures/")
@@ -55,24 +55,24 @@ def report(settings: ReportSettings) -> None:
     while settings.watch and not ended:
         _wait(settings.every_seconds)
         records = find_records(runs, output_dir=settings.output_dir)
-        ended = _ended(records, whole)
+        ended = _ended(records, complete_sweeps)
         if _state(records) != before or ended:
             before = _state(records)
-            said = write_report(records, folder, along=settings.along, watching=not ended)
+            summary = write_report(records, folder, along=settings.along, watching=not ended)
             done = sum(record.status == "finished" for record in records)
-            print(f"{datetime.now():%H:%M:%S}  {done} of {len(records)} finished: {said.headline}", flush=True)
+            print(f"{datetime.now():%H:%M:%S}  {done} of {len(records)} finished: {summary.headline}", flush=True)
 
 
 def _wait(seconds: float) -> None:
-    """Sleeps; to interrupt it is the usual end of watching.
+    """Sleeps; an interruption is the usual end of watching.
 
     Raises:
-        InterruptedRun: with what then holds.
+        InterruptedRun: a signal ended it; the message says how recent the report is.
     """
     try:
         time.sleep(seconds)
     except InterruptedRun as stop:
-        stop.message = f"no longer watched; the report shows the runs as of {datetime.now():%H:%M:%S} or before"
+        stop.message = f"watching stopped; the report shows the state at {datetime.now():%H:%M:%S} or earlier"
         raise
 
 
@@ -87,20 +87,20 @@ def _folder(settings: ReportSettings, records: Sequence[RunRecord]) -> Path:
         records[0].number is None or Path(str(settings.runs)).expanduser().resolve() == alone.resolve()
     ):
         return alone / "report"
-    # All jobs of one sweep, be it the first alone: the report belongs to the sweep.
+    # All jobs of one sweep, even if there is only one so far: the report belongs to the sweep.
     if len(origins) == 1 and job_folders(next(iter(origins))) <= {record.folder for record in records}:
         return origins.pop() / "report"
     return Path(settings.output_dir).expanduser() / "reports" / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
 
 
-def _ended(records: Sequence[RunRecord], whole: Collection[Path]) -> bool:
-    """Whether nothing more is to come: no run trains, and no sweep that was chosen as a whole has jobs left."""
+def _ended(records: Sequence[RunRecord], complete_sweeps: Collection[Path]) -> bool:
+    """Returns whether all have ended: no run trains, and no sweep that was chosen completely has jobs left."""
     from lmlab.reporting.sweeps import planned_jobs
 
     if any(record.status not in ("finished", "failed", "interrupted") for record in records):
         return False
     jobs = Counter(record.origin for record in records)
-    return all(jobs[sweep] >= (planned_jobs(sweep) or 0) for sweep in whole)
+    return all(jobs[sweep] >= (planned_jobs(sweep) or 0) for sweep in complete_sweeps)
 
 
 def _state(records: Sequence[RunRecord]) -> list[tuple[str, str, int]]:

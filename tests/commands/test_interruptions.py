@@ -125,5 +125,5 @@ def test_the_end_of_watching_is_told_as_that(tmp_path: Path) -> None:
         signal.SIGINT, lambda _: page.is_file(), "lmlab.report", *words, cwd=tmp_path, delay=0.5
     )
     assert status == 130
-    assert stderr.startswith("interrupted: no longer watched; the report shows the runs as of ")
+    assert stderr.startswith("interrupted: watching stopped; the report shows the state at ")
     assert len(stderr.splitlines()) == 1

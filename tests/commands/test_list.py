@@ -70,7 +70,7 @@ def test_a_text_tells_files_hashes_and_bytes(listed, option: str) -> None:
     for file in TEXTS[option]:
         for part in (file.url, f"SHA-256 {file.sha256}", f"{file.num_bytes:,} bytes"):
             assert part in told
-        assert f"{cache_folder() / 'texts' / option / file.name} (not there yet)" in told
+        assert f"{cache_folder() / 'texts' / option / file.name} (not downloaded yet)" in told
     assert "settings:" in told
 
 
@@ -79,8 +79,8 @@ def test_a_file_that_is_there_is_told_from_one_that_is_not(listed) -> None:
     folder.mkdir(parents=True)
     (folder / "ptb.valid.txt").touch()
     told = listed("data=ptb")
-    assert f"{folder / 'ptb.valid.txt'} (there)" in told
-    assert told.count("(not there yet)") == 2
+    assert f"{folder / 'ptb.valid.txt'} (downloaded)" in told
+    assert told.count("(not downloaded yet)") == 2
 
 
 def test_an_option_tells_its_settings(listed) -> None:
@@ -98,9 +98,9 @@ def test_an_option_tells_its_settings(listed) -> None:
 @pytest.mark.parametrize(
     ("argument", "said"),
     [
-        ("dta", "dta: nothing of that name"),
-        ("hydra", "hydra: nothing of that name"),
-        ("model.hidden_size=5", "model.hidden_size=5: nothing of that name"),
+        ("dta", "dta: no such group"),
+        ("hydra", "hydra: no such group"),
+        ("model.hidden_size=5", "model.hidden_size=5: no such group"),
         ("data=ptbb", "data=ptbb: no such option; choose one of "),
         ("data=", "data=: no such option"),
         ("data=_base", "data=_base: no such option"),
