@@ -94,7 +94,7 @@ def trusted_package(target: str) -> str | None:
 
 
 def is_dotted(target: str) -> bool:
-    """Whether it is a name with a package before it."""
+    """Returns whether it is a name that includes a package."""
     return "." in target and _NAME.fullmatch(target) is not None
 
 

@@ -87,7 +87,7 @@ class Setting:
 
 
 class _Unset:
-    """The absence of a value; None is one."""
+    """Marks the absence of a value, because None is a value."""
 
 
 def setting(
@@ -145,7 +145,7 @@ def as_field_metadata(known: Setting) -> dict[str, Setting]:
 
 
 def check_value(value: Any, kind: Any, known: Setting, *, name: str, convert: bool) -> Any:
-    """Returns the value as its type has it.
+    """Returns the value, converted to its type and checked.
 
     Args:
         value: plain: None, bool, int, float, str, or lists and mappings of these.

@@ -103,7 +103,7 @@ def _is_group(kind: Any) -> typing.TypeGuard[type[Settings]]:
 
 
 def _model_class(core: type[PartSettings], names: frozenset[str], *, all_of_them: bool) -> type[Settings]:
-    """The settings of a model with the further ones of its core, which refer to them by `${model....}`."""
+    """Returns the class of a model's settings with the further ones of its core, which refers to `${model....}`."""
     there = {field.name for field in dataclasses.fields(ModelSettings)}
     hints = typing.get_type_hints(core, include_extras=True)
     extra: list[Any] = [
@@ -126,7 +126,7 @@ class _Reader:
         self._stored = stored
 
     def group(self, value: Any, kind: type[Settings], name: str) -> Settings:
-        """A group of settings."""
+        """Returns a group of settings."""
         found = self._mapping(value, name)
         target: str | None = None
         slot = SLOTS.get(name) if issubclass(kind, PartSettings) else None
