@@ -6,23 +6,16 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from lmlab.testing.assertions import expect, json_round_trip
+from lmlab.testing.assertions import expect, expect_instance, json_round_trip
 from lmlab.testing.components import call_by_keyword, failures_as_assertions, same_random_numbers
 from lmlab.training.schedulers import Scheduler
 
 # Total steps and steps of an epoch: several epochs, less than one, a single step, epochs of a step.
 _LENGTHS = ((60, 10), (7, 10), (1, 1), (12, 1))
-# Nats a token as evaluations give them: falling, stalling for long, falling once more, rising.
-_EVALUATIONS = [
-    5.0,
-    4.2,
-    3.9,
-    3.8,
-    *[3.85 + 0.01 * (i % 3) for i in range(14)],
-    3.5,
-    3.4,
-    *[3.6 + 0.1 * i for i in range(14)],
-]
+_STALLED = [3.85 + 0.01 * (i % 3) for i in range(14)]
+_RISING = [3.6 + 0.1 * i for i in range(14)]
+# Nats per token as evaluations give them.
+_EVALUATIONS = [5.0, 4.2, 3.9, 3.8, *_STALLED, 3.5, 3.4, *_RISING]
 
 
 def check_scheduler(make_scheduler: Callable[..., Scheduler]) -> None:
@@ -33,25 +26,22 @@ def check_scheduler(make_scheduler: Callable[..., Scheduler]) -> None:
             or by these names; for example `functools.partial(MyScheduler, gamma=0.5)`.
 
     Raises:
-        AssertionError: says which promise is broken.
+        AssertionError: names the violated requirement.
     """
     with same_random_numbers():
         for total_steps, steps_per_epoch in _LENGTHS:
-            make = _maker(make_scheduler, total_steps, steps_per_epoch)
-            _check_factors(make(), total_steps)
-            _check_restored(make, total_steps)
+            _check_factors(_make(make_scheduler, total_steps, steps_per_epoch), total_steps)
+            for observed in range(len(_EVALUATIONS)):
+                scheduler, other = (_make(make_scheduler, total_steps, steps_per_epoch) for _ in range(2))
+                _check_restored(scheduler, other, total_steps, observed)
         _check_length(make_scheduler)
 
 
-def _maker(make_scheduler: Callable[..., Scheduler], total_steps: int, steps_per_epoch: int) -> Callable[[], Scheduler]:
-    def make() -> Scheduler:
-        with failures_as_assertions(f"making the scheduler for {total_steps} steps, {steps_per_epoch} an epoch,"):
-            made: Scheduler = call_by_keyword(make_scheduler, total_steps=total_steps, steps_per_epoch=steps_per_epoch)
-        message = f"must be made from a subclass of lmlab.Scheduler, but is {type(made).__name__}"
-        expect(isinstance(made, Scheduler), f"scheduler: {message}")
-        return made
-
-    return make
+def _make(make_scheduler: Callable[..., Scheduler], total_steps: int, steps_per_epoch: int) -> Scheduler:
+    with failures_as_assertions(f"making the scheduler for {total_steps} steps, {steps_per_epoch} an epoch,"):
+        made: Scheduler = call_by_keyword(make_scheduler, total_steps=total_steps, steps_per_epoch=steps_per_epoch)
+    expect_instance(made, Scheduler, "scheduler: must be an instance of a subclass of lmlab.Scheduler")
+    return made
 
 
 def _factor(scheduler: Scheduler, step: int) -> float:
@@ -59,14 +49,10 @@ def _factor(scheduler: Scheduler, step: int) -> float:
         return scheduler(step)
 
 
-def _steps(total_steps: int) -> range:
-    """Every step and the one behind the last: torch asks for the next factor after each, the last one too."""
-    return range(total_steps + 1)
-
-
 def _check_factors(scheduler: Scheduler, total_steps: int) -> None:
     where = f"of a run of {total_steps} steps"
-    first = {step: _factor(scheduler, step) for step in _steps(total_steps)}
+    # And the one after the last: torch asks for the next factor after each step, the last one too.
+    first = {step: _factor(scheduler, step) for step in range(total_steps + 1)}
     for step, factor in first.items():
         _check_number(factor, f"step {step} {where}")
     for step in reversed(first):
@@ -83,43 +69,34 @@ def _check_number(factor: Any, where: str) -> None:
     expect(is_number, f"factor: must be a finite number of 0 or more, but that of {where} is {factor!r}")
 
 
-def _check_restored(make: Callable[[], Scheduler], total_steps: int) -> None:
-    """Restored after every number of evaluations, it gives the same factors from there on."""
-    for taken in range(len(_EVALUATIONS)):
-        scheduler = make()
-        for nats in _EVALUATIONS[:taken]:
-            scheduler.observe(nats)
-        with failures_as_assertions("state_dict()"):
-            state = scheduler.state_dict()
-        expect(isinstance(state, dict), f"state_dict: must be a dictionary, but is {type(state).__name__}")
-        read = json_round_trip(state, "state_dict: what a checkpoint keeps")
-        restored = make()
-        if state:  # lmlab does not load an empty one
-            with failures_as_assertions("load_state_dict of what state_dict gave"):
-                restored.load_state_dict(read)
-        for number in range(len(_EVALUATIONS) - taken):
-            if number:
-                nats = _EVALUATIONS[taken + number - 1]
-                scheduler.observe(nats)
-                restored.observe(nats)
-            for step in {0, total_steps // 2, total_steps}:
-                expected, found = _factor(scheduler, step), _factor(restored, step)
-                message = (
-                    f"restored after {taken} evaluations, {number} later the factor is {found:.6g}, not {expected:.6g}"
-                )
-                expect(found == expected, f"state_dict: must have all that evaluations changed, but {message}")
+def _check_restored(scheduler: Scheduler, other: Scheduler, total_steps: int, observed: int) -> None:
+    """Checks that another scheduler, restored after some evaluations, gives the same factors from there on."""
+    for nats in _EVALUATIONS[:observed]:
+        scheduler.observe(nats)
+    with failures_as_assertions("state_dict()"):
+        state = scheduler.state_dict()
+    expect_instance(state, dict, "state_dict: must be a dictionary")
+    loaded = json_round_trip(state, "state_dict: what a checkpoint keeps")
+    if state:  # lmlab does not load an empty one
+        with failures_as_assertions("load_state_dict of what state_dict gave"):
+            other.load_state_dict(loaded)
+    for number, nats in enumerate(_EVALUATIONS[observed:]):
+        for step in {0, total_steps // 2, total_steps}:
+            expected, factor = _factor(scheduler, step), _factor(other, step)
+            found = f"restored after {observed} evaluations, {number} later it gave {factor:.6g}, not {expected:.6g}"
+            expect(factor == expected, f"state_dict: must have all that evaluations changed, but {found}")
+        scheduler.observe(nats)
+        other.observe(nats)
 
 
 def _check_length(make_scheduler: Callable[..., Scheduler]) -> None:
-    """That one which follows the length of the run says so, for such a run cannot be made longer."""
+    """Checks that a scheduler which follows the length of the run says so, for such a run cannot be made longer."""
     total_steps, steps_per_epoch = _LENGTHS[0]
-    short = _maker(make_scheduler, total_steps, steps_per_epoch)()
-    long = _maker(make_scheduler, 2 * total_steps, steps_per_epoch)()
+    short = _make(make_scheduler, total_steps, steps_per_epoch)
+    long = _make(make_scheduler, 2 * total_steps, steps_per_epoch)
     depends = short.depends_on_length
     expect(isinstance(depends, bool), f"depends_on_length: must be True or False, but is {depends!r}")
-    differs = next((step for step in range(total_steps) if _factor(short, step) != _factor(long, step)), None)
-    if differs is None or depends:
-        return
-    one, other = _factor(short, differs), _factor(long, differs)
-    found = f"step {differs} has {one:.6g} in a run of {total_steps} steps and {other:.6g} in one of {2 * total_steps}"
-    raise AssertionError(f"depends_on_length: must be True where factors follow the length of the run, and {found}")
+    for step in () if depends else range(total_steps):
+        one, other = _factor(short, step), _factor(long, step)
+        found = f"step {step} has {one:.6g} in a run of {total_steps} steps and {other:.6g} in one of {2 * total_steps}"
+        expect(one == other, f"depends_on_length: must be True where factors follow the length of the run, and {found}")

@@ -1,4 +1,4 @@
-"""The checks of optimizers and schedulers: what passes, and for each promise a part that breaks it."""
+"""The checks of optimizers and schedulers: what passes, and for each requirement a part that violates it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_large_rates_pass(keywords: dict[str, Any]) -> None:
 
 
 class Heavy(Optimizer):
-    """Gradient descent with momentum; others break one promise each."""
+    """Gradient descent with momentum; others violate one requirement each."""
 
     def __init__(self, params: Any, *, lr: float = 0.1, momentum: float = 0.5) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": 0.0})
@@ -129,11 +129,11 @@ class ObjectInState(Heavy):
         (OtherKeyword, "constructor: must take the parameters by the keyword params"),
         (FirstGroupOnly, r"constructor: with parameter groups .* raised AttributeError"),
         (NoClosure, "step: must call the closure, in which Lightning computes the loss, but did not"),
-        (Climbs, "step: must get down a quadratic loss, but in 200 steps it went from"),
-        (MatricesOnly, r"step: must change the parameters of every group, but those of shape \[\(4,\)\] stayed"),
+        (Climbs, "step: must decrease a quadratic loss, but in 200 steps it went from"),
+        (MatricesOnly, r"step: must change the parameters of every group, but not those of shape \[\(4,\)\]"),
         (DropsParameters, "param_groups: must hold exactly the parameters that were given"),
-        (NoRate, r"param_groups: each must have its lr, which a schedule changes, but groups \[0\] have none"),
-        (HiddenState, "state_dict: a restored optimizer must go on exactly, but after 6 steps, saving and 6 more"),
+        (NoRate, r"param_groups: each must have its lr, which a schedule changes, but \[0\] have none"),
+        (HiddenState, "a restored optimizer must continue with identical results, but 6 steps later differs"),
         (ObjectInState, "tensors and plain containers only.* raised UnpicklingError"),
         (nn.Linear, r"must be a subclass of torch\.optim\.Optimizer, but is"),
     ],
@@ -170,7 +170,7 @@ def test_a_scheduler_may_be_made_by_position() -> None:
 
 
 class Halving(Scheduler):
-    """Halved whenever an evaluation is worse than the one before; others break one promise each."""
+    """Halved whenever an evaluation is worse than the one before; others violate one requirement each."""
 
     def __init__(self, *, total_steps: int, steps_per_epoch: int) -> None:
         self.total_steps = total_steps
@@ -282,7 +282,7 @@ def test_a_scheduler_that_says_that_it_follows_the_run_passes() -> None:
         (Forgets, r"state_dict: must have all that evaluations changed, but restored after \d+ evaluations"),
         (ForgetsTheLast, r"state_dict: must have all that evaluations changed, but restored after \d+ evaluations"),
         (KeepsATensor, "state_dict: what a checkpoint keeps must be made of lists, dictionaries"),
-        (ListState, "state_dict: must be a dictionary, but is list"),
+        (ListState, "state_dict: must be a dictionary, not list"),
         (PerhapsByLength, "depends_on_length: must be True or False, but is None"),
         (CannotBeRestored, "load_state_dict of what state_dict gave raised KeyError: 'best'"),
         (Negative, "factor: must be a finite number of 0 or more, but that of step 31 of a run of 60 steps is -0.03"),
@@ -292,7 +292,7 @@ def test_a_scheduler_that_says_that_it_follows_the_run_passes() -> None:
         (CountsCalls, "factor: must depend on the step and on evaluations alone, but step 60 .* another order"),
         (Random, "factor: must depend on the step and on evaluations alone"),
         (Untold, "depends_on_length: must be True where factors follow the length of the run, and step 1 has 0.98"),
-        (lambda total_steps, steps_per_epoch: (lambda step: 1.0), r"must be made from a subclass of lmlab\.Scheduler"),
+        (lambda total_steps, steps_per_epoch: (lambda step: 1.0), "a subclass of lmlab.Scheduler, not function"),
     ],
 )  # fmt: skip
 def test_a_fault_of_a_scheduler_is_named(kind, message: str) -> None:
