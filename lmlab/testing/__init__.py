@@ -1,7 +1,7 @@
-"""Checks of parts of your own, to be called in tests of your own: does a part keep what its base class promises?
+"""Conformance checks for custom components, to be called from their tests.
 
-Each function takes a part (or what makes one), tries it, and raises an `AssertionError` that says which promise is
-broken, what was expected and what was found. Modules and the global random generators are left as they were:
+Each function takes a component (or what makes one), tries it, and raises an `AssertionError` that names the violated
+requirement and what was found. Modules and the global random generators are restored afterwards:
 
     from lmlab.testing import check_core
 

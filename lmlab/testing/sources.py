@@ -6,7 +6,7 @@ import math
 
 from lmlab.data.corpus import SPLITS, Corpus, Document
 from lmlab.data.sources.base import Source
-from lmlab.testing.assertions import expect
+from lmlab.testing.assertions import expect, expect_instance
 from lmlab.testing.components import failures_as_assertions, same_random_numbers, seed_everything
 
 
@@ -17,11 +17,9 @@ def check_source(source: Source) -> None:
         source: it is loaded twice, so one of a small text is quicker.
 
     Raises:
-        AssertionError: says which promise is broken.
+        AssertionError: names the violated requirement.
     """
-    expect(
-        isinstance(source, Source), f"source: must be made from a subclass of lmlab.Source, but is {_kind_name(source)}"
-    )
+    expect_instance(source, Source, "source: must be an instance of a subclass of lmlab.Source")
     with failures_as_assertions("check: for a source that can be loaded it must do nothing, but it"):
         source.check()
     with same_random_numbers():
@@ -34,23 +32,16 @@ def check_source(source: Source) -> None:
     _check_same(*loaded)
 
 
-def _kind_name(value: object) -> str:
-    return type(value).__name__
-
-
 def _check_corpus(corpus: Corpus) -> None:
-    expect(isinstance(corpus, Corpus), f"load: must return an lmlab.Corpus, but returned {_kind_name(corpus)}")
-    unknown = ", ".join(repr(name) for name in corpus.splits if name not in SPLITS)
-    expect(not unknown, f"load: splits must be named {', '.join(SPLITS)}, but there is {unknown}")
-    for name in SPLITS[:2]:
-        there = ", ".join(corpus.splits) or "none"
-        expect(name in corpus.splits, f"load: there must be a {name} split, but the splits are {there}")
+    expect_instance(corpus, Corpus, "load: must return an lmlab.Corpus")
+    named = set(SPLITS[:2]) <= set(corpus.splits) <= set(SPLITS)
+    found = ", ".join(map(repr, corpus.splits)) or "none"
+    expect(named, f"load: splits must be named {SPLITS}, of which only the last may be missing, but are {found}")
     for name, documents in corpus.splits.items():
-        expect(isinstance(documents, tuple), f"load: the {name} split must be a tuple, but is {_kind_name(documents)}")
+        expect_instance(documents, tuple, f"load: the {name} split must be a tuple")
         for number, document in enumerate(documents):
             _check_document(document, f"document {number} of the {name} split")
-        has_text = any(document.text for document in documents)
-        expect(has_text, f"load: the {name} split must not be empty, but there is no text in it")
+        expect(any(document.text for document in documents), f"load: the {name} split must not be empty")
         with failures_as_assertions(f"Corpus.texts({name!r})"):
             corpus.texts(name)
     for what in ("provenance", "notes", "warnings"):
@@ -63,26 +54,25 @@ def _check_corpus(corpus: Corpus) -> None:
 
 
 def _check_document(document: Document, where: str) -> None:
-    expect(isinstance(document, Document), f"load: {where} must be an lmlab.Document, but is {_kind_name(document)}")
+    expect_instance(document, Document, f"load: {where} must be an lmlab.Document")
     for part in ("name", "text"):
-        value = getattr(document, part)
-        expect(isinstance(value, str), f"load: the {part} of {where} must be text (str), but is {_kind_name(value)}")
+        expect_instance(getattr(document, part), str, f"load: the {part} of {where} must be text (str)")
     at = document.text.find("\r")
     found = f"{where} has a carriage return at character {at}"
     expect(at < 0, f'load: line ends must be "\\n", but {found}; see lmlab.data.reading.unix_line_ends')
 
 
 def _check_same(first: Corpus, second: Corpus) -> None:
-    """Says what differs, for two texts are long."""
-    promise = "load: must give the same every time (random numbers: from a seed of its own), but"
-    same_names = list(first.splits) == list(second.splits)
-    expect(same_names, f"{promise} the splits were {', '.join(first.splits)} and then {', '.join(second.splits)}")
+    """Names only what differs, for two texts are long."""
+    requirement = "load: must give the same every time (draw random numbers from a generator with its own seed), but"
+    names = list(first.splits), list(second.splits)
+    expect(names[0] == names[1], f"{requirement} the splits were {names[0]} and then {names[1]}")
     for name, documents in first.splits.items():
         others = second.splits[name]
         found = f"the {name} split had {len(documents)} documents and then {len(others)}"
-        expect(len(documents) == len(others), f"{promise} {found}")
-        differs = next((i for i, pair in enumerate(zip(documents, others, strict=True)) if pair[0] != pair[1]), None)
-        expect(differs is None, f"{promise} document {differs} of the {name} split was another one")
+        expect(len(documents) == len(others), f"{requirement} {found}")
+        for number, (one, other) in enumerate(zip(documents, others, strict=True)):
+            expect(one == other, f"{requirement} document {number} of the {name} split was different")
     for what in ("sentences", "source_nats", "provenance", "notes", "warnings"):
         one, other = getattr(first, what), getattr(second, what)
-        expect(one == other, f"{promise} {what} was {one!r} and then {other!r}")
+        expect(one == other, f"{requirement} {what} was {one!r} and then {other!r}")

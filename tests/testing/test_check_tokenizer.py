@@ -1,4 +1,4 @@
-"""The check of a tokenizer: what passes, and for each promise a tokenizer that breaks it."""
+"""The check of a tokenizer: what passes, and for each requirement a tokenizer that violates it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_text_is_needed() -> None:
 
 
 class Pairs(Tokenizer):
-    """Two characters an id; others break one promise each. A last odd one stands alone."""
+    """Two characters an id; others violate one requirement each. A last odd one stands alone."""
 
     unit = "piece"
 
@@ -415,49 +415,49 @@ class Char(CharTokenizer):
     [
         (LosesState(), "restore: a new object .* must give the same ids, but not for"),
         (NoEndToken(), "constructor: must have the keyword end_token"),
-        (RenamesAnOption(), "options: each keyword .* an attribute of the same name, but .* no attribute 'largest'"),
+        (RenamesAnOption(), "options: the constructor's keywords .* of the same name, but .* no attribute 'largest'"),
         (ChangesAnOption(), "options: a new object made with them must have the same, but differs in most"),
         (KeepsASet(kept={1}), "options: the values must be made of lists, dictionaries, text and plain numbers"),
-        (Pairs(end_token="word"), "end_token: must be one of None, 'line', 'document', 'sentence', but is 'word'"),
-        (NoSpecialTokens(), r"vocabulary: with end_token=None it must begin with \['<unk>'\], but it begins with"),
-        (LearnsNothing(), "vocabulary: has nothing but special tokens after fit"),
+        (Pairs(end_token="word"), "end_token: must be one of .None, 'line', 'document', 'sentence'., but is 'word'"),
+        (NoSpecialTokens(), r"vocabulary: its first entries with end_token=None must be \['<unk>'\], but is \['"),
+        (LearnsNothing(), "vocabulary: contains only special tokens after fit"),
         (Accumulates(), "fit: must depend on its texts alone"),
         (Shuffles(), "fit: must depend on its texts alone"),
         (Longs(), r"encode: must return a numpy array \(N,\) of int32, but returned 1-d int64"),
-        (Lists(), r"encode: must return a numpy array \(N,\) of int32, but returned list"),
+        (Lists(), r"encode: must return a numpy array \(N,\) of int32, not list"),
         (OutOfRange(), "encode: ids must be in 0 to .*, the vocabulary's"),
         (Learns(), "learned: must not change after fit"),
-        (AddsEnds(end_token="document"), "encode: must not add end tokens; behind a document it is added by lmlab"),
+        (AddsEnds(end_token="document"), "encode: must not add end tokens .lmlab adds one after each document"),
         (AddsEnds(end_token="line"), "encode: with end_token='line' each line end must be an end token, 3"),
-        (AddsEndsToText(end_token="sentence"), "encode: must not add end tokens; behind a sentence it is added"),
+        (AddsEndsToText(end_token="sentence"), "encode: must not add end tokens .lmlab adds one after each sentence"),
         (KnowsNoLines(end_token="line"), "encode: with end_token='line' each line end must be an end token, 3"),
         (NamesWhatItKnows(), "unknown: must name what is not in the vocabulary, but names .*, which are"),
         (NamesTwice(), "unknown: parts must be distinct"),
         (EncodesUnknownAsOne(), "unknown: what is not in the vocabulary must be encoded as 0"),
         (Lowers(), r"decode\(encode\(text\)\) must be the text .* at character 0 \"Anna sees Ben.* became \"anna sees"),
-        (OtherDecode(), "streamer: the ids of a text, pushed one after the other, must give what decode gives"),
+        (OtherDecode(), "streamer: the ids of a text must give what decode gives"),
         (FailsOnSpecial(), r"streamer: push\(0\) raised KeyError"),
         (SharedStreamer(), "streamer: .* must give what decode gives"),
         (LacksAnOption(), "options: must have each keyword of the constructor, but lacks most"),
-        (OtherUnit(), "unit: must be one of character, word, piece, but is 'syllable'"),
+        (OtherUnit(), "unit: must be one of .'character', 'word', 'piece'., but is 'syllable'"),
         (Bytes(), r"vocabulary: each entry must be text \(str\)"),
         (OtherEnd(end_token="document"), "end_id: must be 1, but is 2"),
         (RandomIds(), "encode: must be the same every time"),
-        (StartsText(), r"encode: the empty text must have no ids, end tokens included, but has \[1\]"),
+        (StartsText(), r"encode: the ids of the empty text, end tokens included, must be \[\], but is \[1\]"),
         (TupleOfUnknown(), r"unknown: must return a list of parts of the text, but returned \(\)"),
-        (DecodesToList(), r"decode: must return text \(str\), but returned list"),
-        (PushesIds(), "streamer: push must return the text that an id adds, but returned int"),
-        (SharesAStreamer(), "streamer: each one must begin afresh, but a second one gave other text"),
-        (RestoresOtherEntries(), "restore: a new object .* must have the same vocabulary, but has another"),
+        (DecodesToList(), r"decode: must return text \(str\), not list"),
+        (PushesIds(), "streamer: push must return the text that an id adds, not int"),
+        (SharesAStreamer(), "streamer: each one must start from nothing, but a second one gave other text"),
+        (RestoresOtherEntries(), "restore: a new object .* must have the same vocabulary"),
         (DecodesWhatItFitted(), "restore: a new object .* must give the same text, but not for the ids of"),
         (LearnsTheTime(), r"restore: .* must have learned the same, but learned\(\) differs"),
-        (ListLearned(), "learned: must be a dictionary, but is list"),
+        (ListLearned(), "learned: must be a dictionary, not list"),
         (KeepsASetOfEntries(), "learned: what fit learned must be made of lists"),
         (NoVocabularyLearned(), "learned: must have the vocabulary, a list under that name"),
         (LearnedAndOption(), "learned: must use other names than the constructor's keywords, .* but has most"),
         (NumberKeys(), r"encode\(\"Anna.* raised KeyError"),
-        (RestoresAnything(), "restore: must refuse what cannot be from learned, an empty dictionary .* but took it"),
-        (RestoresWithAnotherError(), "restore: must refuse what cannot be from learned, .* but raised RuntimeError"),
+        (RestoresAnything(), "restore: must refuse an empty dictionary .*, but accepted it"),
+        (RestoresWithAnotherError(), "restore: must refuse an empty dictionary .*, but raised RuntimeError"),
         (Char(end_token=None), "to_dict: must name the tokenizer's own class, but its type_name 'char' is that of"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Tokenizer) else "",
@@ -479,5 +479,5 @@ def test_a_tokenizer_is_fitted_afterwards_and_random_numbers_go_on() -> None:
 
 
 def test_another_object_is_no_tokenizer() -> None:
-    with pytest.raises(AssertionError, match=r"must be made from a subclass of lmlab\.Tokenizer, but is str"):
+    with pytest.raises(AssertionError, match=r"must be an instance of a subclass of lmlab\.Tokenizer, not str"):
         check_tokenizer("char", TEXTS)
