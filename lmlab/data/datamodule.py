@@ -16,13 +16,15 @@ from lmlab.data.loaders.base import TrainLoader
 from lmlab.data.loaders.sentences import SentenceEvaluationLoader, evaluation_loader
 from lmlab.data.loaders.streams import EvaluationLoader
 from lmlab.data.overlap import leak_warning, overlap
-from lmlab.data.token_store import TokenStore
+from lmlab.data.token_store import UNKNOWN_ID, TokenStore
 from lmlab.data.tokenizers.base import UNKNOWN, Tokenizer, special_tokens
 from lmlab.data.tokenizers.saved import fitted
 from lmlab.errors import UserError
 
 # Above this share of unknown words, a perplexity is hardly meaningful.
 UNK_ALARM = 0.05
+# Number of characters of training text that a user's tokenizer must give back.
+LOSS_SEARCHED = 10_000
 # Maximum number of characters of each split that are searched for a leak, which takes about 20 seconds for so many.
 LEAK_SEARCHED = 100_000_000
 
@@ -95,9 +97,7 @@ class LanguageModelData(pl.LightningDataModule):
         found = list(self.corpus.warnings)
         if self.train_loader.note:
             found.append(self.train_loader.note)
-        leak = self._leak()
-        if leak is not None:
-            found.append(leak)
+        found += filter(None, (self._leak(), self._loss_of_text()))
         for name, store in self.stores.items():
             if name != "train" and store.unk_rate > UNK_ALARM:
                 found.append(
@@ -116,6 +116,20 @@ class LanguageModelData(pl.LightningDataModule):
         by_character = self.tokenizer.unit == "character"
         train, held_out = (_first(self.corpus.texts(split), LEAK_SEARCHED) for split in ("train", "validation"))
         return leak_warning(overlap(train, held_out, by_character=by_character, sentences=self.corpus.sentences))
+
+    def _loss_of_text(self) -> str | None:
+        """Returns a warning if a user's tokenizer drops or changes text that it knows.
+
+        Bits per character count all characters of the text, so text that is never predicted flatters them.
+        """
+        if self.tokenizer.type_name:  # lmlab's own
+            return None
+        text = self.corpus.texts("train")[0][:LOSS_SEARCHED]
+        ids = self.tokenizer.encode(text)
+        if UNKNOWN_ID in ids or self.tokenizer.decode(ids.tolist()) == text:
+            return None
+        name = type(self.tokenizer).__name__
+        return f"text lost: {name} does not give back the text that it encodes, so bits per character are flattered"
 
     def _unk_remedy(self) -> str:
         if self.tokenizer.unit == "character":

@@ -191,3 +191,16 @@ def test_other_borders_between_documents_change_the_fingerprint():
     other = token_store.build(["abc", "ab"], tokenizer)
     assert one.ids.tolist() != other.ids.tolist()
     assert fingerprint(one, tokenizer, 1) != fingerprint(other, tokenizer, 1)
+
+
+@pytest.mark.parametrize("loses", [False, True])
+def test_a_user_s_tokenizer_that_loses_text_is_told(loses: bool) -> None:
+    class Own(CharTokenizer):
+        type_name = ""
+
+        def encode(self, text: str):
+            return super().encode(text[::2] if loses else text)
+
+    warnings = make_data(tokenizer=Own(end_token=None)).warnings
+    assert any("Own does not give back the text" in warning for warning in warnings) == loses
+    assert not any("give back" in warning for warning in make_data(tokenizer=make_words()).warnings)

@@ -12,6 +12,8 @@ from torch.nn import Parameter
 
 from lmlab.config.compose import train_settings
 from lmlab.config.folders import group_options
+from lmlab.errors import UserError
+from lmlab.models.recurrent import GRU
 from lmlab.training.assembly import build_model, build_module, decay_groups
 from lmlab.training.run import train
 
@@ -39,6 +41,14 @@ def test_only_matrices_shrink_where_there_is_no_gradient(optimizer) -> None:
     made.step()
     assert torch.all(matrix < 1)
     assert torch.equal(vector, torch.ones(2))
+
+
+def test_a_state_with_the_batch_on_another_dimension_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    # It would be taken for the state of other rows at each batch, and never be carried on.
+    monkeypatch.setattr(GRU, "init_state", lambda self, batch_size: (torch.zeros(batch_size, 1, 4),))
+    settings = train_settings(["model=gru", "model.hidden_size=4", "embedding.dim=3"])
+    with pytest.raises(UserError, match=r"init_state\(2\) of GRU gives \(2, 1, 4\): the batch must be on dim 1"):
+        build_model(settings, torch.zeros(5, 3))
 
 
 @pytest.mark.parametrize("option", group_options("optimizer"))
