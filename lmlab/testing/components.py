@@ -7,14 +7,16 @@ import inspect
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from lmlab.training.random_states import random_states, restore_random_states
 
+P = ParamSpec("P")
+T = TypeVar("T")
 M = TypeVar("M", bound=nn.Module)
 # Characters of a component's exception that our message quotes; the traceback has all of them.
 _LONGEST = 500
@@ -31,6 +33,12 @@ def failures_as_assertions(action: str) -> Iterator[None]:
         yield
     except Exception as error:
         raise AssertionError(f"{action} raised {described(error)}") from error
+
+
+def attempt(action: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Calls a function of the component, see `failures_as_assertions`."""
+    with failures_as_assertions(action):
+        return function(*args, **kwargs)
 
 
 def described(error: Exception) -> str:
@@ -50,8 +58,7 @@ def call_by_keyword(make: Callable[..., Any], **given: Any) -> Any:
 
 def copied(module: M) -> M:
     """Returns a deep copy, as lmlab makes one to time a batch; raises AssertionError where there can be none."""
-    with failures_as_assertions("copy.deepcopy, which lmlab makes to time a batch,"):
-        return copy.deepcopy(module)
+    return attempt("copy.deepcopy, which lmlab makes to time a batch,", copy.deepcopy, module)
 
 
 def seed_everything(seed: int) -> None:
@@ -119,13 +126,13 @@ def dtype_and_device(module: nn.Module) -> tuple[torch.dtype, torch.device]:
     return torch.get_default_dtype(), torch.device("cpu")
 
 
-def infer_size(module: nn.Module, keyword: str, attempt: Callable[[int], object]) -> int:
+def infer_size(module: nn.Module, keyword: str, run: Callable[[Tensor], object]) -> int:
     """Returns the size of a module's inputs: its attribute of that name, else the first likely size that it accepts.
 
     Args:
-        module: to be called.
+        module: whose parameters may show the size.
         keyword: the attribute's name, and the argument by which the user can give the size instead.
-        attempt: calls the module with a size.
+        run: runs the module on inputs (2, 3, size).
 
     Raises:
         AssertionError: no size is accepted.
@@ -133,11 +140,12 @@ def infer_size(module: nn.Module, keyword: str, attempt: Callable[[int], object]
     own = getattr(module, keyword, None)
     if isinstance(own, int):
         return own
+    dtype, device = dtype_and_device(module)
     failure: Exception | None = None
     sizes = _likely_sizes(module)
     for size in sizes:
         try:
-            attempt(size)
+            run(torch.randn(2, 3, size, dtype=dtype, device=device))
         except Exception as error:  # whatever a module raises on inputs that do not fit
             failure = error
         else:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lmlab.models.core import Core, State, expand_state, initial_state
 from lmlab.testing.assertions import expect, expect_close, expect_instance, expect_tensor, is_close, shape
-from lmlab.testing.components import dtype_and_device, failures_as_assertions, seed_everything
+from lmlab.testing.components import attempt, dtype_and_device, failures_as_assertions, seed_everything
 
 
 @dataclass(frozen=True)
@@ -56,15 +56,13 @@ def make_probe(core: Core, *, input_size: int, batch_size: int, num_steps: int) 
 
 def fresh_state(core: Core, batch_size: int) -> State:
     """Returns what `init_state` gives; raises AssertionError where that is no state."""
-    with failures_as_assertions(f"init_state({batch_size})"):
-        state = core.init_state(batch_size)
+    state = attempt(f"init_state({batch_size})", core.init_state, batch_size)
     return _checked("init_state", state)
 
 
 def call(core: Core, inputs: Tensor, state: State) -> tuple[Tensor, State]:
     """Runs a core; raises AssertionError where it does not return an output and a state."""
-    with failures_as_assertions(f"forward: with inputs of shape {shape(inputs)} it"):
-        returned = core(inputs, state)
+    returned = attempt(f"forward: with inputs of shape {shape(inputs)} it", core, inputs, state)
     is_pair = isinstance(returned, tuple) and len(returned) == 2
     expect(is_pair, f"forward: must return the pair (output, state), not {type(returned).__name__}")
     expect_tensor(returned[0], "forward: the output")
@@ -183,8 +181,7 @@ def _check_stepper(probe: Probe) -> None:
     for single, what in ((fresh, "from a fresh state"), (after, "after a text was read by forward")):
         state = expand_state(single, len(probe.inputs))
         expected, _ = probe.call(probe.inputs, state)
-        with failures_as_assertions("stepper()"):
-            step = probe.core.stepper()
+        step = attempt("stepper()", probe.core.stepper)
         for number, inputs in enumerate(probe.inputs.unbind(dim=1)):
             with failures_as_assertions(f"stepper: a step with inputs of shape {shape(inputs)}"):
                 output, state = step(inputs.clone(), state)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from lmlab.models.core import Core, State
 from lmlab.models.inference import exact_float32
 from lmlab.testing.assertions import expect, expect_close, expect_equal, expect_instance, expect_tensor, is_close, shape
-from lmlab.testing.components import copied, dtype_and_device, failures_as_assertions, infer_size, preserved
+from lmlab.testing.components import attempt, copied, dtype_and_device, infer_size, preserved
 from lmlab.testing.core_behaviour import Probe, call, check_evaluation, check_training, fresh_state, make_probe
 
 
@@ -43,22 +43,14 @@ def check_core(core: Core, *, input_size: int | None = None, batch_size: int = 3
             _check_fresh_state(core)
             _check_moved_state(core)
             other = _with_other_values(core)
-            size = _input_size(core) if input_size is None else input_size
-            probe = make_probe(core, input_size=size, batch_size=batch_size, num_steps=num_steps)
+            if input_size is None:
+                input_size = infer_size(core, "input_size", lambda inputs: core(inputs, core.init_state(2)))
+            probe = make_probe(core, input_size=input_size, batch_size=batch_size, num_steps=num_steps)
             _check_shapes(probe)
             check_evaluation(probe)
             _check_layers(probe)
             _check_state_dict(probe, other)
         check_training(probe)
-
-
-def _input_size(core: Core) -> int:
-    dtype, device = dtype_and_device(core)
-
-    def attempt(size: int) -> object:
-        return core(torch.randn(2, 3, size, dtype=dtype, device=device), core.init_state(2))
-
-    return infer_size(core, "input_size", attempt)
 
 
 def _check_output_size(core: Core) -> None:
@@ -156,31 +148,25 @@ def _check_kept(state: State, fresh: State) -> None:
 
 def _check_layers(probe: Probe) -> None:
     """Checks that they are modules of the core, and return their output first."""
-    with failures_as_assertions("named_layers()"):
-        layers = probe.core.named_layers()
+    layers = attempt("named_layers()", probe.core.named_layers)
     expect_instance(layers, Mapping, "named_layers: must return a mapping")
     parts = set(probe.core.modules())
     for name, layer in layers.items():
         expect_instance(name, str, f"named_layers: names must be text, but one is {name!r}")
         expect(layer in parts, f"named_layers: {name!r} must be a module of the core, but is a {type(layer).__name__}")
-    wrong: list[str] = []
-
-    def watch(name: str) -> Any:
-        def look(module: nn.Module, inputs: Any, output: Any) -> None:
+        for output in _layer_outputs(probe, layer):
             first = output[0] if isinstance(output, tuple) and output else output
-            if not isinstance(first, Tensor):
-                wrong.append(f"{name!r} returns {type(first).__name__}")
+            expect_tensor(first, f"named_layers: the first that {name!r} returns, its output,")
 
-        return look
 
-    handles = [layer.register_forward_hook(watch(name)) for name, layer in layers.items()]
+def _layer_outputs(probe: Probe, layer: nn.Module) -> list[Any]:
+    outputs: list[Any] = []
+    handle = layer.register_forward_hook(lambda module, inputs, output: outputs.append(output))
     try:
         probe.call(probe.inputs, probe.fresh())
     finally:
-        for handle in handles:
-            handle.remove()
-    found = ", ".join(dict.fromkeys(wrong))
-    expect(not wrong, f"named_layers: the first that a module returns must be its output, a tensor, but {found}")
+        handle.remove()
+    return outputs
 
 
 def _with_other_values(core: Core) -> Core:
@@ -201,8 +187,7 @@ def _check_state_dict(probe: Probe, other: Core) -> None:
     # Used before, as a model whose best weights are loaded after training: what it prepared must follow them.
     with suppress(AssertionError):
         loaded.outputs(probe.inputs, loaded.fresh())
-    with failures_as_assertions("load_state_dict of what state_dict gave"):
-        other.load_state_dict(ours)
+    attempt("load_state_dict of what state_dict gave", other.load_state_dict, ours)
     expected, found = probe.outputs(probe.inputs, probe.fresh()), loaded.outputs(probe.inputs, loaded.fresh())
     message = "state_dict: must have all that outputs depend on, but loaded into a core with other values they differ"
     expect_close(found, expected, message)

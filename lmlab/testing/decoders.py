@@ -12,7 +12,7 @@ from lmlab.data.loaders.base import IGNORE_INDEX
 from lmlab.models.decoder import Decoder, TokenLoss, TokenStatistics
 from lmlab.models.inference import exact_float32
 from lmlab.testing.assertions import expect, expect_close, expect_equal, expect_instance, expect_tensor, shape
-from lmlab.testing.components import copied, dtype_and_device, failures_as_assertions, infer_size, preserved
+from lmlab.testing.components import attempt, copied, dtype_and_device, failures_as_assertions, infer_size, preserved
 
 _ROWS, _STEPS = 4, 6
 _FIELDS = {"wrong": torch.bool, "rank": torch.int64, "top_probability": torch.float32}
@@ -64,21 +64,14 @@ def check_decoder(decoder: Decoder, *, hidden_size: int | None = None) -> None:
     with preserved(decoder):
         copied(decoder)
         with exact_float32(dtype_and_device(decoder)[1]):
-            probe = _make_probe(decoder, _hidden_size(decoder) if hidden_size is None else hidden_size)
+            if hidden_size is None:
+                hidden_size = infer_size(decoder, "hidden_size", decoder.log_probs)
+            probe = _make_probe(decoder, hidden_size)
             _check_logits(probe)
             _check_statistics(probe)
             _check_loss(probe, trained=False)
         _check_loss(probe, trained=True)
         _check_gradients(probe)
-
-
-def _hidden_size(decoder: Decoder) -> int:
-    dtype, device = dtype_and_device(decoder)
-
-    def attempt(size: int) -> object:
-        return decoder.log_probs(torch.randn(2, size, dtype=dtype, device=device))
-
-    return infer_size(decoder, "hidden_size", attempt)
 
 
 def _make_probe(decoder: Decoder, hidden_size: int) -> _Probe:
@@ -89,7 +82,8 @@ def _make_probe(decoder: Decoder, hidden_size: int) -> _Probe:
     targets = log_probs.flatten(0, 1).exp().multinomial(1).view(_ROWS, _STEPS)
     # So that some predictions are right.
     targets[0] = log_probs[0].argmax(dim=-1)
-    targets[0, 1] = targets[2, 3:] = targets[3] = IGNORE_INDEX
+    # An odd number stays, so that right and wrong predictions are not equally many.
+    targets[0, 1] = targets[2, 4:] = targets[3] = IGNORE_INDEX
     probe = _Probe(decoder, hidden, targets, log_probs)
     for fewer, expected in ((hidden[0], log_probs[0]), (hidden[0, 0], log_probs[0, 0])):
         message = f"log_probs: a hidden state's must not depend on the others, but {shape(fewer)} alone differ"
@@ -99,8 +93,7 @@ def _make_probe(decoder: Decoder, hidden_size: int) -> _Probe:
 
 def _log_probs(decoder: Decoder, hidden: Tensor) -> Tensor:
     """What `log_probs` gives; checks that it has the right shape, type and sums."""
-    with failures_as_assertions(f"log_probs of hidden states {shape(hidden)}"):
-        found = decoder.log_probs(hidden)
+    found = attempt(f"log_probs of hidden states {shape(hidden)}", decoder.log_probs, hidden)
     wanted = (*hidden.shape[:-1], decoder.vocabulary_size)
     expect_tensor(found, f"log_probs: for hidden states {shape(hidden)} it", size=wanted, dtype=torch.float32)
     off = float((found.double().exp().sum(dim=-1) - 1).abs().max())
@@ -111,8 +104,7 @@ def _log_probs(decoder: Decoder, hidden: Tensor) -> Tensor:
 
 def _check_logits(probe: _Probe) -> None:
     for hidden, log_probs in ((probe.hidden, probe.log_probs), (probe.hidden[0, 0], probe.log_probs[0, 0])):
-        with failures_as_assertions(f"logits of hidden states {shape(hidden)}"):
-            logits = probe.decoder.logits(hidden)
+        logits = attempt(f"logits of hidden states {shape(hidden)}", probe.decoder.logits, hidden)
         expect_tensor(logits, f"logits: for hidden states {shape(hidden)} it", size=log_probs.shape)
         message = "logits: must be the log probabilities up to a constant for each row, but normalised, they differ"
         probe.expect_close(logits.float().log_softmax(dim=-1), log_probs, message)
@@ -129,8 +121,7 @@ def _check_statistics(probe: _Probe) -> None:
     hidden, targets = probe.hidden.flatten(0, 1), probe.targets.flatten()
     for fields in ((), ("wrong",), ("rank",), ("top_probability",), tuple(_FIELDS)):
         asked = f"token_statistics(fields={fields})"
-        with failures_as_assertions(asked):
-            found = probe.decoder.token_statistics(hidden, targets, fields=fields)
+        found = attempt(asked, probe.decoder.token_statistics, hidden, targets, fields=fields)
         expect_instance(found, TokenStatistics, f"{asked}: must return TokenStatistics")
         for name, dtype in {"nats": torch.float32, "mask": torch.bool, **_FIELDS}.items():
             if name in _FIELDS and name not in fields:

@@ -16,7 +16,12 @@ from lmlab.data.loaders.base import IGNORE_INDEX, Batch, TrainLoader
 from lmlab.data.token_store import TokenStore
 from lmlab.testing import stores
 from lmlab.testing.assertions import expect, expect_equal, expect_instance, expect_tensor, json_round_trip
-from lmlab.testing.components import call_by_keyword, failures_as_assertions, same_random_numbers, seed_everything
+from lmlab.testing.components import (
+    attempt,
+    call_by_keyword,
+    same_random_numbers,
+    seed_everything,
+)
 from lmlab.testing.stores import KnownStore
 
 MakeLoader = Callable[[TokenStore, int], TrainLoader]
@@ -38,15 +43,14 @@ class _Probe:
     def make(self) -> TrainLoader:
         # Other global random numbers for each: the order may depend on the given seed alone.
         seed_everything(int(torch.randint(2**31, ())))
-        with failures_as_assertions(f"making the loader for {self.known.what}"):
-            loader: TrainLoader = call_by_keyword(self.make_loader, store=self.known.store, seed=_SEED)
+        action = f"making the loader for {self.known.what}"
+        loader: TrainLoader = attempt(action, call_by_keyword, self.make_loader, store=self.known.store, seed=_SEED)
         expect_instance(loader, TrainLoader, "loader: must be an instance of a subclass of lmlab.TrainLoader")
         expect(hasattr(loader, "place"), "loader: the constructor must call super().__init__(num_batches=...)")
         return loader
 
     def batch(self, loader: TrainLoader, epoch: int, index: int) -> Batch:
-        with failures_as_assertions(f"batch({epoch}, {index}) of {self.known.what}"):
-            return loader.batch(epoch, index)
+        return attempt(f"batch({epoch}, {index}) of {self.known.what}", loader.batch, epoch, index)
 
     def expect_rest(self, found: list[Batch], epoch: int, first: int, requirement: str) -> None:
         """Raises AssertionError unless batches are those of a new loader, from an index of an epoch to its end."""
@@ -165,8 +169,7 @@ def _check_num_targets(probe: _Probe) -> None:
     loader = probe.make()
     totals = []
     for epoch in range(_EPOCHS):
-        with failures_as_assertions(f"num_targets({epoch})"):
-            found = np.asarray(loader.num_targets(epoch))
+        found = np.asarray(attempt(f"num_targets({epoch})", loader.num_targets, epoch))
         right = found.shape == (len(loader),) and np.issubdtype(found.dtype, np.integer)
         what = f"{found.shape} of {found.dtype}"
         expect(right, f"num_targets: must be a whole number for each of the {len(loader)} batches, but is {what}")
@@ -201,8 +204,7 @@ def _check_iteration(probe: _Probe) -> None:
     """Checks that iterating gives the batches of one epoch after the other."""
     loader = probe.make()
     for epoch in range(2):
-        with failures_as_assertions("iterating over the loader"):
-            batches = list(itertools.islice(loader, len(loader) + 1))
+        batches = attempt("iterating over the loader", list, itertools.islice(loader, len(loader) + 1))
         probe.expect_rest(batches, epoch, 0, "iteration: must give the len(loader) batches of an epoch in order")
 
 
@@ -216,27 +218,22 @@ def _check_restored(probe: _Probe) -> None:
             pass
         state = json_round_trip(stopped.state_dict(), "state_dict: the loader's place")
         restored = probe.make()
-        with failures_as_assertions("load_state_dict of what state_dict gave"):
-            restored.load_state_dict(state)
+        attempt("load_state_dict of what state_dict gave", restored.load_state_dict, state)
         requirement = f"state_dict: restored after {taken} of {length} batches of epoch 1, it must continue identically"
         for epoch in (1, 2) if taken < length else (2,):
-            with failures_as_assertions("iterating over a restored loader"):
-                batches = list(restored)
+            batches = attempt("iterating over a restored loader", list, iter(restored))
             probe.expect_rest(batches, epoch, taken if epoch == 1 else 0, requirement)
 
 
 def _check_figures(probe: _Probe) -> None:
     """Checks what the plan of a run shows."""
     loader = probe.make()
-    with failures_as_assertions("example()"):
-        example = loader.example()
+    example = attempt("example()", loader.example)
     _check_tensors(example, "example()")
     _check_ids(example, probe.known, "example()")
     for name in ("padded_tokens", "passes"):
-        with failures_as_assertions(name):
-            value = getattr(loader, name)
+        value = attempt(name, getattr, loader, name)
         right = isinstance(value, int | float) and 0 < value < math.inf
         expect(right, f"{name}: must be a number above 0, but is {value!r}")
-    with failures_as_assertions("describe()"):
-        expect_instance(loader.describe(), str, "describe: must return text")
+    expect_instance(attempt("describe()", loader.describe), str, "describe: must return text")
     expect_instance(loader.note, str, "note: must be text")

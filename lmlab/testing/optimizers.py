@@ -12,7 +12,7 @@ from torch.nn import Parameter
 from torch.optim import Optimizer
 
 from lmlab.testing.assertions import distance, expect
-from lmlab.testing.components import failures_as_assertions, same_random_numbers, seed_everything
+from lmlab.testing.components import attempt, failures_as_assertions, same_random_numbers, seed_everything
 
 _STEPS = 200
 _HALF = 6
@@ -57,8 +57,7 @@ class _Problem:
             torch.autograd.backward(loss)
             return loss
 
-        with failures_as_assertions("step(closure)"):
-            self.optimizer.step(closure)
+        attempt("step(closure)", self.optimizer.step, closure)
         return bool(called)
 
     def values(self) -> list[Tensor]:
@@ -124,8 +123,7 @@ def _check_restored(optimizer_class: type[Optimizer], keywords: dict[str, Any]) 
         file.seek(0)
         state = torch.load(file, weights_only=True)
     other = _Problem(optimizer_class, keywords, problem.values())
-    with failures_as_assertions("load_state_dict of what state_dict gave"):
-        other.optimizer.load_state_dict(state)
+    attempt("load_state_dict of what state_dict gave", other.optimizer.load_state_dict, state)
     ends = []
     for each in (problem, other):
         seed_everything(1)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lmlab.testing.assertions import expect, expect_instance, json_round_trip
-from lmlab.testing.components import call_by_keyword, failures_as_assertions, same_random_numbers
+from lmlab.testing.components import attempt, call_by_keyword, failures_as_assertions, same_random_numbers
 from lmlab.training.schedulers import Scheduler
 
 # Total steps and steps of an epoch: several epochs, less than one, a single step, epochs of a step.
@@ -45,8 +45,7 @@ def _make(make_scheduler: Callable[..., Scheduler], total_steps: int, steps_per_
 
 
 def _factor(scheduler: Scheduler, step: int) -> float:
-    with failures_as_assertions(f"the factor of step {step}"):
-        return scheduler(step)
+    return attempt(f"the factor of step {step}", scheduler, step)
 
 
 def _check_factors(scheduler: Scheduler, total_steps: int) -> None:
@@ -73,13 +72,11 @@ def _check_restored(scheduler: Scheduler, other: Scheduler, total_steps: int, ob
     """Checks that another scheduler, restored after some evaluations, gives the same factors from there on."""
     for nats in _EVALUATIONS[:observed]:
         scheduler.observe(nats)
-    with failures_as_assertions("state_dict()"):
-        state = scheduler.state_dict()
+    state = attempt("state_dict()", scheduler.state_dict)
     expect_instance(state, dict, "state_dict: must be a dictionary")
     loaded = json_round_trip(state, "state_dict: what a checkpoint keeps")
     if state:  # lmlab does not load an empty one
-        with failures_as_assertions("load_state_dict of what state_dict gave"):
-            other.load_state_dict(loaded)
+        attempt("load_state_dict of what state_dict gave", other.load_state_dict, loaded)
     for number, nats in enumerate(_EVALUATIONS[observed:]):
         for step in {0, total_steps // 2, total_steps}:
             expected, factor = _factor(scheduler, step), _factor(other, step)

@@ -7,7 +7,7 @@ import math
 from lmlab.data.corpus import SPLITS, Corpus, Document
 from lmlab.data.sources.base import Source
 from lmlab.testing.assertions import expect, expect_instance
-from lmlab.testing.components import failures_as_assertions, same_random_numbers, seed_everything
+from lmlab.testing.components import attempt, same_random_numbers, seed_everything
 
 
 def check_source(source: Source) -> None:
@@ -20,14 +20,12 @@ def check_source(source: Source) -> None:
         AssertionError: names the violated requirement.
     """
     expect_instance(source, Source, "source: must be an instance of a subclass of lmlab.Source")
-    with failures_as_assertions("check: for a source that can be loaded it must do nothing, but it"):
-        source.check()
+    attempt("check: for a source that can be loaded it must do nothing, but it", source.check)
     with same_random_numbers():
         loaded = []
         for seed in (1, 2):
             seed_everything(seed)
-            with failures_as_assertions("load()"):
-                loaded.append(source.load())
+            loaded.append(attempt("load()", source.load))
             _check_corpus(loaded[-1])
     _check_same(*loaded)
 
@@ -42,8 +40,7 @@ def _check_corpus(corpus: Corpus) -> None:
         for number, document in enumerate(documents):
             _check_document(document, f"document {number} of the {name} split")
         expect(any(document.text for document in documents), f"load: the {name} split must not be empty")
-        with failures_as_assertions(f"Corpus.texts({name!r})"):
-            corpus.texts(name)
+        attempt(f"Corpus.texts({name!r})", corpus.texts, name)
     for what in ("provenance", "notes", "warnings"):
         lines = getattr(corpus, what)
         is_lines = isinstance(lines, tuple) and all(isinstance(line, str) for line in lines)

@@ -12,7 +12,7 @@ import numpy as np
 from lmlab.data.tokenizers import saved as saved_tokenizers
 from lmlab.data.tokenizers.base import END, Ids, Tokenizer, special_tokens
 from lmlab.testing.assertions import expect, expect_equal, expect_instance, json_round_trip
-from lmlab.testing.components import failures_as_assertions, same_random_numbers, seed_everything
+from lmlab.testing.components import attempt, failures_as_assertions, same_random_numbers, seed_everything
 
 _END_TOKENS = (None, "line", "document", "sentence")
 _UNITS = ("character", "word", "piece")
@@ -56,10 +56,8 @@ def _check_options(tokenizer: Tokenizer) -> None:
     """Checks that the constructor's keywords are attributes, and make the tokenizer again."""
     parameters = inspect.signature(type(tokenizer)).parameters
     expect("end_token" in parameters, "constructor: must have the keyword end_token")
-    with failures_as_assertions(
-        "options: the constructor's keywords must be attributes of the same name, but options()"
-    ):
-        options = tokenizer.options()
+    requirement = "the constructor's keywords must be attributes of the same name"
+    options = attempt(f"options: {requirement}, but options()", tokenizer.options)
     missing = ", ".join(sorted(set(parameters) - set(options)))
     expect(not missing, f"options: must have each keyword of the constructor, but lacks {missing}")
     json_round_trip(options, "options: the values")
@@ -72,19 +70,16 @@ def _check_options(tokenizer: Tokenizer) -> None:
 
 
 def _unfitted(tokenizer: Tokenizer) -> Tokenizer:
-    with failures_as_assertions(f"{type(tokenizer).__name__}(**options())"):
-        return type(tokenizer)(**tokenizer.options())
+    return attempt(f"{type(tokenizer).__name__}(**options())", type(tokenizer), **tokenizer.options())
 
 
 def _fit(tokenizer: Tokenizer, texts: Sequence[str], *, seed: int) -> None:
     seed_everything(seed)
-    with failures_as_assertions("fit"):
-        tokenizer.fit(list(texts))
+    attempt("fit", tokenizer.fit, list(texts))
 
 
 def _learned(tokenizer: Tokenizer) -> Any:
-    with failures_as_assertions("learned()"):
-        learned = tokenizer.learned()
+    learned = attempt("learned()", tokenizer.learned)
     expect_instance(learned, dict, "learned: must be a dictionary")
     return json_round_trip(learned, "learned: what fit learned")
 
@@ -110,8 +105,7 @@ def _check_fit(tokenizer: Tokenizer, texts: Sequence[str]) -> None:
 
 
 def _encode(tokenizer: Tokenizer, text: str) -> Ids:
-    with failures_as_assertions(f"encode({_short(text)})"):
-        ids = tokenizer.encode(text)
+    ids = attempt(f"encode({_short(text)})", tokenizer.encode, text)
     expect_instance(ids, np.ndarray, "encode: must return a numpy array (N,) of int32")
     found = f"returned {ids.ndim}-d {ids.dtype}"
     expect(ids.ndim == 1 and ids.dtype == np.int32, f"encode: must return a numpy array (N,) of int32, but {found}")
@@ -145,8 +139,7 @@ def _check_end_tokens(tokenizer: Tokenizer, text: str) -> None:
 
 def _check_unknown(tokenizer: Tokenizer, text: str) -> None:
     """Checks that the parts which it names are distinct, unknown, and encoded as 0."""
-    with failures_as_assertions("unknown"):
-        parts = tokenizer.unknown(text)
+    parts = attempt("unknown", tokenizer.unknown, text)
     is_list = isinstance(parts, list) and all(isinstance(part, str) for part in parts)
     expect(is_list, f"unknown: must return a list of parts of the text, but returned {parts!r}")
     expect(len(set(parts)) == len(parts), f"unknown: parts must be distinct, but some of {_short(text)} come twice")
@@ -158,19 +151,16 @@ def _check_unknown(tokenizer: Tokenizer, text: str) -> None:
 
 
 def _decode(tokenizer: Tokenizer, ids: Iterable[int]) -> str:
-    with failures_as_assertions("decode"):
-        text = tokenizer.decode(ids)
+    text = attempt("decode", tokenizer.decode, ids)
     expect_instance(text, str, "decode: must return text (str)")
     return text
 
 
 def _stream(tokenizer: Tokenizer, ids: Iterable[int]) -> str:
     pieces = []
-    with failures_as_assertions("streamer()"):
-        streamer = tokenizer.streamer()
+    streamer = attempt("streamer()", tokenizer.streamer)
     for number in ids:
-        with failures_as_assertions(f"streamer: push({number})"):
-            pieces.append(streamer.push(number))
+        pieces.append(attempt(f"streamer: push({number})", streamer.push, number))
         expect_instance(pieces[-1], str, "streamer: push must return the text that an id adds")
     return "".join(pieces)
 
@@ -206,8 +196,7 @@ def _check_restored(tokenizer: Tokenizer, texts: Sequence[str]) -> None:
     both = ", ".join(sorted({*learned} & {*tokenizer.options(), "format", "type"}))
     expect(not both, f"learned: must use other names than the constructor's keywords, format and type, but has {both}")
     restored = _unfitted(tokenizer)
-    with failures_as_assertions("restore of what learned returned"):
-        restored.restore(learned)
+    attempt("restore of what learned returned", restored.restore, learned)
     _check_same(tokenizer, restored, texts, "restore: a new object with the same options and what learned gave")
     saved = json_round_trip(tokenizer.to_dict(), "to_dict: the tokenizer")
     with failures_as_assertions("making the tokenizer from tokenizer.json"):

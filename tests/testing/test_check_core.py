@@ -586,7 +586,7 @@ class LazyBuffer(Stateless):
         (NumberedLayers, "named_layers: names must be text, but one is 0"),
         (PlainList, "parameters: torch must know all of them.* layers is a plain list"),
         (ForeignLayer, "named_layers: 'core.0' must be a module of the core, but is a Linear"),
-        (OutputInARecord, "named_layers: .* must be its output, a tensor, but 'core.0' returns dict"),
+        (OutputInARecord, "named_layers: the first that 'core.0' returns, its output, must be a tensor, not dict"),
         (KeepsOldWeights, "state_dict: must have all that outputs depend on"),
         (LazyBuffer, "state_dict: forward must not make or remove parameters or buffers, but it did: scale"),
     ],
