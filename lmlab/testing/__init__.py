@@ -1,7 +1,7 @@
 """Conformance checks for custom components, to be called from their tests.
 
 Each function takes a component (or what makes one), tries it, and raises an `AssertionError` that names the violated
-requirement and what was found. Modules and the global random generators are restored afterwards:
+requirement and what was found. Modules stay as they are, and the global random generators are restored afterwards:
 
     from lmlab.testing import check_core
 

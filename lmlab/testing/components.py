@@ -1,4 +1,4 @@
-"""Components under check: how they are called, copied, seeded and preserved."""
+"""Components under check: how they are called, copied and seeded."""
 
 from __future__ import annotations
 
@@ -61,6 +61,21 @@ def copied(module: M) -> M:
     return attempt("copy.deepcopy, which lmlab makes to time a batch,", copy.deepcopy, module)
 
 
+@torch.no_grad()
+def evaluation_copy(module: M) -> M:
+    """Returns a copy in evaluation mode without gradients, so that checks leave the module as it is.
+
+    Trainable parameters that are all zero get small random values: a layer that begins at zero hides every fault
+    before it.
+    """
+    other = copied(module).eval()
+    for parameter in other.parameters():
+        parameter.grad = None
+        if parameter.requires_grad and parameter.is_floating_point() and not bool(parameter.any()):
+            parameter.normal_(std=0.1)
+    return other
+
+
 def seed_everything(seed: int) -> None:
     """Seeds the global random generators of torch, numpy and Python."""
     torch.manual_seed(seed)
@@ -77,45 +92,6 @@ def same_random_numbers() -> Iterator[None]:
         yield
     finally:
         restore_random_states(before)
-
-
-@contextmanager
-def preserved(module: nn.Module) -> Iterator[None]:
-    """Puts a module into evaluation mode without gradients and with fixed random numbers, and restores it afterwards.
-
-    Trainable parameters that are all zero have small random values meanwhile: a layer that begins at zero hides every
-    fault before it. Parameters, buffers, gradients and modes are restored.
-    """
-    owners = [
-        (owner, name, buffer) for owner in module.modules() for name, buffer in owner.named_buffers(recurse=False)
-    ]
-    tensors = [*module.parameters(), *(buffer for _, _, buffer in owners)]
-    values = [tensor.detach().clone() for tensor in tensors]
-    gradients = [(parameter, parameter.grad) for parameter in module.parameters()]
-    modes = [(part, part.training) for part in module.modules()]
-    with same_random_numbers():
-        try:
-            module.eval()
-            for parameter, _ in gradients:
-                parameter.grad = None
-                _fill_zeros(parameter)
-            yield
-        finally:
-            for part, training in modes:
-                part.training = training
-            for parameter, gradient in gradients:
-                parameter.grad = gradient
-            for owner, name, buffer in owners:
-                setattr(owner, name, buffer)
-            with torch.no_grad():
-                for tensor, value in zip(tensors, values, strict=True):
-                    tensor.copy_(value)
-
-
-@torch.no_grad()
-def _fill_zeros(parameter: nn.Parameter) -> None:
-    if parameter.requires_grad and parameter.is_floating_point() and not bool(parameter.any()):
-        parameter.normal_(std=0.1)
 
 
 def dtype_and_device(module: nn.Module) -> tuple[torch.dtype, torch.device]:

@@ -13,15 +13,15 @@ from torch import Tensor, nn
 from lmlab.models.core import Core, State
 from lmlab.models.inference import exact_float32
 from lmlab.testing.assertions import expect, expect_close, expect_equal, expect_instance, expect_tensor, is_close, shape
-from lmlab.testing.components import attempt, copied, dtype_and_device, infer_size, preserved
+from lmlab.testing.components import attempt, copied, dtype_and_device, evaluation_copy, infer_size, same_random_numbers
 from lmlab.testing.core_behaviour import Probe, call, check_evaluation, check_training, fresh_state, make_probe
 
 
 def check_core(core: Core, *, input_size: int | None = None, batch_size: int = 3, num_steps: int = 7) -> None:
     """Checks what lmlab relies on in a core: the list in the docstring of `lmlab.Core`.
 
-    It runs the core on random inputs, in the precision of its parameters. Parameters, gradients, mode and the global
-    random generators are restored afterwards.
+    It runs a copy of the core on random inputs, in the precision of its parameters. The global random generators are
+    restored afterwards.
 
     Args:
         core: small ones are quicker.
@@ -36,7 +36,8 @@ def check_core(core: Core, *, input_size: int | None = None, batch_size: int = 3
     expect_instance(core, Core, "core: must be an instance of a subclass of lmlab.Core")
     if batch_size < 2 or num_steps < 2:
         raise ValueError("batch_size and num_steps must be at least 2")
-    with preserved(core):
+    with same_random_numbers():
+        core = evaluation_copy(core)
         with exact_float32(dtype_and_device(core)[1]):
             _check_output_size(core)
             _check_registered(core)

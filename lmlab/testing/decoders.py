@@ -12,7 +12,7 @@ from lmlab.data.loaders.base import IGNORE_INDEX
 from lmlab.models.decoder import Decoder, TokenLoss, TokenStatistics
 from lmlab.models.inference import exact_float32
 from lmlab.testing.assertions import expect, expect_close, expect_equal, expect_instance, expect_tensor, shape
-from lmlab.testing.components import attempt, copied, dtype_and_device, failures_as_assertions, infer_size, preserved
+from lmlab.testing.components import attempt, dtype_and_device, evaluation_copy, infer_size, same_random_numbers
 
 _ROWS, _STEPS = 4, 6
 _FIELDS = {"wrong": torch.bool, "rank": torch.int64, "top_probability": torch.float32}
@@ -47,8 +47,8 @@ class _Probe:
 def check_decoder(decoder: Decoder, *, hidden_size: int | None = None) -> None:
     """Checks that a decoder's methods agree with its `log_probs`, and those with probabilities.
 
-    It runs the decoder in evaluation mode on random hidden states, in the precision of its parameters. Parameters,
-    gradients, mode and the global random generators are restored afterwards.
+    It runs a copy of the decoder in evaluation mode on random hidden states, in the precision of its parameters. The
+    global random generators are restored afterwards.
 
     Args:
         decoder: a small vocabulary is quicker.
@@ -61,8 +61,8 @@ def check_decoder(decoder: Decoder, *, hidden_size: int | None = None) -> None:
     size = getattr(decoder, "vocabulary_size", None)
     is_size = type(size) is int and size >= 1
     expect(is_size, f"vocabulary_size: Decoder's constructor must be called with the number of entries, not {size!r}")
-    with preserved(decoder):
-        copied(decoder)
+    with same_random_numbers():
+        decoder = evaluation_copy(decoder)
         with exact_float32(dtype_and_device(decoder)[1]):
             if hidden_size is None:
                 hidden_size = infer_size(decoder, "hidden_size", decoder.log_probs)
@@ -163,8 +163,8 @@ def _check_loss(probe: _Probe, *, trained: bool) -> None:
     where = "loss with gradients" if trained else "loss under no_grad"
     nothing = torch.full_like(probe.targets, IGNORE_INDEX)
     for targets, nats in ((probe.targets, _nats(probe)), (nothing, torch.zeros(()))):
-        with torch.set_grad_enabled(trained), failures_as_assertions(where):
-            loss = probe.decoder.loss(probe.hidden, targets)
+        with torch.set_grad_enabled(trained):
+            loss = attempt(where, probe.decoder.loss, probe.hidden, targets)
         expect_instance(loss, TokenLoss, f"{where}: must return TokenLoss")
         dtype = torch.float32 if trained else torch.float64
         expect_tensor(loss.nll_sum, f"{where}: nll_sum", size=(), dtype=dtype)
@@ -187,12 +187,14 @@ def _check_gradients(probe: _Probe) -> None:
     leaves = {"the hidden states": hidden}
     leaves.update((name, parameter) for name, parameter in probe.decoder.named_parameters() if parameter.requires_grad)
     again = dataclasses.replace(probe, hidden=hidden, log_probs=probe.decoder.log_probs(hidden))
-    with failures_as_assertions("loss: the gradient of nll_sum"):
-        # Divided, as in training by the number of tokens.
-        nll = probe.decoder.loss(hidden, probe.targets).nll_sum / 3
-        own = torch.autograd.grad(nll, list(leaves.values()), materialize_grads=True)
-    with failures_as_assertions("log_probs: the gradient"):
-        expected = torch.autograd.grad(_nats(again).sum() / 3, list(leaves.values()), materialize_grads=True)
+    nll_sum = probe.decoder.loss(hidden, probe.targets).nll_sum
+    own = attempt("loss: the gradient of nll_sum", _gradients, nll_sum, leaves)
+    expected = attempt("log_probs: the gradient", _gradients, _nats(again).sum(), leaves)
     for name, one, other in zip(leaves, own, expected, strict=True):
         message = f"loss: its gradient must be exact, but that of {name} differs from the one through log_probs"
         probe.expect_close(one, other, message)
+
+
+def _gradients(nll_sum: Tensor, leaves: dict[str, Tensor]) -> tuple[Tensor, ...]:
+    # Divided, as in training by the number of tokens.
+    return torch.autograd.grad(nll_sum / 3, list(leaves.values()), materialize_grads=True)

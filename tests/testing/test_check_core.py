@@ -208,6 +208,26 @@ class GrowingState(Cell):
         return output, (torch.cat([state[0], hidden]),)
 
 
+class GrowsLater(Cell):
+    """Its state grows from the second call on."""
+
+    def forward(self, inputs, state):
+        is_fresh = torch.equal(state[0], self.init_state(len(inputs))[0])
+        output, (hidden,) = super().forward(inputs, state)
+        return output, (hidden if is_fresh else torch.cat([hidden, hidden]),)
+
+
+class MovesItsState(Cell):
+    def forward(self, inputs, state):
+        output, (hidden,) = super().forward(inputs, state)
+        return output, (hidden.to("meta"),)
+
+
+class LayersByBatchSize(Cell):
+    def init_state(self, batch_size):
+        return (self.first.expand(batch_size, batch_size, H),)
+
+
 class MoreState(Cell):
     def forward(self, inputs, state):
         output, state = super().forward(inputs, state)
@@ -294,6 +314,9 @@ class Fails(Cell):
         (FixedType, r"init_state: must follow the parameters' type, but gave torch\.float32 after core\.to"),
         (FixedDevice, "init_state: must follow the parameters' device, but stayed on cpu"),
         (GrowingState, r"keep the structure .*: tensor 0 must be a tensor \(1, 3, 5\), but is \(2, 3, 5\)"),
+        (GrowsLater, r"keep the structure .*: tensor 0 must be a tensor \(1, 3, 5\), but is \(2, 3, 5\)"),
+        (MovesItsState, "keep the structure .*: the device of tensor 0 must be cpu, but is meta"),
+        (LayersByBatchSize, r"init_state\(2\)\[0\] must be a tensor \(1, 2, 5\), but is \(2, 2, 5\)"),
         (MoreState, "forward: the state must keep the structure .*: the number of tensors must be 1, but is 2"),
         (FewerForMany, "init_state: the number of tensors for batch size 2 must be 1, but is 0"),
         (OtherType, r"must be torch\.float32 as the parameters, but is torch\.bfloat16"),
@@ -412,8 +435,18 @@ class OneClock(Cell):
     def forward(self, inputs, state):
         hidden, clock = state
         steps = torch.arange(inputs.shape[1])[None, :, None]
-        output, (hidden,) = super().forward(inputs + torch.sin(clock[0, :1, None] + steps), (hidden,))
+        output, (hidden,) = super().forward(inputs + torch.sin(self.read_clock(clock) + steps), (hidden,))
         return output, (hidden, clock + inputs.shape[1])
+
+    def read_clock(self, clock):
+        return clock[0, :1, None]
+
+
+class LatestClock(OneClock):
+    """Reads the latest count of all rows."""
+
+    def read_clock(self, clock):
+        return clock.max()
 
 
 class RandomAlways(Cell):
@@ -459,6 +492,7 @@ class StepperWithTime(Cell):
         (SharesItsState, "all that is remembered must be in the state, but another text read in between changes"),
         (KnowsItsTensor, "state: lmlab detaches and clones it after every batch, but a copy changes outputs"),
         (Locked, "copy.deepcopy, which lmlab makes to time a batch, raised TypeError: cannot be copied"),
+        (LatestClock, "reset: a row that is reset must run as a fresh one, but differs"),
         (OneClock, "reset: a row that is not reset must continue, but differs where other rows are reset"),
         (RandomAlways, "evaluation mode: nothing may be random, but two runs on the same inputs differ"),
         (ForgetfulStepper, "stepper: steps must equal forward, but from a fresh state, step 1 differs"),
