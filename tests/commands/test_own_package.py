@@ -422,7 +422,7 @@ def test_an_own_file_with_the_name_of_one_of_lmlabs_is_refused(place: Path, tmp_
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "lstm.yaml").write_text("name: mine\n")
     line = typed("train", "--config-dir", str(tmp_path), "model=lstm", cwd=place, status=1)
-    assert "lmlab has a model/lstm.yaml of its own" in line
+    assert "lmlab has its own model/lstm.yaml" in line
 
 
 def test_an_own_file_does_not_make_a_package_trusted(place: Path, tmp_path: Path) -> None:
