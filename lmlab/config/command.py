@@ -184,7 +184,8 @@ def describe(error: BaseException, arguments: list[str]) -> str:
             UserError("memory", None, "out of memory", "reduce data.batch_size, data.sequence_length or the model size")
         )
     first = str(error).strip().splitlines()[:1]
-    return f"{type(error).__name__}: {' '.join(first)} (unexpected; LMLAB_DEBUG=1 shows the traceback)"
+    where = plugins.location_of(error) or "unexpected"
+    return f"{type(error).__name__}: {' '.join(first)} ({where}; LMLAB_DEBUG=1 shows the traceback)"
 
 
 def _no_room(error: BaseException) -> UserError | None:

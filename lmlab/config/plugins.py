@@ -120,7 +120,7 @@ def load_class(target: str, package: str, *, field: str) -> type:
             ) from None
         where = f"there is no module {error.name} in {os.getcwd()} or installed"
         raise PluginError(field, target, where, "check the name, or run in the folder that contains it") from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         first = (str(error).strip().splitlines() or [""])[0]
         problem = f"importing {module_name} failed with {type(error).__name__}: {first}"
         raise PluginError(field, target, problem, "fix it (LMLAB_DEBUG=1 shows the traceback)") from error
@@ -146,6 +146,18 @@ def untrusted(target: str, field: str) -> Untrusted:
         f"or set {VARIABLE}={package}"
     )
     return Untrusted(field, target, problem, remedy)
+
+
+def location_of(error: BaseException) -> str:
+    """Returns the function and line of a trusted package in which an error was raised; empty if there is none."""
+    found, step = "", error.__traceback__
+    while step is not None:
+        frame = step.tb_frame
+        name = f"{frame.f_globals.get('__name__', '')}.{frame.f_code.co_qualname}"
+        if trusted_package(name) is not None:
+            found = f"{name}, line {step.tb_lineno}"
+        step = step.tb_next
+    return found
 
 
 def record(targets: Iterable[str]) -> dict[str, dict[str, str]]:
@@ -207,10 +219,14 @@ def _trusted() -> list[str]:
 
 @functools.cache
 def _from_entry_points() -> tuple[str, ...]:
-    # Metadata only: nothing is imported until a configuration names it.
-    return tuple(
-        point.module for point in importlib.metadata.entry_points(group=GROUP) if _NAME.fullmatch(point.module)
-    )
+    """Returns the packages of installed entry points, from metadata only: nothing is imported until it is needed.
+
+    `python -m` searches the working directory too, which may be a stranger's; what lies there is not installed.
+    """
+    here = os.path.realpath(os.getcwd())
+    folders = [path for path in sys.path if path and os.path.realpath(path) != here]
+    points = (p for d in importlib.metadata.distributions(path=folders) for p in d.entry_points.select(group=GROUP))
+    return tuple(dict.fromkeys(point.module for point in points if _NAME.fullmatch(point.module)))
 
 
 def _make_importable() -> None:

@@ -86,8 +86,11 @@ def build(slot_path: str, part: PartSettings, **given: Any) -> Any:
         return made(**keywords)
     try:
         return made(**keywords)
-    except (TypeError, ValueError) as error:
-        problem = f"{part.target} could not be created: {error}"
+    except UserError:
+        raise
+    except (Exception, SystemExit) as error:
+        what = str(error) or type(error).__name__
+        problem = f"{part.target} could not be created: {what}"
         raise UserError(
             slot.path, None, problem, "check its constructor's arguments (LMLAB_DEBUG=1 shows the traceback)"
         ) from error

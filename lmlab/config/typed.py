@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
+import keyword
 import typing
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
@@ -17,6 +18,8 @@ from lmlab.errors import UserError, printable
 
 Kind = TypeVar("Kind", bound=Settings)
 _TARGET = "_target_"
+# Settings of a model that its core has too, for another place: dropout between layers, and before and after the core.
+_MAY_DIFFER = ("dropout", "locked_dropout")
 _OWN = "lmlab.config.settings."
 
 
@@ -115,6 +118,19 @@ def _model_class(core: type[PartSettings], names: frozenset[str], *, all_of_them
     return typing.cast(type[Settings], made)
 
 
+def _check_core_follows(model: ModelSettings) -> None:
+    """Checks that the settings of a model that are its core's are the core's, which alone have an effect.
+
+    Raises:
+        UserError: one differs.
+    """
+    for field in dataclasses.fields(model.core):
+        there, here = getattr(model, field.name, None), getattr(model.core, field.name)
+        if hasattr(model, field.name) and field.name not in _MAY_DIFFER and there != here:
+            problem = f"has no effect: model.core.{field.name} is {_brief(here)}"
+            raise UserError(f"model.{field.name}", _brief(there), problem, f"set model.core.{field.name} instead")
+
+
 class _Reader:
     """Reads plain data according to the classes of its settings.
 
@@ -137,7 +153,10 @@ class _Reader:
         values = self._values(found, kind, name)
         if slot is not None:
             values["target"] = target
-        return kind(**values)
+        made = kind(**values)
+        if isinstance(made, ModelSettings):
+            _check_core_follows(made)
+        return made
 
     def _values(self, found: Mapping[str, Any], kind: type[Settings], name: str) -> dict[str, Any]:
         hints = typing.get_type_hints(kind, include_extras=True)
@@ -147,6 +166,9 @@ class _Reader:
                 problem = "a file cannot make a package trusted"
                 remedy = "remove it, and type plugins=[...] on the command line"
                 raise UserError(key, _brief(found[key]), problem, remedy)
+            if not name and key == "batching":
+                remedy = "begin the YAML file with the line: # @package data.batching"
+                raise UserError(key, None, "its settings are not where those of a loader belong", remedy)
             if key not in fields and key != _TARGET:
                 value, remedy = _brief(found[key]), self._unknown(kind, name)
                 raise UserError(_dotted(name, key), value, "no such setting", remedy)
@@ -167,6 +189,8 @@ class _Reader:
     def _setting(self, value: Any, kind: Any, known: Setting, name: str) -> Any:
         if _is_group(kind):
             return self.group(value, kind, name)
+        if value == "???":
+            raise self._missing(name, kind)
         return check_value(value, kind, known, name=name, convert=not self._stored)
 
     def _chosen(self, found: Mapping[str, Any], slot: Slot) -> tuple[str | None, type[PartSettings]]:
@@ -175,6 +199,9 @@ class _Reader:
         target, kind = settings_class(slot, found[_TARGET])
         if getattr(kind, "takes_anything", False):
             there = {field.name for field in dataclasses.fields(kind)}
+            for key in found:
+                if key != _TARGET and (not key.isidentifier() or keyword.iskeyword(key) or key.startswith("_")):
+                    raise UserError(_dotted(slot.path, key), None, "is not a name of a keyword argument", "remove it")
             more: list[Any] = [(key, Any) for key in found if key not in there and key != _TARGET]
             made = dataclasses.make_dataclass(kind.__name__, more, bases=(kind,), kw_only=True)
             return target, typing.cast(type[PartSettings], made)

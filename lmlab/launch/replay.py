@@ -23,6 +23,7 @@ from hydra.core.override_parser.types import (
     RangeSweep,
 )
 
+from lmlab.changes import TEXT
 from lmlab.config.arguments import FREE_TEXT, num_backslashes, quote_free_text
 from lmlab.config.folders import configuration_folder
 from lmlab.config.stored import settings
@@ -97,6 +98,7 @@ def replayed(stored: Any, typed: Sequence[str], *, folder: Path) -> list[str]:
     missing = [word for word in needed if word.key not in by_key]
     if missing:
         raise _must_be_typed(missing, again, folder)
+    _check_same(needed, by_key, folder)
     _check_size([word for word in words if word not in needed], folder)
     # The order is kept, because the numbers and names of jobs depend on it.
     made = [by_key[word.key] if word in needed else word for word in words]
@@ -177,6 +179,22 @@ def _absolute(word: _Word) -> _Word:
         return word
     value = word.parts[1] if len(word.parts) == 2 else word.parts[0].partition("=")[2]
     return _Word(word.key, (f"{word.key}={Path(value).expanduser().absolute()}",))
+
+
+def _check_same(needed: Iterable[_Word], by_key: dict[str, _Word], folder: Path) -> None:
+    """Checks that settings typed again have the values that the sweep was started with; paths and packages may differ.
+
+    Raises:
+        UserError: a setting has another value, so the sweep's finished jobs would be of other settings.
+    """
+    for word in needed:
+        typed = by_key[word.key]
+        is_place = word.is_option or word.key in ("plugins", TEXT) or word.key.startswith(("hydra.", "hydra/"))
+        if not is_place and typed.parts != word.parts:
+            key, _, value = typed.parts[0].partition("=")
+            started = printable(word.parts[0].partition("=")[2], longest=300)
+            remedy = f"type {key}={started}, or start another sweep"
+            raise UserError(key, value, f"differs from {started}, with which {shown(folder)} was started", remedy)
 
 
 def _must_be_typed(missing: Sequence[_Word], again: Sequence[_Word], folder: Path) -> UserError:

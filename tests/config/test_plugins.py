@@ -123,19 +123,33 @@ def test_each_way_of_trust(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     monkeypatch.setenv(plugins.VARIABLE, "other, my_models")
     assert read().model.core.target == "my_models.LeakyCore"
     monkeypatch.delenv(plugins.VARIABLE)
-    information = tmp_path / "my_models-1.2.dist-info"
-    information.mkdir()
-    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: my_models\nVersion: 1.2\n")
-    (information / "entry_points.txt").write_text("[lmlab.plugins]\nmine = my_models\n")
+    install(tmp_path / "installed", monkeypatch)
     plugins._from_entry_points.cache_clear()
     assert read().model.core.target == "my_models.LeakyCore"
 
 
-def test_an_entry_point_is_imported_only_when_it_is_named(tmp_path: Path) -> None:
-    information = tmp_path / "my_models-1.2.dist-info"
-    information.mkdir()
+def install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A distribution that declares my_models as a plug-in, in a folder on the path."""
+    information = folder / "my_models-1.2.dist-info"
+    information.mkdir(parents=True)
     (information / "METADATA").write_text("Metadata-Version: 2.1\nName: my_models\nVersion: 1.2\n")
     (information / "entry_points.txt").write_text("[lmlab.plugins]\nmine = my_models\n")
+    monkeypatch.syspath_prepend(str(folder))
+
+
+@pytest.mark.parametrize("path", ["", "."])
+def test_an_entry_point_that_only_lies_in_the_working_directory_gives_no_trust(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path, monkeypatch)
+    monkeypatch.syspath_prepend(path)  # as `python -m` has it
+    with pytest.raises(Untrusted):
+        read()
+    assert not imported()
+
+
+def test_an_entry_point_is_imported_only_when_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(tmp_path / "installed", monkeypatch)
     assert plugins.trusted_package("my_models.LeakyCore") == "my_models"
     stored.read_settings(typed.plain(train_settings([])), where="x")
     assert not imported()
