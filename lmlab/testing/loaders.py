@@ -183,7 +183,7 @@ def _check_num_targets(probe: _Probe) -> None:
 
 
 def _is_same(left: Batch, right: Batch) -> bool:
-    return all(map(torch.equal, left, right))
+    return all(torch.equal(one, other) for one, other in zip(left, right, strict=True))
 
 
 def _check_same_every_time(probe: _Probe) -> None:

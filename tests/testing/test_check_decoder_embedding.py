@@ -165,6 +165,12 @@ class LossWithoutBias(Minimal):
         return TokenLoss(nll, whole.num_errors, whole.num_tokens)
 
 
+class PenaltyInTraining(Minimal):
+    def loss(self, hidden, targets):
+        loss = super().loss(hidden, targets)
+        return loss._replace(nll_sum=loss.nll_sum + 1) if torch.is_grad_enabled() else loss
+
+
 class LossOfCopies(Minimal):
     def loss(self, hidden, targets):
         loss = super().loss(hidden, targets)
@@ -253,6 +259,7 @@ class NatsOnly(Minimal):
         (PlainNumbers, r"loss under no_grad: num_tokens must be a tensor \(\), not int"),
         (PairLoss, "loss under no_grad: must return TokenLoss, not tuple"),
         (LossWithoutBias, r"loss: its gradient must be exact, but that of layer\.bias differs"),
+        (PenaltyInTraining, "loss with gradients: nll_sum must be the sum of -log_probs over counted targets"),
         (LossOfCopies, "loss: the gradient of nll_sum raised"),
         (ReportsPadding, "nats must be -log_probs of the targets, 0 where not counted"),
         (NeverWrong, "wrong must be whether log_probs holds another token more probable"),
