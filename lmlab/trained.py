@@ -13,7 +13,7 @@ from lmlab import plain_yaml
 from lmlab.changes import CHANGEABLE, differences
 from lmlab.checkpoints import load_weights, read_checkpoint
 from lmlab.config import registry, stored
-from lmlab.config.plugins import record, trusting
+from lmlab.config.plugins import record, recorded, trusting
 from lmlab.config.settings import TrainSettings
 from lmlab.config.typed import plain, targets
 from lmlab.data.corpus import joined
@@ -254,7 +254,7 @@ def load(
     checkpoint: str = "best",
     output_dir: str = "outputs",
     device: str = "auto",
-    plugins: Iterable[str] = (),
+    plugins: str | Iterable[str] = (),
 ) -> TrainedModel:
     """Loads a trained run.
 
@@ -282,7 +282,7 @@ def _load(folder: Path, path: Path, device: str) -> TrainedModel:
     settings = stored.read_settings(ours["config"], where=path)
     tokenizer = saved_tokenizers.from_dict(ours["tokenizer"], find=registry.tokenizer_class)
     _check_beside(folder, plain(settings), path)
-    _note_changed_plugins(ours.get("plugins") or {}, settings)
+    _note_changed_plugins(ours.get("plugins"), settings)
     assert settings.embedding.dim is not None
     model = build_model(settings, torch.zeros(len(tokenizer.vocabulary), settings.embedding.dim))
     load_weights(model, saved.get("state_dict"), path, prefix="model.")
@@ -290,10 +290,11 @@ def _load(folder: Path, path: Path, device: str) -> TrainedModel:
     return TrainedModel(model=model, tokenizer=tokenizer, settings=settings, folder=folder)
 
 
-def _note_changed_plugins(recorded: dict[str, Any], settings: TrainSettings) -> None:
+def _note_changed_plugins(stored_record: Any, settings: TrainSettings) -> None:
     """Logs a note if a package has changed since the run was trained, because its figures may differ then."""
     for package, now in record(targets(settings)).items():
-        if package in recorded and recorded[package] != now:
+        before = recorded(stored_record, package)
+        if before is None or before._asdict() != now:
             log.warning(f"note: {package} has changed since this run was trained; its figures may be others now")
 
 

@@ -17,17 +17,19 @@ import importlib.util
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lmlab.errors import UserError
+from lmlab.errors import UserError, printable
 
 GROUP = "lmlab.plugins"
 VARIABLE = "LMLAB_PLUGINS"
 _NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _OPTION = "plugins"
+# Top-level names that are never packages of a user's own.
+LIBRARIES = frozenset({*sys.stdlib_module_names, "lmlab", "torch", "pytorch_lightning", "lightning", "numpy"})
 # Given to a function, for as long as it runs.
 _passed: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar("plugins", default=())
 
@@ -75,13 +77,13 @@ def words_of(arguments: Sequence[str]) -> list[str]:
 
 
 @contextlib.contextmanager
-def trusting(names: Iterable[str]) -> Iterator[None]:
+def trusting(names: str | Iterable[str]) -> Iterator[None]:
     """Trusts packages for the time of a call.
 
     Raises:
         UserError: a name is not that of a package.
     """
-    token = _passed.set((*_passed.get(), *_checked(names)))
+    token = _passed.set((*_passed.get(), *_checked([names] if isinstance(names, str) else names)))
     try:
         yield
     finally:
@@ -90,6 +92,8 @@ def trusting(names: Iterable[str]) -> Iterator[None]:
 
 def trusted_package(target: str) -> str | None:
     """Returns the trusted package that a class's full name is in, None where it is in none."""
+    if not is_dotted(target) or "__main__" in target.split("."):  # a package's program is not a place for classes
+        return None
     return next((name for name in _trusted() if target.startswith(f"{name}.")), None)
 
 
@@ -153,9 +157,9 @@ def location_of(error: BaseException) -> str:
     found, step = "", error.__traceback__
     while step is not None:
         frame = step.tb_frame
-        name = f"{frame.f_globals.get('__name__', '')}.{frame.f_code.co_qualname}"
-        if trusted_package(name) is not None:
-            found = f"{name}, line {step.tb_lineno}"
+        module = frame.f_globals.get("__name__", "")
+        if trusted_package(f"{module}.x") is not None:
+            found = f"{module}.{frame.f_code.co_qualname}, line {step.tb_lineno}"
         step = step.tb_next
     return found
 
@@ -172,11 +176,11 @@ def as_words(targets: Iterable[str]) -> str:
     return f" plugins=[{','.join(packages)}]" if packages else ""
 
 
-def check_unchanged(stored: Mapping[str, Any], targets: Iterable[str], *, field: str, value: str) -> None:
+def check_unchanged(stored: Any, targets: Iterable[str], *, field: str, value: str) -> None:
     """Refuses to resume a run with another version of a package than the one with which it was started.
 
     Args:
-        stored: from `record`, when the run was started.
+        stored: from `record`, when the run was started; read from a file, so it may be damaged.
         targets: full names of the run's classes.
         field: for errors.
         value: for errors.
@@ -185,14 +189,26 @@ def check_unchanged(stored: Mapping[str, Any], targets: Iterable[str], *, field:
         PluginError: naming the package and both versions.
     """
     for package, now in record(targets).items():
-        before = stored.get(package)
-        if not isinstance(before, dict) or before == now:
+        before = recorded(stored, package)
+        if before is None:
+            problem = f"its record of the package {package} is missing or damaged"
+            raise PluginError(field, value, problem, "restore the run, or start a new one")
+        if before._asdict() == now:
             continue
-        versions = [before.get("version") or "without a version", now["version"] or "without a version"]
+        versions = [printable(before.version) or "without a version", now["version"] or "without a version"]
         differ = f"({versions[0]} then, {versions[1]} now)" if versions[0] != versions[1] else f"({versions[0]})"
         problem = f"was started with different source code of the package {package} {differ}"
-        remedy = f"restore that source code (SHA-256 {str(before.get('sha256'))[:12]}), or start a new run"
+        remedy = f"restore that source code (SHA-256 {printable(before.sha256[:12])}), or start a new run"
         raise PluginError(field, value, problem, remedy)
+
+
+def recorded(stored: Any, package: str) -> PluginRecord | None:
+    """Returns what a run recorded of a package; None if there is no such record, or a damaged one."""
+    found = stored.get(package) if isinstance(stored, dict) else None
+    if not isinstance(found, dict):
+        return None
+    version, sha256 = found.get("version"), found.get("sha256")
+    return PluginRecord(version, sha256) if isinstance(version, str) and isinstance(sha256, str) else None
 
 
 def _checked(names: Iterable[str]) -> list[str]:
@@ -200,6 +216,8 @@ def _checked(names: Iterable[str]) -> list[str]:
     for name in found:
         if _NAME.fullmatch(name) is None:
             raise UserError(_OPTION, name, "is not a package name", f"for example {_OPTION}=[my_models]")
+        if name.partition(".")[0] in LIBRARIES:
+            raise UserError(_OPTION, name, "is not a package of your own", f"for example {_OPTION}=[my_models]")
     return found
 
 
@@ -210,7 +228,11 @@ def _trust_in_this_process(names: Iterable[str]) -> None:
 
 
 def _from_environment() -> list[str]:
-    return [name.strip() for name in os.environ.get(VARIABLE, "").split(",") if _NAME.fullmatch(name.strip())]
+    names = [name.strip() for name in os.environ.get(VARIABLE, "").split(",")]
+    wrong = next((name for name in names if name and _NAME.fullmatch(name) is None), None)
+    if wrong is not None:
+        raise UserError(VARIABLE, wrong, "is not a package name", f"for example {VARIABLE}=my_models,my_texts")
+    return [name for name in names if name]
 
 
 def _trusted() -> list[str]:

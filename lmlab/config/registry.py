@@ -6,7 +6,6 @@ import dataclasses
 import functools
 import importlib
 import inspect
-import sys
 import typing
 from collections.abc import Iterator
 from typing import Any
@@ -20,9 +19,6 @@ from lmlab.config.settings.parts import PartSettings
 from lmlab.config.signatures import settings_of
 from lmlab.config.slots import MOVED, SLOTS, Slot
 from lmlab.errors import UserError
-
-# Top-level names for which plugins=[...] is no remedy.
-_LIBRARIES = frozenset({*sys.stdlib_module_names, "lmlab", "torch", "pytorch_lightning", "lightning", "numpy"})
 
 
 def settings_class(slot: Slot, target: Any) -> tuple[str | None, type[PartSettings]]:
@@ -52,7 +48,7 @@ def settings_class(slot: Slot, target: Any) -> tuple[str | None, type[PartSettin
         of_conf = target.startswith("lmlab.") and target in _named_in_conf(slot.group)
         if of_conf or plugins.trusted_package(target) is not None:
             return target, settings_of(_import(slot, target), slot.path)
-        if plugins.is_dotted(target) and target.partition(".")[0] not in _LIBRARIES:
+        if plugins.is_dotted(target) and target.partition(".")[0] not in plugins.LIBRARIES:
             raise plugins.untrusted(target, field)
     raise UserError(field, "null" if target is None else target, listed, _remedy(slot))
 

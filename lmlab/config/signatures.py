@@ -35,6 +35,8 @@ def settings_of(made: type, path: str) -> type[PartSettings]:
         kinds = typing.get_type_hints(made.__init__, include_extras=True)  # type: ignore[misc]
     except (NameError, TypeError):  # an annotation that is known to type checkers only
         kinds = {}
+    if "target" in parameters:  # the settings keep the class's name there
+        raise PluginError(f"{slot.path}._target_", target, "has a keyword target, which cannot be set", "rename it")
     has_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     for name in sorted(slot.given):
         if name not in parameters and not has_any:

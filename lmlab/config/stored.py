@@ -34,7 +34,8 @@ def read_settings(config: Any, *, where: Path | str) -> TrainSettings:
     try:
         return typed.read(config, TrainSettings, stored=True)
     except PluginError as error:
-        raise type(error)(error.field, printable(error.value), error.problem, error.remedy) from None
+        problem, remedy = printable(error.problem, longest=300), printable(error.remedy, longest=300)
+        raise type(error)(printable(error.field), printable(error.value), problem, remedy) from None
     except UserError as error:
         value = None if error.value is None else printable(error.value)
         problem = f"{printable(error.problem, longest=300)} (in {where})"

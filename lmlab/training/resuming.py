@@ -118,7 +118,7 @@ def resume_from(folder: Path, changes: Mapping[str, Any]) -> Resumption:
     changed = _changed(config, changes, saved)
     # Read in the same way as when the run is resumed the next time.
     settings = stored.read_settings(changed, where=where)
-    plugins.check_unchanged(ours.get("plugins") or {}, typed.targets(settings), field="run", value=shown(folder))
+    plugins.check_unchanged(ours.get("plugins"), typed.targets(settings), field="run", value=shown(folder))
     if ours["format"] < FORMAT:
         position = Position.from_loops(saved["loops"], saved["global_step"])
     else:

@@ -6,6 +6,7 @@ import copy
 import importlib
 import importlib.metadata
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -277,6 +278,88 @@ def test_a_package_of_several_files_is_recorded_whole(tmp_path: Path) -> None:
         before = plugins.record(["my_package.inner.core.X"])
         (folder / "core.py").write_text("x = 1\n")
         assert plugins.record(["my_package.inner.core.X"]) != before
+
+
+@pytest.mark.parametrize("stored_record", [None, {}, "x", 5, ["my_models"], {"my_models": 5}, {"my_models": {}}])
+def test_a_run_whose_record_of_a_package_is_damaged_is_not_gone_on_with(stored_record: Any) -> None:
+    with (
+        plugins.trusting(["my_models"]),
+        pytest.raises(PluginError, match="record of the package my_models is missing"),
+    ):
+        plugins.check_unchanged(stored_record, ["my_models.LeakyCore"], field="run", value="x")
+
+
+def test_what_a_damaged_record_says_is_printable() -> None:
+    stored_record = {"my_models": {"version": "\x1b[2J", "sha256": "\x1b]0;t\x07"}}
+    with plugins.trusting(["my_models"]), pytest.raises(PluginError) as caught:
+        plugins.check_unchanged(stored_record, ["my_models.LeakyCore"], field="run", value="x")
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "target", ["my_models.\x1b[31m.X", "my_models..X", "my_models.", "my_models.X.", "my_models.__main__.X"]
+)
+def test_what_is_no_name_of_a_class_is_refused_without_an_import(target: str) -> None:
+    with plugins.trusting(["my_models"]), pytest.raises(UserError) as caught:
+        read(target)
+    assert str(caught.value).isprintable()
+    assert not imported()
+
+
+@pytest.mark.parametrize("name", ["lmlab", "torch", "os", "my-models", "1x", ""])
+def test_what_is_no_package_of_a_user_cannot_be_trusted(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UserError, match="^plugins="), plugins.trusting([name]):
+        pass
+    monkeypatch.setenv(plugins.VARIABLE, "my models")
+    with pytest.raises(UserError, match=f"^{plugins.VARIABLE}=my models: is not a package name"):
+        read()
+
+
+def test_one_package_may_be_given_as_text() -> None:
+    with plugins.trusting("my_models"):
+        assert read().model.core.target == "my_models.LeakyCore"
+
+
+@pytest.mark.parametrize("place", ["module", "constructor"])
+def test_a_package_that_exits_says_so(place: str, tmp_path: Path) -> None:
+    text = PACKAGE + "raise SystemExit\n"
+    if place == "constructor":
+        text = PACKAGE.replace("self.output_size = hidden_size", "raise SystemExit")
+    (tmp_path / "my_models.py").write_text(text)
+    with plugins.trusting(["my_models"]), pytest.raises(UserError, match=r"my_models.*SystemExit"):
+        registry.build("model.core", read().model.core, input_size=3)
+
+
+def test_a_keyword_called_target_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    (tmp_path / "my_models.py").write_text(PACKAGE.replace("leak: Annotated", "target: int = 1, leak: Annotated"))
+    with plugins.trusting(["my_models"]), pytest.raises(PluginError, match="keyword target, which cannot be set"):
+        read()
+
+
+@pytest.mark.parametrize("key", ["my-key", "lambda", "_partial_"])
+def test_a_class_that_takes_any_keyword_gets_no_other_names(key: str) -> None:
+    with plugins.trusting(["my_models"]), pytest.raises(UserError, match="is not a name of a keyword argument"):
+        read("my_models.Anything", **{key: 1})
+
+
+def test_a_setting_of_the_core_that_stands_at_the_model_with_another_value_is_refused() -> None:
+    with plugins.trusting(["my_models"]):
+        config = with_core("my_models.LeakyCore")
+        config["model"]["leak"] = 0.1
+        with pytest.raises(UserError, match=r"model\.leak=0\.1: has no effect: model\.core\.leak is 0\.5"):
+            stored.read_settings(config, where="x")
+        config["model"]["leak"] = 0.5  # as a file that says leak: ${model.leak} has it
+        assert stored.read_settings(config, where="x")
+
+
+def test_an_error_in_a_package_is_located(tmp_path: Path) -> None:
+    with plugins.trusting(["my_models"]):
+        import my_models
+
+        with pytest.raises(AssertionError) as caught:
+            my_models.function()
+        assert re.fullmatch(r"my_models\.function, line \d+", plugins.location_of(caught.value))
+    assert plugins.location_of(caught.value) == ""
 
 
 def test_a_module_that_fails_says_so_in_one_line(tmp_path: Path) -> None:
