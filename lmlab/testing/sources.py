@@ -40,7 +40,6 @@ def _check_corpus(corpus: Corpus) -> None:
         for number, document in enumerate(documents):
             _check_document(document, f"document {number} of the {name} split")
         expect(any(document.text for document in documents), f"load: the {name} split must not be empty")
-        attempt(f"Corpus.texts({name!r})", corpus.texts, name)
     for what in ("provenance", "notes", "warnings"):
         lines = getattr(corpus, what)
         is_lines = isinstance(lines, tuple) and all(isinstance(line, str) for line in lines)

@@ -161,6 +161,14 @@ class ShorterTargets(Pieces):
         return batch._replace(targets=batch.targets[:, :-1])
 
 
+class SingleRows(Pieces):
+    """Without a batch dimension."""
+
+    def batch(self, epoch, index):
+        batch = super().batch(epoch, index)
+        return Batch(batch.inputs[0], batch.targets[0], torch.ones(self.length, dtype=torch.bool))
+
+
 class OtherPadding(Pieces):
     def batch(self, epoch, index):
         batch = super().batch(epoch, index)
@@ -270,6 +278,12 @@ class NoExample(Pieces):
         return super().example()[:2]
 
 
+class MadeUpExample(Pieces):
+    def example(self):
+        example = super().example()
+        return example._replace(targets=example.inputs)
+
+
 class NoPasses(Pieces):
     passes = 0
 
@@ -314,6 +328,7 @@ class AcrossSentences(Sentences):
         (Int32, r"the inputs of batch\(0, 0\) .* must be a tensor of torch\.int64, but is .* of torch\.int32"),
         (ResetOfTokens, r"reset \(B,\) of batch\(0, 0\) .* must be a tensor \(4,\) of torch\.bool, but is \(4, 6\)"),
         (ShorterTargets, r"the targets \(B, T\) of batch\(0, 0\) .* must be a tensor \(4, 6\) of .*, but is \(4, 5\)"),
+        (SingleRows, r"batch: the inputs of batch\(0, 0\) .* must be \(B, T\), but are \(6,\)"),
         (OtherPadding, r"batch: targets must be ids \(targets also -100\), but batch\(0, 0\) .* has \[-1\]"),
         (InputsAreTargets, "a counted target must be the id that follows its input, but .*row 0, step 0"),
         (CopiesItself, r"batch\(0, 0\) of running text with end tokens raised ValueError: .*read-only"),
@@ -331,6 +346,7 @@ class AcrossSentences(Sentences):
         (ForgetsItsEpoch, "state_dict: restored after 1 of 21 .* identically, but batch 1 of epoch 1 is different"),
         (StateOfTensors, "state_dict: the loader's place must be made of lists, dictionaries, text and plain numbers"),
         (NoExample, r"batch: example\(\) must be an lmlab\.Batch, not tuple"),
+        (MadeUpExample, r"a counted target must be the id that follows its input, but example\(\) has"),
         (NoPasses, "passes: must be a number above 0, but is 0"),
         (DescribesNothing, "describe: must return text, not NoneType"),
         (NoteOfNothing, "note: must be text, not NoneType"),
