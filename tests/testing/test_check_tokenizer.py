@@ -406,6 +406,12 @@ class RestoresWithAnotherError(Pairs):
         super().restore(learned)
 
 
+class SavesAnotherOrder(Pairs):
+    def to_dict(self):
+        saved = super().to_dict()
+        return saved | {"vocabulary": [saved["vocabulary"][0], *saved["vocabulary"][:0:-1]]}
+
+
 class Char(CharTokenizer):
     """Keeps the name of lmlab's own class in tokenizer.json."""
 
@@ -458,6 +464,7 @@ class Char(CharTokenizer):
         (NumberKeys(), r"encode\(\"Anna.* raised KeyError"),
         (RestoresAnything(), "restore: must refuse an empty dictionary .*, but accepted it"),
         (RestoresWithAnotherError(), "restore: must refuse an empty dictionary .*, but raised RuntimeError"),
+        (SavesAnotherOrder(), "to_dict: a tokenizer made from tokenizer.json must have the same vocabulary"),
         (Char(end_token=None), "to_dict: must name the tokenizer's own class, but its type_name 'char' is that of"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Tokenizer) else "",
