@@ -13,6 +13,7 @@ from lmlab.config import typed
 from lmlab.config.arguments import quote_free_text
 from lmlab.config.error_messages import fold
 from lmlab.config.folders import configuration_folder
+from lmlab.config.presets import CONFIG_DIR
 from lmlab.config.settings import Settings, TrainSettings
 from lmlab.errors import UserError
 
@@ -26,6 +27,8 @@ def compose(name: str, arguments: Sequence[str]) -> DictConfig:
         UserError: an argument is not an override.
     """
     for argument in arguments:
+        if argument.partition("=")[0] in CONFIG_DIR:
+            raise UserError(argument, None, "is for train and list", "leave it out: a run has its configuration")
         if "=" not in argument:
             example = "prompt=Once" if name == "generate" else "run=latest"
             raise UserError(argument, None, "not a setting", f"write key=value, for example {example}")

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -35,9 +36,12 @@ def fold(error: BaseException, arguments: list[str], kind: type[Settings] = Trai
     if "Config group override must be a string or a list" in str(error):
         nulls = [a.partition("=")[0] for a in arguments if a.endswith("=null")]
         return UserError(nulls[0] if nulls else "configuration", "null", "a run needs it", "choose one of its options")
+    chain = _chain(error)
+    unreadable = next((e for e in chain if isinstance(e, yaml.MarkedYAMLError)), None)
+    if unreadable is not None:
+        return _unreadable_yaml(unreadable)
     if not isinstance(error, HydraException | OmegaConfBaseException):
         return None
-    chain = _chain(error)
     ours = next((e for e in chain if isinstance(e, UserError)), None)
     if ours is not None:  # raised by a resolver of ours, wrapped by OmegaConf
         return ours
@@ -48,6 +52,13 @@ def fold(error: BaseException, arguments: list[str], kind: type[Settings] = Trai
             return folded
     first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
     return UserError("configuration", None, first, "set LMLAB_DEBUG=1 for the details")
+
+
+def _unreadable_yaml(error: yaml.MarkedYAMLError) -> UserError:
+    mark = error.problem_mark or error.context_mark
+    place = "" if mark is None else f", line {mark.line + 1}"
+    name = "configuration" if mark is None else mark.name
+    return UserError(f"{name}{place}", None, error.problem or "is not YAML", "correct it (indent by spaces)")
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:
@@ -113,6 +124,8 @@ def _unknown_key(error: BaseException, text: str, arguments: list[str], kind: ty
         (a.lstrip("+~").partition("=")[0] for a in arguments if word in re.split(r"[.=]", a.lstrip("+~"))), None
     )
     name = typed_name or (full[1] if full else word)
+    if name == "plugin":
+        return UserError(name, None, "no such setting", "did you mean plugins?")
     composed = _composed(error)
     if name in _of_the_class(name, composed):
         return UserError(name, None, "is not in the YAML file of the chosen option", f"write +{name}=...")
@@ -174,7 +187,11 @@ def _suggest_by_last_word(name: str, known: list[str]) -> str:
 def _bad_interpolation(error: BaseException, text: str, arguments: list[str], kind: type[Settings]) -> UserError | None:
     bad = _match(r"Interpolation key '([^']+)' not found", text)
     if bad is None:
-        return None
+        raised = _match(r"raised while resolving interpolation: \"?([^\n\"]+)", text)
+        name = _match(r"full_key: (\S+)", text)
+        if raised is None or name is None:
+            return None
+        return UserError(name[1], None, raised[1], "check the ${...} in its value")
     if bad[1] in known_settings(kind):
         last = bad[1].rpartition(".")[2]
         remedy = f"write {last}: ... in the YAML file of the chosen option, or add +{bad[1]}=..."

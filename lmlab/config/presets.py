@@ -56,13 +56,18 @@ def check_own_folders(arguments: Sequence[str]) -> None:
     Raises:
         UserError: such a file, or a folder that does not exist.
     """
+    if sum(word.partition("=")[0] in CONFIG_DIR for word in arguments) > 1:
+        remedy = "add the others by hydra.searchpath=[file:///absolute/path]"
+        raise UserError("--config-dir", None, "is given more than once, but Hydra takes one folder", remedy)
     for folder in own_folders(arguments):
         if not folder.is_dir():
             raise UserError("--config-dir", folder, "no such folder", "check the path")
         for path in sorted(folder.rglob("*.y*ml")):
             name = path.relative_to(folder)
             if (configuration_folder() / name).exists():
-                remedy = f"rename it, and choose it by its new name: {name.parent}=my_{name.stem}"
+                remedy = "remove it: a folder of your own has options of groups, such as model/my_model.yaml"
+                if name.parent != Path():
+                    remedy = f"rename it, and choose it by its new name: {name.parent}=my_{name.stem}"
                 problem = f"lmlab has its own {name}, which Hydra would use instead"
                 raise UserError("--config-dir", path, problem, remedy)
 

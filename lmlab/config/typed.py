@@ -13,11 +13,12 @@ from typing import Any, TypeVar
 from lmlab.config.registry import settings_class
 from lmlab.config.setting import Setting, as_field_metadata, check_value, known_of
 from lmlab.config.settings import ModelSettings, PartSettings, Settings, TrainSettings
-from lmlab.config.slots import SLOTS, Slot
+from lmlab.config.slots import MOVED, SLOTS, Slot
 from lmlab.errors import UserError, printable
 
 Kind = TypeVar("Kind", bound=Settings)
 _TARGET = "_target_"
+_KNOWN = frozenset({target for slot in SLOTS.values() for target in slot.own} | set(MOVED))
 # Settings of a model that its core has too, for another place: dropout between layers, and before and after the core.
 _MAY_DIFFER = ("dropout", "locked_dropout")
 _OWN = "lmlab.config.settings."
@@ -118,6 +119,14 @@ def _model_class(core: type[PartSettings], names: frozenset[str], *, all_of_them
     return typing.cast(type[Settings], made)
 
 
+def _needs_import(value: Any) -> bool:
+    """Returns whether plain data names a class that is not known without importing it."""
+    if not isinstance(value, dict):
+        return False
+    target = value.get(_TARGET)
+    return (isinstance(target, str) and target not in _KNOWN) or any(map(_needs_import, value.values()))
+
+
 def _check_core_follows(model: ModelSettings) -> None:
     """Checks that the settings of a model that are its core's are the core's, which alone have an effect.
 
@@ -173,7 +182,8 @@ class _Reader:
                 value, remedy = _brief(found[key]), self._unknown(kind, name)
                 raise UserError(_dotted(name, key), value, "no such setting", remedy)
         values: dict[str, Any] = {}
-        for key, field in fields.items():
+        # Parts of a user's own package, which takes long to import, come last: other mistakes are told at once.
+        for key, field in sorted(fields.items(), key=lambda item: _needs_import(found.get(item[0]))):
             full = _dotted(name, key)
             if key in found:
                 values[key] = self._setting(found[key], hints[key], known_of(field), full)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lmlab.data.cache import CACHED_FROM, cache_folder, keep, kept_size, key_of, text_sha256
 from lmlab.data.tokenizers.base import Ids, Tokenizer
 from lmlab.data.tokenizers.saved import is_own, to_json
+from lmlab.errors import UserError
 
 # Ids of the special tokens, the same in every vocabulary; only vocabularies for sentences have the start token.
 UNKNOWN_ID = 0
@@ -60,6 +61,9 @@ def build(texts: Sequence[str], tokenizer: Tokenizer, *, cached_from: int = CACH
         texts: the documents.
         tokenizer: fitted.
         cached_from: least number of characters for which the ids are kept in the cache and memory-mapped.
+
+    Raises:
+        UserError: a user's tokenizer gives an id that is not in its vocabulary.
     """
     num_characters = sum(map(len, texts))
     if num_characters < cached_from or not is_own(tokenizer):
@@ -67,9 +71,24 @@ def build(texts: Sequence[str], tokenizer: Tokenizer, *, cached_from: int = CACH
     else:
         key = key_of(texts, to_json(tokenizer))
         ids = _cached(cache_folder() / "tokens" / f"{key}.npy", texts, tokenizer)
+    if not is_own(tokenizer):
+        _check_range(ids, tokenizer)
     num_unknown = len(ids) - int(np.count_nonzero(ids))
     sentences = _sentences(ids, texts, tokenizer) if tokenizer.end_token == "sentence" else None
     return TokenStore(ids, num_characters, num_unknown, text_sha256(texts), tokenizer.end_id, sentences)
+
+
+def _check_range(ids: Ids, tokenizer: Tokenizer) -> None:
+    """Checks that each id has an entry in the vocabulary.
+
+    Raises:
+        UserError: an id has none.
+    """
+    size = len(tokenizer.vocabulary)
+    wrong = ids[(ids < 0) | (ids >= size)]
+    if len(wrong):
+        problem = f"{type(tokenizer).__name__} gives the id {int(wrong[0])}, but its vocabulary has {size} entries"
+        raise UserError("tokenizer", None, problem, "lmlab.testing.check_tokenizer checks a tokenizer")
 
 
 def _sentences(ids: Ids, texts: Sequence[str], tokenizer: Tokenizer) -> NDArray[np.int64]:

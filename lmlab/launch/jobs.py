@@ -104,7 +104,10 @@ def run() -> None:
     settings = [a for a in arguments if a not in ("-m", "--multirun")]
     quoted = quote_free_text(settings, sweep=is_sweep)
     if is_sweep:
-        sweeping.check_types([word for word in quoted if "=" in word and not word.startswith("-")])
+        words = [word for word in quoted if "=" in word and not word.startswith("-")]
+        sweeping.check_types(words)
+        if own_folders(arguments):
+            sweeping.check_trust(words, own_folders(arguments))
     sys.argv[1:] = [*(["-m"] if is_sweep else []), *quoted]
     try:
         _job()

@@ -107,6 +107,12 @@ def replayed(stored: Any, typed: Sequence[str], *, folder: Path) -> list[str]:
     return options + [part for word in made if not word.is_option for part in word.parts]
 
 
+def to_repeat(arguments: Sequence[str]) -> list[str]:
+    """Returns the words of a sweep's command line that must be typed again to resume it."""
+    words = (word for word in _words(arguments) if word.key not in (*_NOT_REPLAYED, *_MODE))
+    return [part for word in words if not _is_own(word) for part in word.parts]
+
+
 def _record(stored: Any, folder: Path) -> list[_Word]:
     """Returns the words of a sweep's record, without those that concern a single call.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from lmlab.config.command import describe
 from lmlab.config.folders import log_to, write_record
 from lmlab.errors import InterruptedRun, Refused, UserError
 from lmlab.files import shown, write_text
-from lmlab.launch import sweeping
+from lmlab.launch import replay, sweeping
 from lmlab.launch.entering import Task, check_own, what_is_left
 from lmlab.launch.working import checked, taken_pause, work
 from lmlab.locks import locked
@@ -99,14 +100,15 @@ def print_summary(folder: Path, *, interrupted: bool) -> None:
         UserError: jobs failed.
     """
     jobs = read_jobs(folder)
-    again = f"python -m lmlab.train run={shown(folder)}"
+    again = _resume_command(folder)
     if not jobs:
         return
     write_text(folder / "results.csv", results_csv(jobs))
     say("\n" + "\n".join(sweep_table(jobs)) + "\n")
     best = best_folder(jobs)
     if best is not None:
-        say(f"best run    python -m lmlab.generate run={shown(best)}")
+        trusted = "".join(f" {word}" for word in sweeping.typed_plugins())
+        say(f"best run    python -m lmlab.generate run={shown(best)}{trusted}")
     say(f"results     {shown(folder / 'results.csv')}")
     say(f"report      python -m lmlab.report runs={shown(folder)}")
     say(f"compare     tensorboard --logdir {shown(folder)} (page HPARAMS)")
@@ -118,6 +120,13 @@ def print_summary(folder: Path, *, interrupted: bool) -> None:
     if failed:
         problem = f"{failed} of {len(jobs)} jobs failed, for the reasons above"
         raise UserError("sweep", None, problem, f"to try only these again: {again}")
+
+
+def _resume_command(folder: Path) -> str:
+    """Returns the command that resumes a sweep, with the words that a record alone is not trusted with."""
+    arguments = (sweeping.read_record(folder) or {}).get("arguments")
+    words = replay.to_repeat(arguments) if isinstance(arguments, list) else []
+    return f"python -m lmlab.train {shlex.join([f'run={shown(folder)}', *words])}"
 
 
 def raise_failures() -> None:
@@ -141,6 +150,6 @@ def print_interrupted_summary(stop: BaseException) -> None:
     if isinstance(stop, InterruptedRun) and folder.is_dir():
         finished = sum(job.status == "finished" for job in jobs)
         total = sweeping.num_jobs() or len(jobs)
-        again = f"python -m lmlab.train run={shown(folder)}"
+        again = _resume_command(folder)
         stop.message = f"{finished} of {total} jobs are finished; nothing is lost. To resume the sweep: {again}"
         print_summary(folder, interrupted=True)

@@ -16,7 +16,10 @@ from omegaconf import ListConfig, OmegaConf
 
 from lmlab import locks
 from lmlab.config import typed
+from lmlab.config.compose import compose_settings
 from lmlab.config.folders import job_folder, new_run_folder
+from lmlab.config.plugins import PluginError
+from lmlab.config.presets import search_path
 from lmlab.config.setting import Setting, check_value
 from lmlab.config.settings import TrainSettings
 from lmlab.errors import Diverged, UserError, printable
@@ -43,6 +46,11 @@ _plugins: list[str] = []
 def remember_plugins(words: Sequence[str]) -> None:
     """Stores the arguments that name trusted packages, for the sweep's record, which says what to type again."""
     _plugins[:] = words
+
+
+def typed_plugins() -> list[str]:
+    """Returns the arguments that name trusted packages."""
+    return list(_plugins)
 
 
 def register_resolvers() -> None:
@@ -181,6 +189,41 @@ def check_types(arguments: Sequence[str]) -> None:
             text = value.text if isinstance(value, QuotedString) else value
             if not (isinstance(text, str) and "${" in text):
                 check_value(text, kind, Setting(""), name=str(parsed.key_or_group), convert=True)
+
+
+def check_trust(settings: Sequence[str], own: Sequence[Path]) -> None:
+    """Checks before a sweep begins that its parts of users' own packages are trusted.
+
+    The first values of all swept settings are composed, and each option of a swept group with them.
+
+    Args:
+        settings: on the command line, quoted for Hydra.
+        own: the user's own folders of configuration, without which no such part can be chosen.
+
+    Raises:
+        PluginError: a package is not trusted, or cannot be used.
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    values: dict[str, list[str]] = {}
+    for word in settings:
+        key = word.partition("=")[0]
+        try:
+            parsed = OverridesParser.create().parse_override(word)
+            swept = list(parsed.sweep_string_iterator()) if parsed.is_sweep_override() else []
+        except (HydraException, ValueError, TypeError):  # reported when Hydra reads it
+            continue
+        values[key] = [f"{key}={value}" for value in swept] or [word]
+    first = {key: words[0] for key, words in values.items()}
+    for key, words in values.items():
+        for word in words if "." not in key else words[:1]:
+            try:
+                compose_settings("train", TrainSettings, [*(first | {key: word}).values(), *search_path(own)])
+            except PluginError:
+                raise
+            except UserError:  # reported for each job
+                continue
 
 
 def _swept(parameters: Any) -> dict[str, int]:

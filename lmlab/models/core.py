@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
+from lmlab.errors import UserError
+
 # What a core remembers of the previous tokens: a flat tuple of tensors, each with the batch on dim 1. It may be empty.
 State = tuple[Tensor, ...]
 # Runs one step: (inputs (B, I), state) -> (output (B, H), state).
@@ -92,11 +94,28 @@ def initial_state(init_state: Callable[[int], State], state: State | None, reset
         state: after the previous batch; None for the first batch. A state of another batch size belongs to other rows
             and is not used.
         reset: (B,) bool.
+
+    Raises:
+        UserError: the state has another form than a fresh one.
     """
     fresh = init_state(len(reset))
-    if state is None or any(tensor.shape[1] != len(reset) for tensor in state):
+    if state is None:
+        return fresh
+    if _form(state) != _form(fresh):
+        problem = f"forward returned a state of shapes {_shapes(state)}, init_state one of {_shapes(fresh)}"
+        raise UserError("model.core", None, problem, "they must agree: lmlab.testing.check_core checks a core")
+    if any(tensor.shape[1] != len(reset) for tensor in state):
         return fresh
     return reset_rows(state, fresh, reset)
+
+
+def _form(state: State) -> list[tuple[int, ...]]:
+    """Returns the shapes of a state without the batch."""
+    return [(*tensor.shape[:1], *tensor.shape[2:]) for tensor in state]
+
+
+def _shapes(state: State) -> str:
+    return ", ".join(str(tuple(tensor.shape)) for tensor in state) or "no tensors"
 
 
 def reset_rows(state: State, fresh: State, reset: Tensor) -> State:

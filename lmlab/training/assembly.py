@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 
 from lmlab.config import registry
 from lmlab.config.settings import TrainSettings
+from lmlab.data.corpus import Corpus
 from lmlab.data.datamodule import LanguageModelData
 from lmlab.data.loaders.base import TrainLoader
 from lmlab.data.token_store import TokenStore
@@ -31,6 +32,9 @@ def build_data(settings: TrainSettings, *, tokenizer: Tokenizer | None = None) -
         UserError: the text cannot be used.
     """
     corpus = registry.build("data.source", settings.data.source).load()
+    if not isinstance(corpus, Corpus):
+        problem = f"load() of {settings.data.source.class_name} returned {type(corpus).__name__}, not an lmlab.Corpus"
+        raise UserError("data.source", None, problem, "lmlab.testing.check_source checks a source")
 
     def make_train_loader(store: TokenStore) -> TrainLoader:
         made: TrainLoader = registry.build("data.batching", settings.data.batching, store=store, seed=settings.seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -16,7 +17,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from lmlab.data.loaders.base import Batch
-from lmlab.errors import Diverged
+from lmlab.errors import Diverged, UserError
 from lmlab.evaluation.metrics import TokenTotals, Totals
 from lmlab.evaluation.protocol import evaluation_step
 from lmlab.models.core import State
@@ -177,15 +178,27 @@ class LanguageModelModule(pl.LightningModule):
     def _set_rates(self) -> None:
         """Sets the learning rates now, so that a reduction takes effect at the next step, not the one after it."""
         for scheduler in self.trainer.lr_scheduler_configs:
-            factor = self.lr_lambda(self.global_step)
+            factor = self._rate_factor(self.global_step)
             for group in scheduler.scheduler.optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * factor
+
+    def _rate_factor(self, step: int) -> float:
+        """Returns the scheduler's factor.
+
+        Raises:
+            UserError: it is negative or not finite, so training would go uphill or end in NaN.
+        """
+        factor = self.lr_lambda(step)
+        if not 0 <= factor < math.inf:
+            problem = f"{type(self.lr_lambda).__name__} gives the factor {factor} after {step} steps"
+            raise UserError("scheduler", None, problem, "a factor must be finite and not below 0")
+        return factor
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Returns the optimizer of all trainable parameters, with a learning rate that is set at each step."""
         optimizer = self.make_optimizer(self._trained())
         # A function is not saved with the scheduler's state, so a run resumed for more steps follows its new length.
-        scheduler = LambdaLR(optimizer, lambda step: self.lr_lambda(step))
+        scheduler = LambdaLR(optimizer, lambda step: self._rate_factor(step))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from lmlab.config.folders import group_options
 from lmlab.config.plugins import as_words
 from lmlab.config.settings import TrainSettings
 from lmlab.config.typed import targets
@@ -200,6 +201,7 @@ def describe_result(settings: TrainSettings, summary: dict[str, Any], folder: Pa
         f'next        python -m lmlab.generate run={place} prompt="The " temperature=0.8{trusted}',
         f"            python -m lmlab.evaluate run={place} split={split}{trusted}",
         f"            python -m lmlab.report runs={place}",
-        f"            python -m lmlab.train -m {data}model=lstm,gru model.hidden_size=256,512",
     ]
+    if not path or settings.data.name in group_options("data"):  # an option of the user's own needs more words
+        lines.append(f"            python -m lmlab.train -m {data}model=lstm,gru model.hidden_size=256,512")
     return "\n".join(lines)

@@ -377,8 +377,40 @@ def test_a_sweep_goes_on_when_the_package_is_typed_again(place: Path) -> None:
     line = typed("train", f"run={folder}", cwd=place, status=1)
     assert "plugins=[my_models]" in line
     assert not job.exists()
+    told = typed("train", *OWN, *CHOICES, *SMALL, *sweep, "stop_after_tokens=400", cwd=place)  # pauses the job again
+    again = next(x for x in told.splitlines() if x.startswith("paused; to resume"))
+    assert all(word in again for word in ("--config-dir", "plugins=[my_models]", "model.core.leak=0.2,0.6"))
+    assert "plugins=[my_models]" in next(x for x in told.splitlines() if x.startswith("best run"))
     typed("train", f"run={folder}", *OWN, "model.core.leak=0.2,0.6", cwd=place)
     assert json.loads((job / "summary.json").read_text())["status"] == "finished"
+
+
+def test_a_sweep_is_not_gone_on_with_under_other_values(place: Path) -> None:
+    (folder,) = (place / "swept" / "paragraphs-leaky").iterdir()
+    line = typed("train", f"run={folder}", *OWN, "model.core.leak=0.1,0.6", cwd=place, status=1)
+    assert "model.core.leak=0.1,0.6: differs from 0.2,0.6" in line
+    assert len(list(folder.glob("0_*"))) == 1
+
+
+def test_a_sweep_that_is_not_trusted_is_not_begun(place: Path) -> None:
+    words = ("-m", "--config-dir", "my_conf", "model=lstm,leaky", "output_dir=distrusted", *SMALL)
+    line = typed("train", *words, cwd=place, status=1)
+    assert len(line.splitlines()) == 1
+    assert "plugins=[my_models]" in line
+    assert not (place / "distrusted").exists()
+
+
+def test_mistakes_in_lmlab_s_own_settings_do_not_wait_for_the_package(place: Path) -> None:
+    code = (
+        "import contextlib, sys\n"
+        "from lmlab.train import main\n"
+        f"sys.argv[1:] = {[*OWN, *CHOICES, 'optimizer=adam', 'optimizer.lr=abc']}\n"
+        "with contextlib.suppress(SystemExit):\n    main()\n"
+        "print('torch' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=place, capture_output=True, text=True, check=True)
+    assert "optimizer.lr=abc: is not a number" in done.stderr
+    assert done.stdout == "False\n"
 
 
 def test_a_run_does_not_go_on_under_another_source_of_the_package(run: Path, place: Path) -> None:

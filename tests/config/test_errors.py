@@ -141,3 +141,46 @@ def test_the_traceback_is_there_on_request(tmp_path: Path, monkeypatch: pytest.M
     _, _, stderr = run("train", ["model=lstmm"], tmp_path)
     assert "Traceback" in stderr
     assert stderr.strip().splitlines()[-1].startswith("error: model=lstmm")
+
+
+OF_A_GRU = "defaults: [_shared, _self_]\nname: x\ncore:\n  _target_: lmlab.models.recurrent.GRU\n"
+FILES = {
+    "model/indented.yaml": ("name: x\n core: 1\n", "model/indented.yaml, line 2: "),
+    "model/tab.yaml": ("defaults:\n\t- x\n", "model/tab.yaml, line 2: "),
+    "model/environment.yaml": (
+        f"{OF_A_GRU}  extra: ${{oc.env:NOPE}}\n",
+        "model.core.extra: Environment variable 'NOPE' not found",
+    ),
+    "model/missing.yaml": (
+        f"{OF_A_GRU}  weight_dropout: ???\n",
+        "model.core.weight_dropout: has no value",
+    ),
+    "batching/unplaced.yaml": (
+        "_target_: lmlab.data.loaders.streams.StreamsLoader\n",
+        "batching: its settings are not where those of a loader belong; begin the YAML file with the line: # @package",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_mistake_in_a_file_of_one_s_own_names_it(name: str, tmp_path: Path) -> None:
+    text, told = FILES[name]
+    path = tmp_path / "my_conf" / name
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    group = path.parent.name
+    status, _, said = run("train", ["--config-dir", "my_conf", f"{group}={path.stem}"], tmp_path)
+    (line,) = said.splitlines()
+    assert status == 1
+    assert told in line
+
+
+def test_a_folder_of_one_s_own_is_given_once_and_to_the_commands_that_compose_a_run(tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+    twice = ["--config-dir", "one", "--config-dir=two"]
+    assert "given more than once" in run("train", twice, tmp_path)[2]
+    assert "is for train and list" in run("generate", ["--config-dir", "one"], tmp_path)[2]
+    (tmp_path / "one" / "train.yaml").touch()
+    assert "remove it" in run("train", ["--config-dir", "one"], tmp_path)[2]
+    assert "did you mean plugins?" in run("train", ["plugin=[x]"], tmp_path)[2]

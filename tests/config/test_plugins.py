@@ -308,7 +308,7 @@ def test_what_is_no_name_of_a_class_is_refused_without_an_import(target: str) ->
 
 @pytest.mark.parametrize("name", ["lmlab", "torch", "os", "my-models", "1x", ""])
 def test_what_is_no_package_of_a_user_cannot_be_trusted(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UserError, match="^plugins="), plugins.trusting([name]):
+    with pytest.raises(UserError, match=r"^plugins="), plugins.trusting([name]):
         pass
     monkeypatch.setenv(plugins.VARIABLE, "my models")
     with pytest.raises(UserError, match=f"^{plugins.VARIABLE}=my models: is not a package name"):

@@ -11,6 +11,7 @@ from lmlab.data import pieces, token_store
 from lmlab.data.tokenizers.bpe import BPETokenizer
 from lmlab.data.tokenizers.char import CharTokenizer
 from lmlab.data.tokenizers.word import WordTokenizer
+from lmlab.errors import UserError
 
 TEXTS = ["One fish,\ntwo fish.\n", "Red fish, naïve fish.\n", "Blue?"]
 
@@ -163,3 +164,17 @@ def test_another_text_vocabulary_or_document_border_is_cached_apart():
 
 def test_the_environment_sets_the_cache_folder(cache):
     assert token_store.cache_folder() == cache
+
+
+@pytest.mark.parametrize("wrong", [-1, 4, 100])
+def test_ids_without_an_entry_are_told_of_a_user_s_tokenizer(wrong: int) -> None:
+    class Own(CharTokenizer):
+        type_name = ""
+
+        def encode(self, text: str):
+            return np.append(super().encode(text), np.int32(wrong))
+
+    tokenizer = Own(end_token=None)
+    tokenizer.fit(["abc"])
+    with pytest.raises(UserError, match=f"Own gives the id {wrong}, but its vocabulary has 4 entries"):
+        token_store.build(["abc"], tokenizer)

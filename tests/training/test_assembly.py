@@ -12,10 +12,12 @@ from torch.nn import Parameter
 
 from lmlab.config.compose import train_settings
 from lmlab.config.folders import group_options
+from lmlab.data.sources.text_files import TextFiles
 from lmlab.errors import UserError
 from lmlab.models.recurrent import GRU
-from lmlab.training.assembly import build_model, build_module, decay_groups
+from lmlab.training.assembly import build_data, build_model, build_module, decay_groups
 from lmlab.training.run import train
+from lmlab.training.schedulers import Constant
 
 
 def test_weight_decay_spares_biases_and_norms_and_every_parameter_is_in_one_group() -> None:
@@ -49,6 +51,21 @@ def test_a_state_with_the_batch_on_another_dimension_is_refused(monkeypatch: pyt
     settings = train_settings(["model=gru", "model.hidden_size=4", "embedding.dim=3"])
     with pytest.raises(UserError, match=r"init_state\(2\) of GRU gives \(2, 1, 4\): the batch must be on dim 1"):
         build_model(settings, torch.zeros(5, 3))
+
+
+def test_a_source_that_gives_no_corpus_is_named(text_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TextFiles, "load", lambda self: None)
+    with pytest.raises(UserError, match=r"load\(\) of TextFiles returned NoneType, not an lmlab\.Corpus"):
+        build_data(compose_config(text_file))
+
+
+@pytest.mark.parametrize("factor", [-1.0, math.nan, math.inf])
+def test_a_factor_that_would_train_uphill_is_refused(
+    factor: float, text_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Constant, "__call__", lambda self, step: factor if step >= 3 else 1.0)
+    with pytest.raises(UserError, match=f"Constant gives the factor {factor} after 3 steps"):
+        train(compose_config(text_file), tmp_path)
 
 
 @pytest.mark.parametrize("option", group_options("optimizer"))
