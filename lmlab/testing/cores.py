@@ -128,9 +128,12 @@ def _check_shapes(probe: Probe) -> None:
         inputs = probe.inputs[:batch_size, :num_steps]
         fresh = fresh_state(probe.core, batch_size)
         # As lmlab gives it at the beginning of a text: not a copy, perhaps an expanded parameter.
-        output, state = call(probe.core, inputs.clone(), fresh)
+        given = inputs.clone()
+        output, state = call(probe.core, given, fresh)
+        expect_close(given, inputs, "forward: must not change its inputs in place")
         wanted = (batch_size, num_steps, probe.core.output_size)
         expect_tensor(output, f"forward: the output (B, T, output_size) for inputs {shape(inputs)}", size=wanted)
+        expect_equal(output.dtype, inputs.dtype, "forward: the type of the output")
         finite = bool(torch.isfinite(output).all())
         expect(finite, "forward: for inputs from a standard normal distribution the output must be finite")
         _check_kept(state, fresh)

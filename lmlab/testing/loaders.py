@@ -30,6 +30,10 @@ _FEWEST_BATCHES = 5
 _LENGTHS = (500, 2_000, 10_000, 50_000)
 _LONGEST = 300_000
 _EPOCHS = 3
+# Passes over the text, at most so many epochs, in which a loader that draws at random has met nearly every token.
+_PASSES, _MOST_EPOCHS = 5, 100
+# An incomplete last batch may be left out.
+_LEAST_SHARE = 0.75
 _SEED = 7
 
 
@@ -88,6 +92,7 @@ def check_loader(make_loader: Callable[..., TrainLoader], *, sentences: bool | N
             _check_iteration(probe)
             _check_restored(probe)
             _check_figures(probe)
+            _check_coverage(probe)
 
 
 def _reads_sentences(make_loader: MakeLoader) -> bool:
@@ -237,3 +242,16 @@ def _check_figures(probe: _Probe) -> None:
         expect(right, f"{name}: must be a number above 0, but is {value!r}")
     expect_instance(attempt("describe()", loader.describe), str, "describe: must return text")
     expect_instance(loader.note, str, "note: must be text")
+
+
+def _check_coverage(probe: _Probe) -> None:
+    """Checks that nearly all of the text is trained on sooner or later."""
+    loader = probe.make()
+    seen: set[int] = set()
+    for epoch in range(min(_MOST_EPOCHS, math.ceil(_PASSES / loader.passes))):
+        for index in range(len(loader)):
+            batch = probe.batch(loader, epoch, index)
+            seen.update(batch.targets[batch.targets != IGNORE_INDEX].tolist())
+    share = len(seen) / len(np.unique(probe.known.targets))
+    found = f"in {_PASSES} passes {share:.0%} of {probe.known.what} was a target"
+    expect(share >= _LEAST_SHARE, f"batch: the text must be covered, but {found}")

@@ -16,24 +16,39 @@ from lmlab.testing.components import attempt, failures_as_assertions, same_rando
 
 _STEPS = 200
 _HALF = 6
+_SWING = 2
 _START = [torch.full((3, 4), 3.0), torch.full((4,), 3.0)]
 
 
 class _Problem:
     """A quadratic problem: a matrix and a vector start at 3, the minimum is at 1.
 
+    A third parameter never gets a gradient, as that of a part of a model that a batch does not use.
+
     Args:
         kind: the optimizer's class.
         keywords: of its constructor.
         start: initial values of matrix and vector.
+        swings: whether the minimum goes to 5 and back every few steps, so that gradients change their signs.
+        steps: steps made before.
     """
 
-    def __init__(self, kind: type[Optimizer], keywords: dict[str, Any], start: list[Tensor] = _START) -> None:
+    def __init__(
+        self,
+        kind: type[Optimizer],
+        keywords: dict[str, Any],
+        start: list[Tensor] = _START,
+        *,
+        swings: bool = False,
+        steps: int = 0,
+    ) -> None:
         # Imported here: Lightning takes seconds.
         from lmlab.training.assembly import decay_groups
 
         self.parameters = [Parameter(value.clone()) for value in start]
-        groups = decay_groups(self.parameters, keywords.get("weight_decay", 0.0))
+        self.unused = Parameter(torch.full((2, 2), 3.0))
+        self.swings, self.steps = swings, steps
+        groups = decay_groups([*self.parameters, self.unused], keywords.get("weight_decay", 0.0))
         kernels: dict[str, Any] = _kernels(kind, keywords)
         with failures_as_assertions("constructor: with parameter groups (a list of dictionaries) as params it"):
             self.optimizer = kind(params=groups, **keywords, **kernels)
@@ -42,7 +57,8 @@ class _Problem:
         self.curvature = 0.5 / rate if rate > 0.5 else 1.0
 
     def loss(self) -> Tensor:
-        squares = [(parameter - 1).square().sum() for parameter in self.parameters]
+        minimum = 5.0 if self.swings and self.steps // _SWING % 2 else 1.0
+        squares = [(parameter - minimum).square().sum() for parameter in self.parameters]
         return self.curvature / 2 * torch.stack(squares).sum()
 
     def step(self) -> bool:
@@ -57,7 +73,8 @@ class _Problem:
             torch.autograd.backward(loss)
             return loss
 
-        attempt("step(closure)", self.optimizer.step, closure)
+        attempt("step(closure=...)", self.optimizer.step, closure=closure)
+        self.steps += 1
         return bool(called)
 
     def values(self) -> list[Tensor]:
@@ -81,6 +98,7 @@ def check_optimizer(optimizer_class: type[Optimizer], **keywords: Any) -> None:
     with same_random_numbers():
         _check_groups(_Problem(optimizer_class, keywords))
         _check_descent(_Problem(optimizer_class, keywords))
+        _check_rate(_Problem(optimizer_class, keywords))
         _check_restored(optimizer_class, keywords)
 
 
@@ -94,7 +112,7 @@ def _kernels(optimizer_class: type[Optimizer], keywords: dict[str, Any]) -> dict
 def _check_groups(problem: _Problem) -> None:
     groups = problem.optimizer.param_groups
     held = {id(parameter) for group in groups for parameter in group["params"]}
-    same = held == set(map(id, problem.parameters))
+    same = held == set(map(id, [*problem.parameters, problem.unused]))
     expect(same, "param_groups: must hold exactly the parameters that were given")
     without = [number for number, group in enumerate(groups) if "lr" not in group]
     expect(not without, f"param_groups: each must have its lr, which a schedule changes, but {without} have none")
@@ -112,9 +130,20 @@ def _check_descent(problem: _Problem) -> None:
     expect(not kept, f"step: must change the parameters of every group, but not those of shape {kept}")
 
 
+def _check_rate(problem: _Problem) -> None:
+    """Checks that each step follows the learning rate in the groups, which a schedule changes, down to 0."""
+    problem.step()
+    for group in problem.optimizer.param_groups:
+        group["lr"] = 0.0 * group["lr"]
+    before = problem.values()
+    problem.step()
+    same = all(map(torch.equal, before, problem.values()))
+    expect(same, "step: must follow the lr of param_groups, but with lr 0 it changes parameters")
+
+
 def _check_restored(optimizer_class: type[Optimizer], keywords: dict[str, Any]) -> None:
     """Checks that a new optimizer with the state of another makes exactly the same steps."""
-    problem = _Problem(optimizer_class, keywords)
+    problem = _Problem(optimizer_class, keywords, swings=True)
     for _ in range(_HALF):
         problem.step()
     file = io.BytesIO()
@@ -122,7 +151,7 @@ def _check_restored(optimizer_class: type[Optimizer], keywords: dict[str, Any]) 
         torch.save(problem.optimizer.state_dict(), file)
         file.seek(0)
         state = torch.load(file, weights_only=True)
-    other = _Problem(optimizer_class, keywords, problem.values())
+    other = _Problem(optimizer_class, keywords, problem.values(), swings=True, steps=_HALF)
     attempt("load_state_dict of what state_dict gave", other.optimizer.load_state_dict, state)
     ends = []
     for each in (problem, other):

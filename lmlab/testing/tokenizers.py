@@ -16,6 +16,7 @@ from lmlab.testing.components import attempt, failures_as_assertions, same_rando
 
 _END_TOKENS = (None, "line", "document", "sentence")
 _UNITS = ("character", "word", "piece")
+_LONG = 10_000
 # Appended to a text: what hardly any vocabulary has.
 _UNSEEN = " \u2603zqxj \U0001f71a"
 
@@ -35,6 +36,7 @@ def check_tokenizer(tokenizer: Tokenizer, texts: Sequence[str], *, exact: bool =
     if isinstance(texts, str) or not any(texts):
         raise ValueError("texts must be a list of documents, not all of them empty")
     expect_instance(tokenizer, Tokenizer, "tokenizer: must be an instance of a subclass of lmlab.Tokenizer")
+    texts = [*texts, _long_text(texts)]
     with same_random_numbers():
         _check_options(tokenizer)
         _fit(tokenizer, texts, seed=1)
@@ -50,6 +52,12 @@ def check_tokenizer(tokenizer: Tokenizer, texts: Sequence[str], *, exact: bool =
         _check_streamer(tokenizer)
         expect(_learned(tokenizer) == before, "learned: must not change after fit, but encoding or decoding changed it")
         _check_restored(tokenizer, texts)
+
+
+def _long_text(texts: Sequence[str]) -> str:
+    """Returns a document that is longer than any buffer of a fixed size is likely to be."""
+    whole = "\n".join(texts)
+    return "\n".join([whole] * -(-_LONG // len(whole)))
 
 
 def _check_options(tokenizer: Tokenizer) -> None:

@@ -287,6 +287,19 @@ class NoSize(Cell):
         del self.output_size
 
 
+class ChangesItsInputs(Cell):
+    def forward(self, inputs, state):
+        found = super().forward(inputs, state)
+        inputs.zero_()
+        return found
+
+
+class Doubles(Cell):
+    def forward(self, inputs, state):
+        output, state = super().forward(inputs, state)
+        return output.double(), state
+
+
 class NotFinite(Cell):
     def forward(self, inputs, state):
         output, state = super().forward(inputs, state)
@@ -326,6 +339,8 @@ class Fails(Cell):
         (NeedsItsOwnTuple, "forward: .* AttributeError: 'tuple' object has no attribute 'hidden'"),
         (ShowsTheWrongSize, r"output_size\) for inputs \(3, 7, 4\) must be a tensor \(3, 7, 6\), but is \(3, 7, 5\)"),
         (NoSize, "output_size: the constructor must set it"),
+        (ChangesItsInputs, "forward: must not change its inputs in place"),
+        (Doubles, r"forward: the type of the output must be torch\.float32, but is torch\.float64"),
         (NotFinite, "the output must be finite"),
         (OutputOnly, r"forward: must return the pair \(output, state\)"),
         (Fails, "input_size: .*the last one raised RuntimeError: no such kernel.*pass input_size="),

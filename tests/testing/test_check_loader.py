@@ -310,6 +310,18 @@ class Grows(Pieces):
         return np.array([int((super(Grows, self).batch(epoch, i).targets >= 0).sum()) for i in range(len(self))])
 
 
+class FirstHalfOnly(Pieces):
+    def __init__(self, *, store, seed):
+        super().__init__(store=store, seed=seed)
+        self.starts = self.starts[: len(self.starts) // 2]
+        self.place.num_batches = -(-len(self.starts) // self.rows)
+
+
+class FirstBatchOnly(Pieces):
+    def order(self, epoch):
+        return np.tile(np.arange(self.rows), len(self.starts))[: len(self.starts)]
+
+
 class AcrossSentences(Sentences):
     def batch(self, epoch, index):
         batch = super().batch(epoch, index)
@@ -351,6 +363,8 @@ class AcrossSentences(Sentences):
         (DescribesNothing, "describe: must return text, not NoneType"),
         (NoteOfNothing, "note: must be text, not NoneType"),
         (Grows, r"len: must stay the same: len\(loader\) must be 21, but is 22"),
+        (FirstHalfOnly, "batch: the text must be covered, but in 5 passes 5.% of running text with end tokens was"),
+        (FirstBatchOnly, "batch: the text must be covered, but in 5 passes 5% of"),
         (AcrossSentences, r"the id that follows its input, but batch\(0, 1\) of sentences has"),
     ],
 )  # fmt: skip

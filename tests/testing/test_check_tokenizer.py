@@ -225,6 +225,11 @@ class OtherDecode(Pairs):
         return made
 
 
+class ShortBuffer(Pairs):
+    def encode(self, text):
+        return super().encode(text[:5000])
+
+
 class FailsOnSpecial(Pairs):
     def streamer(self):
         made = super().streamer()
@@ -419,6 +424,7 @@ class Char(CharTokenizer):
 @pytest.mark.parametrize(
     ("tokenizer", "message"),
     [
+        (ShortBuffer(), "decode: .* must be the text"),
         (LosesState(), "restore: a new object .* must give the same ids, but not for"),
         (NoEndToken(), "constructor: must have the keyword end_token"),
         (RenamesAnOption(), "options: the constructor's keywords .* of the same name, but .* no attribute 'largest'"),

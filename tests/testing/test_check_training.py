@@ -123,9 +123,45 @@ class ObjectInState(Heavy):
         self.state[parameter]["noise"] = random.Random(0)
 
 
+class SignsOfAHiddenMean(Heavy):
+    """Its steps show what it forgot only where gradients change their signs."""
+
+    def __init__(self, params):
+        super().__init__(params)
+        self.means = {}
+
+    def move(self, parameter, group):
+        mean = 0.9 * self.means.get(id(parameter), 0) + 0.1 * parameter.grad
+        self.means[id(parameter)] = mean
+        parameter.sub_(group["lr"] * mean.sign())
+
+
+class RateOfItsOwn(Heavy):
+    def move(self, parameter, group):
+        super().move(parameter, {**group, "lr": 0.1})
+
+
+class NeedsEveryGradient(Heavy):
+    def step(self, closure=None):
+        loss = closure()
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                parameter.data.sub_(group["lr"] * parameter.grad)
+        return loss
+
+
+class ClosureByAnotherName(Heavy):
+    def step(self, compute=None):
+        return super().step(compute)
+
+
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
+        (SignsOfAHiddenMean, "a restored optimizer must continue with identical results, but 6 steps later differs"),
+        (RateOfItsOwn, "step: must follow the lr of param_groups, but with lr 0 it changes parameters"),
+        (NeedsEveryGradient, r"step\(closure=\.\.\.\) raised TypeError"),
+        (ClosureByAnotherName, r"step\(closure=\.\.\.\) raised TypeError: .*'closure'"),
         (OtherKeyword, "constructor: must take the parameters by the keyword params"),
         (FirstGroupOnly, r"constructor: with parameter groups .* raised AttributeError"),
         (NoClosure, "step: must call the closure, in which Lightning computes the loss, but did not"),
