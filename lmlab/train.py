@@ -13,7 +13,7 @@ import sys
 def main() -> None:
     """The command."""
     from lmlab.config.command import run_command
-    from lmlab.launch.jobs import run
+    from lmlab.launch.start import run
 
     unsaved = "nothing was begun; the same command begins"
     sys.exit(run_command(run, sys.argv[1:], if_interrupted=unsaved, output_is_all=False))

@@ -77,7 +77,7 @@ def changed(settings: TrainSettings, **values: Any) -> TrainSettings:
     return found
 
 
-def go_on(folder: Path, **changes: Any) -> dict[str, Any]:
+def resume_run(folder: Path, **changes: Any) -> dict[str, Any]:
     """The summary of a run that goes on from its last checkpoint, with changed settings by dotted name."""
     from lmlab.training.resuming import resume_from
     from lmlab.training.run import train

@@ -89,7 +89,7 @@ def test_every_way_to_import_is_seen(source, expected):
 
 def test_the_package_is_read_whole():
     assert {"lmlab", "lmlab.data.loaders.base", "lmlab.training.run", "lmlab.train"} <= set(MODULES)
-    assert "hydra" in IMPORTS["lmlab.launch.jobs"]
+    assert "hydra" in IMPORTS["lmlab.launch.start"]
     assert "lmlab.data.loaders.base" in IMPORTS["lmlab.models.decoder"]
 
 

@@ -15,9 +15,9 @@ from lmlab.config.command import describe
 from lmlab.config.folders import log_to, write_record
 from lmlab.errors import InterruptedRun, Refused, UserError
 from lmlab.files import shown, write_text
-from lmlab.launch import replay, sweeping
-from lmlab.launch.entering import Task, check_own, what_is_left
-from lmlab.launch.working import checked, taken_pause, work
+from lmlab.launch import sweep_arguments, sweep_folder
+from lmlab.launch.execution import checked, pop_pause, work
+from lmlab.launch.run_folder import Task, check_no_links, remaining_task
 from lmlab.locks import locked
 from lmlab.reporting.sweeps import Job, overrides_as_settings, read_jobs, read_summary, results_csv
 from lmlab.reporting.tables import best_folder, job_line, sweep_table
@@ -34,9 +34,9 @@ def sweep_job(config: DictConfig, folder: Path, number: int, overrides: list[str
     Returns:
         The validation nats of a finished job, else None.
     """
-    total = sweeping.num_jobs()
+    total = sweep_folder.num_jobs()
     settings = overrides_as_settings(overrides)
-    names = [name for name in settings if name in sweeping.swept_settings()]
+    names = [name for name in settings if name in sweep_folder.swept_settings()]
     hparams = {name: settings[name] for name in names}
     if settings.get("embedding") == "random" and "embedding" in names:
         config.embedding.path = None  # the path on the command line is meant for the jobs with pretrained vectors
@@ -58,15 +58,15 @@ def sweep_job(config: DictConfig, folder: Path, number: int, overrides: list[str
 def _do_job(config: DictConfig, folder: Path, hparams: dict[str, str], label: str) -> str:
     """Does what remains to be done for a job; returns text to be printed in addition to its figures."""
     record = copy.deepcopy(config)
-    check_own(folder)
+    check_no_links(folder)
     if not (folder / ".hydra").exists():
         write_record(folder, record)  # also if the job is refused, for the sweep's table
     settings = checked(config)
-    pause = taken_pause(settings)
-    if what_is_left(folder, settings) is Task.DONE:
+    pause = pop_pause(settings)
+    if remaining_task(folder, settings) is Task.DONE:
         return "  (already finished)"  # before a lock file is created there
     with locked(folder):
-        task = what_is_left(folder, settings)
+        task = remaining_task(folder, settings)
         log_to(folder, terminal=False)
         work(folder, task, settings, record, hparams=hparams, label=label, stop_after_tokens=pause)
     return ""
@@ -85,7 +85,7 @@ def _record_failure(
     keep = found.get("status") == "finished" or (folder / "checkpoints").is_dir()
     if isinstance(error, Refused) or (keep and found.get("error") != summary["error"]):
         return summary
-    sweeping.write_failure(folder, config.name, error, summary["error"])
+    sweep_folder.write_failure(folder, config.name, error, summary["error"])
     if config.logger._target_:
         from lmlab.training.callbacks.hparams import write_failed_job
 
@@ -107,7 +107,7 @@ def print_summary(folder: Path, *, interrupted: bool) -> None:
     say("\n" + "\n".join(sweep_table(jobs)) + "\n")
     best = best_folder(jobs)
     if best is not None:
-        trusted = "".join(f" {word}" for word in sweeping.typed_plugins())
+        trusted = "".join(f" {word}" for word in sweep_folder.typed_plugins())
         say(f"best run    python -m lmlab.generate run={shown(best)}{trusted}")
     say(f"results     {shown(folder / 'results.csv')}")
     say(f"report      python -m lmlab.report runs={shown(folder)}")
@@ -124,8 +124,8 @@ def print_summary(folder: Path, *, interrupted: bool) -> None:
 
 def _resume_command(folder: Path) -> str:
     """Returns the command that resumes a sweep, with the words that a record alone is not trusted with."""
-    arguments = (sweeping.read_record(folder) or {}).get("arguments")
-    words = replay.to_repeat(arguments) if isinstance(arguments, list) else []
+    arguments = (sweep_folder.read_record(folder) or {}).get("arguments")
+    words = sweep_arguments.to_repeat(arguments) if isinstance(arguments, list) else []
     return f"python -m lmlab.train {shlex.join([f'run={shown(folder)}', *words])}"
 
 
@@ -142,14 +142,14 @@ def raise_failures() -> None:
 
 def print_interrupted_summary(stop: BaseException) -> None:
     """Prints the table of an interrupted sweep, and describes what is saved."""
-    folder = sweeping.current_sweep()
+    folder = sweep_folder.current_sweep()
     if folder is None:
         return
     jobs = read_jobs(folder)
-    sweeping.remove_if_unused()
+    sweep_folder.remove_if_unused()
     if isinstance(stop, InterruptedRun) and folder.is_dir():
         finished = sum(job.status == "finished" for job in jobs)
-        total = sweeping.num_jobs() or len(jobs)
+        total = sweep_folder.num_jobs() or len(jobs)
         again = _resume_command(folder)
         stop.message = f"{finished} of {total} jobs are finished; nothing is lost. To resume the sweep: {again}"
         print_summary(folder, interrupted=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import compose_config, go_on, made_up_text
+from conftest import compose_config, made_up_text, resume_run
 
 from lmlab.checkpoints import read_checkpoint, save_checkpoint
 from lmlab.config.typed import plain
@@ -315,7 +315,7 @@ def test_averaged_weights_are_those_that_are_verified(averaging: str, text: Path
 def test_a_run_that_went_on_for_longer_from_a_moved_text_is_no_worse(run: Path, text: Path, tmp_path: Path) -> None:
     moved = tmp_path / "moved.txt"
     moved.write_text(text.read_text(encoding="utf-8"), encoding="utf-8")
-    go_on(run, **{"trainer.max_epochs": 3, "data.path": str(moved)})
+    resume_run(run, **{"trainer.max_epochs": 3, "data.path": str(moved)})
     # best.ckpt as it would be had the third epoch brought nothing better: it says the limit and the path of before.
     before = plain(compose_config(text, "callbacks.checkpoints.keep_every=20", "logger=none"))
     resave(run, lambda saved: saved["lmlab"].update(config=before))

@@ -65,10 +65,10 @@ def composed(*overrides: str) -> Any:
     from hydra import compose, initialize_config_dir
 
     from lmlab.config import folders
-    from lmlab.launch import sweeping
+    from lmlab.launch import sweep_folder
 
     folders.register_resolvers()
-    sweeping.register_resolvers()
+    sweep_folder.register_resolvers()
     with initialize_config_dir(config_dir=str(configuration_folder()), version_base="1.3"):
         return compose("train", overrides=list(overrides), return_hydra_config=True)
 

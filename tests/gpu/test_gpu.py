@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import compose_config, go_on
+from conftest import compose_config, resume_run
 
 import lmlab
 from lmlab.checkpoints import read_checkpoint
@@ -142,7 +142,7 @@ def test_a_resumed_run_is_bit_for_bit_the_same(name: str, text_file: Path, tmp_p
     whole = run(tmp_path / "whole", text_file, *overrides)
     paused = run(tmp_path / "part", text_file, *overrides, stop_after_tokens=whole["num_train_tokens"] // 3)
     assert paused["status"] == "interrupted"
-    assert go_on(tmp_path / "part")["status"] == "finished"
+    assert resume_run(tmp_path / "part")["status"] == "finished"
     assert_equal_runs(tmp_path / "part", tmp_path / "whole")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import pytorch_lightning as pl
 import torch
-from conftest import compose_config, go_on
+from conftest import compose_config, resume_run
 from torch.nn import Parameter
 
 import lmlab
@@ -131,7 +131,7 @@ def test_an_interrupted_run_goes_on_with_the_same_average(
     with pytest.raises(InterruptedRun):
         train(copy.deepcopy(config), parts)
     monkeypatch.setattr(run_module, "build_trainer", make_trainer)
-    found = go_on(parts)
+    found = resume_run(parts)
     assert found["val/nats_per_token"] == expected["val/nats_per_token"]
     assert found["scheduler"] == expected["scheduler"]
     assert found["averaging"] == expected["averaging"]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import changed, compose_config, go_on
+from conftest import changed, compose_config, resume_run
 
 import lmlab
 from lmlab import plain_yaml
@@ -64,7 +64,7 @@ def test_a_raised_limit_gives_what_it_would_have_given_from_the_start(
     overrides = [*BATCHINGS[batching], "data.batch_size=32", "model=rnn", "model.dropout=0.2"]
     config = compose_config(text_file, *overrides)
     trained(changed(config, **{"trainer.max_epochs": 1}), tmp_path / "part")
-    go_on(tmp_path / "part", **{"trainer.max_epochs": 2})
+    resume_run(tmp_path / "part", **{"trainer.max_epochs": 2})
     summary = trained(config, tmp_path / "whole")
     assert summary["status"] == "finished"
     assert_equal_runs(tmp_path / "part", tmp_path / "whole")
@@ -76,7 +76,7 @@ def test_a_limit_in_an_epoch_can_be_raised_without_a_trace(text_file: Path, tmp_
         trained(changed(config, **{"trainer.max_steps": steps}), tmp_path / name)
     # The sample and the evaluation of the early end are not those of the longer run.
     assert [row["step"] for row in rows(tmp_path / "part")] == ["5"]
-    go_on(tmp_path / "part", **{"trainer.max_steps": 20})
+    resume_run(tmp_path / "part", **{"trainer.max_steps": 20})
     assert_equal_runs(tmp_path / "part", tmp_path / "whole")
 
 
@@ -88,7 +88,7 @@ def test_the_best_weights_before_an_early_end_are_not_lost(text_file: Path, tmp_
     for name, steps in (("part", 7), ("whole", 16)):
         trained(changed(config, **{"trainer.max_steps": steps}), tmp_path / name)
     assert read_checkpoint(tmp_path / "part" / "checkpoints" / "best.ckpt")["global_step"] == 7
-    go_on(tmp_path / "part", **{"trainer.max_steps": 16})
+    resume_run(tmp_path / "part", **{"trainer.max_steps": 16})
     assert read_checkpoint(tmp_path / "part" / "checkpoints" / "best.ckpt")["global_step"] in (4, 8)
     assert_equal_runs(tmp_path / "part", tmp_path / "whole")
 
@@ -98,7 +98,7 @@ def test_a_limit_that_the_learning_rate_follows_is_not_raised(scheduler: str, te
     config = compose_config(text_file, f"scheduler={scheduler}", "trainer.max_steps=3", "model=rnn")
     trained(config, tmp_path / "run")
     with pytest.raises(UserError, match=r"trainer\.max_steps=5: the learning rate follows the run's length"):
-        go_on(tmp_path / "run", **{"trainer.max_steps": 5})
+        resume_run(tmp_path / "run", **{"trainer.max_steps": 5})
 
 
 @pytest.mark.parametrize("batching", BATCHINGS)
@@ -144,7 +144,7 @@ def test_a_pause_changes_nothing(text_file: Path, tmp_path: Path) -> None:
     assert paused["status"] == "interrupted"
     assert 6_000 <= paused["num_train_tokens"] < 6_000 + 16 * 25
     assert not rows(tmp_path / "part") if (tmp_path / "part" / "metrics.csv").exists() else True
-    go_on(tmp_path / "part")
+    resume_run(tmp_path / "part")
     trained(config, tmp_path / "whole")
     assert_equal_runs(tmp_path / "part", tmp_path / "whole")
 
@@ -158,13 +158,13 @@ def test_early_stopping_is_not_forgotten(text_file: Path, tmp_path: Path) -> Non
     assert len(ended) < 8
     # As if killed while the summary was being made.
     (tmp_path / "run" / "summary.json").unlink()
-    again = go_on(tmp_path / "run")
+    again = resume_run(tmp_path / "run")
     assert rows(tmp_path / "run") == ended
     assert again["early_stopping"] == summary["early_stopping"]
     assert again["num_train_tokens"] == summary["num_train_tokens"]
     assert again["tokens_per_second"] == pytest.approx(summary["tokens_per_second"], rel=0.5)
     with pytest.raises(UserError, match="ended by early stopping"):
-        go_on(tmp_path / "run", **{"trainer.max_epochs": 9})
+        resume_run(tmp_path / "run", **{"trainer.max_epochs": 9})
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +185,7 @@ def run(stopped: Path, tmp_path: Path) -> Path:
 def refused(run: Path, **changes: Any) -> str:
     before = {path.name: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     with pytest.raises(UserError) as caught:
-        go_on(run, **changes)
+        resume_run(run, **changes)
     assert before == {path.name: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     return str(caught.value)
 
@@ -208,7 +208,7 @@ def test_a_permuted_vocabulary_is_refused(run: Path) -> None:
 def test_what_the_checkpoint_has_too_is_written_again(run: Path, name: str) -> None:
     before = (run / name).read_text()
     (run / name).unlink()
-    go_on(run)
+    resume_run(run)
     assert (run / name).read_text() == before
 
 
@@ -218,7 +218,7 @@ def test_a_raised_limit_survives_a_kill_before_its_first_step(run: Path) -> None
     resumption = resume_from(run, {"trainer.max_epochs": 4})
     resumption.keep_changes(run)
     assert plain_yaml.read(run / "config.yaml")["trainer"]["max_epochs"] == 3
-    go_on(run)
+    resume_run(run)
     assert plain_yaml.read(run / "config.yaml")["trainer"]["max_epochs"] == 4
     assert rows(run)[-1]["epoch"] == "4.0"
 
@@ -234,7 +234,7 @@ def test_another_text_is_refused_by_its_split(run: Path, split: str) -> None:
 def test_a_text_may_have_moved(run: Path, text_file: Path, tmp_path: Path) -> None:
     moved = tmp_path / "moved.txt"
     shutil.copyfile(text_file, moved)
-    summary = go_on(run, **{"data.path": str(moved)})
+    summary = resume_run(run, **{"data.path": str(moved)})
     assert summary["status"] == "finished"
     assert plain_yaml.read(run / "config.yaml")["data"]["path"] == str(moved)
 
@@ -256,10 +256,10 @@ def test_a_flipped_bit_in_last_falls_back_to_the_checkpoint_before(
     run: Path, stopped: Path, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     flip(run / "checkpoints" / "last.ckpt")
-    go_on(run)
+    resume_run(run)
     assert "going on from the checkpoint before it" in caplog.text
     whole = Path(shutil.copytree(stopped, tmp_path / "whole"))
-    go_on(whole)
+    resume_run(whole)
     assert_equal_runs(run, whole)
 
 
@@ -324,4 +324,4 @@ def test_what_is_typed_beside_a_refusal_is_forgotten(run: Path, tmp_path: Path) 
     other = tmp_path / "other.txt"
     other.write_text("Another text altogether. " * 900)
     assert "text has changed" in refused(run, **{"data.path": str(other)})
-    go_on(run)
+    resume_run(run)

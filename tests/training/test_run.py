@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import pytorch_lightning as pl
 import torch
-from conftest import compose_config, go_on
+from conftest import compose_config, resume_run
 
 import lmlab
 from lmlab.errors import InterruptedRun, UserError
@@ -165,7 +165,7 @@ def test_an_interrupted_run_goes_on_exactly(
     assert stop.value.signal_number == number
     assert json.loads((parts / "summary.json").read_text())["status"] == "interrupted"
     monkeypatch.setattr(run_module, "build_trainer", make_trainer)
-    summary = go_on(parts)
+    summary = resume_run(parts)
     assert summary["status"] == "finished"
     assert same(weights(whole), weights(parts))
     assert same(weights(whole, "best"), weights(parts, "best"))
@@ -199,7 +199,7 @@ def test_a_finished_run_that_goes_on_is_not_finished(
     monkeypatch.setattr(
         run_module, "build_trainer", lambda c, f, d, cb, *more: make_trainer(c, f, d, [*cb, spy], *more)
     )
-    assert go_on(tmp_path, **{"trainer.max_steps": 5})["status"] == "finished"
+    assert resume_run(tmp_path, **{"trainer.max_steps": 5})["status"] == "finished"
     assert spy.seen == {"unfinished"}
     assert json.loads((tmp_path / "summary.json").read_text())["status"] == "finished"
 
@@ -213,7 +213,7 @@ def test_a_run_does_not_go_on_with_another_text(text_file: Path, tmp_path: Path)
     train(copy.deepcopy(config), folder)
     text.write_text("Changed. " + text_file.read_text())
     with pytest.raises(UserError, match="its train text has changed"):
-        go_on(folder, **{"trainer.max_epochs": 2})
+        resume_run(folder, **{"trainer.max_epochs": 2})
     assert json.loads((folder / "summary.json").read_text())["status"] == "finished"
 
 
@@ -276,7 +276,7 @@ def test_frozen_vectors_stay_and_tuned_ones_move(freeze: bool, text_file: Path, 
     anna = lm.model.embedding.weight[list(lm.tokenizer.vocabulary).index("anna")].tolist()
     assert (anna == [1.0, 2.0, 3.0]) == freeze
     glove.unlink()  # not needed again, and what is known of it is not forgotten
-    again = go_on(folder, **{"trainer.max_steps": 7})
+    again = resume_run(folder, **{"trainer.max_steps": 7})
     assert again["vector_coverage"] == summary["vector_coverage"] > 0
     assert any("pretrained vector" in warning for warning in again["warnings"])
 

@@ -97,6 +97,7 @@ class TrainLoader(ABC):
     stores the position within an epoch, from which an interrupted run continues. `lmlab.testing.check_loader` checks
     that `batch` gives the same every time, that `num_targets` is correct, and that a restored loader continues exactly.
     The first batch of an epoch resets every row; a row that is not reset continues where it ended in the batch before.
+    Nearly all of the text becomes a target within a few epochs.
 
     Args:
         num_batches: number of batches of an epoch.

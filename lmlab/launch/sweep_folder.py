@@ -116,14 +116,14 @@ def _sweep_folder(parent: str, fresh: bool, parameters: Any) -> str:
     ignored = ("fresh=", "stop_after_tokens=", "-m", "--multirun")
     words = [*_plugins, *(a for a in sys.argv[1:] if not a.startswith(ignored))]
     record = {"arguments": words, "directory": os.getcwd()}
-    before = None if fresh else _begun_before(Path(parent).expanduser(), record)
+    before = None if fresh else _started_earlier(Path(parent).expanduser(), record)
     folder = before or Path(new_run_folder(parent))
     if before is None:
         more = {"swept": _swept(parameters), "begun": datetime.now().isoformat(timespec="seconds")}
         write_text(folder / RECORD, json.dumps(record | more, indent=2, ensure_ascii=False) + "\n")
         _made.add(folder)
     enter_sweep(folder)
-    announce(folder, begun_before=before is not None)
+    announce(folder, started_earlier=before is not None)
     return str(folder)
 
 
@@ -139,18 +139,18 @@ def _check_swept(folder: Path, swept: dict[str, int]) -> None:
         raise UserError("run", folder / RECORD, problem, "restore it, or start the sweep again")
 
 
-def announce(folder: Path, *, begun_before: bool) -> None:
+def announce(folder: Path, *, started_earlier: bool) -> None:
     """Prints what is about to run; Hydra then composes every job once, which takes a while if there are many."""
     total, names = num_jobs(), ", ".join(swept_settings())
     jobs_of = f" of {total} {'job' if total == 1 else 'jobs'}" if total else ""
     over = f" over {names}" if names else ""
     print(f"sweep{jobs_of}{over}, in {shown(folder)}; details are in each job's train.log")
-    if begun_before:
+    if started_earlier:
         print("it was started earlier: finished jobs are kept (fresh=true starts again in a new folder)")
     print(flush=True)
 
 
-def _begun_before(parent: Path, record: dict[str, Any]) -> Path | None:
+def _started_earlier(parent: Path, record: dict[str, Any]) -> Path | None:
     """Returns the latest sweep below `parent` that was started with the same arguments in the same folder."""
     if not parent.is_dir():
         return None

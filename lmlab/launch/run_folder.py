@@ -33,7 +33,7 @@ class Task(Enum):
     DONE = "done"
 
 
-def check_own(folder: Path) -> None:
+def check_no_links(folder: Path) -> None:
     """Checks that a run's folder contains no links, through which files elsewhere would be overwritten.
 
     Args:
@@ -52,7 +52,7 @@ def check_own(folder: Path) -> None:
                 raise Refused("run", shown(path), f"is {kind}, and a run writes only into its own folder", "remove it")
 
 
-def what_is_left(folder: Path, settings: TrainSettings) -> Task:
+def remaining_task(folder: Path, settings: TrainSettings) -> Task:
     """Returns what remains to be done in the folder of a run with this configuration.
 
     Nothing of value is ever removed: if the folder contains a different run that is finished or can be resumed, it
@@ -65,12 +65,12 @@ def what_is_left(folder: Path, settings: TrainSettings) -> Task:
     Raises:
         Refused: the folder contains a run of another configuration or text, or one that diverged.
     """
-    check_own(folder)
+    check_no_links(folder)
     summary = read_summary(folder)
     finished = summary.get("status") == "finished"
-    can_go_on = any((folder / "checkpoints" / name).is_file() for name in _CHECKPOINTS)
+    can_be_resumed = any((folder / "checkpoints" / name).is_file() for name in _CHECKPOINTS)
     has_weights = (folder / "checkpoints" / "best.ckpt").is_file()
-    if not finished and not can_go_on and not has_weights:
+    if not finished and not can_be_resumed and not has_weights:
         return Task.NEW
     path = folder / "config.yaml"
     differing = _differing(stored.checked(plain_yaml.read(path), where=path), plain(settings))
@@ -88,7 +88,7 @@ def what_is_left(folder: Path, settings: TrainSettings) -> Task:
                 _refuse(folder, f"contains a run that {error.problem}")
         return Task.DONE
     # A run that was killed before its first last.ckpt may have a best.ckpt, which will be overwritten.
-    return Task.RESUME if can_go_on else Task.NEW
+    return Task.RESUME if can_be_resumed else Task.NEW
 
 
 def clear(folder: Path) -> None:

@@ -18,7 +18,7 @@ from lmlab.config.settings import TrainSettings
 from lmlab.config.typed import plain
 from lmlab.data.cache import text_sha256
 from lmlab.errors import Refused, UserError
-from lmlab.launch.entering import Task, clear, remove_if_unused, tidy, what_is_left
+from lmlab.launch.run_folder import Task, clear, remaining_task, remove_if_unused, tidy
 
 LONG_AGO = (1_000_000_000, 1_000_000_000)
 
@@ -80,7 +80,7 @@ def refused(config: TrainSettings, folder: Path) -> str:
     """The line of a refusal, after which the folder is as it was."""
     before = contents(folder)
     with pytest.raises(UserError) as caught:
-        what_is_left(folder, config)
+        remaining_task(folder, config)
     assert contents(folder) == before
     return str(caught.value)
 
@@ -92,18 +92,18 @@ def refused(config: TrainSettings, folder: Path) -> str:
 def test_what_was_done_stays(tmp_path: Path, config: TrainSettings, status: str | None, task: Task) -> None:
     folder = left_by_a_run(tmp_path / "0_a", config, status=status)
     before = contents(folder)
-    assert what_is_left(folder, config) is task
+    assert remaining_task(folder, config) is task
     assert contents(folder) == before
 
 
 def test_an_empty_folder_is_a_new_run(tmp_path: Path, config: TrainSettings) -> None:
-    assert what_is_left(tmp_path / "nothing", config) is Task.NEW
+    assert remaining_task(tmp_path / "nothing", config) is Task.NEW
 
 
 def test_a_run_that_failed_before_it_trained_begins_anew(tmp_path: Path, config: TrainSettings) -> None:
     folder = left_by_a_run(tmp_path / "0_a", config, status="failed")
     shutil.rmtree(folder / "checkpoints")
-    assert what_is_left(folder, changed(config, **{"seed": 5})) is Task.NEW
+    assert remaining_task(folder, changed(config, **{"seed": 5})) is Task.NEW
     clear(folder)
     assert set(contents(folder)) == {".hydra/overrides.yaml", "train.log", "config.yaml"}
 
@@ -116,10 +116,10 @@ def test_one_that_diverged_would_do_so_again(tmp_path: Path, config: TrainSettin
 @pytest.mark.parametrize("name", ["last.ckpt", "previous.ckpt"])
 def test_either_checkpoint_is_enough_to_go_on(tmp_path: Path, config: TrainSettings, name: str) -> None:
     folder = left_by_a_run(tmp_path / "0_a", config, status="interrupted", last=False)
-    assert what_is_left(folder, config) is Task.NEW  # it will have its best.ckpt again
+    assert remaining_task(folder, config) is Task.NEW  # it will have its best.ckpt again
     assert "seed was 0 and is 7" in refused(changed(config, **{"seed": 7}), folder)
     (folder / "checkpoints" / name).touch()
-    assert what_is_left(folder, config) is Task.RESUME
+    assert remaining_task(folder, config) is Task.RESUME
 
 
 @pytest.mark.parametrize("status", ["finished", "interrupted", None])
@@ -140,7 +140,7 @@ def test_a_text_that_was_only_touched_changes_nothing(tmp_path: Path, text: Path
     folder = left_by_a_run(tmp_path / "0_a", config, status="finished")
     later = time.time() + 100
     os.utime(text, (later, later))
-    assert what_is_left(folder, config) is Task.DONE
+    assert remaining_task(folder, config) is Task.DONE
 
 
 @pytest.mark.parametrize(("share", "split"), [(0.0, "train"), (0.9, "validation"), (1.0, "test")])
@@ -166,7 +166,7 @@ def test_a_folder_of_texts_is_read_again_where_one_was_written(
         shutil.copy2(text, books / name)
     config.data.path = config.data.source.path = str(books)
     folder = left_by_a_run(tmp_path / "0_a", config, status="finished")
-    assert what_is_left(folder, config) is Task.DONE
+    assert remaining_task(folder, config) is Task.DONE
     (books / "b.txt").write_text("Ben sees Anna. " * 50)
     later = time.time() + 100
     os.utime(books / "b.txt", (later, later))
@@ -184,7 +184,7 @@ def test_vectors_written_since_are_refused(tmp_path: Path, text: Path) -> None:
     # A run writes the size that the file turned out to have.
     read = changed(config, **{"embedding.dim": 2})
     folder = left_by_a_run(tmp_path / "0_a", read, status="finished")
-    assert what_is_left(folder, config) is Task.DONE
+    assert remaining_task(folder, config) is Task.DONE
     later = time.time() + 100
     os.utime(vectors, (later, later))
     assert "vector file was modified later" in refused(config, folder)
@@ -197,13 +197,13 @@ def test_a_size_that_was_asked_for_is_compared(tmp_path: Path, config: TrainSett
 
 def test_fresh_and_pauses_are_no_part_of_a_run(tmp_path: Path, config: TrainSettings) -> None:
     folder = left_by_a_run(tmp_path / "0_a", changed(config, **{"fresh": True}), status="finished")
-    assert what_is_left(folder, changed(config, **{"fresh": False, "stop_after_tokens": 5})) is Task.DONE
+    assert remaining_task(folder, changed(config, **{"fresh": False, "stop_after_tokens": 5})) is Task.DONE
 
 
 def test_a_text_that_is_gone_leaves_a_finished_run_alone(tmp_path: Path, text: Path, config: TrainSettings) -> None:
     folder = left_by_a_run(tmp_path / "0_a", config, status="finished")
     text.unlink()
-    assert what_is_left(folder, config) is Task.DONE
+    assert remaining_task(folder, config) is Task.DONE
 
 
 def test_what_killed_processes_left_is_removed(tmp_path: Path) -> None:
@@ -238,4 +238,4 @@ def test_only_a_folder_without_results_is_removed(tmp_path: Path) -> None:
 def test_refusals_are_told_from_other_mistakes(tmp_path: Path, config: TrainSettings) -> None:
     folder = left_by_a_run(tmp_path / "0_a", config, status="finished")
     with pytest.raises(Refused):
-        what_is_left(folder, changed(config, **{"seed": 9}))
+        remaining_task(folder, changed(config, **{"seed": 9}))

@@ -15,8 +15,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from lmlab.errors import Diverged, UserError
-from lmlab.launch import sweeping
-from lmlab.launch.sweeping import (
+from lmlab.launch import sweep_folder
+from lmlab.launch.sweep_folder import (
     RECORD,
     current_sweep,
     enter_sweep,
@@ -76,7 +76,7 @@ def a_sweep(folder: Path, **record: Any) -> Path:
 ENTER = """
 import sys
 from pathlib import Path
-from lmlab.launch.sweeping import enter_sweep
+from lmlab.launch.sweep_folder import enter_sweep
 from lmlab.errors import UserError
 try:
     enter_sweep(Path(sys.argv[1]))
@@ -112,7 +112,7 @@ def test_a_refused_sweep_is_not_entered(tmp_path: Path, monkeypatch: pytest.Monk
     folder = a_sweep(tmp_path / "sweep")
     enter_sweep(folder)
     # Another opening of the file stands for another process.
-    monkeypatch.setattr(sweeping, "_locks", [])
+    monkeypatch.setattr(sweep_folder, "_locks", [])
     monkeypatch.delenv("LMLAB_SWEEP_FOLDER")
     with pytest.raises(UserError, match="is working on it"):
         enter_sweep(folder)
@@ -129,7 +129,7 @@ def typed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     def start(*arguments: str, parameters: Any = None, fresh: bool = False) -> Path:
         leave_sweep()
         monkeypatch.setattr(sys, "argv", ["train", *arguments])
-        return Path(sweeping._sweep_folder("outputs/name", fresh, parameters))
+        return Path(sweep_folder._sweep_folder("outputs/name", fresh, parameters))
 
     return start
 
@@ -174,7 +174,7 @@ def test_folders_that_are_no_sweep_are_passed_over(typed: Any, tmp_path: Path) -
 def test_a_sweep_under_way_is_the_sweep(typed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     first = typed("-m", "seed=0,1")
     monkeypatch.setattr(sys, "argv", ["train", "-m", "seed=5,6"])
-    assert sweeping._sweep_folder("outputs/other", True, None) == str(first)
+    assert sweep_folder._sweep_folder("outputs/other", True, None) == str(first)
 
 
 def test_what_is_swept_is_known_and_counted(typed: Any) -> None:
@@ -204,8 +204,8 @@ def test_outside_a_sweep_nothing_is_swept() -> None:
 def test_a_jobs_folder_names_what_the_sweep_sweeps(typed: Any) -> None:
     typed("-m", "model.hidden_size=4,8", "optimizer.lr=0.1")
     words = ["model.hidden_size=8", "optimizer.lr=0.1"]
-    assert sweeping._job_folder(1, OmegaConf.create(words)) == "1_hidden-8"
-    assert sweeping._job_folder(1, None) == "1"
+    assert sweep_folder._job_folder(1, OmegaConf.create(words)) == "1_hidden-8"
+    assert sweep_folder._job_folder(1, None) == "1"
 
 
 def test_only_a_sweep_without_jobs_is_removed(typed: Any, tmp_path: Path) -> None:

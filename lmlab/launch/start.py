@@ -19,15 +19,15 @@ from lmlab.config.folders import configuration_folder, log_to
 from lmlab.config.presets import asks_for_a_sweep, check_own_folders, own_folders, search_path
 from lmlab.errors import InterruptedRun, Refused
 from lmlab.files import shown
-from lmlab.launch import sweeping
-from lmlab.launch.entering import Task, remove_if_unused, what_is_left
-from lmlab.launch.resume import asks_to_resume, sweep_to_go_on_with
+from lmlab.launch import sweep_folder
+from lmlab.launch.execution import checked, pop_pause, resume_run, work
+from lmlab.launch.resume_arguments import asks_to_resume, sweep_to_resume
+from lmlab.launch.run_folder import Task, remaining_task, remove_if_unused
 from lmlab.launch.sweep_jobs import print_interrupted_summary, print_summary, raise_failures, sweep_job
-from lmlab.launch.working import checked, go_on, taken_pause, work
 from lmlab.locks import locked
 
 folders.register_resolvers()
-sweeping.register_resolvers()
+sweep_folder.register_resolvers()
 
 # Hydra would report a failed run in its own format, so the exception is stored here and raised after Hydra returns.
 _failures: list[Exception] = []
@@ -64,11 +64,11 @@ def _single(config: DictConfig, folder: Path) -> None:
     """Does a single run, in a new folder or (hydra.run.dir=...) in the folder where it was started."""
     record = copy.deepcopy(config)
     settings = checked(config)
-    pause = taken_pause(settings)
-    if what_is_left(folder, settings) is Task.DONE:
+    pause = pop_pause(settings)
+    if remaining_task(folder, settings) is Task.DONE:
         raise Refused("run", shown(folder), "is finished", "give another folder, or raise a limit with run=...")
     with locked(folder):
-        task = what_is_left(folder, settings)
+        task = remaining_task(folder, settings)
         log_to(folder, terminal=True)
         work(folder, task, settings, record, stop_after_tokens=pause)
 
@@ -88,15 +88,15 @@ def run() -> None:
         print(train_help([*chosen, *search_path(own_folders(words))]))
         return
     if asks_to_resume(arguments):
-        sweep = sweep_to_go_on_with(arguments)
+        sweep = sweep_to_resume(arguments)
         if sweep is None:
-            go_on(plugins.take_from(arguments))
+            resume_run(plugins.take_from(arguments))
             return
-        sweeping.enter_sweep(sweep.folder)
-        sweeping.announce(sweep.folder, begun_before=True)
+        sweep_folder.enter_sweep(sweep.folder)
+        sweep_folder.announce(sweep.folder, started_earlier=True)
         os.chdir(sweep.directory)
         arguments = ["-m", *sweep.arguments]
-    sweeping.remember_plugins(plugins.words_of(arguments))
+    sweep_folder.remember_plugins(plugins.words_of(arguments))
     arguments = plugins.take_from(arguments)
     check_own_folders(arguments)
     is_sweep = asks_for_a_sweep(arguments)
@@ -105,9 +105,9 @@ def run() -> None:
     quoted = quote_free_text(settings, sweep=is_sweep)
     if is_sweep:
         words = [word for word in quoted if "=" in word and not word.startswith("-")]
-        sweeping.check_types(words)
+        sweep_folder.check_types(words)
         if own_folders(arguments):
-            sweeping.check_trust(words, own_folders(arguments))
+            sweep_folder.check_trust(words, own_folders(arguments))
     sys.argv[1:] = [*(["-m"] if is_sweep else []), *quoted]
     try:
         _job()
@@ -115,9 +115,9 @@ def run() -> None:
         print_interrupted_summary(stop)
         raise
     except Exception:
-        sweeping.remove_if_unused()
+        sweep_folder.remove_if_unused()
         raise
-    folder = sweeping.current_sweep()
+    folder = sweep_folder.current_sweep()
     if folder is not None:
         print_summary(folder, interrupted=False)
     raise_failures()

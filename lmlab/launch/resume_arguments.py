@@ -11,8 +11,8 @@ from lmlab.config import stored
 from lmlab.config.settings import TrainSettings
 from lmlab.errors import UserError, printable
 from lmlab.files import shown
-from lmlab.launch.replay import replayed
-from lmlab.launch.sweeping import read_record
+from lmlab.launch.sweep_arguments import replayed
+from lmlab.launch.sweep_folder import read_record
 from lmlab.reporting.runs import find_run
 from lmlab.reporting.sweeps import read_summary
 
@@ -22,7 +22,7 @@ def asks_to_resume(arguments: list[str]) -> bool:
     return any(argument.startswith("run=") for argument in arguments)
 
 
-class SweepToGoOnWith(NamedTuple):
+class SweepToResume(NamedTuple):
     """A sweep to be resumed, named by `run=`.
 
     Args:
@@ -36,7 +36,7 @@ class SweepToGoOnWith(NamedTuple):
     directory: Path
 
 
-def sweep_to_go_on_with(arguments: list[str]) -> SweepToGoOnWith | None:
+def sweep_to_resume(arguments: list[str]) -> SweepToResume | None:
     """Returns the sweep whose folder `run=` names; None if it does not name a sweep.
 
     Raises:
@@ -52,10 +52,10 @@ def sweep_to_go_on_with(arguments: list[str]) -> SweepToGoOnWith | None:
     if not isinstance(directory, str) or not Path(directory).is_dir():
         problem = f"was started in {printable(directory)}, which no longer exists"
         raise UserError("run", folder, problem, "start the sweep again")
-    return SweepToGoOnWith(folder, words, Path(directory))
+    return SweepToResume(folder, words, Path(directory))
 
 
-class RunToGoOnWith(NamedTuple):
+class RunToResume(NamedTuple):
     """A run to be resumed, named by `run=`.
 
     Args:
@@ -71,7 +71,7 @@ class RunToGoOnWith(NamedTuple):
     has_checkpoint: bool
 
 
-def run_to_go_on_with(arguments: list[str]) -> RunToGoOnWith:
+def run_to_resume(arguments: list[str]) -> RunToResume:
     """Returns the run to be resumed, after all checks that are possible without reading its checkpoint.
 
     Raises:
@@ -82,7 +82,7 @@ def run_to_go_on_with(arguments: list[str]) -> RunToGoOnWith:
     output_dir = given.pop("output_dir", "outputs")
     path = Path(typed_folder).expanduser().resolve()
     _check_diverged(path.absolute())
-    if (path / "config.yaml").is_file() and not _can_go_on(path):
+    if (path / "config.yaml").is_file() and not _can_be_resumed(path):
         folder = path.absolute()  # it may have a best.ckpt, which will be overwritten
     else:
         folder = find_run(typed_folder, output_dir=output_dir).resolve()
@@ -98,7 +98,7 @@ def run_to_go_on_with(arguments: list[str]) -> RunToGoOnWith:
         raise UserError(PAUSE, pause, "is less than 1", "leave it out to train to the end")
     if TEXT in given:
         changes[TEXT] = str(Path(given[TEXT].strip("'\"")).expanduser().absolute())
-    return RunToGoOnWith(folder, changes, pause, _can_go_on(folder))
+    return RunToResume(folder, changes, pause, _can_be_resumed(folder))
 
 
 def stored_settings(folder: Path) -> TrainSettings:
@@ -111,7 +111,7 @@ def stored_settings(folder: Path) -> TrainSettings:
     return stored.read_settings(plain_yaml.read(path), where=path)
 
 
-def _can_go_on(folder: Path) -> bool:
+def _can_be_resumed(folder: Path) -> bool:
     return any((folder / "checkpoints" / f"{name}.ckpt").is_file() for name in ("last", "previous"))
 
 

@@ -19,9 +19,9 @@ from lmlab.config.settings import TrainSettings
 from lmlab.config.typed import plain
 from lmlab.errors import InterruptedRun, UserError
 from lmlab.files import shown, write_text
-from lmlab.launch.entering import Task, check_own, clear, tidy
-from lmlab.launch.resume import run_to_go_on_with, stored_settings
-from lmlab.launch.sweeping import write_failure
+from lmlab.launch.resume_arguments import run_to_resume, stored_settings
+from lmlab.launch.run_folder import Task, check_no_links, clear, tidy
+from lmlab.launch.sweep_folder import write_failure
 from lmlab.locks import locked
 from lmlab.reporting.sweeps import read_summary
 from lmlab.terminal import say
@@ -45,7 +45,7 @@ def checked(config: DictConfig) -> TrainSettings:
     return settings
 
 
-def taken_pause(settings: TrainSettings) -> int | None:
+def pop_pause(settings: TrainSettings) -> int | None:
     """Returns the setting for pausing the run and removes it, because it is not stored with the run."""
     pause, settings.stop_after_tokens = settings.stop_after_tokens, None
     return pause
@@ -116,15 +116,15 @@ def _write_failure(folder: Path, name: str, error: Exception, *, begun: bool) ->
         return
 
 
-def go_on(arguments: list[str]) -> None:
+def resume_run(arguments: list[str]) -> None:
     """Resumes a run in its own folder.
 
     Raises:
         UserError: no such run, or one that cannot be resumed.
         InterruptedRun: a signal ended it again.
     """
-    run = run_to_go_on_with(arguments)
-    check_own(run.folder)
+    run = run_to_resume(arguments)
+    check_no_links(run.folder)
     settings = None if run.has_checkpoint else _begun_again(run.folder, run.changes)
     with locked(run.folder):
         tidy(run.folder)

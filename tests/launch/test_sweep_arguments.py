@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 from lmlab.config.arguments import quote_free_text
 from lmlab.config.folders import configuration_folder
 from lmlab.errors import UserError
-from lmlab.launch.replay import replayed
+from lmlab.launch.sweep_arguments import replayed
 
 FOLDER = Path("/sweeps/one")
 
