@@ -47,7 +47,8 @@ def test_the_page_has_what_is_tested_here() -> None:
 
 
 def test_the_tests_of_the_page_pass(folder: Path) -> None:
-    python(folder, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", ".")
+    told = python(folder, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", ".")
+    assert re.search(r"^\d+ passed", told, re.MULTILINE)  # and not: no tests ran
 
 
 @pytest.mark.slow

@@ -5,38 +5,20 @@ Stored arguments are taken over only if they set lmlab's own settings to plain v
 
 from __future__ import annotations
 
-import functools
-import math
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import (
-    ChoiceSweep,
-    Glob,
-    IntervalSweep,
-    Override,
-    QuotedString,
-    RangeSweep,
-)
-
 from lmlab.changes import TEXT
-from lmlab.config.arguments import FREE_TEXT, num_backslashes, quote_free_text
-from lmlab.config.folders import configuration_folder
-from lmlab.config.stored import settings
 from lmlab.errors import UserError, printable
 from lmlab.files import shown
+from lmlab.launch.safe_arguments import MAX_JOBS, count_jobs, is_safe
 
 MAX_WORDS = 1_000
 MAX_CHARACTERS = 10_000
 MAX_TOTAL = 50_000
-# Maximum number of jobs; Hydra holds all combinations in memory before the first job.
-MAX_JOBS = 100_000
-# Hydra iterates over a range with 28 digits, and never ends if a step is too small to change such a number.
-_LARGEST = 1e15
 _MAX_SHOWN = 20
 
 # Settings that concern one call of the command, not the sweep.
@@ -53,11 +35,6 @@ _LONG = (
 )  # fmt: skip
 _WITH_VALUE = (*_FOLDERS, "--config-name", "--package", "--cfg", "--experimental-rerun")
 
-# Hydra's time to parse backslashes grows with the square of their number.
-_MANY_BACKSLASHES = "\\" * 100
-_OPTION = re.compile(r"[A-Za-z0-9_-]+")
-_PATTERN = re.compile(r"[A-Za-z0-9_*?-]+")
-
 
 class _Word(NamedTuple):
     """A setting, or an option with its value.
@@ -73,6 +50,10 @@ class _Word(NamedTuple):
     @property
     def is_option(self) -> bool:
         return self.key.startswith("-")
+
+    @property
+    def is_safe(self) -> bool:
+        return len(self.parts) == 1 and is_safe(self.parts[0])
 
 
 def replayed(stored: Any, typed: Sequence[str], *, folder: Path) -> list[str]:
@@ -93,7 +74,7 @@ def replayed(stored: Any, typed: Sequence[str], *, folder: Path) -> list[str]:
     words = _record(stored, folder)
     again = [word for word in _words(typed) if word.key not in ("run", "output_dir")]
     by_key = {word.key: word for word in again}
-    needed = [word for word in words if not _is_own(word)]
+    needed = [word for word in words if not word.is_safe]
     _check_typed(again, {word.key for word in needed})
     missing = [word for word in needed if word.key not in by_key]
     if missing:
@@ -110,7 +91,7 @@ def replayed(stored: Any, typed: Sequence[str], *, folder: Path) -> list[str]:
 def to_repeat(arguments: Sequence[str]) -> list[str]:
     """Returns the words of a sweep's command line that must be typed again to resume it."""
     words = (word for word in _words(arguments) if word.key not in (*_NOT_REPLAYED, *_MODE))
-    return [part for word in words if not _is_own(word) for part in word.parts]
+    return [part for word in words if not word.is_safe for part in word.parts]
 
 
 def _record(stored: Any, folder: Path) -> list[_Word]:
@@ -213,120 +194,12 @@ def _must_be_typed(missing: Sequence[_Word], again: Sequence[_Word], folder: Pat
     return UserError("run", shown(folder), problem, remedy)
 
 
-def _is_own(word: _Word) -> bool:
-    """Returns whether the word sets one of lmlab's settings to plain values, or chooses among its groups' options."""
-    (argument, *rest) = word.parts
-    key, equals, value = argument.partition("=")
-    # A key with + ~ or @, which does more than set a value, is neither a group nor a setting below.
-    if not equals or rest or _MANY_BACKSLASHES in value:
-        return False
-    if key in _groups():
-        return all(_is_choice(parsed) for parsed in _parsed([argument]))
-    if key not in settings():
-        return False
-    if key not in FREE_TEXT:
-        return "${" not in value and all(_is_plain(parsed) for parsed in _parsed([argument]))
-    return all(_is_plain(parsed) for parsed in _parsed(_readings(key, value)))
-
-
-def _readings(key: str, value: str) -> list[str]:
-    """Returns both readings of free text with commas, quoted as a whole and in pieces between commas.
-
-    Which of them is meant depends on the files that exist.
-    """
-    argument = f"{key}={value}"
-    whole = quote_free_text([argument])
-    if whole == [argument]:  # quoted by hand, or null
-        return whole
-    pieces = [word.partition("=")[2] for word in quote_free_text([f"{key}={piece}" for piece in value.split(",")])]
-    return [*whole, f"{key}={','.join(pieces)}"]
-
-
-@functools.cache
-def _groups() -> frozenset[str]:
-    return frozenset(path.name for path in configuration_folder().iterdir() if path.is_dir() and path.name != "hydra")
-
-
-def _parsed(arguments: Sequence[str]) -> list[Override | None]:
-    """Returns each argument as parsed by Hydra; None if it cannot be parsed."""
-    parser = OverridesParser.create()
-    found: list[Override | None] = []
-    for argument in arguments:
-        try:
-            found.append(parser.parse_override(argument))
-        except Exception:  # untrusted words may raise any exception in Hydra's parser; then the word is not lmlab's own
-            found.append(None)
-    return found
-
-
-def _is_choice(parsed: Override | None) -> bool:
-    """Returns whether a group's options are given as plain names; Hydra would load a path as a YAML file."""
-    if parsed is None:
-        return False
-    value: Any = parsed._value
-    if isinstance(value, Glob):
-        return all(isinstance(name, str) and _PATTERN.fullmatch(name) for name in (*value.include, *value.exclude))
-    names = value.list if isinstance(value, ChoiceSweep) else [value]
-    return all(_is_option(name) for name in names)
-
-
-def _is_option(name: Any) -> bool:
-    if isinstance(name, list):  # of several presets
-        return all(_is_option(item) for item in name)
-    text = name.text if isinstance(name, QuotedString) else name
-    return text is None or (isinstance(text, str | int) and _OPTION.fullmatch(str(text)) is not None)
-
-
-def _is_plain(parsed: Override | None) -> bool:
-    """Returns whether values are numbers, texts without references, lists of these, or a finite sweep over these."""
-    if parsed is None:
-        return False
-    value = parsed._value
-    if isinstance(value, ChoiceSweep):
-        return all(_is_value(item) for item in value.list)
-    if isinstance(value, RangeSweep):
-        length = _length(value)
-        return length is not None and length <= MAX_JOBS
-    return isinstance(value, IntervalSweep) or _is_value(value)
-
-
-def _is_value(value: Any) -> bool:
-    if isinstance(value, list):
-        return all(_is_value(item) for item in value)
-    if isinstance(value, QuotedString | str):
-        return _is_inert(value.text if isinstance(value, QuotedString) else value)
-    return value is None or type(value) in (int, float, bool)
-
-
-def _is_inert(text: str) -> bool:
-    """Returns whether a text has no reference for OmegaConf: each ``${`` follows a backslash that is not escaped."""
-    return all(num_backslashes(before) % 2 == 1 for before in text.split("${")[:-1])
-
-
-def _length(sweep: RangeSweep) -> int | None:
-    """Returns the number of values of a range; None if it is endless, or its numbers are too large to iterate over."""
-    if sweep.start is None or sweep.stop is None:
-        return None
-    try:
-        start, stop, step = float(sweep.start), float(sweep.stop), float(sweep.step)
-        return max(0, math.ceil((stop - start) / step)) if max(abs(start), abs(stop)) <= _LARGEST else None
-    except (ArithmeticError, ValueError):  # a step of zero, or values that are not numbers
-        return None
-
-
 def _check_size(own: Iterable[_Word], folder: Path) -> None:
     """Checks that the number of jobs is plausible.
 
     Raises:
         UserError: there are more than `MAX_JOBS` jobs.
     """
-    jobs = 1
-    for parsed in _parsed(quote_free_text([part for word in own for part in word.parts], sweep=True)):
-        value = parsed._value if parsed is not None else None
-        if isinstance(value, ChoiceSweep):
-            jobs *= max(1, len(value.list))
-        elif isinstance(value, RangeSweep):
-            jobs *= max(1, _length(value) or 1)
-    if jobs > MAX_JOBS:
+    if count_jobs([part for word in own for part in word.parts]) > MAX_JOBS:
         problem = f"its sweep.json asks for more than {MAX_JOBS:,} jobs"
         raise UserError("run", folder, problem, "restore it, or start the sweep again")

@@ -23,6 +23,7 @@ from lmlab.evaluation.protocol import evaluation_step
 from lmlab.models.core import State
 from lmlab.models.language_model import LanguageModel
 from lmlab.training.averaging import WeightAverage
+from lmlab.training.gradient_totals import GradientTotals
 from lmlab.training.health import FiniteLoss, non_finite
 from lmlab.training.schedulers import Scheduler
 
@@ -236,70 +237,6 @@ def _cached_casts(device_type: str) -> AbstractContextManager[object]:
     if not torch.is_autocast_enabled(device_type):
         return nullcontext()
     return torch.autocast(device_type, dtype=torch.get_autocast_dtype(device_type), cache_enabled=True)
-
-
-class GradientTotals(torch.nn.Module):
-    """Gradient norms before and after clipping, summed on the device.
-
-    Buffers: `norm_sum`, `clipped_norm_sum`, `num_clipped` and `num_steps` since the loggers were last written to, and
-    `all_clipped`, `all_steps` over the whole run.
-    """
-
-    _NAMES = ("norm_sum", "clipped_norm_sum", "num_clipped", "num_steps", "all_clipped", "all_steps")
-    _RECENT = _NAMES[:4]
-    norm_sum: Tensor
-    clipped_norm_sum: Tensor
-    num_clipped: Tensor
-    num_steps: Tensor
-    all_clipped: Tensor
-    all_steps: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        for name in self._NAMES:
-            self.register_buffer(name, torch.zeros(()), persistent=False)
-
-    def update(self, norm: Tensor, clip: float | None) -> None:
-        """Adds a step.
-
-        Args:
-            norm: norm before clipping; scalar.
-            clip: the largest norm allowed; None if gradients are not clipped.
-        """
-        # With float16 a step may overflow; the loss scaler then skips it, and it is not counted here either.
-        finite = torch.isfinite(norm)
-        norm = torch.where(finite, norm, 0.0)
-        self.norm_sum += norm
-        self.clipped_norm_sum += norm if clip is None else norm.clamp(max=clip)
-        self.num_steps += finite
-        self.all_steps += finite
-        if clip is not None:
-            clipped = norm > clip
-            self.num_clipped += clipped
-            self.all_clipped += clipped
-
-    def take(self) -> tuple[int, dict[str, float]]:
-        """Returns and resets the totals since the last call.
-
-        Returns:
-            The number of steps, and their mean norms and share of clipped steps; 0 and empty if there was no step.
-        """
-        steps = int(self.num_steps)
-        if steps == 0:
-            return 0, {}
-        figures = {
-            "grad_norm": float(self.norm_sum) / steps,
-            "grad_norm_clipped": float(self.clipped_norm_sum) / steps,
-            "clip_fraction": float(self.num_clipped) / steps,
-        }
-        for name in self._RECENT:
-            getattr(self, name).zero_()
-        return steps, figures
-
-    @property
-    def clip_fraction(self) -> float:
-        """Share of clipped steps over the whole run."""
-        return float(self.all_clipped) / max(1.0, float(self.all_steps))
 
 
 def _state_of(module: TokenTotals | GradientTotals) -> dict[str, Tensor]:

@@ -49,13 +49,7 @@ def build_callbacks(
         pause_at: optimizer steps after which the run pauses; None for never.
     """
     wanted, log_every = settings.callbacks, settings.trainer.log_every_n_steps
-    recorder = Recorder(
-        folder=folder,
-        clock=clock,
-        characters=data.stores["validation"].num_characters,
-        source_nats=data.corpus.source_nats.get("validation"),
-        log_every_n_steps=log_every,
-    )
+    recorder = _recorder(settings, folder, data, clock)
     alarms: Alarms = registry.build(
         "callbacks.alarms",
         wanted.alarms,
@@ -85,6 +79,16 @@ def build_callbacks(
     shown = HParams(settings=hparams, recorder=recorder)
     checkpoints = _checkpoints(settings, folder, data, recorder, clock, steps=steps, pause_at=pause_at)
     return [recorder, progress, alarms, gradients, *early, samples, shown, checkpoints]
+
+
+def _recorder(settings: TrainSettings, folder: Path, data: LanguageModelData, clock: Clock) -> Recorder:
+    return Recorder(
+        folder=folder,
+        clock=clock,
+        characters=data.stores["validation"].num_characters,
+        source_nats=data.corpus.source_nats.get("validation"),
+        log_every_n_steps=settings.trainer.log_every_n_steps,
+    )
 
 
 def _checkpoints(

@@ -1,0 +1,147 @@
+"""Determines whether an argument from an untrusted folder may be used: whether it only sets a value of lmlab's.
+
+Such an argument sets one of lmlab's own settings to plain values, or chooses among the options of its own groups.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import (
+    ChoiceSweep,
+    Glob,
+    IntervalSweep,
+    Override,
+    QuotedString,
+    RangeSweep,
+)
+
+from lmlab.config.arguments import FREE_TEXT, num_backslashes, quote_free_text
+from lmlab.config.folders import configuration_folder
+from lmlab.config.stored import settings
+
+# Maximum number of jobs; Hydra holds all combinations in memory before the first job.
+MAX_JOBS = 100_000
+# Hydra iterates over a range with 28 digits, and never ends if a step is too small to change such a number.
+_LARGEST = 1e15
+# Hydra's time to parse backslashes grows with the square of their number.
+_MANY_BACKSLASHES = "\\" * 100
+_OPTION = re.compile(r"[A-Za-z0-9_-]+")
+_PATTERN = re.compile(r"[A-Za-z0-9_*?-]+")
+
+
+def is_safe(argument: str) -> bool:
+    """Returns whether it sets one of lmlab's settings to plain values, or chooses among its groups' options."""
+    key, equals, value = argument.partition("=")
+    # A key with + ~ or @, which does more than set a value, is neither a group nor a setting below.
+    if not equals or _MANY_BACKSLASHES in value:
+        return False
+    if key in _groups():
+        return all(_is_choice(parsed) for parsed in _parsed([argument]))
+    if key not in settings():
+        return False
+    if key not in FREE_TEXT:
+        return "${" not in value and all(_is_plain(parsed) for parsed in _parsed([argument]))
+    return all(_is_plain(parsed) for parsed in _parsed(_readings(key, value)))
+
+
+def _readings(key: str, value: str) -> list[str]:
+    """Returns both readings of free text with commas, quoted as a whole and in pieces between commas.
+
+    Which of them is meant depends on the files that exist.
+    """
+    argument = f"{key}={value}"
+    whole = quote_free_text([argument])
+    if whole == [argument]:  # quoted by hand, or null
+        return whole
+    pieces = [word.partition("=")[2] for word in quote_free_text([f"{key}={piece}" for piece in value.split(",")])]
+    return [*whole, f"{key}={','.join(pieces)}"]
+
+
+@functools.cache
+def _groups() -> frozenset[str]:
+    return frozenset(path.name for path in configuration_folder().iterdir() if path.is_dir() and path.name != "hydra")
+
+
+def _parsed(arguments: Sequence[str]) -> list[Override | None]:
+    """Returns each argument as parsed by Hydra; None if it cannot be parsed."""
+    parser = OverridesParser.create()
+    found: list[Override | None] = []
+    for argument in arguments:
+        try:
+            found.append(parser.parse_override(argument))
+        except Exception:  # untrusted words may raise any exception in Hydra's parser; then the word is not lmlab's own
+            found.append(None)
+    return found
+
+
+def _is_choice(parsed: Override | None) -> bool:
+    """Returns whether a group's options are given as plain names; Hydra would load a path as a YAML file."""
+    if parsed is None:
+        return False
+    value: Any = parsed._value
+    if isinstance(value, Glob):
+        return all(isinstance(name, str) and _PATTERN.fullmatch(name) for name in (*value.include, *value.exclude))
+    names = value.list if isinstance(value, ChoiceSweep) else [value]
+    return all(_is_option(name) for name in names)
+
+
+def _is_option(name: Any) -> bool:
+    if isinstance(name, list):  # of several presets
+        return all(_is_option(item) for item in name)
+    text = name.text if isinstance(name, QuotedString) else name
+    return text is None or (isinstance(text, str | int) and _OPTION.fullmatch(str(text)) is not None)
+
+
+def _is_plain(parsed: Override | None) -> bool:
+    """Returns whether values are numbers, texts without references, lists of these, or a finite sweep over these."""
+    if parsed is None:
+        return False
+    value = parsed._value
+    if isinstance(value, ChoiceSweep):
+        return all(_is_value(item) for item in value.list)
+    if isinstance(value, RangeSweep):
+        length = _length(value)
+        return length is not None and length <= MAX_JOBS
+    return isinstance(value, IntervalSweep) or _is_value(value)
+
+
+def _is_value(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(_is_value(item) for item in value)
+    if isinstance(value, QuotedString | str):
+        return _is_inert(value.text if isinstance(value, QuotedString) else value)
+    return value is None or type(value) in (int, float, bool)
+
+
+def _is_inert(text: str) -> bool:
+    """Returns whether a text has no reference for OmegaConf: each ``${`` follows a backslash that is not escaped."""
+    return all(num_backslashes(before) % 2 == 1 for before in text.split("${")[:-1])
+
+
+def _length(sweep: RangeSweep) -> int | None:
+    """Returns the number of values of a range; None if it is endless, or its numbers are too large to iterate over."""
+    if sweep.start is None or sweep.stop is None:
+        return None
+    try:
+        start, stop, step = float(sweep.start), float(sweep.stop), float(sweep.step)
+        return max(0, math.ceil((stop - start) / step)) if max(abs(start), abs(stop)) <= _LARGEST else None
+    except (ArithmeticError, ValueError):  # a step of zero, or values that are not numbers
+        return None
+
+
+def count_jobs(arguments: Sequence[str]) -> int:
+    """Returns the number of combinations of the values that safe arguments sweep over; an interval counts as one."""
+    jobs = 1
+    for parsed in _parsed(quote_free_text(arguments, sweep=True)):
+        value = parsed._value if parsed is not None else None
+        if isinstance(value, ChoiceSweep):
+            jobs *= max(1, len(value.list))
+        elif isinstance(value, RangeSweep):
+            jobs *= max(1, _length(value) or 1)
+    return jobs
