@@ -26,11 +26,13 @@ RUN = "from lmlab.config.command import run_command\nsys.exit(run_command(work, 
 @pytest.fixture(autouse=True)
 def forgotten(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    of_the_tests = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored where the tests themselves run under nohup
     before = {number: signal.getsignal(number) for number in THREE}
     yield
     signals.reset()
     terminal.reset()
     assert {number: signal.getsignal(number) for number in THREE} == before
+    signal.signal(signal.SIGHUP, of_the_tests)
 
 
 def program(code: str, *, stdout: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
