@@ -16,6 +16,7 @@ from lmlab.data.loaders.base import TrainLoader
 from lmlab.data.loaders.sentences import SentenceEvaluationLoader, evaluation_loader
 from lmlab.data.loaders.streams import EvaluationLoader
 from lmlab.data.overlap import leak_warning, overlap
+from lmlab.data.sources.base import Source
 from lmlab.data.token_store import UNKNOWN_ID, TokenStore
 from lmlab.data.tokenizers.base import UNKNOWN, Tokenizer, special_tokens
 from lmlab.data.tokenizers.saved import fitted
@@ -30,37 +31,97 @@ LEAK_SEARCHED = 100_000_000
 
 
 class LanguageModelData(pl.LightningDataModule):
-    """Fits the tokenizer on the training split and provides batches.
+    """Reads the text, fits the tokenizer on the training split and provides batches.
+
+    A Trainer calls `prepare_data` and `setup`; without one, call `setup` before anything else.
 
     Args:
-        corpus: the splits.
-        tokenizer: fitted here unless `fit` is False.
+        source: of the text.
+        tokenizer: fitted in `setup` unless `fit` is False.
         make_train_loader: called with the training split's store.
         num_streams: number of evaluation streams; None for the number that the evaluation protocol sets.
         fit: False if the tokenizer is already fitted and is to be used unchanged.
 
-    Raises:
-        UserError: a split is too short to predict anything.
+    Attributes:
+        tokenizer: fitted, after `setup`.
     """
 
     def __init__(
         self,
         *,
-        corpus: Corpus,
+        source: Source,
         tokenizer: Tokenizer,
         make_train_loader: Callable[[TokenStore], TrainLoader],
-        num_streams: int | None,
+        num_streams: int | None = None,
         fit: bool = True,
     ) -> None:
         super().__init__()
-        self.corpus = corpus
-        self.tokenizer = fitted(tokenizer, corpus.texts("train")) if fit else tokenizer
+        self.source = source
+        self.tokenizer = tokenizer
         self.num_streams = num_streams
+        self._make_train_loader = make_train_loader
+        self._fit = fit
+        self._corpus: Corpus | None = None
+        self._stores: dict[str, TokenStore] = {}
+        self._train_loader: TrainLoader | None = None
+
+    def prepare_data(self) -> None:
+        """Fetches texts that must be fetched; of several processes on a machine, one calls this.
+
+        Raises:
+            UserError: the text cannot be used.
+        """
+        if self._corpus is None:
+            self._corpus = self._load()
+
+    def setup(self, stage: str | None = None) -> None:
+        """Reads the text, fits the tokenizer and makes the loaders, at the first call.
+
+        Args:
+            stage: unused, because a vocabulary is needed for every stage.
+
+        Raises:
+            UserError: the text cannot be used, or a split is too short to predict anything.
+        """
+        if self._train_loader is not None:
+            return
+        self.prepare_data()
+        if self._fit:
+            self.tokenizer = fitted(self.tokenizer, self.corpus.texts("train"))
         if len(self.tokenizer.vocabulary) == len(special_tokens(self.tokenizer.end_token)):
-            problem = "no word of the training text occurs so often, so none is known"
-            raise UserError("tokenizer.min_frequency", getattr(tokenizer, "min_frequency", None), problem, "lower it")
-        self.stores = {name: self._store(name) for name in corpus.splits}
-        self.train_loader = make_train_loader(self.stores["train"])
+            problem, least = "no word of the training text occurs so often, so none is known", "min_frequency"
+            raise UserError(f"tokenizer.{least}", getattr(self.tokenizer, least, None), problem, "lower it")
+        self._stores = {name: self._store(name) for name in self.corpus.splits}
+        self._train_loader = self._make_train_loader(self._stores["train"])
+
+    def _load(self) -> Corpus:
+        corpus: object = self.source.load()
+        if not isinstance(corpus, Corpus):
+            name = type(self.source).__name__
+            problem = f"load() of {name} returned {type(corpus).__name__}, not an lmlab.Corpus"
+            raise UserError("data.source", None, problem, "lmlab.testing.check_source checks a source")
+        return corpus
+
+    @property
+    def corpus(self) -> Corpus:
+        """The text by split."""
+        if self._corpus is None:
+            raise RuntimeError("call setup() first")
+        return self._corpus
+
+    @property
+    def stores(self) -> dict[str, TokenStore]:
+        """The ids by split."""
+        if not self._stores:
+            raise RuntimeError("call setup() first")
+        return self._stores
+
+    @property
+    def train_loader(self) -> TrainLoader:
+        """The training loader."""
+        if self._train_loader is None:
+            raise RuntimeError("call setup() first")
+        return self._train_loader
 
     def _store(self, split: str) -> TokenStore:
         store = token_store.build(self.corpus.texts(split), self.tokenizer)
@@ -80,6 +141,18 @@ class LanguageModelData(pl.LightningDataModule):
     def val_dataloader(self) -> EvaluationLoader | SentenceEvaluationLoader:
         """Returns the evaluation protocol's loader for the validation split."""
         return self.evaluation_loader("validation")
+
+    def test_dataloader(self) -> EvaluationLoader | SentenceEvaluationLoader:
+        """Returns the evaluation protocol's loader for the test split.
+
+        Raises:
+            UserError: the text has none.
+        """
+        return self.evaluation_loader("test")
+
+    def predict_dataloader(self) -> EvaluationLoader | SentenceEvaluationLoader:
+        """Returns the loader of the test split or, if there is none, of the validation split."""
+        return self.evaluation_loader("test" if "test" in self.stores else "validation")
 
     def evaluation_loader(self, split: str) -> EvaluationLoader | SentenceEvaluationLoader:
         """Returns the evaluation protocol's loader for any split.

@@ -12,7 +12,6 @@ from torch.optim import Optimizer
 
 from lmlab.config import registry
 from lmlab.config.settings import TrainSettings
-from lmlab.data.corpus import Corpus
 from lmlab.data.datamodule import LanguageModelData
 from lmlab.data.loaders.base import TrainLoader
 from lmlab.data.token_store import TokenStore
@@ -26,27 +25,29 @@ from lmlab.training.module import LanguageModelModule
 
 
 def build_data(settings: TrainSettings, *, tokenizer: Tokenizer | None = None) -> LanguageModelData:
-    """Reads the corpus and fits the tokenizer, unless a fitted one is given.
+    """Returns the data of a run, ready to be used.
+
+    Args:
+        settings: the run's settings.
+        tokenizer: a fitted one, to be used unchanged; None to fit the one of the settings.
 
     Raises:
         UserError: the text cannot be used.
     """
-    corpus = registry.build("data.source", settings.data.source).load()
-    if not isinstance(corpus, Corpus):
-        problem = f"load() of {settings.data.source.class_name} returned {type(corpus).__name__}, not an lmlab.Corpus"
-        raise UserError("data.source", None, problem, "lmlab.testing.check_source checks a source")
 
     def make_train_loader(store: TokenStore) -> TrainLoader:
         made: TrainLoader = registry.build("data.batching", settings.data.batching, store=store, seed=settings.seed)
         return made
 
-    return LanguageModelData(
-        corpus=corpus,
+    data = LanguageModelData(
+        source=registry.build("data.source", settings.data.source),
         tokenizer=registry.build("tokenizer", settings.tokenizer) if tokenizer is None else tokenizer,
         make_train_loader=make_train_loader,
         num_streams=settings.evaluation.num_streams,
         fit=tokenizer is None,
     )
+    data.setup()
+    return data
 
 
 def build_vectors(settings: TrainSettings, tokenizer: Tokenizer) -> Vectors:

@@ -12,6 +12,7 @@ from lmlab.data.corpus import Corpus, Document
 from lmlab.data.datamodule import LanguageModelData, fingerprint
 from lmlab.data.loaders.base import IGNORE_INDEX
 from lmlab.data.loaders.streams import StreamsLoader
+from lmlab.data.sources.base import Source
 from lmlab.data.token_store import TokenStore
 from lmlab.data.tokenizers.base import Tokenizer
 from lmlab.data.tokenizers.char import CharTokenizer
@@ -27,17 +28,30 @@ def make_corpus(train: str = TRAIN, validation: str = VALIDATION, **more: str) -
     return Corpus({name: (Document(name, text),) for name, text in texts.items()})
 
 
+class Given(Source):
+    """A source of a text that is there already."""
+
+    def __init__(self, corpus: Corpus) -> None:
+        self.corpus, self.loaded = corpus, 0
+
+    def load(self) -> Corpus:
+        self.loaded += 1
+        return self.corpus
+
+
 def make_loader(store: TokenStore) -> StreamsLoader:
     return StreamsLoader(store=store, batch_size=4, sequence_length=10, seed=0)
 
 
 def make_data(corpus: Corpus | None = None, tokenizer: Tokenizer | None = None, **options) -> LanguageModelData:
-    return LanguageModelData(
-        corpus=corpus or make_corpus(),
+    data = LanguageModelData(
+        source=Given(corpus or make_corpus()),
         tokenizer=tokenizer or CharTokenizer(end_token=None),
         make_train_loader=make_loader,
-        **({"num_streams": None} | options),
+        **options,
     )
+    data.setup()
+    return data
 
 
 def make_words(**options) -> WordTokenizer:
@@ -204,3 +218,27 @@ def test_a_user_s_tokenizer_that_loses_text_is_told(loses: bool) -> None:
     warnings = make_data(tokenizer=Own(end_token=None)).warnings
     assert any("Own does not give back the text" in warning for warning in warnings) == loses
     assert not any("give back" in warning for warning in make_data(tokenizer=make_words()).warnings)
+
+
+def test_a_text_is_read_once_and_nothing_is_there_before() -> None:
+    source = Given(make_corpus(test="cab"))
+    data = LanguageModelData(source=source, tokenizer=CharTokenizer(end_token=None), make_train_loader=make_loader)
+    assert source.loaded == 0
+    for name in ("corpus", "stores", "train_loader"):
+        with pytest.raises(RuntimeError, match="call setup"):
+            getattr(data, name)
+    for stage in ("fit", "validate", "test", "predict"):
+        data.prepare_data()
+        data.setup(stage)
+    assert source.loaded == 1
+    assert data.train_dataloader() is data.train_loader
+    assert (
+        counted(data.test_dataloader()) == counted(data.predict_dataloader()) == counted(data.evaluation_loader("test"))
+    )
+
+
+def test_without_a_test_split_predictions_are_of_validation_and_a_test_is_refused() -> None:
+    data = make_data()
+    assert counted(data.predict_dataloader()) == counted(data.val_dataloader())
+    with pytest.raises(UserError, match="no such split"):
+        data.test_dataloader()

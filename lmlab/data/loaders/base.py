@@ -61,6 +61,14 @@ class PlaceInEpoch:
             if self.position == 0:
                 return
 
+    def set_epoch(self, epoch: int) -> None:
+        """Moves to the beginning of an epoch, unless already in it; Lightning calls this before each epoch.
+
+        An epoch that `limit_train_batches` cuts short is not exhausted, so the next one would have the same order.
+        """
+        if epoch != self.epoch:
+            self.epoch, self.position = epoch, 0
+
     def state_dict(self) -> dict[str, int]:
         """Returns epoch and position after the last batch that was yielded."""
         return {"epoch": self.epoch, "position": self.position}
@@ -150,6 +158,11 @@ class TrainLoader(ABC):
     def __iter__(self) -> Iterator[Batch]:
         for epoch, index in self.place.steps():
             yield self.batch(epoch, index)
+
+    @property
+    def sampler(self) -> PlaceInEpoch:
+        """The place in the epoch: Lightning tells a loader's `sampler` the number of each epoch."""
+        return self.place
 
     def state_dict(self) -> dict[str, int]:
         """Returns epoch and position after the last batch that the loader yielded."""
