@@ -18,8 +18,10 @@ if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 if TYPE_CHECKING:
+    from lmlab.config.checks import compose
     from lmlab.config.setting import Range
     from lmlab.data.corpus import Corpus, Document, split_documents
+    from lmlab.data.datamodule import LanguageModelData
     from lmlab.data.loaders.base import IGNORE_INDEX, Batch, TrainLoader
     from lmlab.data.sources.base import Source
     from lmlab.data.token_store import TokenStore
@@ -30,7 +32,9 @@ if TYPE_CHECKING:
     from lmlab.models.dropout import make_dropout
     from lmlab.models.embedding import EmbeddingVectors, Vectors
     from lmlab.trained import TrainedModel, load
+    from lmlab.training.assembly import build_data, build_module
     from lmlab.training.averaging import AveragingRule
+    from lmlab.training.module import LanguageModelModule
     from lmlab.training.schedulers import Scheduler
 
 __all__ = [
@@ -42,6 +46,8 @@ __all__ = [
     "Decoder",
     "Document",
     "EmbeddingVectors",
+    "LanguageModelData",
+    "LanguageModelModule",
     "Range",
     "Scheduler",
     "Source",
@@ -53,6 +59,9 @@ __all__ = [
     "TrainedModel",
     "UserError",
     "Vectors",
+    "build_data",
+    "build_module",
+    "compose",
     "load",
     "make_dropout",
     "special_tokens",
@@ -61,9 +70,11 @@ __all__ = [
 
 # Each is imported when it is used: torch takes a second, and configuration errors should not wait for it.
 _MODULES = {
+    "lmlab.config.checks": ("compose",),
     "lmlab.config.setting": ("Range",),
     "lmlab.data.loaders.base": ("IGNORE_INDEX", "Batch", "TrainLoader"),
     "lmlab.data.corpus": ("Corpus", "Document", "split_documents"),
+    "lmlab.data.datamodule": ("LanguageModelData",),
     "lmlab.data.sources.base": ("Source",),
     "lmlab.data.token_store": ("TokenStore",),
     "lmlab.data.tokenizers.base": ("Tokenizer", "special_tokens"),
@@ -73,7 +84,9 @@ _MODULES = {
     "lmlab.models.dropout": ("make_dropout",),
     "lmlab.models.embedding": ("EmbeddingVectors", "Vectors"),
     "lmlab.trained": ("TrainedModel", "load"),
+    "lmlab.training.assembly": ("build_data", "build_module"),
     "lmlab.training.averaging": ("AveragingRule",),
+    "lmlab.training.module": ("LanguageModelModule",),
     "lmlab.training.schedulers": ("Scheduler",),
 }
 _WHERE = {name: module for module, names in _MODULES.items() for name in names}

@@ -24,12 +24,12 @@ from lmlab.data.tokenizers import saved as saved_tokenizers
 from lmlab.data.tokenizers.base import Tokenizer
 from lmlab.device import choose_device
 from lmlab.errors import UserError
+from lmlab.evaluation.metrics import split_figures
 from lmlab.evaluation.protocol import evaluate, nats_by_token
 from lmlab.generation import Sample, SamplingOptions, excluded_ids, generate, next_token_probabilities, start_of_text
 from lmlab.models.language_model import LanguageModel
 from lmlab.reporting.runs import checkpoint_path, find_run
 from lmlab.training.assembly import build_model
-from lmlab.training.summary import split_figures
 
 log = logging.getLogger(__name__)
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
+from lmlab.config import plugins
+from lmlab.config.compose import train_settings
 from lmlab.config.glove import GLOVE, GLOVE_DIMENSIONS
+from lmlab.config.presets import check_own_folders, own_folders, search_path
 from lmlab.config.registry import build, class_of
 from lmlab.config.settings import BenchmarkSettings, EvaluateSettings, PredictSettings, TrainSettings
 from lmlab.config.settings.data import (
@@ -21,6 +25,23 @@ from lmlab.config.slots import SLOTS
 from lmlab.errors import UserError
 
 _RANDOM = "lmlab.models.embedding.RandomVectors"
+
+
+def compose(arguments: Sequence[str] = ()) -> TrainSettings:
+    """Returns the checked settings of a run, from the words of a command line (`["model=gru", "optimizer.lr=1e-3"]`).
+
+    Args:
+        arguments: as for `python -m lmlab.train`, for a single run; ``--config-dir=...`` and ``plugins=[...]`` too.
+
+    Raises:
+        UserError: the first setting that is wrong.
+    """
+    words = plugins.take_from(arguments)
+    check_own_folders(words)
+    own = own_folders(words)
+    settings = train_settings([*(word for word in words if not word.startswith("-")), *search_path(own)])
+    check_training(settings)
+    return settings
 
 
 def check_training(settings: TrainSettings, *, resuming: bool = False) -> None:

@@ -45,6 +45,25 @@ class Totals(NamedTuple):
         return self.nats / math.log(2) / num_characters if num_characters else math.nan
 
 
+def split_figures(prefix: str, totals: Totals, *, num_characters: int, unk_rate: float) -> dict[str, float]:
+    """Returns the figures of one split under their names.
+
+    Args:
+        prefix: ``val`` or ``test``.
+        totals: totals of the evaluation.
+        num_characters: number of characters of the original text.
+        unk_rate: share of unknown tokens in it.
+    """
+    return {
+        f"{prefix}/nats_per_token": totals.nats_per_token,
+        f"{prefix}/perplexity": totals.perplexity,
+        f"{prefix}/bits_per_char": totals.bits_per_char(num_characters),
+        f"{prefix}/error_rate": totals.error_rate,
+        f"{prefix}/unk_rate": unk_rate,
+        f"{prefix}/num_tokens": totals.num_tokens,
+    }
+
+
 def perplexity(nats_per_token: float) -> float:
     """exp, with infinity instead of an overflow."""
     try:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from lmlab.data.loaders.base import IGNORE_INDEX
+from lmlab.models.inference import uses_autocast
 
 # Number of logits in memory at once: 16 MiB in float32. Measured on 2 CPU cores with 13,000 words: 2**21 to 2**24 were
 # equally fast, 2**20 10% slower.
@@ -161,7 +162,7 @@ class LinearDecoder(Decoder):
             return self._loss_without_gradient(flat, labels)
         weight: Tensor = self.weight
         bias: Tensor = self.bias
-        if torch.is_autocast_enabled(flat.device.type):
+        if uses_autocast(flat.device.type):
             dtype = torch.get_autocast_dtype(flat.device.type)
             flat, weight, bias = flat.to(dtype), weight.to(dtype), bias.to(dtype)
         nll_sum, num_errors, num_tokens = _ChunkedCrossEntropy.apply(flat, weight, bias, labels)  # type: ignore[no-untyped-call]

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
+
+
+def uses_autocast(device_type: str) -> bool:
+    """Returns whether autocast is enabled; False for devices that have none, such as ``meta``."""
+    return torch.amp.is_autocast_available(device_type) and torch.is_autocast_enabled(device_type)
 
 
 @contextmanager
@@ -19,7 +24,8 @@ def exact_float32(device: torch.device) -> Iterator[None]:
     for switch in switches:
         switch.fp32_precision = "ieee"
     try:
-        with torch.no_grad(), torch.autocast(device.type, enabled=False):
+        off = torch.autocast(device.type, enabled=False) if uses_autocast(device.type) else nullcontext()
+        with torch.no_grad(), off:
             yield
     finally:
         for switch, precision in zip(switches, before, strict=True):

@@ -97,17 +97,24 @@ def _check_state(core: Core) -> None:
             raise UserError("model.core", None, problem, "lmlab.testing.check_core checks a core")
 
 
-def build_module(
-    settings: TrainSettings, model: LanguageModel, *, total_steps: int, steps_per_epoch: int
-) -> LanguageModelModule:
-    """Builds the Lightning module: the model with its optimizer, learning rates and average.
+def build_module(settings: TrainSettings, data: LanguageModelData) -> LanguageModelModule:
+    """Returns the module of a run: its model with first weights from torch's generator, optimizer, rates and average.
 
     Args:
         settings: the run's settings.
-        model: the model to be trained.
-        total_steps: optimizer steps of the whole run.
-        steps_per_epoch: optimizer steps of an epoch.
+        data: after `setup`.
+
+    Raises:
+        UserError: a part cannot be made.
     """
+    vectors = build_vectors(settings, data.tokenizer)
+    module = module_of(settings, build_model(settings, vectors.weight))
+    module.vector_coverage = vectors.coverage
+    return module
+
+
+def module_of(settings: TrainSettings, model: LanguageModel) -> LanguageModelModule:
+    """Returns the module that trains a model."""
 
     def make_optimizer(parameters: Iterable[Parameter]) -> Optimizer:
         listed = list(parameters)
@@ -116,12 +123,12 @@ def build_module(
         optimizer: Optimizer = registry.build("optimizer", settings.optimizer, params=groups, **how)
         return optimizer
 
-    lr_lambda = registry.build(
-        "scheduler", settings.scheduler, total_steps=total_steps, steps_per_epoch=steps_per_epoch
-    )
+    make_scheduler = functools.partial(registry.build, "scheduler", settings.scheduler)
     rule = registry.build("averaging", settings.averaging) if settings.averaging.target else None
     averaging = None if rule is None else WeightAverage(rule)
-    return LanguageModelModule(model=model, make_optimizer=make_optimizer, lr_lambda=lr_lambda, averaging=averaging)
+    return LanguageModelModule(
+        model=model, make_optimizer=make_optimizer, make_scheduler=make_scheduler, averaging=averaging
+    )
 
 
 def _kernels(settings: TrainSettings, device: torch.device) -> dict[str, bool]:

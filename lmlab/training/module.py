@@ -5,22 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+from typing import Any, Never
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 from torch.nn import Parameter
-from torch.nn.utils import clip_grad_norm_, get_total_norm
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from lmlab.data.datamodule import LanguageModelData
 from lmlab.data.loaders.base import Batch
 from lmlab.errors import Diverged, UserError
-from lmlab.evaluation.metrics import TokenTotals, Totals
+from lmlab.evaluation.metrics import TokenTotals, Totals, split_figures
 from lmlab.evaluation.protocol import evaluation_step
 from lmlab.models.core import State
+from lmlab.models.decoder import TokenStatistics
+from lmlab.models.inference import exact_float32, uses_autocast
 from lmlab.models.language_model import LanguageModel
 from lmlab.training.averaging import WeightAverage
 from lmlab.training.gradient_totals import GradientTotals
@@ -31,19 +34,25 @@ from lmlab.training.schedulers import Scheduler
 LOOK_EVERY = 50
 
 MakeOptimizer = Callable[[Iterable[Parameter]], Optimizer]
+MakeScheduler = Callable[..., Scheduler]
 
 
 class LanguageModelModule(pl.LightningModule):
     """Trains a model on batches that say which rows start from a fresh state; the other rows carry on their state.
 
     Totals are kept on the device; callbacks read them only when something is shown, because reading waits for the
-    device.
+    device. With a `LanguageModelData` as the Trainer's data module, evaluations log all figures of a split
+    (``val/perplexity``, ``test/bits_per_char``, ...); with other loaders, those that need no text.
 
     Args:
         model: the model to be trained.
         make_optimizer: called with the trainable parameters.
-        lr_lambda: returns the factor for the optimizer's learning rate at an optimizer step.
+        make_scheduler: called with the keywords `total_steps` and `steps_per_epoch`, in optimizer steps.
         averaging: an average of the weights for validation, samples and best.ckpt; None to use the weights themselves.
+
+    Attributes:
+        lr_lambda: the scheduler; made for the Trainer's length when training starts, unless set before.
+        logs_evaluations: whether figures of evaluations go to the Trainer's loggers too.
     """
 
     def __init__(
@@ -51,18 +60,21 @@ class LanguageModelModule(pl.LightningModule):
         *,
         model: LanguageModel,
         make_optimizer: MakeOptimizer,
-        lr_lambda: Scheduler,
+        make_scheduler: MakeScheduler,
         averaging: WeightAverage | None = None,
     ) -> None:
         super().__init__()
         self.model = model
         self.make_optimizer = make_optimizer
-        self.lr_lambda = lr_lambda
+        self.make_scheduler = make_scheduler
+        self.lr_lambda: Scheduler | None = None
         self.averaging = averaging
+        self.logs_evaluations = True
         # Totals since the loggers were last written to, and since the last evaluation.
         self.recent = TokenTotals()
         self.since_evaluation = TokenTotals()
         self.validation = TokenTotals()
+        self.test = TokenTotals()
         self.validation_result: Totals | None = None
         self.tokens_seen = 0
         # Share of the vocabulary with a pretrained vector, for the checkpoint; None for random vectors.
@@ -72,7 +84,9 @@ class LanguageModelModule(pl.LightningModule):
         # Called before the gradient of each step is clipped; set by the callback that reads the gradient.
         self.watch_gradient: Callable[[LanguageModel], None] | None = None
         self._train_state: State | None = None
-        self._validation_state: State | None = None
+        self._evaluation_state: State | None = None
+        self._gradient_norm: Tensor | None = None
+        self._stored_rates: dict[str, Any] | None = None
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Returns the mean nats of the batch's counted tokens plus the model's penalty."""
@@ -93,20 +107,27 @@ class LanguageModelModule(pl.LightningModule):
                 raise non_finite(self.model, batch, state, first)
         return mean
 
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Stores the norm of the gradient before clipping, over all parameters."""
+        if self.watch_gradient is not None:
+            self.watch_gradient(self.model)
+        self._gradient_norm = get_total_norm([p.grad for p in self.parameters() if p.grad is not None])
+
     def configure_gradient_clipping(
         self,
         optimizer: Optimizer,
         gradient_clip_val: int | float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clips by the norm over all parameters, and stores the norm before clipping."""
-        if self.watch_gradient is not None:
-            self.watch_gradient(self.model)
-        parameters = [p for p in self.parameters() if p.grad is not None]
-        if gradient_clip_val is None:
-            norm = get_total_norm([p.grad for p in parameters if p.grad is not None])
-        else:
-            norm = clip_grad_norm_(parameters, gradient_clip_val)
+        """Clips by the norm, which is already known; other algorithms are Lightning's."""
+        norm = self._gradient_norm
+        assert norm is not None, "on_before_optimizer_step is called before"
+        if gradient_clip_algorithm not in (None, "norm"):
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+            self.gradients.update(norm, None)
+            return
+        if gradient_clip_val is not None:
+            clip_grads_with_norm_(self.parameters(), gradient_clip_val, norm)
         self.gradients.update(norm, gradient_clip_val)
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
@@ -139,24 +160,49 @@ class LanguageModelModule(pl.LightningModule):
     def on_validation_epoch_start(self) -> None:
         """Prepares an evaluation from fresh states with the averaged weights; the training state is kept separately."""
         self.validation.reset()
-        self._validation_state = None
+        self._begin_evaluation()
+
+    def on_test_epoch_start(self) -> None:
+        """Prepares an evaluation as for validation."""
+        self.test.reset()
+        self._begin_evaluation()
+
+    def on_predict_epoch_start(self) -> None:
+        """Prepares predictions as for validation."""
+        self._begin_evaluation()
+
+    def _begin_evaluation(self) -> None:
+        self._evaluation_state = None
         if self.averaging is not None:
             self.averaging.to(self.device)
             self.averaging.swap_in(self._trained())
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Adds a batch of the evaluation protocol to the totals."""
-        loss, self._validation_state = evaluation_step(self.model, batch, self._validation_state)
+        loss, self._evaluation_state = evaluation_step(self.model, batch, self._evaluation_state)
         self.validation.update(loss)
 
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Adds a batch of the evaluation protocol to the totals."""
+        loss, self._evaluation_state = evaluation_step(self.model, batch, self._evaluation_state)
+        self.test.update(loss)
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> TokenStatistics:
+        """Returns statistics of each target of a batch (B, T), as (B T,), row by row."""
+        with exact_float32(batch.inputs.device):
+            output = self.model(batch.inputs, self.model.initial_state(self._evaluation_state, batch.reset))
+            self._evaluation_state = output.state
+            hidden, targets = output.hidden.flatten(0, 1), batch.targets.flatten()
+            return self.model.decoder.token_statistics(hidden, targets, fields=("wrong", "rank", "top_probability"))
+
     def on_validation_epoch_end(self) -> None:
-        """Makes the result available to callbacks.
+        """Logs the figures, and makes the result available to callbacks.
 
         Raises:
             Diverged: the result is not finite.
         """
         result = self.validation.compute()
-        self._validation_state = None
+        self._evaluation_state = None
         if not result.nats_per_token < float("inf"):
             raise Diverged(
                 "training",
@@ -165,14 +211,46 @@ class LanguageModelModule(pl.LightningModule):
                 "lower optimizer.lr or set a smaller trainer.gradient_clip_val",
             )
         self.validation_result = result
-        self.log("val/nats_per_token", result.nats_per_token, logger=False)
+        self._log_figures("val", "validation", result)
+        if self.trainer.sanity_checking:
+            return
         if self.averaging is not None:
             self.averaging.observe(result.nats_per_token, self.global_step)
-        self.lr_lambda.observe(result.nats_per_token)
-        self._set_rates()
+        if self.lr_lambda is not None:
+            self.lr_lambda.observe(result.nats_per_token)
+            self._set_rates()
+
+    def on_test_epoch_end(self) -> None:
+        """Logs the figures."""
+        self._evaluation_state = None
+        self._log_figures("test", "test", self.test.compute())
+
+    def _log_figures(self, prefix: str, split: str, totals: Totals) -> None:
+        data = getattr(self.trainer, "datamodule", None)
+        store = data.stores.get(split) if isinstance(data, LanguageModelData) else None
+        figures = split_figures(
+            prefix,
+            totals,
+            num_characters=0 if store is None else store.num_characters,
+            unk_rate=math.nan if store is None else store.unk_rate,
+        )
+        # In float64, as they are written to metrics.csv; Lightning would make a float32 of a number.
+        known = {k: torch.tensor(v, dtype=torch.float64) for k, v in figures.items() if not math.isnan(v)}
+        self.log_dict(known, logger=self.logs_evaluations)
 
     def on_validation_end(self) -> None:
         """Restores the weights being trained; callbacks, which are called before, have saved the average."""
+        self._end_evaluation()
+
+    def on_test_end(self) -> None:
+        """Restores the weights being trained."""
+        self._end_evaluation()
+
+    def on_predict_end(self) -> None:
+        """Restores the weights being trained."""
+        self._end_evaluation()
+
+    def _end_evaluation(self) -> None:
         if self.averaging is not None:
             self.averaging.swap_out(self._trained())
 
@@ -189,6 +267,7 @@ class LanguageModelModule(pl.LightningModule):
         Raises:
             UserError: it is negative or not finite, so training would go uphill or end in NaN.
         """
+        assert self.lr_lambda is not None, "made by configure_optimizers"
         factor = self.lr_lambda(step)
         if not 0 <= factor < math.inf:
             problem = f"{type(self.lr_lambda).__name__} gives the factor {factor} after {step} steps"
@@ -197,6 +276,15 @@ class LanguageModelModule(pl.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Returns the optimizer of all trainable parameters, with a learning rate that is set at each step."""
+        if self.lr_lambda is None:
+            self.trainer.fit_loop.setup_data()  # Lightning would do so later; the loader's length is known afterwards
+            total = self.trainer.estimated_stepping_batches
+            per_epoch = max(1, math.ceil(self.trainer.num_training_batches / self.trainer.accumulate_grad_batches))
+            total_steps = per_epoch if math.isinf(total) else int(total)  # a Trainer without an end
+            self.lr_lambda = self.make_scheduler(total_steps=total_steps, steps_per_epoch=per_epoch)
+        if self._stored_rates is not None:
+            self.lr_lambda.load_state_dict(self._stored_rates)
+            self._stored_rates = None
         optimizer = self.make_optimizer(self._trained())
         # A function is not saved with the scheduler's state, so a run resumed for more steps follows its new length.
         scheduler = LambdaLR(optimizer, lambda step: self._rate_factor(step))
@@ -209,7 +297,7 @@ class LanguageModelModule(pl.LightningModule):
             "tokens_seen": self.tokens_seen,
             "totals": {name: _state_of(getattr(self, name)) for name in ("recent", "since_evaluation", "gradients")},
             "averaging": None if self.averaging is None else self.averaging.state_dict(),
-            "rates": self.lr_lambda.state_dict() or None,
+            "rates": (self.lr_lambda.state_dict() or None) if self.lr_lambda is not None else None,
             "vector_coverage": self.vector_coverage,
         }
 
@@ -224,8 +312,17 @@ class LanguageModelModule(pl.LightningModule):
                 getattr(getattr(self, name), key).copy_(value)
         if self.averaging is not None and saved["averaging"] is not None:
             self.averaging.load_state_dict(saved["averaging"])
-        if saved["rates"] is not None:
-            self.lr_lambda.load_state_dict(saved["rates"])
+        self._stored_rates = saved["rates"]
+
+    @classmethod
+    def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, **kwargs: Any) -> Never:
+        """Raises an error: a checkpoint holds no class, so a module is made from settings instead.
+
+        Raises:
+            UserError: names what does instead.
+        """
+        remedy = "use lmlab.load(run) for a model, or lmlab.build_module and the Trainer's ckpt_path to train on"
+        raise UserError("load_from_checkpoint", checkpoint_path, "a checkpoint says nothing about classes", remedy)
 
 
 def _cached_casts(device_type: str) -> AbstractContextManager[object]:
@@ -234,7 +331,7 @@ def _cached_casts(device_type: str) -> AbstractContextManager[object]:
     Lightning switches off torch's cache of casts; a GRU on a CPU, which uses its weights at every time step, then takes
     1.4 times as long (bfloat16, 1 x 512).
     """
-    if not torch.is_autocast_enabled(device_type):
+    if not uses_autocast(device_type):
         return nullcontext()
     return torch.autocast(device_type, dtype=torch.get_autocast_dtype(device_type), cache_enabled=True)
 

@@ -18,6 +18,7 @@ from lmlab.data.sources.generated import Generated, make_grammar
 from lmlab.errors import UserError
 from lmlab.evaluation.analysis import analyse
 from lmlab.evaluation.baseline_figures import baseline_figures
+from lmlab.evaluation.metrics import split_figures
 from lmlab.evaluation.protocol import evaluate
 from lmlab.evaluation.sample_figures import sample_figures
 from lmlab.evaluation.source_comparison import excess_by_length
@@ -29,7 +30,7 @@ from lmlab.training.callbacks.samples import fallback_prompts
 from lmlab.training.clock import Clock
 from lmlab.training.module import LanguageModelModule
 from lmlab.training.schedulers import Plateau
-from lmlab.training.summary import best_figures, device_name, part_settings, split_figures, versions
+from lmlab.training.summary import best_figures, device_name, part_settings, versions
 
 
 def summarize(

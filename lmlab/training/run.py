@@ -25,7 +25,7 @@ from lmlab.evaluation.baseline_figures import baseline_warning
 from lmlab.files import shown, write_text
 from lmlab.models.embedding import Vectors
 from lmlab.training import event_files
-from lmlab.training.assembly import build_data, build_model, build_module, build_vectors
+from lmlab.training.assembly import build_data, build_model, build_vectors, module_of
 from lmlab.training.callbacks.alarms import Alarms
 from lmlab.training.callbacks.checkpoints import Checkpoints, PausedRun
 from lmlab.training.callbacks.gradients import Gradients
@@ -136,7 +136,9 @@ def _assemble(
     log.info(describe_plan(settings, data, model, vectors, device, seconds) + "\n")
 
     steps = total_steps(settings, data)
-    task = build_module(settings, model, total_steps=steps, steps_per_epoch=steps_per_epoch(settings, data))
+    task = module_of(settings, model)
+    task.logs_evaluations = False  # the recorder does
+    task.lr_lambda = task.make_scheduler(total_steps=steps, steps_per_epoch=steps_per_epoch(settings, data))
     task.vector_coverage = vectors.coverage
     if resumption:  # Lightning loads them again, but its errors have many lines
         load_weights(task, resumption.checkpoint.get("state_dict"), folder / "checkpoints" / "last.ckpt")

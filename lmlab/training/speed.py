@@ -21,7 +21,7 @@ from lmlab.data.loaders.sentences import SentencesLoader
 from lmlab.data.loaders.streams import StreamsLoader
 from lmlab.data.token_store import TokenStore
 from lmlab.device import synchronize
-from lmlab.training.assembly import build_model, build_module
+from lmlab.training.assembly import build_model, module_of
 from lmlab.training.callbacks.progress import Progress
 from lmlab.training.callbacks.recorder import Recorder
 from lmlab.training.clock import Clock
@@ -136,7 +136,7 @@ def measure(case: Case, *, steps: int, device: torch.device) -> Timing:
     """Trains for `steps` steps on random ids with a run's own callbacks, alternating with the hand-written loop."""
     loader, settings = _loader(case, steps), _settings(case)
     model = build_model(settings, torch.randn(case.vocabulary_size, case.embedding_dim))
-    task = build_module(settings, model, total_steps=steps, steps_per_epoch=steps)
+    task = module_of(settings, model)
     clock = Clock()
     turns = _TakeTurns(HandWritten(case, device), device)
     with tempfile.TemporaryDirectory() as folder:

@@ -16,32 +16,12 @@ import torch
 
 from lmlab.config.settings import PartSettings
 from lmlab.config.typed import plain
-from lmlab.evaluation.metrics import Totals
 from lmlab.files import write_text
 from lmlab.training.callbacks.recorder import Row
 
 # Usual names for parts whose class names differ from them.
 _SHORT = {"exponential_moving_average": "ema", "triggered_average": "triggered averaging"}
 _PACKAGES = ("torch", "pytorch-lightning", "hydra-core", "omegaconf", "torchmetrics", "numpy")
-
-
-def split_figures(prefix: str, totals: Totals, *, num_characters: int, unk_rate: float) -> dict[str, float]:
-    """Returns the figures of one split under their names.
-
-    Args:
-        prefix: ``val`` or ``test``.
-        totals: totals of the evaluation.
-        num_characters: number of characters of the original text.
-        unk_rate: share of unknown tokens in it.
-    """
-    return {
-        f"{prefix}/nats_per_token": totals.nats_per_token,
-        f"{prefix}/perplexity": totals.perplexity,
-        f"{prefix}/bits_per_char": totals.bits_per_char(num_characters),
-        f"{prefix}/error_rate": totals.error_rate,
-        f"{prefix}/unk_rate": unk_rate,
-        f"{prefix}/num_tokens": totals.num_tokens,
-    }
 
 
 def best_figures(best: Row, *, unk_rate: float) -> dict[str, float]:

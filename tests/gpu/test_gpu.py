@@ -18,7 +18,7 @@ from lmlab.checkpoints import read_checkpoint
 from lmlab.data.loaders.base import Batch
 from lmlab.evaluation.protocol import evaluate
 from lmlab.models.language_model import LanguageModel
-from lmlab.training.assembly import build_data, build_model, build_module, build_vectors
+from lmlab.training.assembly import build_data, build_model, build_vectors, module_of
 from lmlab.training.run import train
 
 pytestmark = [
@@ -191,7 +191,8 @@ def test_a_training_step_never_waits_for_the_device(model: str, text_file: Path)
     settings = compose_config(text_file, *GPU, *MODELS[model], "averaging=ema", "trainer.gradient_clip_val=1.0")
     data = build_data(settings)
     lm: LanguageModel = build_model(settings, build_vectors(settings, data.tokenizer).weight)
-    task = build_module(settings, lm, total_steps=100, steps_per_epoch=50).cuda().train()
+    task = module_of(settings, lm).cuda().train()
+    task.lr_lambda = task.make_scheduler(total_steps=100, steps_per_epoch=50)
     optimizer = task.configure_optimizers()["optimizer"]
     batches = list(data.train_loader)[:8]
 
@@ -199,6 +200,7 @@ def test_a_training_step_never_waits_for_the_device(model: str, text_file: Path)
         batch = Batch(*(tensor.to("cuda", non_blocking=True) for tensor in batches[index]))
         loss = task.training_step(batch, index)
         loss.backward()
+        task.on_before_optimizer_step(optimizer)
         task.configure_gradient_clipping(optimizer, 1.0)
         optimizer.step()
         assert task.averaging is not None

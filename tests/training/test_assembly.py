@@ -15,7 +15,7 @@ from lmlab.config.folders import group_options
 from lmlab.data.sources.text_files import TextFiles
 from lmlab.errors import UserError
 from lmlab.models.recurrent import GRU
-from lmlab.training.assembly import build_data, build_model, build_module, decay_groups
+from lmlab.training.assembly import build_data, build_model, decay_groups, module_of
 from lmlab.training.run import train
 from lmlab.training.schedulers import Constant
 
@@ -73,7 +73,7 @@ def test_a_factor_that_would_train_uphill_is_refused(
 def test_all_parameters_are_updated_in_one_kernel_or_in_few_where_torch_can(option: str, precision: str) -> None:
     settings = train_settings([f"optimizer={option}", "model.hidden_size=4", "embedding.dim=3"])
     settings.trainer.precision = precision
-    module = build_module(settings, build_model(settings, torch.zeros(5, 3)), total_steps=10, steps_per_epoch=5)
+    module = module_of(settings, build_model(settings, torch.zeros(5, 3)))
     optimizer = module.make_optimizer(module.parameters())
     can_be_fused = "fused" in inspect.signature(type(optimizer)).parameters
     assert bool(optimizer.defaults.get("fused")) == (can_be_fused and precision == "32-true")

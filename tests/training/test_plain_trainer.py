@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,15 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from conftest import compose_config
+from pytorch_lightning.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint
+from pytorch_lightning.loggers import CSVLogger
 
+import lmlab
+from lmlab.checkpoints import read_checkpoint
+from lmlab.data.loaders.base import Batch
+from lmlab.errors import UserError
 from lmlab.training.assembly import build_data
+from lmlab.training.run import train
 
 
 class Seen(pl.LightningModule):
@@ -47,3 +56,130 @@ def test_an_epoch_that_is_cut_short_does_not_repeat_the_order(batching: str, tex
         expected = [data.train_loader.batch(number, index).inputs for index in range(4)]
         assert torch.equal(found, torch.cat(expected))
     assert not torch.equal(orders[0], orders[1])
+
+
+QUIET: dict[str, Any] = {
+    "accelerator": "cpu", "enable_progress_bar": False, "enable_model_summary": False, "logger": False,
+}  # fmt: skip
+FIGURES = ("nats_per_token", "perplexity", "bits_per_char", "error_rate", "unk_rate", "num_tokens")
+RUNS = {
+    "gru": ["model=gru", "model.dropout=0.2"],
+    "schedule": ["model=rnn", "scheduler=cosine", "scheduler.warmup_steps=5", "optimizer=adamw"],
+    "plateau": ["model=rnn", "scheduler=plateau", "scheduler.patience=1", "optimizer=sgd", "optimizer.lr=30"],
+    "windows": ["batching=windows", "data.stride=12", "data.batch_size=32"],
+    "sentences": ["data=sentences", "tokenizer=word"],
+    "average": ["averaging=ema", "model.dropout=0.1"],
+    "accumulated": ["trainer.accumulate_grad_batches=3", "scheduler=one_cycle"],
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_plain_trainer_gives_the_figures_of_the_command(name: str, text_file: Path, tmp_path: Path) -> None:
+    settings = compose_config(text_file, *RUNS[name])
+    (tmp_path / "run").mkdir()
+    summary = train(copy.deepcopy(settings), tmp_path / "run")
+
+    pl.seed_everything(settings.seed)
+    data = lmlab.build_data(settings)
+    module = lmlab.build_module(settings, data)
+    callbacks = [
+        EarlyStopping("val/perplexity"),
+        ModelCheckpoint(tmp_path, monitor="val/perplexity"),
+        LearningRateMonitor(),
+    ]
+    trainer = pl.Trainer(
+        max_epochs=settings.trainer.max_epochs,
+        gradient_clip_val=settings.trainer.gradient_clip_val,
+        accumulate_grad_batches=settings.trainer.accumulate_grad_batches,
+        callbacks=callbacks,
+        **QUIET | {"logger": CSVLogger(tmp_path)},
+    )
+    trainer.fit(module, datamodule=data)
+    last = {k: v.item() for k, v in trainer.callback_metrics.items()}
+    with (tmp_path / "run" / "metrics.csv").open(newline="") as file:
+        row = list(csv.DictReader(file))[-1]
+    for figure in ("nats_per_token", "perplexity", "bits_per_char", "error_rate"):
+        assert last[f"val/{figure}"] == float(row[f"val/{figure}"])
+    (tested,) = trainer.test(module, datamodule=data, ckpt_path="best", verbose=False)
+    (validated,) = trainer.validate(module, datamodule=data, ckpt_path="best", verbose=False)
+    for figure in FIGURES:
+        assert tested[f"test/{figure}"] == summary[f"test/{figure}"]
+        assert validated[f"val/{figure}"] == summary[f"val/{figure}"]
+    ours = read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")["state_dict"]
+    trained = trainer.lightning_module.state_dict() if name != "average" else {}  # the best weights are in it now
+    if summary["best_epoch"] == settings.trainer.max_epochs:
+        assert all(torch.equal(trained[key], ours[key]) for key in trained)
+
+
+def test_predictions_are_statistics_of_each_target(text_file: Path) -> None:
+    settings = compose_config(text_file)
+    data = lmlab.build_data(settings)
+    module = lmlab.build_module(settings, data)
+    trainer = pl.Trainer(**QUIET)
+    (tested,) = trainer.test(module, datamodule=data, verbose=False)
+    predicted = trainer.predict(module, datamodule=data)
+    assert predicted is not None
+    nats = torch.cat([found.nats[found.mask] for found in predicted]).double()
+    assert len(nats) == tested["test/num_tokens"]
+    assert float(nats.mean()) == pytest.approx(tested["test/nats_per_token"], rel=1e-6)
+    assert all((found.rank > 0).equal(found.wrong) for found in predicted)
+
+
+def test_other_loaders_give_the_figures_that_need_no_text(text_file: Path) -> None:
+    settings = compose_config(text_file)
+    data = lmlab.build_data(settings)
+    module = lmlab.build_module(settings, data)
+    (found,) = pl.Trainer(**QUIET).test(module, dataloaders=data.test_dataloader(), verbose=False)
+    assert set(found) == {"test/nats_per_token", "test/perplexity", "test/error_rate", "test/num_tokens"}
+
+
+def test_other_ways_of_clipping_are_lightnings(text_file: Path) -> None:
+    settings = compose_config(text_file, "optimizer=sgd", "optimizer.lr=1")
+    data = lmlab.build_data(settings)
+    module = lmlab.build_module(settings, data)
+    before = copy.deepcopy(module.state_dict())
+    trainer = pl.Trainer(max_steps=1, gradient_clip_val=1e-5, gradient_clip_algorithm="value", **QUIET)
+    trainer.fit(module, datamodule=data)
+    moved = max(float((value - before[key]).abs().max()) for key, value in module.state_dict().items())
+    assert 0 < moved <= 1.01e-5
+
+
+def test_a_checkpoint_says_in_one_line_what_loads_it(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"use lmlab\.load\(run\) for a model"):
+        lmlab.LanguageModelModule.load_from_checkpoint(tmp_path / "x.ckpt")
+
+
+MODELS = {
+    "rnn": ["model=rnn"],
+    "gru": ["model=gru", "model.weight_dropout=0.2", "model.embedding_dropout=0.1"],
+    "lstm": ["model=lstm", "model.num_layers=2", "model.dropout=0.2", "model.locked_dropout=true"],
+    "tied": ["model=gru", "model.tie_weights=true", "embedding.dim=16"],
+    "feedforward": ["model=feedforward"],
+}
+
+
+@pytest.mark.parametrize("batching", [[], ["data=sentences", "tokenizer=word"]], ids=["streams", "sentences"])
+@pytest.mark.parametrize("model", MODELS)
+def test_a_step_leaves_no_tensor_on_the_cpu(model: str, batching: list[str], text_file: Path) -> None:
+    """On the meta device, which has no values: what mixes it with a tensor on the CPU fails, as on a GPU."""
+    settings = compose_config(text_file, *batching, *MODELS[model])
+    data = lmlab.build_data(settings)
+    module = lmlab.build_module(settings, data).to("meta").train()
+    module._trainer = Steps()
+    batches = [Batch(*(tensor.to("meta") for tensor in data.train_loader.batch(0, index))) for index in range(2)]
+    for number, batch in enumerate(batches, 1):
+        loss = module.training_step(batch, number)
+        torch.autograd.backward(loss)
+    module.on_before_optimizer_step(None)
+    module.configure_gradient_clipping(None, 1.0)
+    module.eval()
+    for batch in batches:
+        module.validation_step(batch, 0)
+    tensors = [*module.validation.metric_state.values(), *module.recent.metric_state.values()]
+    assert all(tensor.device.type == "meta" for tensor in tensors)
+
+
+class Steps:
+    """What a module asks of its Trainer in a step."""
+
+    global_step = 1
