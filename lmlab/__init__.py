@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from lmlab.models.decoder import Decoder
     from lmlab.models.dropout import make_dropout
     from lmlab.models.embedding import EmbeddingVectors, Vectors
+    from lmlab.notebook import Run, fit, load_runs
     from lmlab.trained import TrainedModel, load
     from lmlab.training.assembly import build_data, build_module
     from lmlab.training.averaging import AveragingRule
@@ -49,6 +50,7 @@ __all__ = [
     "LanguageModelData",
     "LanguageModelModule",
     "Range",
+    "Run",
     "Scheduler",
     "Source",
     "State",
@@ -62,7 +64,9 @@ __all__ = [
     "build_data",
     "build_module",
     "compose",
+    "fit",
     "load",
+    "load_runs",
     "make_dropout",
     "special_tokens",
     "split_documents",
@@ -83,6 +87,7 @@ _MODULES = {
     "lmlab.models.decoder": ("Decoder",),
     "lmlab.models.dropout": ("make_dropout",),
     "lmlab.models.embedding": ("EmbeddingVectors", "Vectors"),
+    "lmlab.notebook": ("Run", "fit", "load_runs"),
     "lmlab.trained": ("TrainedModel", "load"),
     "lmlab.training.assembly": ("build_data", "build_module"),
     "lmlab.training.averaging": ("AveragingRule",),
@@ -93,6 +98,10 @@ _WHERE = {name: module for module, names in _MODULES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from lmlab.version import own_version
+
+        return own_version()
     if name in _WHERE:
         return getattr(importlib.import_module(_WHERE[name]), name)
     raise AttributeError(f"module 'lmlab' has no attribute {name!r}")

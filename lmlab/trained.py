@@ -26,12 +26,24 @@ from lmlab.device import choose_device
 from lmlab.errors import UserError
 from lmlab.evaluation.metrics import split_figures
 from lmlab.evaluation.protocol import evaluate, nats_by_token
+from lmlab.files import shown
 from lmlab.generation import Sample, SamplingOptions, excluded_ids, generate, next_token_probabilities, start_of_text
 from lmlab.models.language_model import LanguageModel
 from lmlab.reporting.runs import checkpoint_path, find_run
 from lmlab.training.assembly import build_model
 
 log = logging.getLogger(__name__)
+
+# How text is sampled unless said otherwise.
+_SAMPLING: dict[str, Any] = {
+    "length": 500,
+    "temperature": 0.8,
+    "top_k": None,
+    "top_p": None,
+    "seed": 0,
+    "stop_at_end": True,
+    "allow_unknown": False,
+}
 
 
 class Generated(NamedTuple):
@@ -86,6 +98,11 @@ class TrainedModel:
         self.settings = settings
         self.folder = folder
 
+    def __repr__(self) -> str:
+        size = f"{self.model.num_parameters:,} parameters, {len(self.tokenizer.vocabulary):,} {self.tokenizer.unit}s"
+        core = self.settings.model
+        return f"TrainedModel({core.name} {core.num_layers} x {core.hidden_size}, {size}, from {shown(self.folder)})"
+
     def generate(
         self,
         prompt: str = "",
@@ -116,7 +133,9 @@ class TrainedModel:
         Raises:
             ValueError: a temperature below 0, or another option that is out of range.
         """
-        options = self.sampling_options(
+        return self.generate_samples(
+            prompt,
+            num_samples=1,
             length=length,
             temperature=temperature,
             top_k=top_k,
@@ -124,8 +143,24 @@ class TrainedModel:
             seed=seed,
             stop_at_end=stop_at_end,
             allow_unknown=allow_unknown,
-        )
-        return self.write(prompt, options)[0].text
+        )[0]
+
+    def generate_samples(self, prompt: str = "", *, num_samples: int = 5, **how: Any) -> list[str]:
+        """Continues a prompt several times.
+
+        Args:
+            prompt: any text; unknown characters or words are read as `<unk>`.
+            num_samples: number of samples, drawn in one batch; sample i is what `generate` gives with seed + i.
+            how: the other keywords of `generate`.
+
+        Returns:
+            The texts after the prompt.
+
+        Raises:
+            ValueError: an option that is out of range.
+        """
+        options = self.sampling_options(**(_SAMPLING | how))
+        return [written.text for written in self.write(prompt, options, num_samples=num_samples)]
 
     def sampling_options(
         self,

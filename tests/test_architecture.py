@@ -96,7 +96,7 @@ def test_the_package_is_read_whole():
 # From the ground up: a room imports from those before it, and from itself. Single files stand among the rooms.
 FLOORS = (
     {"errors"},
-    {"files", "signals", "device", "plain_yaml", "changes"},
+    {"files", "signals", "device", "plain_yaml", "changes", "version"},
     {"terminal", "locks", "checkpoints"},
     {"data"},
     {"models", "reference"},
@@ -106,6 +106,7 @@ FLOORS = (
     {"training"},
     {"trained", "testing"},
     {"launch", "verification"},
+    {"notebook"},
     {name.removeprefix("lmlab.") for name in COMMANDS},
 )
 

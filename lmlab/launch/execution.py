@@ -35,6 +35,15 @@ def checked(config: DictConfig) -> TrainSettings:
     """
     settings = as_settings(config, TrainSettings)
     check_training(settings)
+    return prepare(settings)
+
+
+def prepare(settings: TrainSettings) -> TrainSettings:
+    """Makes paths absolute, obtains vectors and chooses the precision; returns the same settings.
+
+    Raises:
+        UserError: vectors or the device cannot be used.
+    """
     store_absolute_paths(settings)
     obtain_vectors(settings)
     # Importing torch takes a second and Lightning two more, so each is imported after all checks that do not need it.

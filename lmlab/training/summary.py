@@ -18,6 +18,7 @@ from lmlab.config.settings import PartSettings
 from lmlab.config.typed import plain
 from lmlab.files import write_text
 from lmlab.training.callbacks.recorder import Row
+from lmlab.version import own_version
 
 # Usual names for parts whose class names differ from them.
 _SHORT = {"exponential_moving_average": "ema", "triggered_average": "triggered averaging"}
@@ -49,14 +50,6 @@ def versions() -> dict[str, str]:
     """Returns the versions of Python, lmlab and the packages that affect the numbers."""
     found = {"python": platform.python_version(), "lmlab": own_version()}
     return found | {name: metadata.version(name) for name in _PACKAGES}
-
-
-def own_version() -> str:
-    """Returns the version of the installed lmlab; `checkout` if it is not installed."""
-    try:
-        return metadata.version("lmlab")
-    except metadata.PackageNotFoundError:
-        return "checkout"
 
 
 def device_name(device: torch.device) -> str:

@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 import pytorch_lightning as pl
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from lmlab.evaluation.metrics import Totals
 from lmlab.training.callbacks.recorder import Recorder, task_of
@@ -18,10 +18,11 @@ log = logging.getLogger(__name__)
 
 # Reading the loss waits for the device, so it is read at intervals of time and not at each step.
 REFRESH_SECONDS = 0.5
+_FORMAT = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
 
 
 class Progress(pl.Callback):
-    """Shows the progress bar (on a terminal only) and a line for each evaluation.
+    """Shows the progress bar (on a terminal or in a notebook only) and a line for each evaluation.
 
     Args:
         enabled: whether the bar is shown.
@@ -32,7 +33,10 @@ class Progress(pl.Callback):
     """
 
     def __init__(self, *, enabled: bool, recorder: Recorder, clock: Clock, total_steps: int, label: str) -> None:
-        self.enabled = enabled and sys.stderr.isatty()
+        in_notebook = "ipykernel" in sys.modules
+        self.enabled = enabled and (sys.stderr.isatty() or in_notebook)
+        # A notebook's bar is made of widgets, which have a layout of their own.
+        self._format = None if in_notebook else _FORMAT
         self.recorder = recorder
         self.clock = clock
         self.total_steps = total_steps
@@ -54,7 +58,7 @@ class Progress(pl.Callback):
                 dynamic_ncols=True,
                 leave=False,
                 mininterval=REFRESH_SECONDS,
-                bar_format="{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]",
+                bar_format=self._format,
             )
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:

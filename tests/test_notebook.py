@@ -1,0 +1,110 @@
+"""Training and runs from Python."""
+
+from __future__ import annotations
+
+import logging
+import math
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import SMALL, compose_config
+
+import lmlab
+from lmlab.errors import UserError
+from lmlab.training.callbacks.recorder import Recorder
+from lmlab.training.run import train
+
+
+@pytest.fixture
+def words(text_file: Path, tmp_path: Path) -> list[str]:
+    return ["data=text", f"data.path={text_file}", *SMALL, "model=gru", f"output_dir={tmp_path / 'outputs'}"]
+
+
+@pytest.fixture(autouse=True)
+def same_logging() -> Any:
+    root = logging.getLogger()
+    before = (list(root.handlers), root.level)
+    yield
+    assert (root.handlers, root.level) == before
+
+
+def figures(run: lmlab.Run) -> dict[str, float]:
+    return {k: v for k, v in run.summary.items() if k.startswith(("val/", "test/")) and isinstance(v, float)}
+
+
+def test_it_trains_as_the_command_does(words: list[str], text_file: Path, tmp_path: Path) -> None:
+    run = lmlab.fit(words)
+    (tmp_path / "command").mkdir()
+    train(compose_config(text_file, "model=gru"), tmp_path / "command")
+    command = lmlab.Run(tmp_path / "command")
+    assert figures(run) == figures(command)
+    assert run.status == "finished"
+    timing = ["seconds", "tokens_per_second"]
+    assert run.history().drop(columns=timing).equals(command.history().drop(columns=timing))
+    assert run.samples()["text"].tolist() == command.samples()["text"].tolist()
+    assert {"config.yaml", "train.log", "tokenizer.json"} <= {path.name for path in run.folder.iterdir()}
+    assert f"val {run.summary['val/nats_per_token']:.4f} nats" in repr(run)
+
+
+def test_several_runs_in_a_process_are_rows_of_a_table(words: list[str], tmp_path: Path) -> None:
+    sizes = (8, 12)
+    runs = [lmlab.fit([*words, f"model.hidden_size={size}"]) for size in sizes]
+    assert runs[0].folder != runs[1].folder
+    table = lmlab.load_runs(str(tmp_path / "outputs"))
+    assert table["model.hidden_size"].tolist() == list(sizes)
+    assert table["val/perplexity"].tolist() == [run.summary["val/perplexity"] for run in runs]
+    assert "model.dropout" not in table.columns  # in which they do not differ
+    assert lmlab.Run("latest", output_dir=str(tmp_path / "outputs")).folder == runs[1].folder
+    assert lmlab.load_runs([str(run.folder) for run in runs]).equals(table)
+
+
+def test_an_interrupted_run_is_returned_and_resumed(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = lmlab.fit(words)
+    before = signal.getsignal(signal.SIGINT)
+    original = Recorder.on_train_batch_end
+
+    def interrupted(self: Recorder, trainer: Any, pl_module: Any, *more: Any) -> None:
+        original(self, trainer, pl_module, *more)
+        if trainer.global_step == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Recorder, "on_train_batch_end", interrupted)
+        run = lmlab.fit(words)
+    assert run.status == "interrupted"
+    assert signal.getsignal(signal.SIGINT) == before
+    resumed = lmlab.fit([f"run={run.folder}"])
+    assert resumed.folder == run.folder
+    assert figures(resumed) == figures(whole)
+
+
+def test_mistakes_are_errors_in_one_line(words: list[str], tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"did you mean model\.hidden_size"):
+        lmlab.fit([*words, "model.hiden_size=3"])
+    with pytest.raises(UserError, match="no such folder"):
+        lmlab.Run(tmp_path / "nothing")
+    with pytest.raises(UserError, match="no such folder"):
+        lmlab.load_runs(str(tmp_path / "nothing"))
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_a_trained_model_says_what_it_is_and_writes_several_samples(words: list[str]) -> None:
+    model = lmlab.fit(words).load(device="cpu")
+    assert repr(model).startswith("TrainedModel(gru 1 x 16, ")
+    samples = model.generate_samples("Anna ", num_samples=3, length=12, seed=4)
+    assert samples == [model.generate("Anna ", length=12, seed=4 + i) for i in range(3)]
+
+
+def test_a_run_that_failed_has_its_place_in_the_table(words: list[str], tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="diverged"):
+        lmlab.fit([*words, "optimizer=sgd", "optimizer.lr=1e30", "trainer.gradient_clip_val=null", "model=rnn"])
+    lmlab.fit(words)
+    table = lmlab.load_runs(str(tmp_path / "outputs"))
+    assert table["status"].tolist() == ["failed", "finished"]
+    assert math.isnan(table["val/perplexity"][0])
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert lmlab.__version__.count(".") == 2
