@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -54,7 +55,7 @@ def test_the_tests_of_the_page_pass(folder: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_of_the_page_trains(command: str, folder: Path) -> None:
-    words = command.split()
+    words = shlex.split(command)
     size = [] if "model.hidden_size" in command else ["model.hidden_size=32"]
     python(folder, "-m", *words, *SMALL, *size)
     assert python(folder, "-m", "lmlab.generate", "plugins=[my_parts]", "run=latest", "prompt=The ", "length=20")

@@ -46,8 +46,8 @@ def settings_class(slot: Slot, target: Any) -> tuple[str | None, type[PartSettin
         return target, slot.own[target]
     if target is not None and slot.is_open:
         of_conf = target.startswith("lmlab.") and target in _named_in_conf(slot.group)
-        if of_conf or plugins.trusted_package(target) is not None:
-            return target, settings_of(_import(slot, target), slot.path)
+        if of_conf or target in slot.others or plugins.trusted_package(target) is not None:
+            return target, settings_of(_import(slot, target), slot)
         if plugins.is_dotted(target) and target.partition(".")[0] not in plugins.LIBRARIES:
             raise plugins.untrusted(target, field)
     raise UserError(field, "null" if target is None else target, listed, _remedy(slot))
@@ -74,7 +74,11 @@ def build(slot_path: str, part: PartSettings, **given: Any) -> Any:
     Raises:
         UserError: it cannot be made with these values.
     """
-    slot = SLOTS[slot_path]
+    return make(SLOTS[slot_path], part, **given)
+
+
+def make(slot: Slot, part: PartSettings, **given: Any) -> Any:
+    """Makes a part for a slot, as `build` does."""
     assert part.target is not None
     made = class_of(slot, part.target)
     keywords = _keywords(made, part) | given
@@ -152,4 +156,7 @@ def _named_in_conf(group: str) -> frozenset[str]:
 
 
 def _remedy(slot: Slot) -> str:
+    if slot.others:
+        names = ", ".join(sorted(name.rpartition(".")[2] for name in slot.others))
+        return f"use a class of your own package, or one of Lightning's {names}"
     return f"choose an option: {slot.group}={'|'.join(group_options(slot.group))}"

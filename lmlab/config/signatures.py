@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import inspect
 import typing
 from typing import Any
@@ -11,24 +10,30 @@ from typing import Any
 from lmlab.config.plugins import PluginError
 from lmlab.config.setting import Setting, as_field_metadata
 from lmlab.config.settings.parts import PartSettings
-from lmlab.config.slots import SLOTS
+from lmlab.config.slots import Slot
 
+_made: dict[tuple[type, str], type[PartSettings]] = {}
 # Defaults of these types are settings; another default, an object say, is left to the class.
 _PLAIN = (type(None), bool, int, float, str, list, tuple, dict)
 
 
-@functools.cache
-def settings_of(made: type, path: str) -> type[PartSettings]:
+def settings_of(made: type, slot: Slot) -> type[PartSettings]:
     """Returns the settings of a class, made from the signature of its constructor and its docstring.
 
     Args:
         made: the class.
-        path: of its slot.
+        slot: that it is for.
 
     Raises:
         PluginError: the constructor lacks a keyword that lmlab passes.
     """
-    slot = SLOTS[path]
+    key = (made, slot.path)
+    if key not in _made:
+        _made[key] = _settings_of(made, slot)
+    return _made[key]
+
+
+def _settings_of(made: type, slot: Slot) -> type[PartSettings]:
     target = f"{made.__module__}.{made.__qualname__}"
     parameters = inspect.signature(made).parameters
     try:

@@ -45,6 +45,7 @@ class Slot:
         shared: settings that each of them has.
         own: lmlab's own classes and the settings of each; None for no part.
         given: keywords that lmlab passes to the constructor.
+        others: classes of libraries that may be made too, with settings from their signatures.
         is_open: whether a trusted package may bring one.
     """
 
@@ -55,6 +56,7 @@ class Slot:
     own: dict[str | None, type[PartSettings]]
     given: frozenset[str] = frozenset()
     is_open: bool = True
+    others: frozenset[str] = frozenset()
 
 
 def _fixed(path: str, target: str, settings: type[PartSettings]) -> Slot:
@@ -197,3 +199,16 @@ _ALL = (
     _fixed("callbacks.progress", "lmlab.training.callbacks.progress.Progress", trainer.ProgressSettings),
 )
 SLOTS = {slot.path: slot for slot in _ALL}
+# A callback that is added under a name of its own. Of Lightning's, those that touch nothing but the run and take plain
+# values; checkpoints, averages and the progress bar are lmlab's.
+ADDED_CALLBACK = Slot(
+    path="callbacks",
+    group="callbacks",
+    base="pytorch_lightning.Callback",
+    shared=trainer.AddedCallbackSettings,
+    own={},
+    others=frozenset(
+        f"pytorch_lightning.callbacks.{name}"
+        for name in ("DeviceStatsMonitor", "EarlyStopping", "LearningRateMonitor", "ModelSummary", "Timer")
+    ),
+)

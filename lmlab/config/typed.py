@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 
 from lmlab.config.registry import settings_class
 from lmlab.config.setting import Setting, as_field_metadata, check_value, known_of
-from lmlab.config.settings import ModelSettings, PartSettings, Settings, TrainSettings
-from lmlab.config.slots import MOVED, SLOTS, Slot
+from lmlab.config.settings import CallbacksSettings, ModelSettings, PartSettings, Settings, TrainSettings
+from lmlab.config.settings.trainer import AddedCallbackSettings
+from lmlab.config.slots import ADDED_CALLBACK, MOVED, SLOTS, Slot
 from lmlab.errors import UserError, printable
 
 Kind = TypeVar("Kind", bound=Settings)
@@ -119,6 +120,18 @@ def _model_class(core: type[PartSettings], names: frozenset[str], *, all_of_them
     return typing.cast(type[Settings], made)
 
 
+def _callbacks_class(found: Mapping[str, Any]) -> type[Settings]:
+    """Returns the class of the callbacks' settings with those that are added; an added one that is null is left out."""
+    there = {field.name for field in dataclasses.fields(CallbacksSettings)}
+    extra: list[Any] = [
+        (name, AddedCallbackSettings | None if value is None else AddedCallbackSettings)
+        for name, value in found.items()
+        if name not in there and name.isidentifier() and (value is None or isinstance(value, dict))
+    ]
+    made = dataclasses.make_dataclass("CallbacksSettings", extra, bases=(CallbacksSettings,), kw_only=True)
+    return typing.cast(type[Settings], made)
+
+
 def _needs_import(value: Any) -> bool:
     """Returns whether plain data names a class that is not known without importing it."""
     if not isinstance(value, dict):
@@ -155,6 +168,10 @@ class _Reader:
         found = self._mapping(value, name)
         target: str | None = None
         slot = SLOTS.get(name) if issubclass(kind, PartSettings) else None
+        if kind is AddedCallbackSettings:
+            slot = dataclasses.replace(ADDED_CALLBACK, path=name)
+        elif kind is CallbacksSettings:
+            kind = _callbacks_class(found)
         if slot is not None:
             target, kind = self._chosen(found, slot)
         elif kind is ModelSettings:
@@ -197,6 +214,9 @@ class _Reader:
         return values
 
     def _setting(self, value: Any, kind: Any, known: Setting, name: str) -> Any:
+        optional = [option for option in typing.get_args(kind) if _is_group(option)]
+        if optional:  # a part that may be removed
+            return None if value is None else self.group(value, optional[0], name)
         if _is_group(kind):
             return self.group(value, kind, name)
         if value == "???":

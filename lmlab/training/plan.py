@@ -121,7 +121,8 @@ def describe_plan(
 
 def _describe_extras(settings: TrainSettings) -> str:
     """Describes parts that not every run has."""
-    patience = settings.callbacks.early_stopping.patience
+    early = settings.callbacks.early_stopping
+    patience = None if early is None else early.patience
     averaging = part_name(settings.averaging)
     stopping = f"early stopping after {patience} evaluations without improvement, " if patience is not None else ""
     return (f"{averaging} of the weights, " if averaging else "") + stopping

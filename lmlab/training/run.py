@@ -26,6 +26,7 @@ from lmlab.files import shown, write_text
 from lmlab.models.embedding import Vectors
 from lmlab.training import event_files
 from lmlab.training.assembly import build_data, build_model, build_vectors, module_of
+from lmlab.training.callbacks.added import AddedCallbacks
 from lmlab.training.callbacks.alarms import Alarms
 from lmlab.training.callbacks.checkpoints import Checkpoints, PausedRun
 from lmlab.training.callbacks.gradients import Gradients
@@ -148,11 +149,21 @@ def _assemble(
         event_files.cut_back(folder, resumption.checkpoint["lmlab"].get("event_files"))
     shown_hparams = single_run_settings(settings) if hparams is None else typed(hparams)
     pause_at = None if stop_after_tokens is None else steps_for_tokens(settings, data, stop_after_tokens)
+    added = AddedCallbacks(settings.callbacks.added)
     callbacks = build_callbacks(
-        settings, folder, data, clock, notes=notes, label=label, hparams=shown_hparams, steps=steps, pause_at=pause_at
+        settings,
+        folder,
+        data,
+        clock,
+        notes=notes,
+        label=label,
+        hparams=shown_hparams,
+        added=added,
+        steps=steps,
+        pause_at=pause_at,
     )
     trainer = build_trainer(settings, folder, device, callbacks, steps, resumption)
-    return _Run(settings, folder, device, data, task, clock, trainer, callbacks, steps)
+    return _Run(settings, folder, device, data, task, clock, trainer, callbacks, added, steps)
 
 
 @dataclass(frozen=True)
@@ -168,6 +179,7 @@ class _Run:
         clock: the clock, shared by the callbacks.
         trainer: the Trainer with the callbacks.
         callbacks: in the order in which they are called.
+        added: those of them that the configuration adds.
         steps: optimizer steps of the whole run.
     """
 
@@ -179,10 +191,15 @@ class _Run:
     clock: Clock
     trainer: pl.Trainer
     callbacks: list[pl.Callback]
+    added: AddedCallbacks
     steps: int
 
     def _one(self, kind: type[Kind]) -> Kind:
         return next(callback for callback in self.callbacks if isinstance(callback, kind))
+
+    def _all(self, kind: type[Kind]) -> list[Kind]:
+        """Returns the callback of a kind in a list; none if it was removed."""
+        return [callback for callback in self.callbacks if isinstance(callback, kind)]
 
     def fit(self, resumption: Resumption | None) -> None:
         """Trains until a limit or early stopping ends training; does nothing if that has already happened.
@@ -216,16 +233,20 @@ class _Run:
 
         All of it is made from the contents of last.ckpt, so that it can be repeated after an interruption.
         """
-        recorder, samples = self._one(Recorder), self._one(SampleText)
+        recorder = self._one(Recorder)
         # If a resumed run had no step left, the clock has not been started.
         self.clock.start()
         self.clock.pause()
         self._one(Checkpoints).restore_random_states()
         mark_unfinished(self.folder, self.settings.name)
-        for callback in (recorder, samples, self._one(Gradients)):
-            callback.write()
+        recorder.write()
+        for samples in self._all(SampleText):
+            samples.write()
+        for gradients in self._all(Gradients):
+            gradients.write()
         self._one(HParams).end(self.trainer)
-        samples.draw_last(self.trainer, self.task, Position.of(self.trainer))
+        for samples in self._all(SampleText):
+            samples.draw_last(self.trainer, self.task, Position.of(self.trainer))
         if not recorder.rows or recorder.rows[-1]["step"] != self.trainer.global_step:
             # Training ended between two evaluations.
             self.trainer.validate(self.task, datamodule=self.data, verbose=False)
@@ -270,7 +291,8 @@ class _Run:
         )
         summary |= training_settings(self.settings, self.task, self.callbacks)
         summary["vector_coverage"] = self.task.vector_coverage
-        summary["warnings"] = self._one(Alarms).all(self.task)
+        summary["warnings"] = [warning for alarms in self._all(Alarms) for warning in alarms.all(self.task)]
+        summary["warnings"] += self.added.warnings()
         if "val/baselines" in summary:
             summary["warnings"] += baseline_warning(summary["val/nats_per_token"], summary["val/baselines"])
         summary["peak_memory_bytes"] = peak_memory_bytes(self.device)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -14,7 +15,7 @@ from lmlab.config.settings import TrainSettings
 from lmlab.config.typed import plain, targets
 from lmlab.data.datamodule import LanguageModelData
 from lmlab.training import event_files
-from lmlab.training.callbacks.alarms import Alarms
+from lmlab.training.callbacks.added import AddedCallbacks
 from lmlab.training.callbacks.checkpoints import Checkpoints, SealedCheckpointIO
 from lmlab.training.callbacks.hparams import HParams, Value
 from lmlab.training.callbacks.recorder import Recorder
@@ -32,6 +33,7 @@ def build_callbacks(
     notes: list[str],
     label: str,
     hparams: dict[str, Value],
+    added: AddedCallbacks,
     steps: int,
     pause_at: int | None,
 ) -> list[pl.Callback]:
@@ -44,41 +46,36 @@ def build_callbacks(
         clock: shared by the callbacks.
         notes: warnings from before training.
         label: of the progress bar.
+        added: callbacks that the configuration adds.
         hparams: settings for TensorBoard's HPARAMS page.
         steps: optimizer steps of the whole run.
         pause_at: optimizer steps after which the run pauses; None for never.
     """
     wanted, log_every = settings.callbacks, settings.trainer.log_every_n_steps
     recorder = _recorder(settings, folder, data, clock)
-    alarms: Alarms = registry.build(
-        "callbacks.alarms",
-        wanted.alarms,
-        recorder=recorder,
-        notes=notes,
-        passes_per_epoch=data.train_loader.passes,
-        uniform_nats=math.log(len(data.tokenizer.vocabulary)),
-    )
-    progress = registry.build(
-        "callbacks.progress", wanted.progress, recorder=recorder, clock=clock, total_steps=steps, label=label
-    )
-    by_character = data.tokenizer.unit == "character"
-    samples = registry.build(
-        "callbacks.sample_text",
-        wanted.sample_text,
-        tokenizer=data.tokenizer,
-        folder=folder,
-        clock=clock,
-        fallback_prompts=fallback_prompts(data.corpus.texts("validation")[0], by_character=by_character),
-    )
-    gradients = registry.build("callbacks.gradients", wanted.gradients, folder=folder, log_every_n_steps=log_every)
-    early = []
-    if wanted.early_stopping.patience is not None:
+    made: list[pl.Callback] = [recorder]
+    if wanted.progress is not None:
+        shared: dict[str, Any] = {"recorder": recorder, "clock": clock}
+        made.append(registry.build("callbacks.progress", wanted.progress, total_steps=steps, label=label, **shared))
+    if wanted.alarms is not None:
+        passes, uniform = data.train_loader.passes, math.log(len(data.tokenizer.vocabulary))
+        how = {"recorder": recorder, "notes": notes, "passes_per_epoch": passes, "uniform_nats": uniform}
+        made.append(registry.build("callbacks.alarms", wanted.alarms, **how))
+    if wanted.gradients is not None:
+        made.append(registry.build("callbacks.gradients", wanted.gradients, folder=folder, log_every_n_steps=log_every))
+    if wanted.early_stopping is not None and wanted.early_stopping.patience is not None:
         # Not checked at the end of an epoch, when Lightning calls it after all others, so after last.ckpt is written.
         how = {"monitor": "val/nats_per_token", "mode": "min", "check_on_train_epoch_end": False}
-        early.append(registry.build("callbacks.early_stopping", wanted.early_stopping, **how))
+        made.append(registry.build("callbacks.early_stopping", wanted.early_stopping, **how))
+    if wanted.sample_text is not None:
+        beginning = data.corpus.texts("validation")[0]
+        prompts = fallback_prompts(beginning, by_character=data.tokenizer.unit == "character")
+        how = {"tokenizer": data.tokenizer, "folder": folder, "clock": clock, "fallback_prompts": prompts}
+        made.append(registry.build("callbacks.sample_text", wanted.sample_text, **how))
+    made += added.callbacks
     shown = HParams(settings=hparams, recorder=recorder)
     checkpoints = _checkpoints(settings, folder, data, recorder, clock, steps=steps, pause_at=pause_at)
-    return [recorder, progress, alarms, gradients, *early, samples, shown, checkpoints]
+    return [*made, shown, checkpoints]
 
 
 def _recorder(settings: TrainSettings, folder: Path, data: LanguageModelData, clock: Clock) -> Recorder:

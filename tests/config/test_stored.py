@@ -192,7 +192,6 @@ def test_a_wrong_value_is_refused_by_name(config: dict[str, Any], name: str, val
         "data.source.foo",
         "data.batching.foo",
         "model.core.foo",
-        "callbacks.evil",
         "trainer.strategy",
     ],
 )
@@ -200,6 +199,17 @@ def test_an_unknown_setting_is_refused_by_name(config: dict[str, Any], name: str
     for value in (1, {"_target_": "torch.hub.load"}):
         with pytest.raises(UserError, match=rf"^{re.escape(name)}=.*no such setting"):
             stored.checked(changed(config, name, value), where="x")
+
+
+def test_an_added_callback_is_of_the_list_or_refused(config: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=r"^callbacks\.evil=1: no such setting"):
+        stored.checked(changed(config, "callbacks.evil", 1), where="x")
+    for target in ("torch.hub.load", "pytorch_lightning.callbacks.ModelCheckpoint", "os.system", None, "???"):
+        with pytest.raises(UserError, match=r"^callbacks\.evil\._target_|^callbacks: callbacks\.evil\._target_"):
+            stored.checked(changed(config, "callbacks.evil", {"_target_": target}), where="x")
+    rates = {"_target_": "pytorch_lightning.callbacks.LearningRateMonitor", "logging_interval": "step"}
+    found = stored.checked(changed(config, "callbacks.rates", rates), where="x")["callbacks"]["rates"]
+    assert found["logging_interval"] == "step"
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from lmlab.config.setting import setting
@@ -12,6 +12,7 @@ from lmlab.config.settings.optimization import AveragingSettings, OptimizerSetti
 from lmlab.config.settings.parts import Settings
 from lmlab.config.settings.trainer import (
     LARGEST_SEED,
+    AddedCallbackSettings,
     AlarmsSettings,
     CheckpointsSettings,
     EarlyStoppingSettings,
@@ -75,14 +76,23 @@ class ModelSettings(Settings):
 
 @dataclass(kw_only=True)
 class CallbacksSettings(Settings):
-    """What is done in addition to training."""
+    """What is done in addition to training; null removes any but the checkpoints.
 
-    sample_text: SampleTextSettings = setting("samples of text while training")
+    Callbacks that are added, of any other name, are further fields.
+    """
+
+    sample_text: SampleTextSettings | None = setting("samples of text while training")
     checkpoints: CheckpointsSettings = setting("when weights are saved")
-    early_stopping: EarlyStoppingSettings = setting("when a run ends before its limits")
-    gradients: GradientsSettings = setting("norms of the gradient")
-    alarms: AlarmsSettings = setting("warnings while training")
-    progress: ProgressSettings = setting("the progress bar")
+    early_stopping: EarlyStoppingSettings | None = setting("when a run ends before its limits")
+    gradients: GradientsSettings | None = setting("norms of the gradient")
+    alarms: AlarmsSettings | None = setting("warnings while training")
+    progress: ProgressSettings | None = setting("the progress bar")
+
+    @property
+    def added(self) -> dict[str, AddedCallbackSettings]:
+        """The callbacks that were added, by name."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if isinstance(value, AddedCallbackSettings)}
 
 
 @dataclass(kw_only=True)

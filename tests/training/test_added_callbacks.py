@@ -1,0 +1,169 @@
+"""Callbacks that a configuration adds to lmlab's own or removes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import compose_config, resume_run
+
+from lmlab.checkpoints import read_checkpoint
+from lmlab.config import plugins
+from lmlab.config.plugins import Untrusted
+from lmlab.config.settings import TrainSettings
+from lmlab.errors import UserError
+from lmlab.training.run import train
+
+MODULE = """
+import random
+
+import numpy
+import pytorch_lightning as pl
+import torch
+
+
+class Counts(pl.Callback):
+    def __init__(self, *, every: int = 1) -> None:
+        self.every, self.steps = every, 0
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        self.steps += 1
+        if self.steps % self.every == 0:
+            torch.rand(3), random.random(), numpy.random.rand()
+
+
+class Remembers(Counts):
+    def state_dict(self):
+        return {"steps": self.steps}
+
+    def load_state_dict(self, state_dict):
+        self.steps = state_dict["steps"]
+
+
+class Writes(Remembers):
+    def on_train_end(self, trainer, pl_module):
+        trainer.logger and None
+        with open("steps.txt", "w") as file:
+            file.write(str(self.steps))
+
+
+class Plain(pl.Callback):
+    def on_train_start(self, trainer, pl_module):
+        torch.rand(1)
+
+
+class NoCallback:
+    pass
+"""
+
+
+@pytest.fixture(autouse=True)
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    (tmp_path / "my_callbacks.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    with plugins.trusting("my_callbacks"):
+        yield
+
+
+def composed(text: Path, *added: str) -> TrainSettings:
+    return compose_config(text, "model=rnn", "model.dropout=0.2", "data.batch_size=32", *added)
+
+
+def own(name: str, *more: str) -> str:
+    return f"+callbacks.mine={{{', '.join([f'_target_: my_callbacks.{name}', *more])}}}"
+
+
+def trained(settings: TrainSettings, folder: Path, **more: Any) -> dict[str, Any]:
+    folder.mkdir()
+    return train(settings, folder, **more)
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    found: dict[str, torch.Tensor] = read_checkpoint(folder / "checkpoints" / "last.ckpt")["state_dict"]
+    return found
+
+
+def test_one_that_draws_random_numbers_changes_no_figure(text_file: Path, tmp_path: Path) -> None:
+    trained(composed(text_file), tmp_path / "without")
+    summary = trained(composed(text_file, own("Remembers", "every: 2")), tmp_path / "with")
+    assert summary["plugins"].keys() == {"my_callbacks"}
+    ours, theirs = weights(tmp_path / "with"), weights(tmp_path / "without")
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    samples = [(tmp_path / name / "samples.jsonl").read_text() for name in ("with", "without")]
+    assert samples[0] == samples[1]
+
+
+def test_one_with_a_state_is_resumed_exactly(text_file: Path, tmp_path: Path) -> None:
+    settings = composed(text_file, own("Writes"))
+    whole = trained(settings, tmp_path / "whole")
+    steps = (tmp_path / "steps.txt").read_text()
+    paused = trained(
+        composed(text_file, own("Writes")), tmp_path / "part", stop_after_tokens=whole["num_train_tokens"] // 3
+    )
+    assert paused["status"] == "interrupted"
+    resumed = resume_run(tmp_path / "part")
+    assert (tmp_path / "steps.txt").read_text() == steps
+    assert not any("not resumed exactly" in warning for warning in [*whole["warnings"], *resumed["warnings"]])
+
+
+@pytest.mark.parametrize(("name", "told"), [("Counts", True), ("Remembers", False), ("Plain", False)])
+def test_one_that_loses_its_state_is_told(name: str, told: bool, text_file: Path, tmp_path: Path) -> None:
+    summary = trained(composed(text_file, own(name)), tmp_path / "run")
+    expected = f"not resumed exactly: callbacks.mine ({name}) keeps state, but has no state_dict"
+    assert (expected in summary["warnings"]) == told
+
+
+def test_a_run_of_a_package_needs_trust_to_resume_run(text_file: Path, tmp_path: Path) -> None:
+    trained(composed(text_file, own("Plain")), tmp_path / "run", stop_after_tokens=400)
+    token = plugins._passed.set(())
+    try:
+        with pytest.raises(Untrusted, match=r"callbacks\.mine\._target_=my_callbacks\.Plain"):
+            resume_run(tmp_path / "run")
+    finally:
+        plugins._passed.reset(token)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (own("NoCallback"), r"callbacks\.mine\._target_=.*not a subclass of pytorch_lightning\.Callback"),
+        (own("Counts", "evry: 2"), r"callbacks\.mine\.evry=2: no such setting"),
+        (own("Counts", "every: x"), r"callbacks\.mine\.every=x: is not a whole number"),
+        ("+callbacks.mine=5", r"callbacks\.mine=5: no such setting"),
+        ("callbacks.checkpoints=null", r"callbacks\.checkpoints=null: a run needs it"),
+        (
+            "+callbacks.x={_target_: pytorch_lightning.callbacks.ModelCheckpoint}",
+            r"is not a class allowed for callbacks\.x; use .*LearningRateMonitor",
+        ),
+    ],
+)
+def test_what_cannot_be_added_or_removed(words: str, told: str, text_file: Path) -> None:
+    with pytest.raises(UserError, match=told):
+        composed(text_file, words)
+
+
+def test_all_but_the_checkpoints_may_be_removed(text_file: Path, tmp_path: Path) -> None:
+    names = ("sample_text", "gradients", "alarms", "progress", "early_stopping")
+    summary = trained(composed(text_file, *(f"callbacks.{name}=null" for name in names)), tmp_path / "run")
+    assert summary["status"] == "finished"
+    assert summary["warnings"] == []
+    assert not (tmp_path / "run" / "samples.jsonl").exists()
+    expected = trained(composed(text_file), tmp_path / "with")
+    assert summary["val/nats_per_token"] == expected["val/nats_per_token"]
+    again = resume_run(tmp_path / "run", **{"trainer.max_epochs": 3})
+    assert again["status"] == "finished"
+
+
+def test_lightnings_own_work(text_file: Path, tmp_path: Path) -> None:
+    early = "_target_: pytorch_lightning.callbacks.EarlyStopping, monitor: val/perplexity, stopping_threshold: 1e9"
+    stop = f"+callbacks.stop={{{early}}}"
+    summary = trained(composed(text_file, stop, "trainer.max_epochs=5"), tmp_path / "run")
+    assert summary["best_epoch"] == 1  # the threshold is met at once
+    rates = "+callbacks.lr={_target_: pytorch_lightning.callbacks.LearningRateMonitor}"
+    assert trained(composed(text_file, rates), tmp_path / "rates")["status"] == "finished"
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["warnings"] == summary["warnings"]
