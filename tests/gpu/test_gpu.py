@@ -115,7 +115,7 @@ def test_the_gradient_of_a_step_is_that_of_the_cpu(model: str, text_file: Path, 
         batch = Batch(*(tensor.to(device) for tensor in data.train_loader.example()))
         loss = placed.decoder.loss(placed(batch.inputs, placed.init_state(len(batch.reset))).hidden, batch.targets)
         loss.nll_sum.backward()
-        losses.append(float(loss.nll_sum))
+        losses.append(float(loss.nll_sum.detach()))
         gradients.append({name: p.grad.cpu() for name, p in placed.named_parameters() if p.grad is not None})
     assert losses[1] == pytest.approx(losses[0], rel=1e-5)
     assert gradients[0].keys() == gradients[1].keys()
