@@ -51,7 +51,7 @@ class _Loader(_SAFE_LOADER):  # type: ignore[misc]
         keys = set()
         for key, _ in node.value:
             if key.tag != f"{_TAG}str":
-                raise yaml.constructor.ConstructorError(None, None, "has a key that is no string", key.start_mark)
+                raise yaml.constructor.ConstructorError(None, None, "has a key that is not a string", key.start_mark)
             if key.value in keys:
                 raise yaml.constructor.ConstructorError(None, None, "has a key twice", key.start_mark)
             keys.add(key.value)
@@ -113,7 +113,7 @@ def read(path: Path) -> Any:
         where = f" (line {mark.line + 1})" if mark is not None else ""
         raise _damaged(path, f"{error.problem}{where}") from None
     except (yaml.YAMLError, ValueError, OverflowError):
-        raise _damaged(path, "is no YAML") from None
+        raise _damaged(path, "is not YAML") from None
     except RecursionError:
         raise _damaged(path, "is nested too deeply") from None
 
@@ -121,13 +121,13 @@ def read(path: Path) -> Any:
 def _text(path: Path) -> str:
     try:
         if path.exists() and not path.is_file():  # reading a pipe could wait forever
-            raise _damaged(path, "is no file")
+            raise _damaged(path, "is not a file")
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise _damaged(path, error.strerror or "cannot be read") from None
     except ValueError:  # a file name that contains NUL
-        raise _damaged(path, "is no name of a file") from None
+        raise _damaged(path, "is not a file name") from None
     if len(content) > MAX_BYTES:
         raise _damaged(path, "is larger than 1 MiB")
     try:
@@ -185,11 +185,11 @@ def _check_plain(value: Any, name: str, depth: int) -> None:
     if depth > MAX_DEPTH:
         raise TypeError(f"{name}: nested too deeply")
     if type(value) is str and _SURROGATE.search(value):
-        raise UserError(name, ascii(value), "has bytes that are no UTF-8", "rename the file or folder")
+        raise UserError(name, ascii(value), "has bytes that are not UTF-8", "rename the file or folder")
     if type(value) is dict:
         for key, item in value.items():
             if type(key) is not str:
-                raise TypeError(f"{name}: the key {key!r} is no string")
+                raise TypeError(f"{name}: the key {key!r} is not a string")
             _check_plain(key, name, depth)
             _check_plain(item, f"{name}.{key}" if name else key, depth + 1)
     elif type(value) is list:

@@ -36,7 +36,7 @@ NUMBERS = tuple(
 )
 # None on Windows, which has no SIGHUP.
 _HANG_UP: int | None = getattr(signal, "SIGHUP", None)
-STOPPED_AT_ONCE = "stopped before anything was begun; type the command again"
+STOPPED_AT_ONCE = "stopped before anything was started; type the command again"
 STOPPING = "stopping after this step; again to stop at once"
 # A terminal that closes sends SIGHUP twice, and some programs send two kinds of signals at once to stop others. A
 # signal within this many seconds of an exception that is already being handled counts as the same request.

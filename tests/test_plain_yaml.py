@@ -141,7 +141,7 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("a: b: c", "line 1"),
         ("a\n---\nb", "document"),
         ('a: "\\ud800"', "run="),
-        ("a: \x01", "is no YAML"),
+        ("a: \x01", "is not YAML"),
     ],
 )
 def test_what_could_do_harm_is_refused_at_once_in_one_line(tmp_path: Path, text: str, problem: str) -> None:
@@ -162,8 +162,8 @@ def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
     for name, problem in (
         ("binary", "is not UTF-8"),
         ("large", "is larger than 1 MiB"),
-        ("pipe", "is no file"),
-        (".", "is no file"),
+        ("pipe", "is not a file"),
+        (".", "is not a file"),
         ("absent", "No such file"),
         ("a\0b", "is no name"),
     ):
@@ -194,7 +194,7 @@ def test_what_is_not_plain_is_not_written() -> None:
     for value in ({1: "a"}, {"a": (1, 2)}, {"a": Path("x")}, {"a": {1}}):
         with pytest.raises(TypeError):
             plain_yaml.dump(value)
-    with pytest.raises(UserError, match=r"data\.path=.*no UTF-8"):
+    with pytest.raises(UserError, match=r"data\.path=.*not UTF-8"):
         plain_yaml.dump({"data": {"path": "/x/\udcff"}})
     endless: list[Any] = []
     endless.append(endless)

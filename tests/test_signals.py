@@ -213,7 +213,7 @@ def test_an_installed_script_is_its_command(file: str, monkeypatch: pytest.Monke
 def test_before_anything_was_begun(number: int) -> None:
     done = program(f"os.kill(os.getpid(), {int(number)})\ntime.sleep(9)")
     assert done.returncode == 128 + number
-    assert done.stderr == "stopped before anything was begun; type the command again\n"
+    assert done.stderr == "stopped before anything was started; type the command again\n"
 
 
 @pytest.mark.parametrize(

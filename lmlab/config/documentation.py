@@ -177,6 +177,8 @@ def kind_of(kind: Any) -> str:
     """Returns a type in words."""
     if typing.get_origin(kind) is typing.Annotated:
         return kind_of(typing.get_args(kind)[0])
+    if typing.get_origin(kind) is typing.Literal:
+        return " or ".join(as_typed(value) for value in typing.get_args(kind))
     arguments = [kind_of(item) for item in typing.get_args(kind)]
     if typing.get_origin(kind) is list:
         return f"list of {arguments[0]}"

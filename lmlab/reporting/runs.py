@@ -31,7 +31,7 @@ def find_run(run: str, *, output_dir: str) -> Path:
         )
         if inside:
             raise UserError(
-                "run", run, "holds runs but is none itself", f"give one of them, for example run={inside[-1]}"
+                "run", run, "contains runs, but is not a run", f"give one of them, for example run={inside[-1]}"
             )
         raise UserError("run", run, "is not a run (it has no checkpoints/best.ckpt)", _remedy(Path(output_dir)))
     return folder

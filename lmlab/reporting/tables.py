@@ -69,7 +69,7 @@ def _unfinished(jobs: Sequence[Job]) -> list[str]:
     by_reason: dict[tuple[str, str], list[str]] = {}
     for job in jobs:
         if job.status in ("failed", "interrupted"):
-            reason = job.reason or "interrupted; it goes on where it stopped"
+            reason = job.reason or "interrupted; it can be resumed where it stopped"
             by_reason.setdefault((job.status, reason), []).append(job.folder.name)
     lines = []
     for (status, reason), names in by_reason.items():

@@ -224,7 +224,7 @@ def _changed(config: Config, changes: Mapping[str, Any], saved: Mapping[str, Any
         part, _, key = name.partition(".")
         if name == TEXT:
             if "path" not in changed["data"]["source"]:
-                raise UserError(name, value, "this run reads no text of yours", "leave it out")
+                raise UserError(name, value, "this run does not read a text file", "leave it out")
             changed["data"]["path"] = changed["data"]["source"]["path"] = value
             continue
         stored = changed[part][key]
@@ -243,7 +243,7 @@ def _check_raised(name: str, value: int, stored: int, config: Config, saved: Map
     if stored == -1:
         raise UserError(name, value, "this run has no such limit to be raised", "raise the one that it has")
     if value != -1 and value < stored:
-        problem = f"would lower the limit of a run that goes on ({stored}; -1 is none)"
+        problem = f"would lower the limit of a resumed run ({stored}; -1 is none)"
         raise UserError(name, value, problem, "raise it, or start a new run")
     if saved["lmlab"].get("should_stop"):
         problem = "the run was ended by early stopping, not by a limit"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from made_sweeps import evaluations, made_run
 
-BEGUN = "stopped before anything was begun; type the command again"
+BEGUN = "stopped before anything was started; type the command again"
 # What each command says when it is interrupted in its work.
 LOST = {
     "list": "interrupted: the list may be incomplete; the same command prints it again",

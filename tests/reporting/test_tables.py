@@ -111,12 +111,12 @@ def test_what_is_not_finished_follows_with_its_reason(tmp_path: Path) -> None:
     made_job(tmp_path, 2, ["a=3"], status="missing")
     assert shown(tmp_path) == [
         "failed    0_job: model.hidden_size=0: is less than 1",
-        "interrupted  1_job: interrupted; it goes on where it stopped",
+        "interrupted  1_job: interrupted; it can be resumed where it stopped",
     ]
     made_job(tmp_path, 3, ["a=4"])
     assert shown(tmp_path)[-2:] == [
         "failed    0_job: model.hidden_size=0: is less than 1",
-        "interrupted  1_job: interrupted; it goes on where it stopped",
+        "interrupted  1_job: interrupted; it can be resumed where it stopped",
     ]
     assert cells(shown(tmp_path)[1])[:2] == ["1.", "4"]
 

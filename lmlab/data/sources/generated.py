@@ -49,7 +49,9 @@ class Generated(Source):
         for field in ("num_strings", "num_held_out"):
             value = getattr(self, field)
             if not isinstance(value, int) or value < 1:
-                raise UserError(f"data.source.{field}", value, "is no number of strings", f"for example {field}=10000")
+                raise UserError(
+                    f"data.source.{field}", value, "is not a number of strings", f"for example {field}=10000"
+                )
         if not isinstance(self.seed, int) or self.seed < 0:
             raise UserError("data.source.seed", self.seed, "is less than 0", "for example data.source.seed=1")
 

@@ -58,7 +58,9 @@ class MovieReviews(Source):
             UserError: the copy does not exist, or no reviews are asked for.
         """
         if self.max_reviews is not None and self.max_reviews < 1:
-            raise UserError("data.source.max_reviews", self.max_reviews, "is no number of reviews", "for example 1000")
+            raise UserError(
+                "data.source.max_reviews", self.max_reviews, "is not a number of reviews", "for example 1000"
+            )
         if self.path is not None:
             require_path(self.path, remedy="check the path, or leave it out")
 
@@ -124,5 +126,5 @@ def _archived(path: Path) -> Iterator[tuple[str, int, str, str]]:
                 if match is not None and opened is not None:
                     yield match[1], int(match[2]), member.name, opened.read().decode("utf-8")
     except (tarfile.TarError, zlib.error, EOFError, UnicodeDecodeError, OSError):
-        problem = "is no archive of reviews, or a damaged one"
+        problem = "is not an archive of reviews, or is damaged"
         raise UserError("data.path", path, problem, "fetch it again, or give a folder of .txt files") from None
