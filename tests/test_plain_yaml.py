@@ -165,7 +165,7 @@ def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
         ("pipe", "is not a file"),
         (".", "is not a file"),
         ("absent", "No such file"),
-        ("a\0b", "is no name"),
+        ("a\0b", "is not a file name"),
     ):
         with pytest.raises(UserError, match=problem):
             plain_yaml.read(tmp_path / name)

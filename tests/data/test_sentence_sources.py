@@ -144,5 +144,5 @@ def test_reviews_of_ones_own_and_damaged_archives(tmp_path: Path) -> None:
     assert corpus.texts("test") == ["review 9\nend"]
     broken = tmp_path / "broken.tar.gz"
     broken.write_bytes(b"\x1f\x8b not an archive")
-    with pytest.raises(UserError, match="no archive of reviews"):
+    with pytest.raises(UserError, match="not an archive of reviews"):
         MovieReviews(path=str(broken), split=SPLIT, encoding="auto").load()
