@@ -89,9 +89,9 @@ class TokenTotals(Metric):
 
     def update(self, loss: TokenLoss) -> None:
         """Adds a batch."""
-        self.nats += loss.nll_sum.detach()
-        self.num_errors += loss.num_errors
-        self.num_tokens += loss.num_tokens
+        self.nats.add_(loss.nll_sum.detach())
+        self.num_errors.add_(loss.num_errors)
+        self.num_tokens.add_(loss.num_tokens)
 
     def compute(self) -> Totals:
         """The sums so far, over all processes; waits for the device."""

@@ -37,14 +37,15 @@ class GradientTotals(torch.nn.Module):
         # With float16 a step may overflow; the loss scaler then skips it, and it is not counted here either.
         finite = torch.isfinite(norm)
         norm = torch.where(finite, norm, 0.0)
-        self.norm_sum += norm
-        self.clipped_norm_sum += norm if clip is None else norm.clamp(max=clip)
-        self.num_steps += finite
-        self.all_steps += finite
+        # In place: assigning to a module's attribute, even the same tensor, goes through all that a module registers.
+        self.norm_sum.add_(norm)
+        self.clipped_norm_sum.add_(norm if clip is None else norm.clamp(max=clip))
+        self.num_steps.add_(finite)
+        self.all_steps.add_(finite)
         if clip is not None:
             clipped = norm > clip
-            self.num_clipped += clipped
-            self.all_clipped += clipped
+            self.num_clipped.add_(clipped)
+            self.all_clipped.add_(clipped)
 
     def take(self) -> tuple[int, dict[str, float]]:
         """Returns and resets the totals since the last call.

@@ -87,6 +87,7 @@ class LanguageModelModule(pl.LightningModule):
         self._evaluation_state: State | None = None
         self._gradient_norm: Tensor | None = None
         self._stored_rates: dict[str, Any] | None = None
+        self._listed: list[Parameter] | None = None
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Returns the mean nats of the batch's counted tokens plus the model's penalty."""
@@ -111,7 +112,7 @@ class LanguageModelModule(pl.LightningModule):
         """Stores the norm of the gradient before clipping, over all parameters."""
         if self.watch_gradient is not None:
             self.watch_gradient(self.model)
-        self._gradient_norm = get_total_norm([p.grad for p in self.parameters() if p.grad is not None])
+        self._gradient_norm = get_total_norm([p.grad for p in self._trained() if p.grad is not None])
 
     def configure_gradient_clipping(
         self,
@@ -127,7 +128,7 @@ class LanguageModelModule(pl.LightningModule):
             self.gradients.update(norm, None)
             return
         if gradient_clip_val is not None:
-            clip_grads_with_norm_(self.parameters(), gradient_clip_val, norm)
+            clip_grads_with_norm_(self._trained(), gradient_clip_val, norm)
         self.gradients.update(norm, gradient_clip_val)
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
@@ -137,7 +138,10 @@ class LanguageModelModule(pl.LightningModule):
             self.averaging.update(self._trained())
 
     def _trained(self) -> list[Parameter]:
-        return [p for p in self.parameters() if p.requires_grad]
+        # Walking through all modules takes longer than a small step, and it is asked for three times a step.
+        if self._listed is None:
+            self._listed = list(self.parameters())
+        return [p for p in self._listed if p.requires_grad]
 
     @contextmanager
     def averaged_weights(self) -> Iterator[None]:
@@ -276,6 +280,7 @@ class LanguageModelModule(pl.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Returns the optimizer of all trainable parameters, with a learning rate that is set at each step."""
+        self._listed = None  # a Trainer may have replaced them on another device
         if self.lr_lambda is None:
             self.trainer.fit_loop.setup_data()  # Lightning would do so later; the loader's length is known afterwards
             total = self.trainer.estimated_stepping_batches
