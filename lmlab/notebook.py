@@ -14,7 +14,7 @@ import pandas as pd
 from lmlab.config.checks import compose
 from lmlab.config.folders import log_to, new_run_folder
 from lmlab.config.plugins import take_from, trusting
-from lmlab.errors import InterruptedRun
+from lmlab.errors import InterruptedRun, UserError
 from lmlab.files import shown
 from lmlab.launch.execution import pop_pause, prepare, resume_run, work
 from lmlab.launch.resume_arguments import asks_to_resume, run_to_resume
@@ -67,8 +67,8 @@ class Run:
     def samples(self) -> pd.DataFrame:
         """Returns a row for each text that was generated during training, with its prompt, step and settings."""
         path = self.folder / "samples.jsonl"
-        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-        return pd.DataFrame([json.loads(line) for line in lines])
+        lines = path.read_bytes().splitlines() if path.is_file() else []
+        return pd.DataFrame([_sample(line, path, number) for number, line in enumerate(lines, 1)])
 
     def load(
         self, *, checkpoint: str = "best", device: str = "auto", plugins: str | Iterable[str] = ()
@@ -113,7 +113,7 @@ def fit(arguments: Sequence[str] = (), *, plugins: str | Iterable[str] = ()) -> 
     return Run(folder)
 
 
-def load_runs(runs: str | Sequence[str] = "outputs", *, output_dir: str = "outputs") -> pd.DataFrame:
+def load_runs(runs: str | Path | Sequence[str] = "outputs", *, output_dir: str = "outputs") -> pd.DataFrame:
     """Returns a table with a row for each run: folder, status, settings and figures.
 
     Args:
@@ -127,7 +127,7 @@ def load_runs(runs: str | Sequence[str] = "outputs", *, output_dir: str = "outpu
     Raises:
         UserError: an entry names no run.
     """
-    records = find_records(runs, output_dir=output_dir)
+    records = find_records(str(runs) if isinstance(runs, Path) else runs, output_dir=output_dir)
     flat = [dict(_leaves(record.config)) for record in records]
     names = dict.fromkeys(name for values in flat for name in values)
     shown_names = [n for n in names if n in _ALWAYS or len({json.dumps(v.get(n)) for v in flat}) > 1]
@@ -138,6 +138,16 @@ def load_runs(runs: str | Sequence[str] = "outputs", *, output_dir: str = "outpu
         for record, values in zip(records, flat, strict=True)
     ]
     return pd.DataFrame(rows)
+
+
+def _sample(line: bytes, path: Path, number: int) -> dict[str, Any]:
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise UserError(f"{path}, line {number}", None, "is damaged, or still being written", "remove the line")
+    return found
 
 
 def _leaves(config: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -116,6 +116,10 @@ def _status(outcome: BaseException | None, arguments: list[str], output_is_all: 
         terminal.silence()
         return BROKEN_PIPE
     if isinstance(outcome, SystemExit):
+        where = plugins.location_of(outcome)
+        if where:  # a user's part, which would end the command as if nothing were wrong
+            _print_error(f"error: {where}: sys.exit was called, which ends the run; raise an error instead")
+            return 1
         if outcome.code:
             return _exit_status(outcome.code)
     elif outcome is not None:

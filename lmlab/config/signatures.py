@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import typing
+from enum import Enum
 from typing import Any
 
 from lmlab.config.plugins import PluginError
@@ -58,6 +59,8 @@ def _settings_of(made: type, slot: Slot) -> type[PartSettings]:
         kind = kinds.get(name, Any)
         if parameter.default is parameter.empty:
             fields.append((name, kind, dataclasses.field(metadata=metadata)))
+        elif isinstance(parameter.default, Enum):
+            fields.append((name, str, _with_default(parameter.default.value, metadata)))
         elif isinstance(parameter.default, _PLAIN):
             fields.append((name, kind, _with_default(parameter.default, metadata)))
     made_class = dataclasses.make_dataclass(

@@ -8,6 +8,7 @@ import functools
 import keyword
 import typing
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from lmlab.config.registry import settings_class
@@ -123,6 +124,20 @@ def _model_class(core: type[PartSettings], names: frozenset[str], *, all_of_them
 def _callbacks_class(found: Mapping[str, Any]) -> type[Settings]:
     """Returns the class of the callbacks' settings with those that are added; an added one that is null is left out."""
     there = {field.name for field in dataclasses.fields(CallbacksSettings)}
+    for name, value in found.items():
+        if name in there or not (value is None or isinstance(value, dict)):
+            continue
+        if (
+            not name.isidentifier()
+            or keyword.iskeyword(name)
+            or name.startswith("_")
+            or hasattr(CallbacksSettings, name)
+        ):
+            problem = "is not a name for a callback"
+            raise UserError(f"callbacks.{name}", None, problem, "use letters, digits and _")
+        close = get_close_matches(name, there, n=1, cutoff=0.8)
+        if value is None and close:
+            raise UserError(f"callbacks.{name}", "null", "no such setting", f"did you mean callbacks.{close[0]}?")
     extra: list[Any] = [
         (name, AddedCallbackSettings | None if value is None else AddedCallbackSettings)
         for name, value in found.items()

@@ -9,6 +9,7 @@ from typing import Any, Never
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 from torch.nn import Parameter
@@ -53,6 +54,7 @@ class LanguageModelModule(pl.LightningModule):
     Attributes:
         lr_lambda: the scheduler; made for the Trainer's length when training starts, unless set before.
         logs_evaluations: whether figures of evaluations go to the Trainer's loggers too.
+        observes_all: whether schedule and average react to evaluations outside of training too.
     """
 
     def __init__(
@@ -70,6 +72,8 @@ class LanguageModelModule(pl.LightningModule):
         self.lr_lambda: Scheduler | None = None
         self.averaging = averaging
         self.logs_evaluations = True
+        self.observes_all = False
+        self._made_here = False
         # Totals since the loggers were last written to, and since the last evaluation.
         self.recent = TokenTotals()
         self.since_evaluation = TokenTotals()
@@ -216,7 +220,7 @@ class LanguageModelModule(pl.LightningModule):
             )
         self.validation_result = result
         self._log_figures("val", "validation", result)
-        if self.trainer.sanity_checking:
+        if self.trainer.sanity_checking or not (self.observes_all or self.trainer.state.fn == TrainerFn.FITTING):
             return
         if self.averaging is not None:
             self.averaging.observe(result.nats_per_token, self.global_step)
@@ -232,6 +236,8 @@ class LanguageModelModule(pl.LightningModule):
     def _log_figures(self, prefix: str, split: str, totals: Totals) -> None:
         data = getattr(self.trainer, "datamodule", None)
         store = data.stores.get(split) if isinstance(data, LanguageModelData) else None
+        if store is not None and store.num_targets != totals.num_tokens:  # a part of the split, or another loader
+            store = None
         figures = split_figures(
             prefix,
             totals,
@@ -281,12 +287,8 @@ class LanguageModelModule(pl.LightningModule):
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Returns the optimizer of all trainable parameters, with a learning rate that is set at each step."""
         self._listed = None  # a Trainer may have replaced them on another device
-        if self.lr_lambda is None:
-            self.trainer.fit_loop.setup_data()  # Lightning would do so later; the loader's length is known afterwards
-            total = self.trainer.estimated_stepping_batches
-            per_epoch = max(1, math.ceil(self.trainer.num_training_batches / self.trainer.accumulate_grad_batches))
-            total_steps = per_epoch if math.isinf(total) else int(total)  # a Trainer without an end
-            self.lr_lambda = self.make_scheduler(total_steps=total_steps, steps_per_epoch=per_epoch)
+        if self.lr_lambda is None or self._made_here:
+            self.lr_lambda, self._made_here = self._schedule(), True
         if self._stored_rates is not None:
             self.lr_lambda.load_state_dict(self._stored_rates)
             self._stored_rates = None
@@ -294,6 +296,25 @@ class LanguageModelModule(pl.LightningModule):
         # A function is not saved with the scheduler's state, so a run resumed for more steps follows its new length.
         scheduler = LambdaLR(optimizer, lambda step: self._rate_factor(step))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def _schedule(self) -> Scheduler:
+        """Returns the scheduler for the Trainer's own length.
+
+        Raises:
+            UserError: the Trainer has no end, on which the scheduler depends.
+        """
+        fit_loop = self.trainer.fit_loop
+        fit_loop.setup_data()  # Lightning would do so later; the loader's length is known afterwards
+        total, batches = self.trainer.estimated_stepping_batches, self.trainer.num_training_batches
+        # And again later, so that the loader's place is restored from a checkpoint.
+        fit_loop._combined_loader = None
+        per_epoch = 1 if math.isinf(batches) else max(1, math.ceil(batches / self.trainer.accumulate_grad_batches))
+        endless = math.isinf(total) or total < 0
+        made = self.make_scheduler(total_steps=per_epoch if endless else max(1, int(total)), steps_per_epoch=per_epoch)
+        if endless and getattr(made, "depends_on_length", False):
+            problem = f"{type(made).__name__} depends on the length of training, but this Trainer has none"
+            raise UserError("scheduler", None, problem, "set max_epochs or max_steps, or use scheduler=constant")
+        return made
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Adds the carried state, so that an interrupted epoch can be continued exactly."""
@@ -308,7 +329,9 @@ class LanguageModelModule(pl.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restores the carried state."""
-        saved = checkpoint["lmlab_task"]
+        saved = checkpoint.get("lmlab_task")
+        if saved is None:  # of weights alone
+            return
         state = saved["train_state"]
         self._train_state = None if state is None else tuple(state)
         self.tokens_seen = saved["tokens_seen"]
@@ -326,7 +349,7 @@ class LanguageModelModule(pl.LightningModule):
         Raises:
             UserError: names what does instead.
         """
-        remedy = "use lmlab.load(run) for a model, or lmlab.build_module and the Trainer's ckpt_path to train on"
+        remedy = "use lmlab.load(run) for a run, or lmlab.build_module and the ckpt_path of trainer.fit"
         raise UserError("load_from_checkpoint", checkpoint_path, "a checkpoint says nothing about classes", remedy)
 
 

@@ -139,6 +139,7 @@ def _assemble(
     steps = total_steps(settings, data)
     task = module_of(settings, model)
     task.logs_evaluations = False  # the recorder does
+    task.observes_all = True  # the last evaluation may come after training
     task.lr_lambda = task.make_scheduler(total_steps=steps, steps_per_epoch=steps_per_epoch(settings, data))
     task.vector_coverage = vectors.coverage
     if resumption:  # Lightning loads them again, but its errors have many lines

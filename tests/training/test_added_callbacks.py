@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from conftest import compose_config, resume_run
+from conftest import SMALL, compose_config, resume_run
 
 from lmlab.checkpoints import read_checkpoint
 from lmlab.config import plugins
@@ -56,6 +59,27 @@ class Plain(pl.Callback):
         torch.rand(1)
 
 
+class DrawsEverywhere(Remembers):
+    def __init__(self) -> None:
+        super().__init__()
+        torch.rand(2)
+        self.on_train_epoch_start = lambda trainer, pl_module: torch.rand(2)
+
+    def state_dict(self):
+        torch.rand(1)
+        return super().state_dict()
+
+
+class BadState(Remembers):
+    def state_dict(self):
+        return {"steps": [numpy.float64(self.steps)]}
+
+
+class Exits(pl.Callback):
+    def on_train_start(self, trainer, pl_module):
+        raise SystemExit
+
+
 class NoCallback:
     pass
 """
@@ -90,7 +114,8 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 
 def test_one_that_draws_random_numbers_changes_no_figure(text_file: Path, tmp_path: Path) -> None:
     trained(composed(text_file), tmp_path / "without")
-    summary = trained(composed(text_file, own("Remembers", "every: 2")), tmp_path / "with")
+    more = "+callbacks.other={_target_: my_callbacks.DrawsEverywhere}"
+    summary = trained(composed(text_file, own("Remembers", "every: 2"), more), tmp_path / "with")
     assert summary["plugins"].keys() == {"my_callbacks"}
     ours, theirs = weights(tmp_path / "with"), weights(tmp_path / "without")
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
@@ -167,3 +192,43 @@ def test_lightnings_own_work(text_file: Path, tmp_path: Path) -> None:
     rates = "+callbacks.lr={_target_: pytorch_lightning.callbacks.LearningRateMonitor}"
     assert trained(composed(text_file, rates), tmp_path / "rates")["status"] == "finished"
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["warnings"] == summary["warnings"]
+
+
+def test_two_of_a_class_keep_their_states_apart(text_file: Path, tmp_path: Path) -> None:
+    other = "+callbacks.other={_target_: my_callbacks.Remembers, every: 3}"
+    trained(composed(text_file, own("Remembers"), other), tmp_path / "run")
+    states = read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")["callbacks"]
+    assert states["callbacks.mine"] == states["callbacks.other"]
+
+
+def test_a_state_that_no_checkpoint_can_hold_is_told_before_it_is_saved(text_file: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"callbacks\.mine: its state_dict has a numpy\.float64"):
+        trained(composed(text_file, own("BadState")), tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("+callbacks.added={_target_: my_callbacks.Plain}", "callbacks.added: is not a name for a callback"),
+        ("+callbacks.class={_target_: my_callbacks.Plain}", "callbacks.class: is not a name for a callback"),
+        (
+            "+callbacks.sample_txt=null",
+            "callbacks.sample_txt=null: no such setting; did you mean",
+        ),
+    ],
+)
+def test_names_that_cannot_be(words: str, told: str, text_file: Path) -> None:
+    with pytest.raises(UserError, match=re.escape(told)):
+        composed(text_file, words)
+
+
+def test_lightnings_timer_ends_a_run(text_file: Path, tmp_path: Path) -> None:
+    timer = "+callbacks.timer={_target_: pytorch_lightning.callbacks.Timer, duration: '00:00:10:00'}"
+    assert trained(composed(text_file, timer), tmp_path / "run")["status"] == "finished"
+
+
+def test_a_callback_that_exits_is_an_error(text_file: Path, tmp_path: Path) -> None:
+    words = ["data=text", f"data.path={text_file}", *SMALL, own("Exits"), "plugins=[my_callbacks]"]
+    done = subprocess.run([sys.executable, "-m", "lmlab.train", *words], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "error: my_callbacks.Exits.on_train_start, line" in done.stderr

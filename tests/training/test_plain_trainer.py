@@ -145,7 +145,7 @@ def test_other_ways_of_clipping_are_lightnings(text_file: Path) -> None:
 
 
 def test_a_checkpoint_says_in_one_line_what_loads_it(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"use lmlab\.load\(run\) for a model"):
+    with pytest.raises(UserError, match=r"use lmlab\.load\(run\) for a run"):
         lmlab.LanguageModelModule.load_from_checkpoint(tmp_path / "x.ckpt")
 
 
@@ -183,3 +183,60 @@ class Steps:
     """What a module asks of its Trainer in a step."""
 
     global_step = 1
+
+
+@pytest.mark.parametrize("batching", [[], ["batching=windows", "data.stride=12"]], ids=["streams", "windows"])
+def test_a_checkpoint_from_within_an_epoch_is_gone_on_with_there(
+    batching: list[str], text_file: Path, tmp_path: Path
+) -> None:
+    settings = compose_config(text_file, "model=gru", "model.dropout=0", *batching)
+
+    def fitted(name: str, ckpt_path: Path | None) -> dict[str, float]:
+        pl.seed_everything(settings.seed)
+        data = lmlab.build_data(settings)
+        module = lmlab.build_module(settings, data)
+        saved = ModelCheckpoint(tmp_path / name, filename="{step}", save_top_k=-1, every_n_train_steps=7)
+        trainer = pl.Trainer(max_epochs=2, callbacks=[saved], **QUIET)
+        trainer.fit(module, datamodule=data, ckpt_path=ckpt_path)
+        return {name: value.item() for name, value in trainer.callback_metrics.items()}
+
+    whole = fitted("whole", None)
+    assert fitted("part", tmp_path / "whole" / "step=7.ckpt") == whole
+
+
+def test_figures_of_a_part_of_a_split_are_those_that_need_no_text(text_file: Path) -> None:
+    data = lmlab.build_data(compose_config(text_file))
+    module = lmlab.build_module(compose_config(text_file), data)
+    (partly,) = pl.Trainer(limit_val_batches=1, **QUIET).validate(module, datamodule=data, verbose=False)
+    assert not {"val/bits_per_char", "val/unk_rate"} & set(partly)
+    other = pl.Trainer(**QUIET)
+    other.validate(module, datamodule=data, verbose=False)
+    (found,) = other.test(module, dataloaders=data.evaluation_loader("train"), verbose=False)
+    assert "test/bits_per_char" not in found
+
+
+def test_each_fit_has_a_schedule_of_its_own_length(text_file: Path) -> None:
+    settings = compose_config(text_file, "scheduler=cosine", "scheduler.final_fraction=0")
+    data = lmlab.build_data(settings)
+    module = lmlab.build_module(settings, data)
+    for epochs in (1, 3):
+        pl.Trainer(max_epochs=epochs, **QUIET).fit(module, datamodule=data)
+        assert module.lr_lambda is not None
+        steps = epochs * len(data.train_loader)
+        assert module.lr_lambda(0) == 1
+        assert module.lr_lambda(steps // 2) == pytest.approx(0.5, abs=0.02)
+    with pytest.raises(UserError, match="Cosine depends on the length of training"):
+        pl.Trainer(max_epochs=-1, max_time="00:00:00:05", **QUIET).fit(module, datamodule=data)
+
+
+def test_evaluations_outside_of_training_change_no_schedule(text_file: Path) -> None:
+    settings = compose_config(text_file, "scheduler=plateau", "scheduler.patience=0", "optimizer=sgd")
+    data = lmlab.build_data(settings)
+    module = lmlab.build_module(settings, data)
+    trainer = pl.Trainer(max_epochs=1, **QUIET)
+    trainer.fit(module, datamodule=data)
+    assert module.lr_lambda is not None
+    before = module.lr_lambda.state_dict()
+    for _ in range(3):
+        trainer.validate(module, datamodule=data, verbose=False)
+    assert module.lr_lambda.state_dict() == before

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 
 from lmlab.config import registry
 from lmlab.config.settings.trainer import AddedCallbackSettings
 from lmlab.config.slots import ADDED_CALLBACK
+from lmlab.errors import UserError
 from lmlab.training.random_states import random_states, restore_random_states
 
 # Hooks of Lightning's callbacks; `setup` to `on_exception` and the like.
@@ -34,16 +37,21 @@ class AddedCallbacks:
     """
 
     def __init__(self, wanted: Mapping[str, AddedCallbackSettings]) -> None:
-        made = {name: registry.make(ADDED_CALLBACK, settings) for name, settings in wanted.items()}
+        made = {name: _made(name, settings) for name, settings in wanted.items()}
         self.callbacks: list[pl.Callback] = list(made.values())
         # Those of Lightning's that have no state_dict keep nothing that a resumed run needs.
         own = {name: made[name] for name, how in wanted.items() if how.target not in ADDED_CALLBACK.others}
         self._stateless = {n: c for n, c in own.items() if type(c).state_dict is pl.Callback.state_dict}
         self._before = {name: _known(callback) for name, callback in self._stateless.items()}
-        for callback in self.callbacks:
-            for name in _HOOKS:
-                if getattr(type(callback), name) is not getattr(pl.Callback, name):
-                    setattr(callback, name, _isolated(getattr(callback, name)))
+        for name, callback in made.items():
+            for hook in _HOOKS:
+                if hook in vars(callback) or getattr(type(callback), hook) is not getattr(pl.Callback, hook):
+                    setattr(callback, hook, _isolated(getattr(callback, hook)))
+            if name not in self._stateless:
+                checked = _plain_state(name, _isolated(callback.state_dict))
+                safe = {"state_dict": checked, "load_state_dict": _isolated(callback.load_state_dict)}
+                for method, function in safe.items():
+                    setattr(callback, method, function)
 
     def warnings(self) -> list[str]:
         """Returns a warning for each callback that has changed in training but has no state_dict: it is not resumed."""
@@ -52,6 +60,40 @@ class AddedCallbacks:
             for name, callback in self._stateless.items()
             if _known(callback) != self._before[name]
         ]
+
+
+def _made(name: str, settings: AddedCallbackSettings) -> pl.Callback:
+    """Makes a callback whose state is saved under its name, so that there may be two of a class."""
+    slot = dataclasses.replace(ADDED_CALLBACK, path=f"callbacks.{name}")
+    callback: pl.Callback = _isolated(registry.make)(slot, settings)
+    kind = type(callback)
+    callback.__class__ = type(kind.__name__, (kind,), {"state_key": f"callbacks.{name}", "__module__": kind.__module__})
+    return callback
+
+
+def _plain_state(name: str, state_dict: Callable[[], Any]) -> Callable[[], Any]:
+    """Checks what a callback saves: a checkpoint with anything else could not be read again."""
+
+    def run() -> Any:
+        state = state_dict()
+        wrong = _not_plain(state)
+        if wrong is not None:
+            problem = f"its state_dict has a {wrong}, which a checkpoint cannot hold"
+            raise UserError(f"callbacks.{name}", None, problem, "return numbers, text, lists, dictionaries and tensors")
+        return state
+
+    return run
+
+
+def _not_plain(value: Any) -> str | None:
+    """Returns the name of the first type in a value that is not plain; None if there is none."""
+    if isinstance(value, dict):
+        return next(filter(None, map(_not_plain, [*value.keys(), *value.values()])), None)
+    if type(value) in (list, tuple):
+        return next(filter(None, map(_not_plain, value)), None)
+    if value is None or type(value) in (bool, int, float, str, torch.Tensor):
+        return None
+    return f"{type(value).__module__}.{type(value).__qualname__}"
 
 
 def _known(callback: pl.Callback) -> str:
