@@ -98,13 +98,14 @@ def fit(arguments: Sequence[str] = (), *, plugins: str | Iterable[str] = ()) -> 
         UserError: a setting, the text or the device cannot be used, or training diverged.
     """
     with trusting(plugins):
-        words = take_from(list(arguments))
+        words = [] if isinstance(arguments, str) else [word for word in arguments if isinstance(word, str)]
         if asks_to_resume(words):
+            words = take_from(words)
             folder = run_to_resume(words).folder
             with _own_logging():
                 _interruptible(lambda: resume_run(words))
             return Run(folder)
-        settings = prepare(compose(words))
+        settings = prepare(compose(arguments))
         pause = pop_pause(settings)
         folder = Path(new_run_folder(f"{settings.output_dir}/{settings.name}"))
         with _own_logging(), locked(folder):

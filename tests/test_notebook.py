@@ -83,6 +83,9 @@ def test_an_interrupted_run_is_returned_and_resumed(words: list[str], monkeypatc
 def test_mistakes_are_errors_in_one_line(words: list[str], tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"did you mean model\.hidden_size"):
         lmlab.fit([*words, "model.hiden_size=3"])
+    for wrong in ("model=gru", [3], ["-m", *words], [*words, "--config-dir", "x"], ["--help"]):
+        with pytest.raises(UserError, match=r"must be a list of text|is an option of the command|no such folder"):
+            lmlab.fit(wrong)
     with pytest.raises(UserError, match="no such folder"):
         lmlab.Run(tmp_path / "nothing")
     with pytest.raises(UserError, match="no such folder"):

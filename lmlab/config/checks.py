@@ -10,7 +10,7 @@ from pathlib import Path
 from lmlab.config import plugins
 from lmlab.config.compose import train_settings
 from lmlab.config.glove import GLOVE, GLOVE_DIMENSIONS
-from lmlab.config.presets import check_own_folders, own_folders, search_path
+from lmlab.config.presets import CONFIG_DIR, check_own_folders, own_folders, search_path
 from lmlab.config.registry import build, class_of
 from lmlab.config.settings import BenchmarkSettings, EvaluateSettings, PredictSettings, TrainSettings
 from lmlab.config.settings.data import (
@@ -31,15 +31,24 @@ def compose(arguments: Sequence[str] = ()) -> TrainSettings:
     """Returns the checked settings of a run, from the words of a command line (`["model=gru", "optimizer.lr=1e-3"]`).
 
     Args:
-        arguments: as for `python -m lmlab.train`, for a single run; ``--config-dir=...`` and ``plugins=[...]`` too.
+        arguments: as for `python -m lmlab.train`, for a single run; ``--config-dir=...`` and ``plugins=[...]`` too,
+            which makes a package trusted in this process.
 
     Raises:
         UserError: the first setting that is wrong.
     """
+    if isinstance(arguments, str) or not all(isinstance(word, str) for word in arguments):
+        example = 'for example ["model=gru", "optimizer.lr=1e-3"]'
+        raise UserError("arguments", None, "must be a list of text, as the words of a command", example)
     words = plugins.take_from(arguments)
     check_own_folders(words)
+    options = [word for word in words if word.startswith("-")]
+    for option in options:
+        if option.partition("=")[0] not in CONFIG_DIR or "=" not in option:
+            problem = "cannot be used here: it is an option of the command"
+            raise UserError(option, None, problem, "leave it out (a folder of your own: --config-dir=my_conf)")
     own = own_folders(words)
-    settings = train_settings([*(word for word in words if not word.startswith("-")), *search_path(own)])
+    settings = train_settings([*(word for word in words if word not in options), *search_path(own)])
     check_training(settings)
     return settings
 
