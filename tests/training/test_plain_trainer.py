@@ -22,6 +22,11 @@ from lmlab.training.assembly import build_data
 from lmlab.training.run import train
 
 
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # a plain Trainer writes its checkpoints into the current folder
+
+
 class Seen(pl.LightningModule):
     """Records the batches of each epoch."""
 
