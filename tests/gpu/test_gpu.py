@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import csv
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +11,9 @@ from typing import Any
 import pytest
 import torch
 from conftest import compose_config, resume_run
+from equal_runs import assert_equal_runs, rows, weights
 
 import lmlab
-from lmlab.checkpoints import read_checkpoint
 from lmlab.data.loaders.base import Batch
 from lmlab.evaluation.protocol import evaluate
 from lmlab.models.language_model import LanguageModel
@@ -48,28 +47,6 @@ PRECISIONS = ("32-true", "16-mixed")
 def run(folder: Path, text: Path, *overrides: str, **more: Any) -> dict[str, Any]:
     folder.mkdir(parents=True)
     return train(compose_config(text, *GPU, *overrides), folder, **more)
-
-
-def rows(folder: Path) -> list[dict[str, str]]:
-    with (folder / "metrics.csv").open(newline="") as file:
-        kept = [{k: v for k, v in row.items() if "second" not in k} for row in csv.DictReader(file)]
-    assert kept
-    return kept
-
-
-def weights(folder: Path, which: str = "last") -> dict[str, torch.Tensor]:
-    state: dict[str, torch.Tensor] = read_checkpoint(folder / "checkpoints" / f"{which}.ckpt")["state_dict"]
-    return state
-
-
-def assert_equal_runs(found: Path, expected: Path) -> None:
-    assert rows(found) == rows(expected)
-    assert (found / "samples.jsonl").read_text() == (expected / "samples.jsonl").read_text()
-    for which in ("last", "best"):
-        ours, theirs = weights(found, which), weights(expected, which)
-        assert ours.keys() == theirs.keys()
-        for name in ours:
-            assert torch.equal(ours[name].cpu(), theirs[name].cpu()), name
 
 
 def test_the_main_job_learns_samples_and_tells_its_memory(text_file: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 from conftest import SMALL, compose_config, resume_run
+from equal_runs import weights
 
 from lmlab.checkpoints import read_checkpoint
 from lmlab.config import plugins
@@ -105,11 +106,6 @@ def own(name: str, *more: str) -> str:
 def trained(settings: TrainSettings, folder: Path, **more: Any) -> dict[str, Any]:
     folder.mkdir()
     return train(settings, folder, **more)
-
-
-def weights(folder: Path) -> dict[str, torch.Tensor]:
-    found: dict[str, torch.Tensor] = read_checkpoint(folder / "checkpoints" / "last.ckpt")["state_dict"]
-    return found
 
 
 def test_one_that_draws_random_numbers_changes_no_figure(text_file: Path, tmp_path: Path) -> None:

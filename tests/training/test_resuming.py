@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import csv
 import json
 import math
 import shutil
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from conftest import changed, compose_config, resume_run
+from equal_runs import assert_equal_runs, rows
 
 import lmlab
 from lmlab import plain_yaml
@@ -21,27 +21,6 @@ from lmlab.config.settings import TrainSettings
 from lmlab.errors import Diverged, UserError
 from lmlab.training.plan import steps_for_tokens, total_steps
 from lmlab.training.run import train
-
-TIMING = ("seconds", "tokens_per_second")
-
-
-def rows(folder: Path) -> list[dict[str, str]]:
-    with (folder / "metrics.csv").open(newline="") as file:
-        return [{k: v for k, v in row.items() if k not in TIMING} for row in csv.DictReader(file)]
-
-
-def weights(folder: Path, which: str = "last") -> dict[str, torch.Tensor]:
-    state: dict[str, torch.Tensor] = read_checkpoint(folder / "checkpoints" / f"{which}.ckpt")["state_dict"]
-    return state
-
-
-def assert_equal_runs(found: Path, expected: Path) -> None:
-    assert rows(found) == rows(expected)
-    assert (found / "samples.jsonl").read_text() == (expected / "samples.jsonl").read_text()
-    for which in ("last", "best"):
-        ours, theirs = weights(found, which), weights(expected, which)
-        assert ours.keys() == theirs.keys()
-        assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
 def trained(config: TrainSettings, folder: Path, **more: Any) -> dict[str, Any]:
@@ -143,7 +122,7 @@ def test_a_pause_changes_nothing(text_file: Path, tmp_path: Path) -> None:
     paused = trained(config, tmp_path / "part", stop_after_tokens=6_000)
     assert paused["status"] == "interrupted"
     assert 6_000 <= paused["num_train_tokens"] < 6_000 + 16 * 25
-    assert not rows(tmp_path / "part") if (tmp_path / "part" / "metrics.csv").exists() else True
+    assert not (tmp_path / "part" / "metrics.csv").exists() or not rows(tmp_path / "part")
     resume_run(tmp_path / "part")
     trained(config, tmp_path / "whole")
     assert_equal_runs(tmp_path / "part", tmp_path / "whole")
