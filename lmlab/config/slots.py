@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lmlab.config.settings import data, models, optimization, trainer
-from lmlab.config.settings.parts import PartSettings
+from lmlab.config.settings.parts import AddedSettings, PartSettings
 
 # Classes that were elsewhere when older runs were stored.
 MOVED = {
@@ -199,16 +199,33 @@ _ALL = (
     _fixed("callbacks.progress", "lmlab.training.callbacks.progress.Progress", trainer.ProgressSettings),
 )
 SLOTS = {slot.path: slot for slot in _ALL}
-# A callback that is added under a name of its own. Of Lightning's, those that touch nothing but the run and take plain
-# values; checkpoints, averages and the progress bar are lmlab's.
-ADDED_CALLBACK = Slot(
-    path="callbacks",
-    group="callbacks",
-    base="pytorch_lightning.Callback",
-    shared=trainer.AddedCallbackSettings,
-    own={},
-    others=frozenset(
-        f"pytorch_lightning.callbacks.{name}"
-        for name in ("DeviceStatsMonitor", "EarlyStopping", "LearningRateMonitor", "ModelSummary", "Timer")
+_OPEN = (
+    # Of Lightning's, those that touch nothing but the run and take plain values; checkpoints, averages and the progress
+    # bar are lmlab's.
+    Slot(
+        path="callbacks",
+        group="callbacks",
+        base="pytorch_lightning.Callback",
+        shared=AddedSettings,
+        own={},
+        others=frozenset(
+            f"pytorch_lightning.callbacks.{name}"
+            for name in ("DeviceStatsMonitor", "EarlyStopping", "LearningRateMonitor", "ModelSummary", "Timer")
+        ),
+    ),
+    Slot(
+        path="metrics",
+        group="metrics",
+        base="torchmetrics.Metric",
+        shared=AddedSettings,
+        own={},
+        others=frozenset({"lmlab.evaluation.metrics.TopKAccuracy", "lmlab.evaluation.metrics.CalibrationError"}),
     ),
 )
+# Groups to which parts are added under names of their own.
+OPEN = {slot.path: slot for slot in _OPEN}
+
+
+def added_slot(group: str, name: str) -> Slot:
+    """Returns the slot of a part that is added to an open group."""
+    return replace(OPEN[group], path=f"{group}.{name}")

@@ -13,9 +13,8 @@ from typing import Any, TypeVar
 
 from lmlab.config.registry import settings_class
 from lmlab.config.setting import Setting, as_field_metadata, check_value, known_of
-from lmlab.config.settings import CallbacksSettings, ModelSettings, PartSettings, Settings, TrainSettings
-from lmlab.config.settings.trainer import AddedCallbackSettings
-from lmlab.config.slots import ADDED_CALLBACK, MOVED, SLOTS, Slot
+from lmlab.config.settings import AddedSettings, ModelSettings, OpenSettings, PartSettings, Settings, TrainSettings
+from lmlab.config.slots import MOVED, SLOTS, Slot, added_slot
 from lmlab.errors import UserError, printable
 
 Kind = TypeVar("Kind", bound=Settings)
@@ -121,29 +120,25 @@ def _model_class(core: type[PartSettings], names: frozenset[str], *, all_of_them
     return typing.cast(type[Settings], made)
 
 
-def _callbacks_class(found: Mapping[str, Any]) -> type[Settings]:
-    """Returns the class of the callbacks' settings with those that are added; an added one that is null is left out."""
-    there = {field.name for field in dataclasses.fields(CallbacksSettings)}
-    for name, value in found.items():
-        if name in there or not (value is None or isinstance(value, dict)):
-            continue
-        if (
-            not name.isidentifier()
-            or keyword.iskeyword(name)
-            or name.startswith("_")
-            or hasattr(CallbacksSettings, name)
-        ):
-            problem = "is not a name for a callback"
-            raise UserError(f"callbacks.{name}", None, problem, "use letters, digits and _")
+def _open_class(kind: type[OpenSettings], group: str, found: Mapping[str, Any]) -> type[Settings]:
+    """Returns the class of an open group's settings with those parts that are added; null adds none.
+
+    Raises:
+        UserError: a name that cannot be used, or, of what is removed, one that is not there.
+    """
+    there = {field.name for field in dataclasses.fields(kind)}
+    added = {name: value for name, value in found.items() if name not in there and isinstance(value, dict | None)}
+    for name, value in added.items():
+        unusable = keyword.iskeyword(name) or name.startswith("_") or hasattr(kind, name)
+        if not name.isidentifier() or unusable:
+            raise UserError(f"{group}.{name}", None, "cannot be the name of a part", "use letters, digits and _")
         close = get_close_matches(name, there, n=1, cutoff=0.8)
         if value is None and close:
-            raise UserError(f"callbacks.{name}", "null", "no such setting", f"did you mean callbacks.{close[0]}?")
+            raise UserError(f"{group}.{name}", "null", "no such setting", f"did you mean {group}.{close[0]}?")
     extra: list[Any] = [
-        (name, AddedCallbackSettings | None if value is None else AddedCallbackSettings)
-        for name, value in found.items()
-        if name not in there and name.isidentifier() and (value is None or isinstance(value, dict))
+        (name, AddedSettings | None if value is None else AddedSettings) for name, value in added.items()
     ]
-    made = dataclasses.make_dataclass("CallbacksSettings", extra, bases=(CallbacksSettings,), kw_only=True)
+    made = dataclasses.make_dataclass(kind.__name__, extra, bases=(kind,), kw_only=True)
     return typing.cast(type[Settings], made)
 
 
@@ -183,10 +178,10 @@ class _Reader:
         found = self._mapping(value, name)
         target: str | None = None
         slot = SLOTS.get(name) if issubclass(kind, PartSettings) else None
-        if kind is AddedCallbackSettings:
-            slot = dataclasses.replace(ADDED_CALLBACK, path=name)
-        elif kind is CallbacksSettings:
-            kind = _callbacks_class(found)
+        if kind is AddedSettings:
+            slot = added_slot(*name.split("."))
+        elif issubclass(kind, OpenSettings):
+            kind = _open_class(kind, name, found)
         if slot is not None:
             target, kind = self._chosen(found, slot)
         elif kind is ModelSettings:

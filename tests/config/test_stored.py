@@ -79,6 +79,7 @@ NEWER = {
     "model.weight_dropout": 0.0,
     "model.core.weight_dropout": 0.0,
     "model.decoder": {"_target_": "lmlab.models.decoder.LinearDecoder"},
+    "metrics": {},
 }
 
 

@@ -205,8 +205,8 @@ def test_a_state_that_no_checkpoint_can_hold_is_told_before_it_is_saved(text_fil
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ("+callbacks.added={_target_: my_callbacks.Plain}", "callbacks.added: is not a name for a callback"),
-        ("+callbacks.class={_target_: my_callbacks.Plain}", "callbacks.class: is not a name for a callback"),
+        ("+callbacks.added={_target_: my_callbacks.Plain}", "callbacks.added: cannot be the name of a part"),
+        ("+callbacks.class={_target_: my_callbacks.Plain}", "callbacks.class: cannot be the name of a part"),
         (
             "+callbacks.sample_txt=null",
             "callbacks.sample_txt=null: no such setting; did you mean",

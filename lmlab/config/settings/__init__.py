@@ -14,10 +14,11 @@ from lmlab.config.settings.commands import (
     ReportSettings,
     VerifySettings,
 )
-from lmlab.config.settings.parts import PartSettings, Settings
+from lmlab.config.settings.parts import AddedSettings, OpenSettings, PartSettings, Settings
 from lmlab.config.settings.run import CallbacksSettings, DataSettings, EvaluationSettings, ModelSettings, TrainSettings
 
 __all__ = [
+    "AddedSettings",
     "BenchmarkSettings",
     "CallbacksSettings",
     "DataSettings",
@@ -25,6 +26,7 @@ __all__ = [
     "EvaluationSettings",
     "GenerateSettings",
     "ModelSettings",
+    "OpenSettings",
     "PartSettings",
     "PredictSettings",
     "ReportSettings",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 
 @dataclass(kw_only=True)
@@ -24,3 +24,19 @@ class PartSettings(Settings):
     def class_name(self) -> str:
         """The class's own name; empty for a part that is switched off."""
         return "" if self.target is None else self.target.rpartition(".")[2]
+
+
+@dataclass(kw_only=True)
+class AddedSettings(PartSettings):
+    """A part that a configuration adds under a name of its own; its settings are the keywords of its class."""
+
+
+@dataclass(kw_only=True)
+class OpenSettings(Settings):
+    """A group of parts to which others may be added; those are further fields."""
+
+    @property
+    def added(self) -> dict[str, AddedSettings]:
+        """The parts that were added, by name."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if isinstance(value, AddedSettings)}

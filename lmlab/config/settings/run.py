@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from lmlab.config.setting import setting
 from lmlab.config.settings.data import LoaderSettings, SourceSettings, TokenizerSettings
 from lmlab.config.settings.models import CoreSettings, DecoderSettings, EmbeddingSettings
 from lmlab.config.settings.optimization import AveragingSettings, OptimizerSettings, SchedulerSettings
-from lmlab.config.settings.parts import Settings
+from lmlab.config.settings.parts import OpenSettings, Settings
 from lmlab.config.settings.trainer import (
     LARGEST_SEED,
-    AddedCallbackSettings,
     AlarmsSettings,
     CheckpointsSettings,
     EarlyStoppingSettings,
@@ -75,11 +74,8 @@ class ModelSettings(Settings):
 
 
 @dataclass(kw_only=True)
-class CallbacksSettings(Settings):
-    """What is done in addition to training; null removes any but the checkpoints.
-
-    Callbacks that are added, of any other name, are further fields.
-    """
+class CallbacksSettings(OpenSettings):
+    """What is done in addition to training; null removes any but the checkpoints."""
 
     sample_text: SampleTextSettings | None = setting("samples of text while training")
     checkpoints: CheckpointsSettings = setting("when weights are saved")
@@ -88,11 +84,10 @@ class CallbacksSettings(Settings):
     alarms: AlarmsSettings | None = setting("warnings while training")
     progress: ProgressSettings | None = setting("the progress bar")
 
-    @property
-    def added(self) -> dict[str, AddedCallbackSettings]:
-        """The callbacks that were added, by name."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: value for name, value in values.items() if isinstance(value, AddedCallbackSettings)}
+
+@dataclass(kw_only=True)
+class MetricsSettings(OpenSettings):
+    """Figures of evaluations in addition to lmlab's own."""
 
 
 @dataclass(kw_only=True)
@@ -140,4 +135,5 @@ class TrainSettings(Settings):
     trainer: TrainerSettings = setting("how long and on what it is trained")
     callbacks: CallbacksSettings = setting("what is done in addition to training")
     logger: LoggerSettings = setting("where metrics are logged in addition to metrics.csv")
+    metrics: MetricsSettings = setting("figures of evaluations in addition to lmlab's own", before={})
     evaluation: EvaluationSettings = setting("what is measured at the end")

@@ -119,10 +119,5 @@ class ProgressSettings(PartSettings):
 
 
 @dataclass(kw_only=True)
-class AddedCallbackSettings(PartSettings):
-    """A callback of Lightning's or of a user's package; its settings are the keywords of its class."""
-
-
-@dataclass(kw_only=True)
 class LoggerSettings(PartSettings):
     """Where metrics are logged in addition to metrics.csv."""

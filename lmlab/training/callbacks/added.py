@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,8 +10,8 @@ import pytorch_lightning as pl
 import torch
 
 from lmlab.config import registry
-from lmlab.config.settings.trainer import AddedCallbackSettings
-from lmlab.config.slots import ADDED_CALLBACK
+from lmlab.config.settings import AddedSettings
+from lmlab.config.slots import OPEN, added_slot
 from lmlab.errors import UserError
 from lmlab.training.random_states import random_states, restore_random_states
 
@@ -36,11 +35,11 @@ class AddedCallbacks:
         UserError: one cannot be made.
     """
 
-    def __init__(self, wanted: Mapping[str, AddedCallbackSettings]) -> None:
+    def __init__(self, wanted: Mapping[str, AddedSettings]) -> None:
         made = {name: _made(name, settings) for name, settings in wanted.items()}
         self.callbacks: list[pl.Callback] = list(made.values())
         # Those of Lightning's that have no state_dict keep nothing that a resumed run needs.
-        own = {name: made[name] for name, how in wanted.items() if how.target not in ADDED_CALLBACK.others}
+        own = {name: made[name] for name, how in wanted.items() if how.target not in OPEN["callbacks"].others}
         self._stateless = {n: c for n, c in own.items() if type(c).state_dict is pl.Callback.state_dict}
         self._before = {name: _known(callback) for name, callback in self._stateless.items()}
         for name, callback in made.items():
@@ -62,10 +61,9 @@ class AddedCallbacks:
         ]
 
 
-def _made(name: str, settings: AddedCallbackSettings) -> pl.Callback:
+def _made(name: str, settings: AddedSettings) -> pl.Callback:
     """Makes a callback whose state is saved under its name, so that there may be two of a class."""
-    slot = dataclasses.replace(ADDED_CALLBACK, path=f"callbacks.{name}")
-    callback: pl.Callback = _isolated(registry.make)(slot, settings)
+    callback: pl.Callback = _isolated(registry.make)(added_slot("callbacks", name), settings)
     kind = type(callback)
     callback.__class__ = type(kind.__name__, (kind,), {"state_key": f"callbacks.{name}", "__module__": kind.__module__})
     return callback
