@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from lmlab.data.token_store import TokenStore
     from lmlab.data.tokenizers.base import Tokenizer, special_tokens
     from lmlab.errors import UserError
+    from lmlab.evaluation.metrics import TokenMetric
+    from lmlab.metric_spec import MetricSpec
     from lmlab.models.core import Core, State, Stepper
-    from lmlab.models.decoder import Decoder
+    from lmlab.models.decoder import Decoder, TokenStatistics
     from lmlab.models.dropout import make_dropout
     from lmlab.models.embedding import EmbeddingVectors, Vectors
     from lmlab.notebook import Run, fit, load_runs
@@ -49,12 +51,15 @@ __all__ = [
     "EmbeddingVectors",
     "LanguageModelData",
     "LanguageModelModule",
+    "MetricSpec",
     "Range",
     "Run",
     "Scheduler",
     "Source",
     "State",
     "Stepper",
+    "TokenMetric",
+    "TokenStatistics",
     "TokenStore",
     "Tokenizer",
     "TrainLoader",
@@ -83,8 +88,10 @@ _MODULES = {
     "lmlab.data.token_store": ("TokenStore",),
     "lmlab.data.tokenizers.base": ("Tokenizer", "special_tokens"),
     "lmlab.errors": ("UserError",),
+    "lmlab.evaluation.metrics": ("TokenMetric",),
+    "lmlab.metric_spec": ("MetricSpec",),
     "lmlab.models.core": ("Core", "State", "Stepper"),
-    "lmlab.models.decoder": ("Decoder",),
+    "lmlab.models.decoder": ("Decoder", "TokenStatistics"),
     "lmlab.models.dropout": ("make_dropout",),
     "lmlab.models.embedding": ("EmbeddingVectors", "Vectors"),
     "lmlab.notebook": ("Run", "fit", "load_runs"),

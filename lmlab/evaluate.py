@@ -49,8 +49,9 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
         result |= _baselines(lm, store)
     result["num_characters"] = store.num_characters
     result["fingerprint"] = fingerprint(store, lm.tokenizer, int(figures["num_streams"]))
+    width = max(map(len, result))
     for name, value in result.items():
-        print(f"{name:16} {value:.6f}" if isinstance(value, float) else f"{name:16} {value}")
+        print(f"{name:{width}} {value:.6f}" if isinstance(value, float) else f"{name:{width}} {value}")
     if store.unk_rate > UNK_ALARM:
         print(f"warning: {store.unk_rate:.1%} of the tokens are <unk>: perplexity is flattered", file=sys.stderr)
     if settings.output:

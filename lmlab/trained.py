@@ -24,7 +24,7 @@ from lmlab.data.tokenizers import saved as saved_tokenizers
 from lmlab.data.tokenizers.base import Tokenizer
 from lmlab.device import choose_device
 from lmlab.errors import UserError
-from lmlab.evaluation.metrics import split_figures
+from lmlab.evaluation.figures import Figures, build_metrics
 from lmlab.evaluation.protocol import evaluate, nats_by_token
 from lmlab.files import shown
 from lmlab.generation import Sample, SamplingOptions, excluded_ids, generate, next_token_probabilities, start_of_text
@@ -90,13 +90,23 @@ class TrainedModel:
         tokenizer: fitted.
         settings: the run's settings.
         folder: the run's folder.
+        figures: what is measured of a text; None for lmlab's own.
     """
 
-    def __init__(self, *, model: LanguageModel, tokenizer: Tokenizer, settings: TrainSettings, folder: Path) -> None:
+    def __init__(
+        self,
+        *,
+        model: LanguageModel,
+        tokenizer: Tokenizer,
+        settings: TrainSettings,
+        folder: Path,
+        figures: Figures | None = None,
+    ) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.settings = settings
         self.folder = folder
+        self.figures = Figures() if figures is None else figures
 
     def __repr__(self) -> str:
         size = f"{self.model.num_parameters:,} parameters, {len(self.tokenizer.vocabulary):,} {self.tokenizer.unit}s"
@@ -278,9 +288,8 @@ class TrainedModel:
         if store.num_targets < 1:
             raise UserError("text", None, f"{len(store)} tokens, nothing to predict", "give a longer text")
         loader = evaluation_loader(store, num_streams=num_streams)
-        totals = evaluate(self.model, loader)
-        figures = split_figures("", totals, num_characters=store.num_characters, unk_rate=store.unk_rate)
-        return {name.lstrip("/"): value for name, value in figures.items()} | {"num_streams": loader.num_streams}
+        found = evaluate(self.model, loader, store=store, figures=self.figures)
+        return found | {"num_streams": loader.num_streams}
 
 
 def load(
@@ -322,7 +331,8 @@ def _load(folder: Path, path: Path, device: str) -> TrainedModel:
     model = build_model(settings, torch.zeros(len(tokenizer.vocabulary), settings.embedding.dim))
     load_weights(model, saved.get("state_dict"), path, prefix="model.")
     model.to(choose_device(device)).eval()
-    return TrainedModel(model=model, tokenizer=tokenizer, settings=settings, folder=folder)
+    figures = Figures(build_metrics(settings.metrics.added))
+    return TrainedModel(model=model, tokenizer=tokenizer, settings=settings, folder=folder, figures=figures)
 
 
 def _note_changed_plugins(stored_record: Any, settings: TrainSettings) -> None:

@@ -29,7 +29,9 @@ VARIABLE = "LMLAB_PLUGINS"
 _NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _OPTION = "plugins"
 # Top-level names that are never packages of a user's own.
-LIBRARIES = frozenset({*sys.stdlib_module_names, "lmlab", "torch", "pytorch_lightning", "lightning", "numpy"})
+LIBRARIES = frozenset(
+    {*sys.stdlib_module_names, "lmlab", "torch", "pytorch_lightning", "lightning", "torchmetrics", "numpy"}
+)
 # Given to a function, for as long as it runs.
 _passed: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar("plugins", default=())
 

@@ -158,5 +158,5 @@ def _named_in_conf(group: str) -> frozenset[str]:
 def _remedy(slot: Slot) -> str:
     if slot.others:
         names = ", ".join(sorted(name.rpartition(".")[2] for name in slot.others))
-        return f"use a class of your own package, or one of Lightning's {names}"
+        return f"use a class of your own package, or one of {names}"
     return f"choose an option: {slot.group}={'|'.join(group_options(slot.group))}"

@@ -40,6 +40,7 @@ class TokenStatistics(NamedTuple):
         wrong: (N,) bool, whether it was not the most probable token; None unless asked for.
         rank: (N,) int64, number of tokens that are more probable than the target; None unless asked for.
         top_probability: (N,) float32, probability of the most probable token; None unless asked for.
+        targets: (N,) ids; in an evaluation.
     """
 
     nats: Tensor
@@ -47,6 +48,11 @@ class TokenStatistics(NamedTuple):
     wrong: Tensor | None = None
     rank: Tensor | None = None
     top_probability: Tensor | None = None
+    targets: Tensor | None = None
+
+
+# Those that are computed only where something needs them.
+OPTIONAL_STATISTICS = ("wrong", "rank", "top_probability")
 
 
 class Decoder(nn.Module, ABC):
@@ -117,13 +123,17 @@ class Decoder(nn.Module, ABC):
             labels = targets[part]
             logits = self.logits(hidden[part]).float()
             nats[part] = nn.functional.cross_entropy(logits, labels, ignore_index=IGNORE_INDEX, reduction="none")
+            own, best = logits.gather(1, labels.clamp(min=0)[:, None]), logits.argmax(dim=1, keepdim=True)
             if wrong is not None:
-                wrong[part] = (logits.argmax(dim=1) != labels) & mask[part]
+                wrong[part] = (best.squeeze(1) != labels) & mask[part]
             if rank is not None:
-                own = logits.gather(1, labels.clamp(min=0)[:, None])
-                rank[part] = torch.where(mask[part], (logits > own).sum(dim=1), 0)
+                # Ones in float32, which are summed three times as fast as truth values, exactly up to 16 million.
+                above = torch.gt(logits, own, out=torch.empty_like(logits)).sum(dim=1)
+                rank[part] = torch.where(mask[part], above, 0.0).long()
             if top is not None:
-                top[part] = torch.where(mask[part], (logits.amax(dim=1) - logits.logsumexp(dim=1)).exp(), 0.0)
+                # Relative to the target, whose probability is known already.
+                log_top = (logits.gather(1, best) - own).squeeze(1) - nats[part]
+                top[part] = torch.where(mask[part], log_top.exp().clamp(max=1.0), 0.0)
         return TokenStatistics(nats, mask, wrong, rank, top)
 
 

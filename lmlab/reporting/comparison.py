@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from lmlab.metric_spec import MetricSpec, exp
 from lmlab.reporting.intervals import Difference, Estimate, difference
 from lmlab.reporting.naming import RUN, setting_labels
 from lmlab.reporting.records import RunRecord
 from lmlab.reporting.settings import Values, varied_settings
 from lmlab.reporting.sweeps import BITS, NATS, SEED, Job, SweepCondition, rank
-from lmlab.reporting.tables import exp, short_names
+from lmlab.reporting.tables import short_names
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,11 @@ class Comparison:
     def short(self) -> dict[str, str]:
         """The short name of each setting in `names`: its last part, unless that is ambiguous."""
         return short_names(self.names)
+
+    @cached_property
+    def specs(self) -> dict[str, MetricSpec]:
+        """What is known of the figures of all runs' evaluations, by name."""
+        return {name: spec for record in reversed(self.records) for name, spec in record.specs.items()}
 
     @property
     def best(self) -> Condition | None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from lmlab.metric_spec import compact, percent
 from lmlab.reporting.comparison import Comparison
 from lmlab.reporting.diagnostic import Diagnostic, Level, labels, name_runs
-from lmlab.reporting.formatting import count, listing, percent, plural
+from lmlab.reporting.formatting import count, listing, plural
 from lmlab.reporting.limitations import MUCH_LARGER, edges, fewest_seeds, spread
 from lmlab.reporting.records import RunRecord
 from lmlab.reporting.sweeps import BITS, NATS, jobs_left, planned_jobs
-from lmlab.reporting.tables import ENOUGH_SEEDS, UNK_SEEN, compact
+from lmlab.reporting.tables import ENOUGH_SEEDS, UNK_SEEN
 
 _VERSIONS = ("lmlab", "torch")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 
+from lmlab.metric_spec import percent
 from lmlab.reporting.comparison import Comparison
 from lmlab.reporting.curves import (
     CLIPPED_ALARM,
@@ -29,7 +30,7 @@ from lmlab.reporting.diagnostic import (
     make_diagnostic,
     own_warning,
 )
-from lmlab.reporting.formatting import number, percent
+from lmlab.reporting.formatting import number
 from lmlab.reporting.records import RunRecord, finite
 from lmlab.reporting.sweeps import NATS
 

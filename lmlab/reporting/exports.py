@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from lmlab.metric_spec import OF_RUNS, heading, spec_of
 from lmlab.reporting.analysis import SAMPLE_FIGURES, Temperature, temperatures
 from lmlab.reporting.comparison import Comparison
 from lmlab.reporting.naming import RUN
@@ -25,28 +26,8 @@ _SETTINGS = {
     "sequence_length (tokens)": "data.sequence_length",
     "seed": SEED,
 }
-# Columns with metrics of the summary.
-_RESULTS = {
-    "validation loss (nats per token)": "val/nats_per_token",
-    "validation perplexity": "val/perplexity",
-    "validation loss (bits per character)": "val/bits_per_char",
-    "validation error rate (share)": "val/error_rate",
-    "test loss (nats per token)": "test/nats_per_token",
-    "test perplexity": "test/perplexity",
-    "best epoch": "best_epoch",
-    "best step": "best_step",
-    "parameters": "num_parameters",
-    "training tokens": "num_train_tokens",
-    "training speed (tokens per second)": "tokens_per_second",
-    "wall time (s)": "wall_seconds",
-    "peak memory (bytes)": "peak_memory_bytes",
-}
-_UNITS = {
-    "tokens": "tokens (training tokens read)",
-    "seconds": "seconds (s)",
-    "epoch": "epoch (epochs done)",
-    "step": "step (optimizer steps)",
-}
+# Columns of history.csv whose names do not say what is counted.
+_COUNTS = ("tokens", "seconds", "epoch", "step")
 
 
 def results(comparison: Comparison) -> str:
@@ -69,7 +50,10 @@ def experiment_logs(comparison: Comparison) -> str:
     A run without samples has one row. Every setting in which the runs differ has a column.
     """
     more = [name for name in comparison.names if name not in (*_SETTINGS.values(), "model", "data", RUN)]
-    header = ["run", "status", *_SETTINGS, *more, *_RESULTS]
+    figures = [f"{split}/{name}" for split in ("val", "test") for name in comparison.specs]
+    figures = [name for name in figures if any(record.metric(name) is not None for record in comparison.records)]
+    figures += OF_RUNS
+    header = ["run", "status", *_SETTINGS, *more, *(heading(n, comparison.specs, formatted=False) for n in figures)]
     header += ["temperature", "number of samples", *SAMPLE_FIGURES.values(), "prompt", "sample"]
     rows = []
     for record in comparison.records:
@@ -77,7 +61,7 @@ def experiment_logs(comparison: Comparison) -> str:
         about: list[object] = [record.label, record.status]
         about += [_setting(record, name) for name in _SETTINGS.values()]
         about += [own[name] for name in more]
-        about += [record.summary.get(name) for name in _RESULTS.values()]
+        about += [record.summary.get(name) for name in figures]
         drawn: list[Temperature | None] = [*temperatures(record)]
         rows += [[*about, *_sample(row)] for row in drawn or [None]]
     return csv_text(header, rows)
@@ -87,7 +71,12 @@ def history(comparison: Comparison) -> str:
     """Returns ``history.csv``: a row for each evaluation of each run, with the exact numbers of ``metrics.csv``."""
     names = list(dict.fromkeys(name for record in comparison.records for row in record.history for name in row))
     settings = [name for name in comparison.names if name != RUN]
-    header = ["run", *settings, SEED, *(_UNITS.get(name, name) for name in names)]
+    header = [
+        "run",
+        *settings,
+        SEED,
+        *(f"{name} ({spec_of(name).unit})" if name in _COUNTS else name for name in names),
+    ]
     rows = []
     for record in comparison.records:
         own = comparison.settings_of(record)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from lmlab.metric_spec import PERPLEXITY, exp
 from lmlab.reporting.intervals import Difference, Estimate
 from lmlab.reporting.sweeps import BITS
-from lmlab.reporting.tables import exp
 
 # Decimals of all values in nats or bits.
 DIGITS = 4
@@ -20,20 +20,12 @@ def number(value: float) -> str:
 
 def perplexity(nats: float) -> str:
     """Formats the perplexity for some nats per token: 6.508, or 12,345.678."""
-    return f"{exp(nats):,.3f}"
+    return PERPLEXITY.shown(exp(nats))
 
 
 def count(value: float) -> str:
     """Formats a count: 12,345."""
     return f"{value:,.0f}" if math.isfinite(value) else "-"
-
-
-def percent(share: float) -> str:
-    """Formats a share as a percentage: 5.2%. Below 1% it has two significant digits: 0.031%."""
-    value = 100 * share
-    if value == 0 or abs(value) >= 1:
-        return f"{value:,.1f}%" if abs(value) < 100 else f"{value:,.0f}%"
-    return f"{value:.2g}%"
 
 
 def listing(items: Sequence[str], most: int = 3) -> str:

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from lmlab.metric_spec import percent
 from lmlab.reporting.analysis import ending, last_samples, one_a_prompt, passage, temperatures
 from lmlab.reporting.comparison import Comparison
 from lmlab.reporting.diagnostic import Diagnostic
 from lmlab.reporting.evaluation_table import evaluation_table
-from lmlab.reporting.formatting import percent
 from lmlab.reporting.language_tables import language_tables
 from lmlab.reporting.records import RunRecord
 from lmlab.reporting.report_figures import MOST_SIDE_BY_SIDE, ReportFigure

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from lmlab.metric_spec import percent
 from lmlab.reporting.comparison import Comparison
-from lmlab.reporting.formatting import count, percent
+from lmlab.reporting.formatting import count
 from lmlab.reporting.records import finite
 from lmlab.reporting.report_tables import NOTHING, Table
 

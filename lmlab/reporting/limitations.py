@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from lmlab.metric_spec import compact
 from lmlab.reporting.comparison import Comparison
 from lmlab.reporting.formatting import listing
 from lmlab.reporting.settings import is_number
 from lmlab.reporting.sweeps import BITS
-from lmlab.reporting.tables import ENOUGH_SEEDS, compact
+from lmlab.reporting.tables import ENOUGH_SEEDS
 
 # Larger ratios of parameters or tokens are reported.
 _UNEQUAL = 1.01

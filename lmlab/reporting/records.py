@@ -14,6 +14,7 @@ from typing import Any
 
 from lmlab import plain_yaml
 from lmlab.errors import UserError
+from lmlab.metric_spec import MetricSpec, specs_of
 from lmlab.reporting.sweeps import NATS, SEED, read_overrides, read_summary
 
 Row = dict[str, float]
@@ -68,6 +69,11 @@ class RunRecord:
     def metric(self, name: str) -> float | None:
         """Returns a metric of the summary; None if it is missing or not finite."""
         return finite(self.summary.get(name))
+
+    @cached_property
+    def specs(self) -> dict[str, MetricSpec]:
+        """What is known of the figures of its evaluations, by name, in the order of tables."""
+        return specs_of(self.summary)
 
     @cached_property
     def overrides(self) -> dict[str, str]:

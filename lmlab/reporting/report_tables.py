@@ -6,15 +6,28 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lmlab.metric_spec import (
+    BITS_PER_CHAR,
+    NATS_PER_TOKEN,
+    NUM_TOKENS,
+    OF_RUNS,
+    OF_SOURCES,
+    PERPLEXITY,
+    UNK_RATE,
+    MetricSpec,
+    exp,
+    heading,
+    percent,
+    spec_of,
+)
 from lmlab.reporting.analysis import SAMPLE_FIGURES, comparable_bins, predictions, temperatures
 from lmlab.reporting.comparison import Comparison, Condition
 from lmlab.reporting.curve_diagnostics import baseline_words
 from lmlab.reporting.curves import TRAIN, diagnose_curve
-from lmlab.reporting.formatting import count, interval, number, percent
+from lmlab.reporting.formatting import count, interval, number
 from lmlab.reporting.intervals import Estimate
 from lmlab.reporting.records import RunRecord, finite
 from lmlab.reporting.sweeps import BITS, EXCESS, NATS
-from lmlab.reporting.tables import compact, exp
 
 # Shown instead of a missing value.
 NOTHING = "–"
@@ -54,32 +67,28 @@ def settings_table(comparison: Comparison) -> Table:
     ranked = comparison.metric is not None
     names = comparison.names
     repeated = any(len(condition.runs) > 1 for condition in comparison.conditions)
-    known = [name for name in _COLUMNS if _is_known(comparison, name)]
-    # The metrics that decide come first, because a narrow screen shows only the first columns.
-    decisive = (BITS,) if comparison.metric == BITS else _FIRST
-    first, rest = [name for name in known if name in decisive], [name for name in known if name not in decisive]
-    if comparison.metric == BITS:  # the tokens of the runs differ, so these do not compare
-        rest = [name for name in rest if not name.endswith(("nats_per_token", "perplexity", "error_rate"))]
+    first, rest = _columns(comparison)
+    specs = {name: spec_of(name, comparison.specs) for name in (*first, *rest)}
     compared = ranked and len(comparison.conditions) > 1
     header = [*(["place"] if ranked else []), *(comparison.short[name] for name in names)]
     header = header if names else [*header, "runs"]
     words = len(header)
-    header += [*(["seeds"] if repeated else []), *(_COLUMNS[name] for name in first)]
-    unit = "bits per character" if comparison.metric == BITS else "nats per token"
+    header += [*(["seeds"] if repeated else []), *(heading(name, comparison.specs) for name in first)]
+    unit = (BITS_PER_CHAR if comparison.metric == BITS else NATS_PER_TOKEN).unit
     header += [f"behind the best ({unit})", "is that real?"] if compared else []
     trained = comparison.metric != BITS and any(
         TRAIN in row for record in comparison.finished for row in record.history[:1]
     )
     header += ["curve", *(["training loss then (nats per token)"] if trained else [])]
-    header += [_COLUMNS[name] for name in rest]
+    header += [heading(name, comparison.specs) for name in rest]
     rows = []
     for condition in comparison.conditions:
         row = [str(condition.place)] if ranked else []
         row += [condition.settings.get(name, "") or NOTHING for name in names] if names else [condition.label]
         row += [str(len(condition.runs))] if repeated else []
-        row += [_shown(name, _over_seeds(condition, name)) for name in first]
+        row += [_shown(specs[name], _over_seeds(condition, name)) for name in first]
         row += _gap_to_best(condition) if compared else []
-        cells = [_shown(name, _over_seeds(condition, name)) for name in rest]
+        cells = [_shown(specs[name], _over_seeds(condition, name)) for name in rest]
         rows.append((*row, _curve(condition), *([_training(condition)] if trained else []), *cells))
     title = "Settings, the best first" if ranked else "Settings, not ranked"
     return Table(title, tuple(header), tuple(rows), words)
@@ -100,10 +109,10 @@ def figures_table(record: RunRecord) -> Table:
     """Returns the validation and test metrics of one run with those of its baselines."""
     splits = [split for split in ("val", "test") if record.metric(f"{split}/nats_per_token") is not None]
     rows = []
-    for name, words in _FIGURES.items():
-        values = [record.metric(f"{split}/{name}") for split in splits]
+    for name in dict.fromkeys([*record.specs, *OF_SOURCES]):
+        values, spec = [record.metric(f"{split}/{name}") for split in splits], spec_of(name, record.specs)
         if any(value is not None for value in values):
-            rows.append((words, *(NOTHING if v is None else _shown(name, Estimate(v, None, 1)) for v in values)))
+            rows.append((heading(name, record.specs), *(NOTHING if v is None else spec.shown(v) for v in values)))
     known = [record.summary.get(f"{split}/baselines") for split in splits]
     figures = [given if isinstance(given, dict) else {} for given in known]
     for name in dict.fromkeys(str(name) for given in figures for name in given):
@@ -178,64 +187,44 @@ def beginning(text: str) -> str:
     return visible(text if len(text) <= _BEGINNING else f"{text[:_BEGINNING]}…") or NOTHING
 
 
-_FIGURES = {
-    "nats_per_token": "loss (nats per token)",
-    "perplexity": "perplexity",
-    "bits_per_char": "loss (bits per character)",
-    "error_rate": "wrong predictions (share)",
-    "unk_rate": "unknown words (share)",
-    "num_tokens": "tokens predicted",
-    "source_nats_per_token": "the source itself (nats per token)",
-    "excess_nats_per_token": "above the source (nats per token)",
-}
-_COLUMNS = {
-    NATS: "validation loss (nats per token)",
-    "val/perplexity": "perplexity",
-    BITS: "bits per character",
-    EXCESS: "above the source (nats per token)",
-    "val/error_rate": "wrong predictions",
-    "test/nats_per_token": "test loss (nats per token)",
-    "test/perplexity": "test perplexity",
-    "val/unk_rate": "unknown words",
-    "vector_coverage": "words with a GloVe vector",
-    "num_parameters": "parameters",
-    "num_train_tokens": "training tokens",
-    "tokens_per_second": "tokens per second",
-    "wall_seconds": "wall time (s)",
-    "peak_memory_bytes": "memory (bytes)",
-    "best_epoch": "best epoch",
-}
+# Columns of the table of settings: those that decide come first, because a narrow screen shows only the first ones.
 _FIRST = (NATS, "val/perplexity", EXCESS, "test/perplexity")
+
+
+def _columns(comparison: Comparison) -> tuple[list[str], list[str]]:
+    """Returns the figures in the table of settings: those that decide, and the rest."""
+    by_bits = comparison.metric == BITS
+    evaluated = [f"val/{name}" for name in comparison.specs if name != NUM_TOKENS.name]
+    if by_bits:  # the tokens of the runs differ, so figures of tokens do not compare
+        evaluated = [name for name in evaluated if name in (BITS, f"val/{UNK_RATE.name}")]
+    first = (BITS,) if by_bits else _FIRST
+    tested = () if by_bits else (f"test/{NATS_PER_TOKEN.name}",)
+    of_runs = (name for name in OF_RUNS if name not in ("best_step", "vocabulary_size"))
+    names = dict.fromkeys([*first, *evaluated, *tested, *of_runs])
+    known = [name for name in names if _is_known(comparison, name)]
+    return [name for name in known if name in first], [name for name in known if name not in first]
 
 
 def _is_known(comparison: Comparison, name: str) -> bool:
     """Returns whether a column has values; the column of unknown words is only shown if there are any."""
     known = [mean for condition in comparison.conditions if math.isfinite(mean := condition.mean(name).mean)]
-    return any(known) if name == "val/unk_rate" else bool(known)
+    return any(known) if name == f"val/{UNK_RATE.name}" else bool(known)
 
 
 def _over_seeds(condition: Condition, name: str) -> Estimate:
     """Returns the mean over the seeds; for perplexity exp of the mean nats, not the mean of perplexities."""
     split, _, word = name.partition("/")
-    if word == "perplexity":
+    if word == PERPLEXITY.name:
         return Estimate(exp(condition.mean(f"{split}/nats_per_token").mean), None, len(condition.runs))
     return condition.mean(name)
 
 
-def _shown(name: str, value: Estimate) -> str:
-    word, mean = name.rpartition("/")[2], value.mean
-    if not math.isfinite(mean):
+def _shown(spec: MetricSpec, value: Estimate) -> str:
+    """Formats a figure, with the half width of its interval where it is in nats or bits."""
+    if not math.isfinite(value.mean):
         return NOTHING
-    if word in ("nats_per_token", "bits_per_char", "source_nats_per_token", "excess_nats_per_token"):
-        width = "" if value.half_width is None else f" ± {number(value.half_width)}"
-        return f"{number(mean)}{width}"
-    if word == "perplexity":
-        return f"{mean:,.3f}"
-    if word in ("error_rate", "unk_rate", "vector_coverage"):
-        return percent(mean)
-    if word == "num_tokens":
-        return count(mean)
-    return f"{mean:.3g}" if word == "best_epoch" else compact(mean)
+    with_width = value.half_width is not None and spec.unit in (NATS_PER_TOKEN.unit, BITS_PER_CHAR.unit)
+    return spec.shown(value.mean) + (f" ± {number(value.half_width or 0.0)}" if with_width else "")
 
 
 def _gap_to_best(condition: Condition) -> Sequence[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from lmlab.metric_spec import percent
 from lmlab.reporting.comparison import Comparison
 from lmlab.reporting.diagnostic import (
     Diagnostic,
@@ -16,7 +17,6 @@ from lmlab.reporting.diagnostic import (
     own_warning,
     runs_of,
 )
-from lmlab.reporting.formatting import percent
 from lmlab.reporting.records import RunRecord, setting
 
 # The same values as in training, whose modules need PyTorch; a test checks that they are equal.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lmlab.metric_spec import OF_RUNS, heading, spec_of
 from lmlab.reporting.comparison import Comparison
-from lmlab.reporting.formatting import count, percent
+from lmlab.reporting.formatting import count
 from lmlab.reporting.records import RunRecord, finite, setting
 from lmlab.reporting.report_tables import NOTHING, Table
-from lmlab.reporting.tables import compact
 
 # The settings that are needed to repeat a run, under descriptive names. Those that a run does not have, or that are
 # off, are left out.
@@ -48,15 +48,6 @@ _SETTINGS = {
     "seed": "seed",
 }
 _OFF = ("", "null", "false", "0.0", "0", "-1")
-# Metrics of a single run; for several runs they are columns of the table of results.
-_COSTS = {
-    "vocabulary_size": "vocabulary (tokens)",
-    "vector_coverage": "words with a GloVe vector",
-    "num_train_tokens": "tokens read in training",
-    "tokens_per_second": "tokens per second",
-    "wall_seconds": "wall time (s)",
-    "peak_memory_bytes": "memory (bytes)",
-}
 # Settings that are shown even if they are zero or missing.
 _ALWAYS = ("gradient clipped at a norm of", "learning rate", "seed")
 
@@ -98,12 +89,9 @@ def setup_table(comparison: Comparison) -> Table:
 
 
 def _costs(record: RunRecord) -> list[tuple[str, str]]:
-    known = {name: record.metric(name) for name in _COSTS}
-    return [
-        (words, percent(value) if name == "vector_coverage" else compact(value) if value >= 1e6 else count(value))
-        for name, words in _COSTS.items()
-        if (value := known[name]) is not None
-    ]
+    """What a single run took; for several runs these are columns of the table of results."""
+    known = {name: record.metric(name) for name in OF_RUNS if name not in ("best_epoch", "best_step", "num_parameters")}
+    return [(heading(name), spec_of(name).shown(value)) for name, value in known.items() if value is not None]
 
 
 def _last_part(value: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from lmlab import plain_yaml
 from lmlab.errors import UserError
+from lmlab.metric_spec import OF_RUNS
 from lmlab.reporting.intervals import Estimate, estimate
 from lmlab.reporting.spreadsheets import csv_text
 
@@ -20,13 +21,8 @@ SEED = "seed"
 NATS, BITS = "val/nats_per_token", "val/bits_per_char"
 # Formal languages only: how much worse a model is than the source of its strings.
 EXCESS = "val/excess_nats_per_token"
-_FIGURES = (
-    NATS, "val/perplexity", BITS, "val/error_rate", "val/unk_rate", "val/num_tokens",
-    "val/source_nats_per_token", EXCESS,
-    "test/nats_per_token", "test/perplexity", "test/bits_per_char", "test/error_rate", "test/unk_rate",
-    "test/num_tokens", "best_epoch", "best_step", "num_parameters", "num_train_tokens", "tokens_per_second",
-    "wall_seconds", "peak_memory_bytes", "vocabulary_size", "device", "precision", "fingerprint", "train_fingerprint",
-)  # fmt: skip
+# Columns of results.csv after the figures.
+_OTHERS = ("device", "precision", "fingerprint", "train_fingerprint")
 
 
 @dataclass(frozen=True)
@@ -222,14 +218,22 @@ def results_csv(
         places = sorted(((None, job) for _, job in places), key=lambda item: item[1].number)
     ranked_folders = {job.folder for _, job in places}
     places += [(None, job) for job in jobs if job.folder not in ranked_folders]
+    figures = [*_evaluated(jobs), *OF_RUNS, *_OTHERS]
     rows = []
     for ranked, job in places:
         settings = [job.settings.get(name, "") for name in names]
-        figures = [job.summary.get(name) for name in _FIGURES]
+        values = [job.summary.get(name) for name in figures]
         warnings = job.summary.get("warnings")
         num_warnings = len(warnings) if isinstance(warnings, list) else 0
-        rows.append([ranked, name_of(job), *settings, job.status, *figures, num_warnings, job.reason])
-    return csv_text(["rank", "job", *names, "status", *_FIGURES, "num_warnings", "error"], rows)
+        rows.append([ranked, name_of(job), *settings, job.status, *values, num_warnings, job.reason])
+    return csv_text(["rank", "job", *names, "status", *figures, "num_warnings", "error"], rows)
+
+
+def _evaluated(jobs: Sequence[Job]) -> list[str]:
+    """Returns the names of the figures of the evaluations of any job, those of validation first."""
+    found = [key for job in jobs for key, value in job.summary.items() if isinstance(value, int | float | None)]
+    names = dict.fromkeys([NATS, *found])
+    return [name for prefix in ("val/", "test/") for name in names if name.startswith(prefix)]
 
 
 def jobs_left(sweep: Path, folders: Collection[Path]) -> int:

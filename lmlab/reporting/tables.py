@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from lmlab.metric_spec import MetricSpec, added_to, compact, exp
 from lmlab.reporting.intervals import Estimate, difference
 from lmlab.reporting.sweeps import BITS, EXCESS, NATS, SEED, Job, Ranking, SweepCondition, differing, rank
 
@@ -43,16 +44,6 @@ def short_names(names: Sequence[str]) -> dict[str, str]:
     """Returns the last part of each setting's name if that is unambiguous: `hidden_size` for `model.hidden_size`."""
     last = [name.rpartition(".")[2] for name in names]
     return {name: word if last.count(word) == 1 else name for name, word in zip(names, last, strict=True)}
-
-
-def compact(number: float) -> str:
-    """Formats a number with three digits and a unit: 950, 12.3k, 4.02M, 1.10G."""
-    if not math.isfinite(number):
-        return "-"
-    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(float(f"{number:.3g}")) >= limit:  # 999,900 is 1M
-            return f"{number / limit:.3g}{unit}"
-    return f"{number:.0f}"
 
 
 def sweep_table(jobs: Sequence[Job]) -> list[str]:
@@ -92,7 +83,13 @@ def _ranked(ranking: Ranking) -> list[str]:
     left = len(header)
     known = any(math.isfinite(condition.mean(EXCESS).mean) for condition in ranking.conditions)
     header += [*(["seeds"] if repeated else []), "nats/token", *(["above source"] if known else [])]
-    header += ["perplexity", "bits/char", "parameters"]
+    added = {
+        name: spec
+        for condition in ranking.conditions
+        for job in condition.jobs
+        for name, spec in added_to(job.summary).items()
+    }
+    header += ["perplexity", "bits/char", *(spec.words for spec in added.values()), "parameters"]
     header += ["tokens/s", "memory", "best epoch"]
     rows = [header]
     for place, condition in enumerate(ranking.conditions[:MOST_ROWS], 1):
@@ -102,6 +99,7 @@ def _ranked(ranking: Ranking) -> list[str]:
         row += [with_interval(nats)]
         row += [f"{condition.mean(EXCESS).mean:+.4f}"] if known else []
         row += [f"{exp(nats.mean):,.3f}", f"{condition.mean(BITS).mean:.4f}"]
+        row += [_cell(spec, condition.mean(f"val/{name}").mean) for name, spec in added.items()]
         row += [compact(condition.mean("num_parameters").mean), compact(condition.mean("tokens_per_second").mean)]
         row += [f"{compact(condition.mean('peak_memory_bytes').mean)}B", f"{condition.mean('best_epoch').mean:.3g}"]
         rows.append(row)
@@ -110,17 +108,13 @@ def _ranked(ranking: Ranking) -> list[str]:
     return [*lines, f"and {more} more in results.csv"] if more > 0 else lines
 
 
+def _cell(spec: MetricSpec, value: float) -> str:
+    return spec.shown(value) if math.isfinite(value) else "-"
+
+
 def with_interval(value: Estimate) -> str:
     """Formats a value: 1.2345, or 1.2345 ± 0.0067 over several seeds."""
     return f"{value.mean:.4f}" if value.half_width is None else f"{value.mean:.4f} ± {value.half_width:.4f}"
-
-
-def exp(nats: float) -> float:
-    """Returns the perplexity of some nats per token; infinite if it overflows."""
-    try:
-        return math.exp(nats)
-    except OverflowError:
-        return math.inf
 
 
 def _notes(jobs: Sequence[Job], ranking: Ranking) -> list[str]:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lmlab.metric_spec import percent
 from lmlab.reporting.comparison import Comparison, Condition, by_text
 from lmlab.reporting.curve_diagnostics import baseline_words
 from lmlab.reporting.curves import Kind, diagnose_curve, first_non_finite
-from lmlab.reporting.formatting import count, interval, listing, measured, number, percent, perplexity, plural, unit
+from lmlab.reporting.formatting import count, interval, listing, measured, number, perplexity, plural, unit
 from lmlab.reporting.limitations import limitations
 from lmlab.reporting.records import RunRecord, finite, setting
 from lmlab.reporting.sweeps import BITS, NATS

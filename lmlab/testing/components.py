@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lmlab.training.random_states import random_states, restore_random_states
+from lmlab.random_states import random_states, restore_random_states
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -17,6 +17,7 @@ from lmlab.data.loaders.base import TrainLoader
 from lmlab.data.token_store import TokenStore
 from lmlab.data.tokenizers.base import Tokenizer, special_tokens
 from lmlab.errors import UserError
+from lmlab.evaluation.figures import build_metrics
 from lmlab.models.core import Core
 from lmlab.models.embedding import EmbeddingVectors, Vectors
 from lmlab.models.language_model import LanguageModel
@@ -127,7 +128,11 @@ def module_of(settings: TrainSettings, model: LanguageModel) -> LanguageModelMod
     rule = registry.build("averaging", settings.averaging) if settings.averaging.target else None
     averaging = None if rule is None else WeightAverage(rule)
     return LanguageModelModule(
-        model=model, make_optimizer=make_optimizer, make_scheduler=make_scheduler, averaging=averaging
+        model=model,
+        make_optimizer=make_optimizer,
+        make_scheduler=make_scheduler,
+        averaging=averaging,
+        metrics=build_metrics(settings.metrics.added),
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Never
 
@@ -16,20 +17,22 @@ from torch.nn import Parameter
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
+from torchmetrics import Metric
 
 from lmlab.data.datamodule import LanguageModelData
 from lmlab.data.loaders.base import Batch
 from lmlab.errors import Diverged, UserError
-from lmlab.evaluation.metrics import TokenTotals, Totals, split_figures
+from lmlab.evaluation.figures import Figures, numbers
 from lmlab.evaluation.protocol import evaluation_step
 from lmlab.models.core import State
-from lmlab.models.decoder import TokenStatistics
-from lmlab.models.inference import exact_float32, uses_autocast
+from lmlab.models.decoder import OPTIONAL_STATISTICS, TokenStatistics
+from lmlab.models.inference import uses_autocast
 from lmlab.models.language_model import LanguageModel
 from lmlab.training.averaging import WeightAverage
 from lmlab.training.gradient_totals import GradientTotals
 from lmlab.training.health import FiniteLoss, non_finite
 from lmlab.training.schedulers import Scheduler
+from lmlab.training.token_totals import TokenTotals
 
 # On a GPU, number of batches between two checks of the loss.
 LOOK_EVERY = 50
@@ -50,6 +53,7 @@ class LanguageModelModule(pl.LightningModule):
         make_optimizer: called with the trainable parameters.
         make_scheduler: called with the keywords `total_steps` and `steps_per_epoch`, in optimizer steps.
         averaging: an average of the weights for validation, samples and best.ckpt; None to use the weights themselves.
+        metrics: figures of evaluations in addition to lmlab's own, by name.
 
     Attributes:
         lr_lambda: the scheduler; made for the Trainer's length when training starts, unless set before.
@@ -64,6 +68,7 @@ class LanguageModelModule(pl.LightningModule):
         make_optimizer: MakeOptimizer,
         make_scheduler: MakeScheduler,
         averaging: WeightAverage | None = None,
+        metrics: Mapping[str, Metric] | None = None,
     ) -> None:
         super().__init__()
         self.model = model
@@ -77,9 +82,10 @@ class LanguageModelModule(pl.LightningModule):
         # Totals since the loggers were last written to, and since the last evaluation.
         self.recent = TokenTotals()
         self.since_evaluation = TokenTotals()
-        self.validation = TokenTotals()
-        self.test = TokenTotals()
-        self.validation_result: Totals | None = None
+        self.validation = Figures(metrics)
+        self.test = copy.deepcopy(self.validation)
+        # The figures of the last validation by name, without its prefix.
+        self.validation_result: dict[str, float] | None = None
         self.tokens_seen = 0
         # Share of the vocabulary with a pretrained vector, for the checkpoint; None for random vectors.
         self.vector_coverage: float | None = None
@@ -144,7 +150,7 @@ class LanguageModelModule(pl.LightningModule):
     def _trained(self) -> list[Parameter]:
         # Walking through all modules takes longer than a small step, and it is asked for three times a step.
         if self._listed is None:
-            self._listed = list(self.parameters())
+            self._listed = list(self.model.parameters())
         return [p for p in self._listed if p.requires_grad]
 
     @contextmanager
@@ -187,21 +193,24 @@ class LanguageModelModule(pl.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Adds a batch of the evaluation protocol to the totals."""
-        loss, self._evaluation_state = evaluation_step(self.model, batch, self._evaluation_state)
-        self.validation.update(loss)
+        self._evaluate(batch, self.validation)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Adds a batch of the evaluation protocol to the totals."""
-        loss, self._evaluation_state = evaluation_step(self.model, batch, self._evaluation_state)
-        self.test.update(loss)
+        self._evaluate(batch, self.test)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> TokenStatistics:
         """Returns statistics of each target of a batch (B, T), as (B T,), row by row."""
-        with exact_float32(batch.inputs.device):
-            output = self.model(batch.inputs, self.model.initial_state(self._evaluation_state, batch.reset))
-            self._evaluation_state = output.state
-            hidden, targets = output.hidden.flatten(0, 1), batch.targets.flatten()
-            return self.model.decoder.token_statistics(hidden, targets, fields=("wrong", "rank", "top_probability"))
+        found, self._evaluation_state = evaluation_step(
+            self.model, batch, self._evaluation_state, fields=OPTIONAL_STATISTICS
+        )
+        return found
+
+    def _evaluate(self, batch: Batch, figures: Figures) -> None:
+        found, self._evaluation_state = evaluation_step(
+            self.model, batch, self._evaluation_state, fields=figures.fields
+        )
+        figures.update(found)
 
     def on_validation_epoch_end(self) -> None:
         """Logs the figures, and makes the result available to callbacks.
@@ -209,43 +218,39 @@ class LanguageModelModule(pl.LightningModule):
         Raises:
             Diverged: the result is not finite.
         """
-        result = self.validation.compute()
         self._evaluation_state = None
-        if not result.nats_per_token < float("inf"):
+        figures = self._figures(self.validation, "validation")
+        result = numbers(figures)
+        nats = result["nats_per_token"]
+        if not nats < math.inf:
             raise Diverged(
                 "training",
                 None,
-                f"diverged: validation loss is {result.nats_per_token} at step {self.global_step}",
+                f"diverged: validation loss is {nats} at step {self.global_step}",
                 "lower optimizer.lr or set a smaller trainer.gradient_clip_val",
             )
         self.validation_result = result
-        self._log_figures("val", "validation", result)
+        self._log_figures("val", figures)
         if self.trainer.sanity_checking or not (self.observes_all or self.trainer.state.fn == TrainerFn.FITTING):
             return
         if self.averaging is not None:
-            self.averaging.observe(result.nats_per_token, self.global_step)
+            self.averaging.observe(nats, self.global_step)
         if self.lr_lambda is not None:
-            self.lr_lambda.observe(result.nats_per_token)
+            self.lr_lambda.observe(nats)
             self._set_rates()
 
     def on_test_epoch_end(self) -> None:
         """Logs the figures."""
         self._evaluation_state = None
-        self._log_figures("test", "test", self.test.compute())
+        self._log_figures("test", self._figures(self.test, "test"))
 
-    def _log_figures(self, prefix: str, split: str, totals: Totals) -> None:
+    def _figures(self, collection: Figures, split: str) -> dict[str, Tensor]:
         data = getattr(self.trainer, "datamodule", None)
-        store = data.stores.get(split) if isinstance(data, LanguageModelData) else None
-        if store is not None and store.num_targets != totals.num_tokens:  # a part of the split, or another loader
-            store = None
-        figures = split_figures(
-            prefix,
-            totals,
-            num_characters=0 if store is None else store.num_characters,
-            unk_rate=math.nan if store is None else store.unk_rate,
-        )
+        return collection.figures(data.stores.get(split) if isinstance(data, LanguageModelData) else None)
+
+    def _log_figures(self, prefix: str, figures: Mapping[str, Tensor]) -> None:
         # In float64, as they are written to metrics.csv; Lightning would make a float32 of a number.
-        known = {k: torch.tensor(v, dtype=torch.float64) for k, v in figures.items() if not math.isnan(v)}
+        known = {f"{prefix}/{name}": value.double() for name, value in figures.items()}
         self.log_dict(known, logger=self.logs_evaluations)
 
     def on_validation_end(self) -> None:

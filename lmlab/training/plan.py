@@ -6,6 +6,7 @@ import copy
 import math
 import shlex
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,10 @@ from lmlab.evaluation.baseline_figures import describe_baselines
 from lmlab.evaluation.sample_figures import describe_samples
 from lmlab.evaluation.source_comparison import describe_excess
 from lmlab.files import shown
+from lmlab.metric_spec import added_to
 from lmlab.models.embedding import COVERAGE_ALARM, Vectors
 from lmlab.models.language_model import LanguageModel
-from lmlab.training.random_states import random_states, restore_random_states
+from lmlab.random_states import random_states, restore_random_states
 from lmlab.training.summary import device_name, part_name
 
 # The time of an evaluated token as a share of that of a trained one (forward only, fewer and longer rows).
@@ -171,6 +173,14 @@ def human_seconds(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
+def _added_figures(summary: dict[str, Any]) -> Iterator[str]:
+    """Yields a line for each figure that the configuration adds."""
+    for name, spec in added_to(summary).items():
+        values = {words: summary.get(f"{split}/{name}") for split, words in (("val", "validation"), ("test", "test"))}
+        known = [f"{spec.shown(value)} ({words})" for words, value in values.items() if value is not None]
+        yield f"{spec.words:<10}  {', '.join(known)}"
+
+
 def describe_result(settings: TrainSettings, summary: dict[str, Any], folder: Path) -> str:
     """Describes the result: a short table, the location of the files, and what to do next."""
     path = settings.data.path
@@ -185,6 +195,7 @@ def describe_result(settings: TrainSettings, summary: dict[str, Any], folder: Pa
             source, excess = (summary.get(f"{prefix}/{w}_nats_per_token", 0.0) for w in ("source", "excess"))
             above = f"{source:>12.4f}{excess:>+12.4f}" if known else ""
             lines.append(f"{words:12}{nats:>12.4f}{above}{perplexity:>14,.3f}{bits:>12.4f}{count:>12,}")
+    lines += _added_figures(summary)
     place, trusted = shown(folder), as_words(targets(settings))
     if "val/baselines" in summary:
         lines.append(f"baselines   {describe_baselines(summary['val/baselines'])} (validation)")

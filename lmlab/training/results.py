@@ -18,7 +18,6 @@ from lmlab.data.sources.generated import Generated, make_grammar
 from lmlab.errors import UserError
 from lmlab.evaluation.analysis import analyse
 from lmlab.evaluation.baseline_figures import baseline_figures
-from lmlab.evaluation.metrics import split_figures
 from lmlab.evaluation.protocol import evaluate
 from lmlab.evaluation.sample_figures import sample_figures
 from lmlab.evaluation.source_comparison import excess_by_length
@@ -60,11 +59,12 @@ def summarize(
     best = recorder.best_row
     summary: dict[str, Any] = {"status": "finished" if finished else "interrupted", "name": settings.name}
     if best is not None:
-        summary |= best_figures(best, unk_rate=validation.unk_rate)
+        summary |= best_figures(best)
         if finished:
             summary |= _figures_of_the_best(settings, task, data, device, folder, step=int(best["step"]))
     tokens = task.tokens_seen + task.since_evaluation.totals.num_tokens
     return summary | {
+        "metrics": task.validation.stored_specs(),
         "num_parameters": task.model.num_parameters,
         "architecture": architecture(task.model),
         "num_train_tokens": tokens,
@@ -175,6 +175,6 @@ def write_analysis(settings: TrainSettings, data: LanguageModelData, model: Lang
 
 def _test_figures(task: LanguageModelModule, data: LanguageModelData) -> dict[str, Any]:
     store = data.stores["test"]
-    totals = evaluate(task.model, data.evaluation_loader("test"))
-    figures = split_figures("test", totals, num_characters=store.num_characters, unk_rate=store.unk_rate)
-    return figures | source_figures("test", totals, data.corpus.source_nats.get("test"))
+    found = evaluate(task.model, data.evaluation_loader("test"), store=store, figures=task.test)
+    figures = {f"test/{name}": value for name, value in found.items()}
+    return figures | source_figures("test", found, data.corpus.source_nats.get("test"))

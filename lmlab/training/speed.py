@@ -140,7 +140,7 @@ def measure(case: Case, *, steps: int, device: torch.device) -> Timing:
     clock = Clock()
     turns = _TakeTurns(HandWritten(case, device), device)
     with tempfile.TemporaryDirectory() as folder:
-        recorder = Recorder(folder=Path(folder), clock=clock, characters=1, source_nats=None, log_every_n_steps=20)
+        recorder = Recorder(folder=Path(folder), clock=clock, source_nats=None, log_every_n_steps=20)
         progress = Progress(enabled=False, recorder=recorder, clock=clock, total_steps=steps, label="")
         trainer = pl.Trainer(
             accelerator="gpu" if device.type == "cuda" else "cpu",

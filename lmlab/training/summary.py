@@ -25,10 +25,10 @@ _SHORT = {"exponential_moving_average": "ema", "triggered_average": "triggered a
 _PACKAGES = ("torch", "pytorch-lightning", "hydra-core", "omegaconf", "torchmetrics", "numpy")
 
 
-def best_figures(best: Row, *, unk_rate: float) -> dict[str, float]:
+def best_figures(best: Row) -> dict[str, float]:
     """Returns the validation figures of the best evaluation with its epoch and step."""
     figures = {key: value for key, value in best.items() if key.startswith("val/")}
-    return figures | {"val/unk_rate": unk_rate, "best_epoch": best["epoch"], "best_step": best["step"]}
+    return figures | {"best_epoch": best["epoch"], "best_step": best["step"]}
 
 
 def part_name(part: PartSettings) -> str | None:

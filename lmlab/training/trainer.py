@@ -82,7 +82,6 @@ def _recorder(settings: TrainSettings, folder: Path, data: LanguageModelData, cl
     return Recorder(
         folder=folder,
         clock=clock,
-        characters=data.stores["validation"].num_characters,
         source_nats=data.corpus.source_nats.get("validation"),
         log_every_n_steps=settings.trainer.log_every_n_steps,
     )

@@ -16,17 +16,15 @@ from lmlab.errors import UserError
 from lmlab.reporting.records import read_record
 from lmlab.reporting.runs import checkpoint_path
 from lmlab.verification.check import Check, agreement, arithmetic, exact
-from lmlab.verification.figures import PREFIXES, bits_of_characters, figures, lengths, make_split
+from lmlab.verification.figures import PREFIXES, RECOMPUTED, bits_of_characters, figures, lengths, make_split
 from lmlab.verification.files import Run, Saved, copies, history, seal, settled
 
 # Classes of cores and decoders that the reference implements.
 _KNOWN = frozenset(target for path in ("model.core", "model.decoder") for target in SLOTS[path].own)
 _FINGERPRINTS = {"train": "train_fingerprint", "validation": "text_fingerprint", "test": "test_fingerprint"}
 _COVERED = {"status", "name", "best_epoch", "best_step", "num_parameters", "architecture", "num_train_tokens"}
-_COVERED |= {"vocabulary_size", "fingerprint", "val/by_length", *_FINGERPRINTS.values()}
-_FIGURES = ("nats_per_token", "perplexity", "bits_per_char", "error_rate", "unk_rate", "num_tokens")
-_SOURCE_FIGURES = ("source_nats_per_token", "excess_nats_per_token")
-_COVERED |= {f"{prefix}/{figure}" for prefix in PREFIXES.values() for figure in (*_FIGURES, *_SOURCE_FIGURES)}
+_COVERED |= {"vocabulary_size", "fingerprint", "metrics", "val/by_length", *_FINGERPRINTS.values()}
+_COVERED |= {f"{prefix}/{figure}" for prefix in PREFIXES.values() for figure in RECOMPUTED}
 
 
 def checks(folder: Path, which: str) -> Iterator[Check]:

@@ -19,11 +19,12 @@ from conftest import compose_config, made_up_text, resume_run
 
 from lmlab.checkpoints import read_checkpoint, save_checkpoint
 from lmlab.config.typed import plain
+from lmlab.evaluation.metrics import OWN
 from lmlab.training.run import train
 from lmlab.verification.check import Check
 from lmlab.verification.run import checks
 
-MAIN_FIGURES = ("nats/token", "perplexity", "bits/character", "unknown rate", "tokens", "error rate")
+MAIN_FIGURES = ("nats per token", "perplexity", "bits per char", "unk rate", "num tokens", "error rate")
 
 
 @pytest.fixture(scope="module")
@@ -110,18 +111,18 @@ def test_nothing_is_wrong_with_a_fresh_run(run: Path, which: str) -> None:
 @pytest.mark.parametrize(
     ("key", "name"),
     [
-        ("val/nats_per_token", "validation nats/token"),
+        ("val/nats_per_token", "validation nats per token"),
         ("val/perplexity", "validation perplexity"),
-        ("val/bits_per_char", "validation bits/character"),
+        ("val/bits_per_char", "validation bits per char"),
         ("val/error_rate", "validation error rate"),
-        ("val/unk_rate", "validation unknown rate"),
-        ("val/num_tokens", "validation tokens"),
-        ("test/nats_per_token", "test nats/token"),
+        ("val/unk_rate", "validation unk rate"),
+        ("val/num_tokens", "validation num tokens"),
+        ("test/nats_per_token", "test nats per token"),
         ("test/perplexity", "test perplexity"),
-        ("test/bits_per_char", "test bits/character"),
+        ("test/bits_per_char", "test bits per char"),
         ("test/error_rate", "test error rate"),
-        ("test/unk_rate", "test unknown rate"),
-        ("test/num_tokens", "test tokens"),
+        ("test/unk_rate", "test unk rate"),
+        ("test/num_tokens", "test num tokens"),
         ("num_parameters", "parameters"),
         ("vocabulary_size", "vocabulary size"),
         ("num_train_tokens", "training tokens"),
@@ -237,7 +238,7 @@ def test_one_changed_weight_is_found(run: Path) -> None:
 
     resave(run, change)
     wrong = by_verdict(run, "wrong")
-    assert {"validation nats/token", "test nats/token"} <= set(wrong)
+    assert {"validation nats per token", "test nats per token"} <= set(wrong)
     assert "best.ckpt" not in wrong
 
 
@@ -270,7 +271,7 @@ def test_what_the_summary_lacks_is_said_not_to_be_checked(run: Path) -> None:
     check = found(run, "test perplexity")
     assert check.verdict == "unknown"
     assert check.detail.startswith("not in summary.json (reference ")
-    for figure in ("nats_per_token", "bits_per_char", "error_rate", "unk_rate", "num_tokens"):
+    for figure in set(OWN) - {"perplexity"}:
         change_summary(run, lambda summary, figure=figure: summary.pop(f"test/{figure}"))
     assert by_verdict(run, "wrong") == []
     assert str(found(run, "test")) == "unknown  test: no test figures in summary.json"
@@ -281,7 +282,7 @@ def test_an_unfinished_run_is_verified_as_far_as_it_is_there(run: Path) -> None:
     assert by_verdict(run, "wrong") == []
     assert found(run, "summary.json").detail.startswith("the run is unfinished")
     ok = by_verdict(run, "ok")
-    assert "validation nats/token" in ok
+    assert "validation nats per token" in ok
     assert "best.ckpt step" in ok
     path = run / "metrics.csv"
     lines = path.read_text(encoding="utf-8").splitlines()
@@ -289,7 +290,7 @@ def test_an_unfinished_run_is_verified_as_far_as_it_is_there(run: Path) -> None:
     best = lines[-1].split(",")
     best[place] = str(float(best[place]) + 1e-4)
     path.write_text("\n".join([*lines[:-1], ",".join(best)]) + "\n", encoding="utf-8")
-    assert "validation bits/character" in by_verdict(run, "wrong")
+    assert "validation bits per char" in by_verdict(run, "wrong")
 
 
 def test_the_source_of_a_formal_language_is_verified_too(text: Path, tmp_path: Path) -> None:
@@ -297,18 +298,20 @@ def test_the_source_of_a_formal_language_is_verified_too(text: Path, tmp_path: P
     train(compose_config(text, *small, "trainer.max_epochs=1", "logger=none", "evaluation.num_samples=0"), tmp_path)
     assert by_verdict(tmp_path, "wrong") == []
     ok = by_verdict(tmp_path, "ok")
-    assert {"validation source nats/token", "test excess nats/token", "validation up to 16 characters"} <= set(ok)
+    assert {"validation source nats per token", "test excess nats per token", "validation up to 16 characters"} <= set(
+        ok
+    )
     assert "validation up to 16 characters" in ok
     change_summary(tmp_path, lambda summary: summary.update({"test/source_nats_per_token": 0.2}))
     change_summary(tmp_path, lambda s: s["val/by_length"]["up to 16 characters"].update(nats_per_token=0.2))
-    assert set(by_verdict(tmp_path, "wrong")) == {"test source nats/token", "validation up to 16 characters"}
+    assert set(by_verdict(tmp_path, "wrong")) == {"test source nats per token", "validation up to 16 characters"}
 
 
 @pytest.mark.parametrize("averaging", ["ema", "triggered"])
 def test_averaged_weights_are_those_that_are_verified(averaging: str, text: Path, tmp_path: Path) -> None:
     train(compose_config(text, f"averaging={averaging}", "logger=none"), tmp_path)
     assert by_verdict(tmp_path, "wrong") == []
-    assert "validation nats/token" in by_verdict(tmp_path, "ok")
+    assert "validation nats per token" in by_verdict(tmp_path, "ok")
     assert "validation" in by_verdict(tmp_path, "unknown", "last")
 
 
@@ -321,6 +324,6 @@ def test_a_run_that_went_on_for_longer_from_a_moved_text_is_no_worse(run: Path, 
     resave(run, lambda saved: saved["lmlab"].update(config=before))
     text.unlink()
     assert by_verdict(run, "wrong") == []
-    assert "validation nats/token" in by_verdict(run, "ok")
+    assert "validation nats per token" in by_verdict(run, "ok")
     resave(run, lambda saved: saved["lmlab"]["config"].update(seed=7))
     assert by_verdict(run, "wrong") == ["best.ckpt configuration"]

@@ -142,8 +142,11 @@ def test_an_evaluation_is_that_of_the_cpu(model: str, batching: str, text_file: 
             parameter.mul_(3)  # surer of itself than a fresh model, so that small differences would show
     here = evaluate(lm, data.val_dataloader())
     there = evaluate(lm.cuda(), data.val_dataloader())
-    assert there.num_tokens == here.num_tokens
-    assert there.nats_per_token == pytest.approx(here.nats_per_token, rel=1e-5)
+    assert set(there) == set(here)
+    assert there["num_tokens"] == here["num_tokens"]
+    assert there["nats_per_token"] == pytest.approx(here["nats_per_token"], rel=1e-5)
+    # A few near ties may fall to the other side.
+    assert there == pytest.approx(here, rel=1e-3, abs=1e-3)
 
 
 def test_a_run_from_the_gpu_is_used_on_the_cpu(text_file: Path, tmp_path: Path) -> None:
@@ -152,7 +155,7 @@ def test_a_run_from_the_gpu_is_used_on_the_cpu(text_file: Path, tmp_path: Path) 
     assert next(lm.model.parameters()).device.type == "cpu"
     assert lm.generate("Anna ", length=20, seed=1)
     data = build_data(lm.settings, tokenizer=lm.tokenizer)
-    found = evaluate(lm.model, data.val_dataloader()).nats_per_token
+    found = evaluate(lm.model, data.val_dataloader())["nats_per_token"]
     assert found == pytest.approx(summary["val/nats_per_token"], rel=1e-5)
 
 

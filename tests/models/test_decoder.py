@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from lmlab.data.loaders.base import IGNORE_INDEX
-from lmlab.evaluation.metrics import TokenTotals
 from lmlab.models import decoder as decoder_module
 from lmlab.models.decoder import LinearDecoder
+from lmlab.training.token_totals import TokenTotals
 
 H, V = 6, 13
 
@@ -287,7 +287,7 @@ def test_the_worked_example_costs_0_4_nats_a_token(training):
         with torch.set_grad_enabled(training):
             for states, labels in batches:
                 totals.update(decoder.loss(states, labels))
-        found = totals.compute()
+        found = totals.totals
         assert found.num_tokens == 10
         assert found.nats == pytest.approx(4.0, rel=1e-6)
         assert found.nats_per_token == pytest.approx(0.4, rel=1e-6)

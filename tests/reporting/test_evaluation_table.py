@@ -29,12 +29,18 @@ def test_each_figure_has_its_column_and_its_form(tmp_path: Path) -> None:
     assert table.title == "Evaluations"
     first, second = (dict(zip(table.header, row, strict=True)) for row in table.rows)
     assert first == {
-        "epoch": "1 (best)", "step": "1,200", "tokens read": "1,234,567", "training loss (nats per token)": "1.7500",
+        "epoch": "1 (best)", "step (optimizer steps)": "1,200", "tokens (training tokens read)": "1,234,567",
+        "training loss (nats per token)": "1.7500",
         "validation loss (nats per token)": "1.5000", "validation perplexity": "4.482",
-        "validation loss (bits per character)": "2.1640", "wrong in training": "50.0%", "wrong in validation": "44.4%",
+        "validation loss (bits per character)": "2.1640",
+        "training error rate": "50.0%", "validation error rate": "44.4%",
         "gradient norm before clipping": "0.384", "steps clipped": "2.8%", "learning rate": "0.000635",
     }  # fmt: skip
-    assert (second["epoch"], second["step"], second["validation loss (nats per token)"]) == ("2", "2,400", "1.6000")
+    assert (second["epoch"], second["step (optimizer steps)"], second["validation loss (nats per token)"]) == (
+        "2",
+        "2,400",
+        "1.6000",
+    )
     assert second["validation perplexity"] == "–"
 
 

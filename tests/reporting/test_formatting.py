@@ -6,7 +6,8 @@ import math
 
 import pytest
 
-from lmlab.reporting.formatting import count, interval, listing, measured, number, percent, perplexity, plural, unit
+from lmlab.metric_spec import percent
+from lmlab.reporting.formatting import count, interval, listing, measured, number, perplexity, plural, unit
 from lmlab.reporting.intervals import Difference, Estimate
 from lmlab.reporting.sweeps import BITS, NATS
 

@@ -51,14 +51,14 @@ def test_settings_stand_in_order_with_what_they_are_behind(tmp_path: Path) -> No
     ]  # fmt: skip
     assert first["validation loss (nats per token)"] == "1.0000 ± 0.0000"
     # exp of the mean nats, which is not the mean of the perplexities.
-    assert second["perplexity"] == f"{math.exp(2.05):.3f}" != f"{(math.exp(2.0) + math.exp(2.1)) / 2:.3f}"
+    assert second["validation perplexity"] == f"{math.exp(2.05):.3f}" != f"{(math.exp(2.0) + math.exp(2.1)) / 2:.3f}"
     assert (first["behind the best (nats per token)"], first["is that real?"]) == ("the best", "–")
     half = 12.7062 * 0.05
     assert second["behind the best (nats per token)"] == f"1.0500 ({1.05 - half:.4f} to {1.05 + half:.4f})"
     assert second["is that real?"] == "yes"
     assert (third["behind the best (nats per token)"], third["is that real?"]) == ("2.0000", "not known: one seed")
     assert (second["curve"], first["curve"]) == ("overfitted (1 of 2)", "–")
-    assert (second["wall time (s)"], second["parameters"], second["wrong predictions"]) == ("2", "12.3k", "50.0%")
+    assert (second["wall time (s)"], second["parameters"], second["validation error rate"]) == ("2", "12.3k", "50.0%")
     assert "test loss (nats per token)" not in table.header
 
 
@@ -94,9 +94,8 @@ def test_a_figure_that_is_no_number_is_a_dash(tmp_path: Path) -> None:
     made_job(tmp_path, 0, ["a=1"], val__nats_per_token=None, val__perplexity=None)
     made_job(tmp_path, 1, ["a=2"])
     last = cells(settings_table(compared(tmp_path)))[1]
-    assert (last["validation loss (nats per token)"], last["perplexity"], last["behind the best (nats per token)"]) == (
-        "–", "–", "–",
-    )  # fmt: skip
+    names = ("validation loss (nats per token)", "validation perplexity", "behind the best (nats per token)")
+    assert {last[name] for name in names} == {"–"}
 
 
 def test_test_perplexity_is_of_the_mean_nats(tmp_path: Path) -> None:
@@ -128,19 +127,21 @@ def test_ranked_by_bits_what_does_not_compare_is_left_out(tmp_path: Path) -> Non
     assert table.header[:5] == (
         "place",
         "tokenizer",
-        "bits per character",
+        "validation loss (bits per character)",
         "behind the best (bits per character)",
         "is that real?",
     )
-    assert not any("perplexity" in name or "nats" in name or "wrong" in name for name in table.header)
+    assert not any("perplexity" in name or "nats" in name or "error rate" in name for name in table.header)
 
 
 def test_unknown_words_and_vectors_have_columns_where_there_are_any(tmp_path: Path) -> None:
     made_job(tmp_path, 0, ["embedding=random"], val__unk_rate=0.0, vector_coverage=None)
-    assert not {"unknown words", "words with a GloVe vector"} & set(settings_table(compared(tmp_path)).header)
+    assert not {"validation unknown tokens", "words with a GloVe vector"} & set(
+        settings_table(compared(tmp_path)).header
+    )
     made_job(tmp_path, 1, ["embedding=glove"], val__nats_per_token=9.0, val__unk_rate=0.0125, vector_coverage=0.875)
     first, second = cells(settings_table(compared(tmp_path)))
-    assert (first["unknown words"], second["unknown words"]) == ("0.0%", "1.2%")
+    assert (first["validation unknown tokens"], second["validation unknown tokens"]) == ("0.0%", "1.2%")
     assert (first["words with a GloVe vector"], second["words with a GloVe vector"]) == ("–", "87.5%")
 
 
@@ -192,8 +193,8 @@ def test_figures_of_one_run_are_its_summarys(tmp_path: Path) -> None:
         "loss (nats per token)": ("1.5412", "1.2500"),
         "perplexity": ("4.670", "3.500"),
         "loss (bits per character)": ("2.9000", "–"),
-        "wrong predictions (share)": ("50.0%", "–"),
-        "unknown words (share)": ("0.031%", "–"),
+        "error rate": ("50.0%", "–"),
+        "unknown tokens": ("0.031%", "–"),
         "tokens predicted": ("12,345", "–"),
         "the source itself (nats per token)": ("1.5000", "–"),
         "a unigram model (nats per token)": ("3.0000", "3.2500"),

@@ -80,8 +80,8 @@ def test_settings_that_are_on_by_their_words(tmp_path: Path) -> None:
         "seed": "0",
         "vocabulary (tokens)": "66",
         "words with a GloVe vector": "87.5%",
-        "tokens read in training": "20M",
-        "tokens per second": "7,011",
+        "training tokens": "20M",
+        "tokens per second": "7.01k",
         "wall time (s)": "1,234",
     }
 

@@ -12,7 +12,7 @@ import torch
 from lmlab.checkpoints import FORMAT, read_checkpoint, save_checkpoint
 from lmlab.errors import UserError
 from lmlab.files import write_text
-from lmlab.training.random_states import random_states, restore_random_states
+from lmlab.random_states import random_states, restore_random_states
 
 OURS = {"format": FORMAT}
 

@@ -13,7 +13,7 @@ from lmlab.config import registry
 from lmlab.config.settings import AddedSettings
 from lmlab.config.slots import OPEN, added_slot
 from lmlab.errors import UserError
-from lmlab.training.random_states import random_states, restore_random_states
+from lmlab.random_states import random_states, restore_random_states
 
 # Hooks of Lightning's callbacks; `setup` to `on_exception` and the like.
 _HOOKS = tuple(name for name in vars(pl.Callback) if name in ("setup", "teardown") or name.startswith("on_"))

@@ -12,12 +12,12 @@ from pytorch_lightning.trainer.states import TrainerFn
 
 from lmlab import signals
 from lmlab.checkpoints import BEST_BEFORE_END, FORMAT, read_checkpoint, save_checkpoint
+from lmlab.random_states import random_states, restore_random_states
 from lmlab.training import event_files
 from lmlab.training.callbacks.recorder import Recorder, task_of
 from lmlab.training.clock import Clock
 from lmlab.training.module import LanguageModelModule
 from lmlab.training.position import Position
-from lmlab.training.random_states import random_states, restore_random_states
 from lmlab.training.summary import mark_unfinished
 
 

@@ -12,11 +12,12 @@ from torch.utils.tensorboard.summary import hparams as hparams_summaries
 
 from lmlab.config.settings import TrainSettings
 from lmlab.config.typed import get
+from lmlab.evaluation.metrics import OWN
 from lmlab.training.callbacks.recorder import Recorder, task_of
 
-# The page shows the last value of the first five curves by name. So these are separate curves whose last value is that
-# of the best step, with names that come first.
-_FIGURES = ("nats_per_token", "perplexity", "bits_per_char", "error_rate")
+# The page shows the last value of the first five curves by name. So there are five separate curves whose last value is
+# that of the best step, with names that come first.
+_MOST_CURVES = 5
 
 # Settings that the page shows of a single run; of a job of a sweep it shows the swept settings.
 _SINGLE = (
@@ -58,8 +59,11 @@ class HParams(pl.Callback):
         best = self.recorder.best_row
         if best is None:
             return
-        figures = {f"best/{name}": best[f"val/{name}"] for name in _FIGURES}
-        figures["best/tokens_per_second"] = best["tokens_per_second"]
+        names = list(task_of(pl_module).validation.specs)
+        # Those that a configuration adds come first, then those that most runs are judged by.
+        evaluated = [f"val/{name}" for name in (*(n for n in names if n not in OWN), *names[:4])]
+        known = [name for name in (*evaluated, "tokens_per_second") if name in best]
+        figures = {f"best/{name.rpartition('/')[2]}": best[name] for name in known[:_MOST_CURVES]}
         for logger in trainer.loggers:
             logger.log_metrics(figures, trainer.global_step)
 

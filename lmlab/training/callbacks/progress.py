@@ -10,9 +10,9 @@ from typing import Any
 import pytorch_lightning as pl
 from tqdm.auto import tqdm
 
-from lmlab.evaluation.metrics import Totals
 from lmlab.training.callbacks.recorder import Recorder, task_of
 from lmlab.training.clock import Clock
+from lmlab.training.token_totals import Totals
 
 log = logging.getLogger(__name__)
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 
-from lmlab.evaluation.metrics import Totals
 from lmlab.files import write_text
 from lmlab.training.clock import Clock
 from lmlab.training.module import LanguageModelModule
+from lmlab.training.token_totals import Totals
 
 log = logging.getLogger(__name__)
 
@@ -21,26 +22,12 @@ Row = dict[str, float]
 
 # Means over steps: the norm before and after clipping, and the share of steps on which it was clipped.
 GRADIENT_FIGURES = ("grad_norm", "grad_norm_clipped", "clip_fraction")
-# Columns of metrics.csv. `train/` figures are means since the row before, with dropout on.
-COLUMNS = (
-    "step",
-    "epoch",
-    "tokens",
-    "seconds",
-    "val/nats_per_token",
-    "val/perplexity",
-    "val/bits_per_char",
-    "val/error_rate",
-    "val/num_tokens",
-    "val/source_nats_per_token",
-    "val/excess_nats_per_token",
-    "train/nats_per_token",
-    "train/perplexity",
-    "train/error_rate",
-    *GRADIENT_FIGURES,
-    "tokens_per_second",
-    "lr",
-)
+# Columns of metrics.csv before and after those of the evaluation, which has one for each figure. `train/` figures are
+# means since the row before, with dropout on.
+_FIRST = ("step", "epoch", "tokens", "seconds")
+_LAST = (
+    "train/nats_per_token", "train/perplexity", "train/error_rate", *GRADIENT_FIGURES, "tokens_per_second", "lr",
+)  # fmt: skip
 
 
 class Recorder(pl.Callback):
@@ -49,17 +36,13 @@ class Recorder(pl.Callback):
     Args:
         folder: the run's.
         clock: shared with the other callbacks.
-        characters: of the validation split, for bits per character.
         source_nats: total nats of the validation split under its source; None if unknown.
         log_every_n_steps: interval at which training figures are sent to the loggers.
     """
 
-    def __init__(
-        self, *, folder: Path, clock: Clock, characters: int, source_nats: float | None, log_every_n_steps: int
-    ) -> None:
+    def __init__(self, *, folder: Path, clock: Clock, source_nats: float | None, log_every_n_steps: int) -> None:
         self.folder = folder
         self.clock = clock
-        self.characters = characters
         self.source_nats = source_nats
         self.log_every_n_steps = log_every_n_steps
         self.rows: list[Row] = []
@@ -129,7 +112,7 @@ class Recorder(pl.Callback):
             )
         self.clock.resume()
 
-    def _row(self, trainer: pl.Trainer, task: LanguageModelModule, result: Totals) -> Row:
+    def _row(self, trainer: pl.Trainer, task: LanguageModelModule, result: dict[str, float]) -> Row:
         trained = task.since_evaluation.totals
         task.since_evaluation.reset()
         task.tokens_seen += trained.num_tokens
@@ -139,11 +122,7 @@ class Recorder(pl.Callback):
             "epoch": epochs_done(trainer),
             "tokens": task.tokens_seen,
             "seconds": round(self.clock.wall_seconds, 3),
-            "val/nats_per_token": result.nats_per_token,
-            "val/perplexity": result.perplexity,
-            "val/bits_per_char": result.bits_per_char(self.characters),
-            "val/error_rate": result.error_rate,
-            "val/num_tokens": result.num_tokens,
+            **{f"val/{name}": value for name, value in result.items()},
             **source_figures("val", result, self.source_nats),
             **train_figures(trained),
             **_weighted(self._gradient_sums),
@@ -180,20 +159,20 @@ class Recorder(pl.Callback):
         self._gradient_sums = [(steps, dict(figures)) for steps, figures in state_dict["gradient_sums"]]
 
 
-def source_figures(prefix: str, totals: Totals, source_nats: float | None) -> dict[str, float]:
+def source_figures(prefix: str, figures: Mapping[str, float], source_nats: float | None) -> dict[str, float]:
     """Returns the source's nats per token on the same tokens and the model's excess over it; empty if unknown.
 
     Args:
         prefix: ``val`` or ``test``.
-        totals: of the model.
+        figures: of the model, by name.
         source_nats: total nats of the source on the same strings; None if unknown.
     """
-    if source_nats is None or not totals.num_tokens:
+    if source_nats is None or not figures["num_tokens"]:
         return {}
-    per_token = source_nats / totals.num_tokens
+    per_token = source_nats / figures["num_tokens"]
     return {
         f"{prefix}/source_nats_per_token": per_token,
-        f"{prefix}/excess_nats_per_token": totals.nats_per_token - per_token,
+        f"{prefix}/excess_nats_per_token": figures["nats_per_token"] - per_token,
     }
 
 
@@ -233,9 +212,10 @@ def _weighted(parts: list[tuple[int, dict[str, float]]]) -> dict[str, float]:
 
 
 def as_csv(rows: list[Row]) -> str:
-    """Returns the rows as CSV with all columns; missing figures are left empty."""
+    """Returns the rows as CSV with the columns of all of them; missing figures are left empty."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    evaluated = dict.fromkeys(name for row in rows for name in row if name.startswith("val/"))
+    writer = csv.DictWriter(text, [*_FIRST, *evaluated, *_LAST], lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
