@@ -138,29 +138,68 @@ _OF_SOURCES = (
 )
 _OF_EVALUATIONS = (NATS_PER_TOKEN, PERPLEXITY, BITS_PER_CHAR, ERROR_RATE, UNK_RATE, NUM_TOKENS, *_OF_SOURCES)
 _OF_RUNS = (
-    MetricSpec("best_epoch", format=".3g"),
-    MetricSpec("best_step", format=",.0f"),
-    MetricSpec("vector_coverage", "share", "%", label="words with a GloVe vector"),
-    MetricSpec("vocabulary_size", "tokens", ",.0f", label="vocabulary"),
-    MetricSpec("num_parameters", format="compact", label="parameters"),
-    MetricSpec("num_train_tokens", format="compact", label="training tokens"),
-    MetricSpec("tokens_per_second", format="compact"),
-    MetricSpec("wall_seconds", "s", ",.0f", label="wall time"),
-    MetricSpec("peak_memory_bytes", "bytes", "compact", label="peak memory"),
+    MetricSpec(
+        "best_epoch", format=".3g", definition="epoch of the lowest validation nats, whose weights are best.ckpt"
+    ),
+    MetricSpec("best_step", format=",.0f", definition="optimizer steps until then"),
+    MetricSpec(
+        "vector_coverage",
+        "share",
+        "%",
+        label="words with a GloVe vector",
+        definition="share of the vocabulary with a pretrained vector",
+    ),
+    MetricSpec("vocabulary_size", "tokens", ",.0f", label="vocabulary", definition="entries of the vocabulary"),
+    MetricSpec("num_parameters", format="compact", label="parameters", definition="a tied matrix counted once"),
+    MetricSpec(
+        "num_train_tokens",
+        format="compact",
+        label="training tokens",
+        definition="tokens trained on, all epochs together",
+    ),
+    MetricSpec(
+        "tokens_per_second",
+        format="compact",
+        definition="training tokens / seconds of training, evaluation and sampling left out",
+    ),
+    MetricSpec(
+        "wall_seconds", "s", ",.0f", label="wall time", definition="from the first step to the end, all included"
+    ),
+    MetricSpec(
+        "peak_memory_bytes",
+        "bytes",
+        "compact",
+        label="peak memory",
+        definition="most memory at once: allocated on the GPU, or resident in the process on a CPU",
+    ),
 )
 _OF_ROWS = (
-    MetricSpec("step", "optimizer steps", ",.0f"),
-    MetricSpec("epoch", "epochs done", ".4g"),
-    MetricSpec("tokens", "training tokens read", ",.0f"),
-    MetricSpec("seconds", "s", ",.0f"),
-    MetricSpec("grad_norm", format=".3g", label="gradient norm before clipping"),
-    MetricSpec("grad_norm_clipped", format=".3g", label="gradient norm after clipping"),
-    MetricSpec("clip_fraction", "share", "%", label="steps clipped"),
-    MetricSpec("lr", format=".3g", label="learning rate"),
+    MetricSpec("step", "optimizer steps", ",.0f", definition="optimizer steps so far"),
+    MetricSpec(
+        "epoch", "epochs done", ".4g", definition="passes over the training split so far, with the fraction of this one"
+    ),
+    MetricSpec("tokens", "training tokens read", ",.0f", definition="tokens trained on so far"),
+    MetricSpec("seconds", "s", ",.0f", definition="since the first step, all included"),
+    MetricSpec(
+        "grad_norm",
+        format=".3g",
+        label="gradient norm before clipping",
+        definition="mean L2 norm of the gradient over the steps since the row before",
+    ),
+    MetricSpec(
+        "grad_norm_clipped",
+        format=".3g",
+        label="gradient norm after clipping",
+        definition="the same after clipping",
+    ),
+    MetricSpec(
+        "clip_fraction", "share", "%", label="steps clipped", definition="share of steps on which it was clipped"
+    ),
+    MetricSpec("lr", format=".3g", label="learning rate", definition="learning rate of the next step"),
 )
 # Figures by name: of evaluations; of runs; and of the rows of metrics.csv.
 FIGURES = {spec.name: spec for spec in (*_OF_EVALUATIONS, *_OF_RUNS, *_OF_ROWS)}
-OF_SOURCES, OF_RUNS = (tuple(spec.name for spec in specs) for specs in (_OF_SOURCES, _OF_RUNS))
+OF_SOURCES, OF_RUNS, OF_ROWS = (tuple(s.name for s in specs) for specs in (_OF_SOURCES, _OF_RUNS, _OF_ROWS))
 
 
 def specs_of(summary: Mapping[str, Any]) -> dict[str, MetricSpec]:

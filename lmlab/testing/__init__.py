@@ -15,6 +15,7 @@ from lmlab.testing.cores import check_core
 from lmlab.testing.decoders import check_decoder
 from lmlab.testing.embeddings import check_embedding
 from lmlab.testing.loaders import check_loader
+from lmlab.testing.metrics import check_metric
 from lmlab.testing.optimizers import check_optimizer
 from lmlab.testing.schedulers import check_scheduler
 from lmlab.testing.sources import check_source
@@ -25,6 +26,7 @@ __all__ = [
     "check_decoder",
     "check_embedding",
     "check_loader",
+    "check_metric",
     "check_optimizer",
     "check_scheduler",
     "check_source",

@@ -139,3 +139,8 @@ def test_it_waits_for_neither_torch_nor_lightning(tmp_path: Path) -> None:
     assert "hydra" in imported
     assert imported.isdisjoint({"torch", "pytorch_lightning", "lightning_fabric", "tensorboard", "pooch", "requests"})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_page_of_figures_is_that_of_the_code(listed) -> None:
+    page = Path(__file__).parents[2] / "docs" / "figures.md"
+    assert page.read_text(encoding="utf-8") == listed("figures"), "python -m lmlab.list figures > docs/figures.md"
