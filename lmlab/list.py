@@ -24,10 +24,10 @@ from lmlab.data.catalogue import GLOVE, TEXTS
 from lmlab.data.download import RemoteFile, texts_folder
 from lmlab.errors import UserError
 
-# In the order of train.yaml; `callbacks` has only one option.
+# In the order of train.yaml.
 GROUPS = (
-    "data", "tokenizer", "batching", "model", "embedding", "optimizer", "scheduler", "averaging", "trainer", "logger",
-    "experiment",
+    "data", "tokenizer", "batching", "model", "embedding", "optimizer", "scheduler", "averaging", "trainer",
+    "callbacks", "logger", "experiment",
 )  # fmt: skip
 USAGE = """usage: python -m lmlab.list                 all options of all groups
        python -m lmlab.list data model      only those of these groups
