@@ -291,6 +291,7 @@ class _Run:
             finished=finished,
         )
         summary |= training_settings(self.settings, self.task, self.callbacks)
+        summary["stopped_by"] = self._one(Checkpoints).stopped.by
         summary["vector_coverage"] = self.task.vector_coverage
         summary["warnings"] = [warning for alarms in self._all(Alarms) for warning in alarms.all(self.task)]
         summary["warnings"] += self.added.warnings()

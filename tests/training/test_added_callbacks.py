@@ -82,6 +82,11 @@ class BadState(Remembers):
         return {"steps": [numpy.float64(self.steps)]}
 
 
+class Stops(pl.Callback):
+    def on_train_batch_end(self, trainer, *_):
+        trainer.should_stop = trainer.should_stop or trainer.global_step == 3
+
+
 class Exits(pl.Callback):
     def on_train_start(self, trainer, pl_module):
         raise SystemExit
@@ -277,6 +282,32 @@ def test_names_that_cannot_be(words: str, told: str, text_file: Path) -> None:
 def test_lightnings_timer_ends_a_run(text_file: Path, tmp_path: Path) -> None:
     timer = "+callbacks.timer={_target_: pytorch_lightning.callbacks.Timer, duration: '00:00:10:00'}"
     assert trained(composed(text_file, timer), tmp_path / "run")["status"] == "finished"
+
+
+NEVER_BETTER = "patience: 1, min_delta: 100, monitor: val/perplexity"
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["callbacks.early_stopping.patience=1", "callbacks.early_stopping.min_delta=100"], "early_stopping"),
+        ([f"+callbacks.stop={{_target_: pytorch_lightning.callbacks.EarlyStopping, {NEVER_BETTER}}}"], "stop"),
+        (["+callbacks.timer={_target_: pytorch_lightning.callbacks.Timer, duration: {microseconds: 1}}"], "timer"),
+        ([own("Stops"), "callbacks.early_stopping.patience=9"], "mine"),
+        ([own("Plain"), "callbacks.early_stopping.patience=9"], None),
+    ],
+)
+def test_the_callback_that_ended_a_run_is_told_and_still_known_later(
+    words: list[str], name: str | None, text_file: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    summary = trained(composed(text_file, *words, "trainer.max_epochs=3"), tmp_path / "run")
+    assert summary["stopped_by"] == name
+    assert ("stopped     by" in caplog.text) == (name is not None)
+    if name is not None:
+        assert f"stopped     by callbacks.{name}, before the limits of the run" in caplog.text
+    # What comes after training is made again where it was interrupted.
+    assert resume_run(tmp_path / "run")["stopped_by"] == name
 
 
 def test_a_callback_that_exits_is_an_error(text_file: Path, tmp_path: Path) -> None:
