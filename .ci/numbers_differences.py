@@ -24,6 +24,7 @@ IGNORED_KEYS = {
 # Keys of summary.json that a base lacks; ignored only where the base has none.
 NEWER_KEYS = {
     "test_fingerprint": "of the test text, kept since the base 6e8c8da",
+    "stopped_by": "the callback that ended the run, kept since the base 6e8c8da",
 }
 CHECKPOINTS = ("best.ckpt", "last.ckpt")
 

@@ -16,11 +16,10 @@ from lmlab.config.settings import BenchmarkSettings
 def benchmark(settings: BenchmarkSettings) -> None:
     """Times each model at each size and prints a line for it."""
     from lmlab.device import choose_device, choose_precision
-    from lmlab.training.run import quiet
+    from lmlab.training.lightning_messages import forwarded
     from lmlab.training.speed import Case, measure
     from lmlab.training.summary import device_name
 
-    quiet()
     device = choose_device(settings.accelerator)
     settings.precision = choose_precision(settings.precision, device)
     print(
@@ -44,7 +43,8 @@ def benchmark(settings: BenchmarkSettings) -> None:
                 precision=settings.precision,
                 batching=settings.batches,
             )
-            timing = measure(case, steps=settings.steps, device=device)
+            with forwarded():
+                timing = measure(case, steps=settings.steps, device=device)
             ours, theirs = timing.tokens_per_second
             name = f"{model} {settings.num_layers} x {hidden_size}"
             print(f"{name:14}{ours:>16,.0f}{theirs:>12,.0f}{timing.ratio:>24.3f}", flush=True)

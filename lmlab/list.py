@@ -25,10 +25,10 @@ from lmlab.data.download import RemoteFile, texts_folder
 from lmlab.errors import UserError
 from lmlab.metric_spec import FIGURES, OF_ROWS, OF_RUNS, OF_SOURCES
 
-# In the order of train.yaml; `callbacks` has only one option.
+# In the order of train.yaml.
 GROUPS = (
-    "data", "tokenizer", "batching", "model", "embedding", "optimizer", "scheduler", "averaging", "trainer", "logger",
-    "experiment",
+    "data", "tokenizer", "batching", "model", "embedding", "optimizer", "scheduler", "averaging", "trainer",
+    "callbacks", "metrics", "logger", "experiment",
 )  # fmt: skip
 USAGE = """usage: python -m lmlab.list                 all options of all groups
        python -m lmlab.list data model      only those of these groups

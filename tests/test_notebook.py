@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -112,3 +114,15 @@ def test_a_run_that_failed_has_its_place_in_the_table(words: list[str], tmp_path
 
 def test_the_version_is_that_of_the_package() -> None:
     assert lmlab.__version__.count(".") == 2
+
+
+def test_in_a_notebook_without_widgets_nothing_warns_of_it() -> None:
+    notebook = """
+import sys, types
+kernel = types.ModuleType("IPython")
+kernel.get_ipython = lambda: types.SimpleNamespace(config={"IPKernelApp": {}})
+sys.modules.update({"IPython": kernel, "ipykernel.zmqshell": kernel, "ipywidgets": None})
+import lmlab.training.callbacks.progress
+"""
+    done = subprocess.run([sys.executable, "-c", notebook], capture_output=True, text=True, check=True)
+    assert done.stderr == ""

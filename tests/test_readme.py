@@ -1,4 +1,4 @@
-"""The README's block for a Trainer of one's own runs as it stands."""
+"""The README's block for a Trainer of one's own runs as it stands, and its links lead somewhere."""
 
 from __future__ import annotations
 
@@ -22,3 +22,9 @@ def test_the_block_for_a_trainer_of_ones_own_runs(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert re.search(r"'test/perplexity': \d", done.stdout)
+
+
+def test_its_links_within_the_repository_lead_to_files() -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", README.read_text(encoding="utf-8"))
+    assert "examples/first_steps.ipynb" in links
+    assert [link for link in links if not (README.parent / link).exists()] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 from collections.abc import Sequence
@@ -25,6 +26,8 @@ from lmlab.config.slots import SLOTS
 from lmlab.errors import UserError
 
 _RANDOM = "lmlab.models.embedding.RandomVectors"
+_DEVICE_STATS = "pytorch_lightning.callbacks.DeviceStatsMonitor"
+_NEED_LOGGER = (_DEVICE_STATS, "pytorch_lightning.callbacks.LearningRateMonitor")
 
 
 def compose(arguments: Sequence[str] = ()) -> TrainSettings:
@@ -69,6 +72,7 @@ def check_training(settings: TrainSettings, *, resuming: bool = False) -> None:
     _check_embedding(settings, resuming=resuming)
     _check_optimization(settings)
     _check_trainer(settings)
+    _check_callbacks(settings)
     parts = Path(settings.name).parts
     if not parts or ".." in parts or Path(settings.name).is_absolute():
         raise UserError("name", settings.name, "does not name a folder below output_dir", "for example name=my_run")
@@ -242,3 +246,32 @@ def _check_trainer(settings: TrainSettings) -> None:
     if trainer.check_val_every_n_epoch is None and trainer.val_check_interval is None:
         remedy = "set trainer.check_val_every_n_epoch=1"
         raise UserError("trainer.val_check_interval", "null", "the run would never be evaluated", remedy)
+
+
+def _check_callbacks(settings: TrainSettings) -> None:
+    """Refuses callbacks of Lightning's that cannot work; Lightning itself says so only after the text has been read."""
+    for name, added in settings.callbacks.added.items():
+        if added.target not in _NEED_LOGGER:
+            continue
+        remedy = f"leave logger=none out, or remove it: callbacks.{name}=null"
+        if settings.logger.target is None:
+            raise UserError(f"callbacks.{name}", added.class_name, "has no logger to send its figures to", remedy)
+
+
+def check_device_statistics(settings: TrainSettings, device: str) -> None:
+    """Refuses statistics of the processor that cannot be taken.
+
+    Args:
+        settings: the run's settings.
+        device: the kind of device that the run uses, ``cpu`` or ``cuda``.
+
+    Raises:
+        UserError: a DeviceStatsMonitor needs psutil, which is not installed.
+    """
+    for name, added in settings.callbacks.added.items():
+        wanted = getattr(added, "cpu_stats", None)
+        if added.target != _DEVICE_STATS or not (wanted or (wanted is None and device == "cpu")):
+            continue
+        if importlib.util.find_spec("psutil") is None:
+            problem = "needs psutil for statistics of the processor, which is not installed"
+            raise UserError(f"callbacks.{name}", added.class_name, problem, "python -m pip install psutil")

@@ -220,6 +220,9 @@ class _Reader:
                 values[key] = self._setting(copy.deepcopy(known.before), hints[key], known, full)
             elif not _has_default(field) or (self._stored and kind.__module__.startswith(_OWN)):
                 # lmlab writes every setting of its own parts.
+                if issubclass(kind, CallbacksSettings) and not self._stored:
+                    remedy = "begin the YAML file with the line: defaults: [default, _self_]"
+                    raise UserError(name, None, f"the option chosen lacks lmlab's own callbacks ({key}, ...)", remedy)
                 raise self._missing(full, hints[key])
         return values
 

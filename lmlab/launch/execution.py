@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from lmlab import plain_yaml
 from lmlab.changes import TEXT
-from lmlab.config.checks import check_training
+from lmlab.config.checks import check_device_statistics, check_training
 from lmlab.config.command import describe
 from lmlab.config.compose import as_settings
 from lmlab.config.folders import log_to, store_absolute_paths, write_record
@@ -50,7 +50,9 @@ def prepare(settings: TrainSettings) -> TrainSettings:
     from lmlab.device import choose_device, choose_precision
 
     trainer = settings.trainer
-    trainer.precision = choose_precision(trainer.precision, choose_device(trainer.accelerator))
+    device = choose_device(trainer.accelerator)
+    check_device_statistics(settings, device.type)
+    trainer.precision = choose_precision(trainer.precision, device)
     return settings
 
 

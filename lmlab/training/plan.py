@@ -204,9 +204,11 @@ def describe_result(settings: TrainSettings, summary: dict[str, Any], folder: Pa
     if "samples" in summary:
         lines.append(f"samples     {describe_samples(summary['samples'])}")
     split = "test" if "test/num_tokens" in summary else "validation"
+    stopped = summary["stopped_by"]
     lines += [
         f"best epoch  {summary['best_epoch']:g} (step {summary['best_step']:,}), "
         f"{summary['tokens_per_second']:,.0f} tokens/s, {human_seconds(summary['wall_seconds'])} in all",
+        *([f"stopped     by callbacks.{stopped}, before the limits of the run"] if stopped else []),
         *(f"warning     {warning}" for warning in summary["warnings"]),
         f"files       {place}",
         f"curves      tensorboard --logdir {shlex.quote(shown(Path(settings.output_dir)))}",

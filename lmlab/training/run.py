@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import shlex
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -34,6 +33,7 @@ from lmlab.training.callbacks.hparams import HParams, single_run_settings, typed
 from lmlab.training.callbacks.recorder import Recorder
 from lmlab.training.callbacks.samples import SampleText
 from lmlab.training.clock import Clock
+from lmlab.training.lightning_messages import forwarded
 from lmlab.training.module import LanguageModelModule
 from lmlab.training.plan import (
     describe_plan,
@@ -56,6 +56,7 @@ log = logging.getLogger(__name__)
 Kind = TypeVar("Kind")
 
 
+@forwarded()
 def train(
     settings: TrainSettings,
     folder: Path,
@@ -83,7 +84,6 @@ def train(
         UserError: text, vectors or device cannot be used, or training diverged.
         InterruptedRun: a signal ended the run; its message says what was saved.
     """
-    quiet()
     run = _assemble(settings, folder, resumption, hparams, label, stop_after_tokens)
     try:
         run.fit(resumption)
@@ -291,6 +291,7 @@ class _Run:
             finished=finished,
         )
         summary |= training_settings(self.settings, self.task, self.callbacks)
+        summary["stopped_by"] = self._one(Checkpoints).stopped.by
         summary["vector_coverage"] = self.task.vector_coverage
         summary["warnings"] = [warning for alarms in self._all(Alarms) for warning in alarms.all(self.task)]
         summary["warnings"] += self.added.warnings()
@@ -309,11 +310,3 @@ def _vectors_to_be_loaded(settings: TrainSettings, data: LanguageModelData, resu
     assert settings.embedding.dim is not None, "set when the run began"
     shape = (len(data.tokenizer.vocabulary), settings.embedding.dim)
     return Vectors(torch.zeros(shape), coverage=resumption.vector_coverage)
-
-
-def quiet() -> None:
-    """Silences Lightning's advice, which is meant for its direct users; lmlab's own is in the plan."""
-    for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module=r"pytorch_lightning\..*")
-    warnings.filterwarnings("ignore", module=r"lightning_fabric\..*")

@@ -20,6 +20,7 @@ from lmlab.training.callbacks.checkpoints import Checkpoints, SealedCheckpointIO
 from lmlab.training.callbacks.hparams import HParams, Value
 from lmlab.training.callbacks.recorder import Recorder
 from lmlab.training.callbacks.samples import fallback_prompts
+from lmlab.training.callbacks.stopping import Stopped
 from lmlab.training.clock import Clock
 from lmlab.training.resuming import Resumption
 
@@ -54,6 +55,7 @@ def build_callbacks(
     wanted, log_every = settings.callbacks, settings.trainer.log_every_n_steps
     recorder = _recorder(settings, folder, data, clock)
     made: list[pl.Callback] = [recorder]
+    stopped = Stopped()
     if wanted.progress is not None:
         shared: dict[str, Any] = {"recorder": recorder, "clock": clock}
         made.append(registry.build("callbacks.progress", wanted.progress, total_steps=steps, label=label, **shared))
@@ -67,14 +69,17 @@ def build_callbacks(
         # Not checked at the end of an epoch, when Lightning calls it after all others, so after last.ckpt is written.
         how = {"monitor": "val/nats_per_token", "mode": "min", "check_on_train_epoch_end": False}
         made.append(registry.build("callbacks.early_stopping", wanted.early_stopping, **how))
+        stopped.watch("early_stopping", made[-1])
     if wanted.sample_text is not None:
         beginning = data.corpus.texts("validation")[0]
         prompts = fallback_prompts(beginning, by_character=data.tokenizer.unit == "character")
         how = {"tokenizer": data.tokenizer, "folder": folder, "clock": clock, "fallback_prompts": prompts}
         made.append(registry.build("callbacks.sample_text", wanted.sample_text, **how))
-    made += added.callbacks
+    for name, callback in added.callbacks.items():
+        stopped.watch(name, callback)
+        made.append(callback)
     shown = HParams(settings=hparams, recorder=recorder)
-    checkpoints = _checkpoints(settings, folder, data, recorder, clock, steps=steps, pause_at=pause_at)
+    checkpoints = _checkpoints(settings, folder, data, recorder, clock, stopped, steps=steps, pause_at=pause_at)
     return [*made, shown, checkpoints]
 
 
@@ -93,6 +98,7 @@ def _checkpoints(
     data: LanguageModelData,
     recorder: Recorder,
     clock: Clock,
+    stopped: Stopped,
     *,
     steps: int,
     pause_at: int | None,
@@ -104,6 +110,7 @@ def _checkpoints(
         folder=folder,
         recorder=recorder,
         clock=clock,
+        stopped=stopped,
         ours={
             "tokenizer": data.tokenizer.to_dict(),
             "config": plain(settings),

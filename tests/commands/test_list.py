@@ -17,7 +17,7 @@ from lmlab.data.catalogue import GLOVE, TEXTS
 from lmlab.list import GROUPS, main
 
 # Folders of the configuration that offer no choice.
-NO_CHOICE = {"hydra", "callbacks"}
+NO_CHOICE = {"hydra"}
 
 
 @pytest.fixture
@@ -93,6 +93,16 @@ def test_an_option_tells_its_settings(listed) -> None:
     told = listed("model", "optimizer=sgd")
     assert told.startswith("model=")
     assert "  optimizer.momentum=0 " in told
+
+
+def test_callbacks_of_a_users_own_folder_are_listed(listed, tmp_path: Path) -> None:
+    (tmp_path / "callbacks").mkdir()
+    monitor = "rates:\n  _target_: pytorch_lightning.callbacks.LearningRateMonitor\n"
+    (tmp_path / "callbacks" / "mine.yaml").write_text(f"# And the rate.\ndefaults: [default, _self_]\n{monitor}")
+    told = listed("--config-dir", str(tmp_path), "callbacks", "callbacks=mine")
+    assert "\n  mine     And the rate.\n" in told
+    assert "\n  default  All of lmlab's own callbacks.\n" in told
+    assert "  callbacks.checkpoints.every_minutes=10 " in told
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib.machinery
+import importlib.util
 import json
 import re
 import subprocess
@@ -15,11 +18,14 @@ import torch
 from conftest import SMALL, compose_config, resume_run
 from equal_runs import weights
 
+import lmlab
 from lmlab.checkpoints import read_checkpoint
 from lmlab.config import plugins
+from lmlab.config.checks import check_device_statistics
 from lmlab.config.plugins import Untrusted
 from lmlab.config.settings import TrainSettings
 from lmlab.errors import UserError
+from lmlab.launch.execution import prepare
 from lmlab.training.run import train
 
 MODULE = """
@@ -74,6 +80,11 @@ class DrawsEverywhere(Remembers):
 class BadState(Remembers):
     def state_dict(self):
         return {"steps": [numpy.float64(self.steps)]}
+
+
+class Stops(pl.Callback):
+    def on_train_batch_end(self, trainer, *_):
+        trainer.should_stop = trainer.should_stop or trainer.global_step == 3
 
 
 class Exits(pl.Callback):
@@ -202,6 +213,56 @@ def test_a_state_that_no_checkpoint_can_hold_is_told_before_it_is_saved(text_fil
         trained(composed(text_file, own("BadState")), tmp_path / "run")
 
 
+@pytest.mark.parametrize("name", ["DeviceStatsMonitor", "LearningRateMonitor"])
+def test_one_that_has_no_logger_is_told_before_the_text_is_read(name: str, text_file: Path) -> None:
+    words = [f"+callbacks.mine={{_target_: pytorch_lightning.callbacks.{name}}}", "logger=none"]
+    with pytest.raises(UserError, match=rf"^callbacks\.mine={name}: has no logger .*callbacks\.mine=null"):
+        composed(text_file, *words)
+    composed(text_file, words[0])
+
+
+@pytest.mark.parametrize(
+    ("more", "device", "told"),
+    [
+        ("", "cpu", True),
+        ("", "cuda", False),
+        (", cpu_stats: false", "cpu", False),
+        (", cpu_stats: true", "cuda", True),
+    ],
+)
+def test_one_that_lacks_a_package_is_told(
+    more: str, device: str, told: bool, text_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = composed(
+        text_file, f"+callbacks.mine={{_target_: pytorch_lightning.callbacks.DeviceStatsMonitor{more}}}"
+    )
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: importlib.machinery.ModuleSpec(name, None))
+    check_device_statistics(settings, device)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    expected = pytest.raises(UserError, match="needs psutil") if told else contextlib.nullcontext()
+    with expected:
+        if device == "cpu":
+            prepare(settings)
+        else:
+            check_device_statistics(settings, device)
+
+
+def test_an_option_without_lmlabs_own_says_how_to_begin_it(tmp_path: Path) -> None:
+    (tmp_path / "conf" / "callbacks").mkdir(parents=True)
+    monitor = "rates:\n  _target_: pytorch_lightning.callbacks.LearningRateMonitor\n"
+    option, words = (
+        tmp_path / "conf" / "callbacks" / "mine.yaml",
+        ["callbacks=mine", f"--config-dir={tmp_path / 'conf'}"],
+    )
+    option.write_text(monitor)
+    with pytest.raises(
+        UserError, match=r"^callbacks: .*begin the YAML file with the line: defaults: \[default, _self_\]"
+    ):
+        lmlab.compose(words)
+    option.write_text(f"defaults: [default, _self_]\n{monitor}")
+    assert lmlab.compose(words).callbacks.added.keys() == {"rates"}
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -221,6 +282,32 @@ def test_names_that_cannot_be(words: str, told: str, text_file: Path) -> None:
 def test_lightnings_timer_ends_a_run(text_file: Path, tmp_path: Path) -> None:
     timer = "+callbacks.timer={_target_: pytorch_lightning.callbacks.Timer, duration: '00:00:10:00'}"
     assert trained(composed(text_file, timer), tmp_path / "run")["status"] == "finished"
+
+
+NEVER_BETTER = "patience: 1, min_delta: 100, monitor: val/perplexity"
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["callbacks.early_stopping.patience=1", "callbacks.early_stopping.min_delta=100"], "early_stopping"),
+        ([f"+callbacks.stop={{_target_: pytorch_lightning.callbacks.EarlyStopping, {NEVER_BETTER}}}"], "stop"),
+        (["+callbacks.timer={_target_: pytorch_lightning.callbacks.Timer, duration: {microseconds: 1}}"], "timer"),
+        ([own("Stops"), "callbacks.early_stopping.patience=9"], "mine"),
+        ([own("Plain"), "callbacks.early_stopping.patience=9"], None),
+    ],
+)
+def test_the_callback_that_ended_a_run_is_told_and_still_known_later(
+    words: list[str], name: str | None, text_file: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    summary = trained(composed(text_file, *words, "trainer.max_epochs=3"), tmp_path / "run")
+    assert summary["stopped_by"] == name
+    assert ("stopped     by" in caplog.text) == (name is not None)
+    if name is not None:
+        assert f"stopped     by callbacks.{name}, before the limits of the run" in caplog.text
+    # What comes after training is made again where it was interrupted.
+    assert resume_run(tmp_path / "run")["stopped_by"] == name
 
 
 def test_a_callback_that_exits_is_an_error(text_file: Path, tmp_path: Path) -> None:

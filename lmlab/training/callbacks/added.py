@@ -16,7 +16,7 @@ from lmlab.errors import UserError
 from lmlab.random_states import random_states, restore_random_states
 
 # Hooks of Lightning's callbacks; `setup` to `on_exception` and the like.
-_HOOKS = tuple(name for name in vars(pl.Callback) if name in ("setup", "teardown") or name.startswith("on_"))
+HOOKS = tuple(name for name in vars(pl.Callback) if name in ("setup", "teardown") or name.startswith("on_"))
 
 
 class AddedCallbacks:
@@ -29,7 +29,7 @@ class AddedCallbacks:
         wanted: their settings by name.
 
     Attributes:
-        callbacks: in the order of the configuration.
+        callbacks: by name, in the order of the configuration.
 
     Raises:
         UserError: one cannot be made.
@@ -37,13 +37,13 @@ class AddedCallbacks:
 
     def __init__(self, wanted: Mapping[str, AddedSettings]) -> None:
         made = {name: _made(name, settings) for name, settings in wanted.items()}
-        self.callbacks: list[pl.Callback] = list(made.values())
+        self.callbacks = made
         # Those of Lightning's that have no state_dict keep nothing that a resumed run needs.
         own = {name: made[name] for name, how in wanted.items() if how.target not in OPEN["callbacks"].others}
         self._stateless = {n: c for n, c in own.items() if type(c).state_dict is pl.Callback.state_dict}
         self._before = {name: _known(callback) for name, callback in self._stateless.items()}
         for name, callback in made.items():
-            for hook in _HOOKS:
+            for hook in HOOKS:
                 if hook in vars(callback) or getattr(type(callback), hook) is not getattr(pl.Callback, hook):
                     setattr(callback, hook, _isolated(getattr(callback, hook)))
             if name not in self._stateless:

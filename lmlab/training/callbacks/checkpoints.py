@@ -15,6 +15,7 @@ from lmlab.checkpoints import BEST_BEFORE_END, FORMAT, read_checkpoint, save_che
 from lmlab.random_states import random_states, restore_random_states
 from lmlab.training import event_files
 from lmlab.training.callbacks.recorder import Recorder, task_of
+from lmlab.training.callbacks.stopping import Stopped
 from lmlab.training.clock import Clock
 from lmlab.training.module import LanguageModelModule
 from lmlab.training.position import Position
@@ -64,6 +65,7 @@ class Checkpoints(pl.Callback):
         folder: the run's.
         recorder: whose rows say which evaluation is the best.
         clock: shared with the other callbacks.
+        stopped: which callback ended the run.
         ours: stored in each checkpoint to make it complete: tokenizer, configuration, fingerprints of the texts.
         total_steps: optimizer steps of the whole run.
         pause_at: optimizer steps after which the run pauses; None for never.
@@ -77,6 +79,7 @@ class Checkpoints(pl.Callback):
         folder: Path,
         recorder: Recorder,
         clock: Clock,
+        stopped: Stopped,
         ours: dict[str, Any],
         total_steps: int,
         pause_at: int | None,
@@ -88,6 +91,7 @@ class Checkpoints(pl.Callback):
         self.last_path = folder / "checkpoints" / "last.ckpt"
         self.recorder = recorder
         self.clock = clock
+        self.stopped = stopped
         self.ours = ours
         self.total_steps = total_steps
         self.pause_at = pause_at
@@ -180,6 +184,7 @@ class Checkpoints(pl.Callback):
             "position": Position.of(trainer).as_dict(),
             # Set by early stopping; the Trainer does not store it.
             "should_stop": bool(trainer.should_stop),
+            "stopped_by": self.stopped.by,
             "event_files": event_files.sizes(self.folder),
         }
         checkpoint["random_states"] = random_states()
@@ -192,3 +197,4 @@ class Checkpoints(pl.Callback):
         self.saved_step = checkpoint["global_step"]
         self._kept_at = checkpoint["global_step"]
         trainer.should_stop = checkpoint["lmlab"].get("should_stop", False)
+        self.stopped.by = checkpoint["lmlab"].get("stopped_by")

@@ -5,14 +5,19 @@ from __future__ import annotations
 import logging
 import sys
 import time
+import warnings
 from typing import Any
 
 import pytorch_lightning as pl
-from tqdm.auto import tqdm
 
 from lmlab.training.callbacks.recorder import Recorder, task_of
 from lmlab.training.clock import Clock
 from lmlab.training.token_totals import Totals
+
+with warnings.catch_warnings():
+    # In a notebook without ipywidgets the bar is a line of text, which is good enough.
+    warnings.filterwarnings("ignore", message="IProgress not found")
+    from tqdm.auto import tqdm
 
 log = logging.getLogger(__name__)
 
