@@ -210,6 +210,9 @@ class _Reader:
             if not name and key == "batching":
                 remedy = "begin the YAML file with the line: # @package data.batching"
                 raise UserError(key, None, "its settings are not where those of a loader belong", remedy)
+            if key in kind.refused:
+                problem, remedy = kind.refused[key]
+                raise UserError(_dotted(name, key), _brief(found[key]), problem, remedy)
             if key not in fields and key != _TARGET:
                 value, remedy = _brief(found[key]), self._unknown(kind, name)
                 raise UserError(_dotted(name, key), value, "no such setting", remedy)
@@ -236,6 +239,9 @@ class _Reader:
             return self.group(value, kind, name)
         if value == "???":
             raise self._missing(name, kind)
+        if self._stored and known.typed_only and value is not None:
+            problem = f"is for the command alone and not taken from a file: type {name}=..."
+            raise UserError(name, _brief(value), problem, "remove it")
         return check_value(value, kind, known, name=name, convert=not self._stored)
 
     def _chosen(self, found: Mapping[str, Any], slot: Slot) -> tuple[str | None, type[PartSettings]]:
