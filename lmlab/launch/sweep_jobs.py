@@ -16,7 +16,7 @@ from lmlab.config.folders import log_to, write_record
 from lmlab.errors import InterruptedRun, Refused, UserError
 from lmlab.files import shown, write_text
 from lmlab.launch import sweep_arguments, sweep_folder
-from lmlab.launch.execution import checked, pop_pause, work
+from lmlab.launch.execution import checked, pop_unstored, work
 from lmlab.launch.run_folder import Task, check_no_links, remaining_task
 from lmlab.locks import locked
 from lmlab.reporting.sweeps import Job, overrides_as_settings, read_jobs, read_summary, results_csv
@@ -62,13 +62,13 @@ def _do_job(config: DictConfig, folder: Path, hparams: dict[str, str], label: st
     if not (folder / ".hydra").exists():
         write_record(folder, record)  # also if the job is refused, for the sweep's table
     settings = checked(config)
-    pause = pop_pause(settings)
+    unstored = pop_unstored(settings)
     if remaining_task(folder, settings) is Task.DONE:
         return "  (already finished)"  # before a lock file is created there
     with locked(folder):
         task = remaining_task(folder, settings)
         log_to(folder, terminal=False)
-        work(folder, task, settings, record, hparams=hparams, label=label, stop_after_tokens=pause)
+        work(folder, task, settings, record, hparams=hparams, label=label, **unstored)
     return ""
 
 

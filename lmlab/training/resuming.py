@@ -240,6 +240,8 @@ def _check_raised(name: str, value: int, stored: int, config: Config, saved: Map
     if getattr(scheduler, "depends_on_length", False):
         problem = "the learning rate follows the run's length, so another length would make it jump"
         raise UserError(name, value, problem, "start a new run of that length (stop_after_tokens=... pauses one)")
+    if config["trainer"]["fast_dev_run"]:
+        raise UserError(name, value, "the run is a trial of one epoch (trainer.fast_dev_run)", "start a new run")
     if stored == -1:
         raise UserError(name, value, "this run has no such limit to be raised", "raise the one that it has")
     if value != -1 and value < stored:

@@ -25,10 +25,16 @@ _SHORT = {"exponential_moving_average": "ema", "triggered_average": "triggered a
 _PACKAGES = ("torch", "pytorch-lightning", "hydra-core", "omegaconf", "torchmetrics", "numpy")
 
 
-def best_figures(best: Row, *, unk_rate: float) -> dict[str, float]:
-    """Returns the validation figures of the best evaluation with its epoch and step."""
+def best_figures(best: Row, *, unk_rate: float | None) -> dict[str, float]:
+    """Returns the validation figures of the best evaluation with its epoch and step.
+
+    Args:
+        best: the evaluation.
+        unk_rate: share of unknown tokens in the evaluated text; None if it is not known.
+    """
     figures = {key: value for key, value in best.items() if key.startswith("val/")}
-    return figures | {"val/unk_rate": unk_rate, "best_epoch": best["epoch"], "best_step": best["step"]}
+    figures |= {} if unk_rate is None else {"val/unk_rate": unk_rate}
+    return figures | {"best_epoch": best["epoch"], "best_step": best["step"]}
 
 
 def part_name(part: PartSettings) -> str | None:

@@ -58,7 +58,7 @@ class HParams(pl.Callback):
         best = self.recorder.best_row
         if best is None:
             return
-        figures = {f"best/{name}": best[f"val/{name}"] for name in _FIGURES}
+        figures = {f"best/{name}": best[f"val/{name}"] for name in _FIGURES if f"val/{name}" in best}
         figures["best/tokens_per_second"] = best["tokens_per_second"]
         for logger in trainer.loggers:
             logger.log_metrics(figures, trainer.global_step)

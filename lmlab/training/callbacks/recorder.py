@@ -49,7 +49,7 @@ class Recorder(pl.Callback):
     Args:
         folder: the run's.
         clock: shared with the other callbacks.
-        characters: of the validation split, for bits per character.
+        characters: of the validation split, for bits per character; 0 if they are unknown.
         source_nats: total nats of the validation split under its source; None if unknown.
         log_every_n_steps: interval at which training figures are sent to the loggers.
     """
@@ -115,7 +115,7 @@ class Recorder(pl.Callback):
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Adds a row, writes metrics.csv and resumes the clock."""
         task = task_of(pl_module)
-        if task.validation_result is None:
+        if task.validation_result is None or trainer.sanity_checking:
             self.clock.resume()
             return
         if trainer.global_step > self._last_logged[0]:
@@ -141,7 +141,7 @@ class Recorder(pl.Callback):
             "seconds": round(self.clock.wall_seconds, 3),
             "val/nats_per_token": result.nats_per_token,
             "val/perplexity": result.perplexity,
-            "val/bits_per_char": result.bits_per_char(self.characters),
+            **({"val/bits_per_char": result.bits_per_char(self.characters)} if self.characters else {}),
             "val/error_rate": result.error_rate,
             "val/num_tokens": result.num_tokens,
             **source_figures("val", result, self.source_nats),
