@@ -53,7 +53,7 @@ class Run:
 
     @property
     def status(self) -> str:
-        """``finished``, ``interrupted``, ``failed`` or ``unfinished``."""
+        """``finished``, ``partial`` (of a part of the text), ``interrupted``, ``failed`` or ``unfinished``."""
         return self._record.status
 
     @property

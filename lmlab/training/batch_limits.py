@@ -5,8 +5,7 @@ lmlab does it, not Lightning, so that steps, schedules, positions and the final 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from lmlab.config.settings.trainer import TrainerSettings
 from lmlab.data.datamodule import LanguageModelData
@@ -14,7 +13,6 @@ from lmlab.errors import UserError
 
 _SETTINGS = {"train": "limit_train_batches", "validation": "limit_val_batches", "test": "limit_test_batches"}
 _OVERFIT = "overfit_batches"
-_WORDS = {"train": "training", "validation": "validation", "test": "test"}
 
 
 def limit_batches(trainer: TrainerSettings, data: LanguageModelData) -> None:
@@ -51,16 +49,3 @@ def _number(name: str, limit: int | float, whole: int) -> int:
     if number < 1:
         raise UserError(name, limit, f"is less than one of {whole} batches", f"give 1 or more batches: {name}=1")
     return number
-
-
-def describe_partial(partial: Mapping[str, Any]) -> str:
-    """Describes in words what was limited.
-
-    Args:
-        partial: see `LanguageModelData.partial`.
-    """
-    parts = []
-    for split, limit in partial.items():
-        repeated = ", the same in every epoch" if limit.get("repeated") else ""
-        parts.append(f"{limit['batches']:,} of {limit['of']:,} {_WORDS[split]} batches{repeated}")
-    return "; ".join(parts)

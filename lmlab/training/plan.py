@@ -26,7 +26,7 @@ from lmlab.evaluation.source_comparison import describe_excess
 from lmlab.files import shown
 from lmlab.models.embedding import COVERAGE_ALARM, Vectors
 from lmlab.models.language_model import LanguageModel
-from lmlab.training.batch_limits import describe_partial
+from lmlab.reporting.partial import describe_partial
 from lmlab.training.random_states import random_states, restore_random_states
 from lmlab.training.summary import device_name, part_name
 
