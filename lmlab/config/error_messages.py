@@ -124,7 +124,7 @@ def _unknown_key(error: BaseException, text: str, arguments: list[str], kind: ty
         (a.lstrip("+~").partition("=")[0] for a in arguments if word in re.split(r"[.=]", a.lstrip("+~"))), None
     )
     name = typed_name or (full[1] if full else word)
-    refused = _refused(name, arguments)
+    refused = _refused(full[1] if full else name, arguments)
     if refused is not None:
         return refused
     if name == "plugin":
@@ -159,8 +159,8 @@ def _refused(name: str, arguments: list[str]) -> UserError | None:
     reasons = SLOTS[part].shared.refused if part in SLOTS else {}
     if key not in reasons:
         return None
-    typed = next((a.partition("=")[2] for a in arguments if a.lstrip("+~").partition("=")[0] == name), "")
-    return UserError(name, typed or None, *reasons[key])
+    typed = next((a.partition("=")[2] for a in arguments if a.lstrip("+~").partition("=")[0] == name), None)
+    return UserError(name, typed, *reasons[key])
 
 
 def _composed(error: BaseException) -> Any:

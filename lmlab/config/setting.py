@@ -201,6 +201,10 @@ def _any_of(value: Any, kinds: Sequence[Any], known: Setting, *, name: str, conv
                 return check_value(value, kind, known, name=name, convert=converting)
             except UserError:
                 continue
+    plain = [_without_range(kind) for kind in kinds]
+    if all(kind in _NAMES for kind in plain):
+        problem = f"is not {' or '.join(_NAMES[kind] for kind in plain)}"
+        raise UserError(name, _shown(value), problem, f"for example {name}={_EXAMPLES[plain[-1]]}")
     raise UserError(name, _shown(value), "has the wrong type", "check the type that its class accepts")
 
 

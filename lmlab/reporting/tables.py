@@ -213,8 +213,9 @@ def job_line(job: Job, *, total: int | None, names: Sequence[str], best: bool) -
     summary = job.summary
     nats, seconds = job.nats, summary.get("wall_seconds", math.nan)
     figures = f"val {nats:.4f} nats  perplexity {exp(nats):,.3f}"
-    # Of a part of the text, bits per character are not known.
-    figures += "" if job.status == PARTIAL else f"  bits/char {summary.get(BITS) or math.nan:.4f}"
+    # Bits per character are not known of a part of the text.
+    if BITS in summary or job.status != PARTIAL:
+        figures += f"  bits/char {summary.get(BITS) or math.nan:.4f}"
     mark = "  partial" if job.status == PARTIAL else "  *best" if best else ""
     warned = f"  {len(summary['warnings'])} warnings" if len(summary.get("warnings", [])) > 1 else ""
     warned = "  1 warning" if len(summary.get("warnings", [])) == 1 else warned

@@ -248,6 +248,9 @@ def _check_raised(name: str, value: int, stored: int, config: Config, saved: Map
         problem = f"would lower the limit of a resumed run ({stored}; -1 is none)"
         raise UserError(name, value, problem, "raise it, or start a new run")
     if saved["lmlab"].get("should_stop"):
+        if config["trainer"]["max_time"] is not None:
+            problem = "the run was ended by trainer.max_time or early stopping"
+            raise UserError(name, value, problem, "start a new run with more time")
         problem = "the run was ended by early stopping, not by a limit"
         raise UserError(name, value, problem, "start a new run with a larger callbacks.early_stopping.patience")
 

@@ -166,6 +166,7 @@ def build_trainer(
         # The setting counts optimizer steps across epochs, but Lightning counts batches.
         how.val_check_interval *= how.accumulate_grad_batches
         how.check_val_every_n_epoch = None
+    how.min_epochs = how.min_epochs or 0  # Lightning would read trainer.min_steps as an epoch at least
     if resumption is not None:
         how.num_sanity_val_steps = 0  # the run has been evaluated before, and its state is not touched
     logger: event_files.RunLogger | bool = False
