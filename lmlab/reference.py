@@ -185,18 +185,8 @@ def text_sha256(texts: Sequence[str]) -> str:
     return hashlib.sha256(b"".join(text.encode("utf-8", "surrogatepass") for text in texts)).hexdigest()
 
 
-def fingerprint(
-    texts: Sequence[str],
-    documents: Sequence[Ids],
-    tokenizer: dict[str, Any],
-    streams: int | None,
-    *,
-    partial: dict[str, Any] | None = None,
-) -> str:
-    """SHA-256 over text, tokenizer (as its dict) and protocol; `streams` is None for sentences.
-
-    `partial` is what of a run was limited; None for nothing.
-    """
+def fingerprint(texts: Sequence[str], documents: Sequence[Ids], tokenizer: dict[str, Any], streams: int | None) -> str:
+    """SHA-256 over text, tokenizer (as its dict) and protocol; `streams` is None for sentences."""
     ids = np.concatenate(documents).astype(np.int32)
     protocol = {
         "text": text_sha256(texts),
@@ -206,6 +196,5 @@ def fingerprint(
         "num_tokens": len(ids) - (tokenizer["end_token"] is None),
         "dtype": "float32",
         "state": "fresh for each sentence" if streams is None else "carried",
-        **({"partial": partial} if partial else {}),
     }
     return hashlib.sha256(json.dumps(protocol, sort_keys=True).encode()).hexdigest()

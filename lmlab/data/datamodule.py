@@ -280,6 +280,8 @@ def fingerprint(
         "dtype": "float32",
         "state": "carried" if running else "fresh for each sentence",
     }
-    if partial:  # comparable with nothing that read more or less
-        protocol["partial"] = dict(partial)
-    return hashlib.sha256(json.dumps(protocol, sort_keys=True).encode()).hexdigest()
+    whole = hashlib.sha256(json.dumps(protocol, sort_keys=True).encode()).hexdigest()
+    if not partial:
+        return whole
+    # Comparable with nothing that read more or less.
+    return hashlib.sha256(json.dumps([whole, dict(partial)], sort_keys=True).encode()).hexdigest()
