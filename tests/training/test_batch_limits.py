@@ -130,11 +130,15 @@ def test_steps_epochs_and_schedule_follow_the_limit(text_file: Path, tmp_path: P
 
 
 @pytest.mark.parametrize("words", [("batching=windows", "data.stride=7"), GRAMMAR, ("batching=streams",)])
-def test_a_budget_of_tokens_counts_the_batches_that_are_read(text_file: Path, words: tuple[str, ...]) -> None:
-    settings = compose_config(text_file, *words, "trainer.limit_train_batches=3")
+@pytest.mark.parametrize("limit", ["3", "null"])
+def test_a_budget_of_tokens_counts_the_batches_that_are_read(
+    text_file: Path, words: tuple[str, ...], limit: str
+) -> None:
+    settings = compose_config(text_file, *words, f"trainer.limit_train_batches={limit}")
     loader = limited(settings).train_loader
     sizes = [int(n) for epoch in range(6) for n in loader.num_targets(epoch)]
-    for wanted in (1, sizes[0], sizes[0] + 1, sum(sizes[:7]), sum(sizes[:7]) + 1, sum(sizes[:-1]) + 1):
+    later = sum(sizes[: len(loader) + 2])
+    for wanted in (1, sizes[0], sizes[0] + 1, later, later + 1, sum(sizes[:-1]) + 1):
         expected = next(n for n in range(1, len(sizes) + 1) if sum(sizes[:n]) >= wanted)
         assert steps_for_tokens(settings, limited(settings), wanted) == expected
 
