@@ -11,7 +11,9 @@ LIMITS = ("trainer.max_epochs", "trainer.max_steps", "trainer.max_tokens")
 TEXT = "data.path"
 # The setting for pausing a run, which is not stored with it.
 PAUSE = "stop_after_tokens"
-CHANGEABLE = (*LIMITS, TEXT, PAUSE)
+# The setting for profiling a command's training, which is not stored with the run.
+PROFILER = "trainer.profiler"
+CHANGEABLE = (*LIMITS, TEXT, PAUSE, PROFILER)
 
 
 def differences(

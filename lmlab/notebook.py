@@ -16,7 +16,7 @@ from lmlab.config.folders import log_to, new_run_folder
 from lmlab.config.plugins import take_from, trusting
 from lmlab.errors import InterruptedRun, UserError
 from lmlab.files import shown
-from lmlab.launch.execution import pop_pause, prepare, resume_run, work
+from lmlab.launch.execution import pop_unstored, prepare, resume_run, work
 from lmlab.launch.resume_arguments import asks_to_resume, run_to_resume
 from lmlab.launch.run_folder import Task
 from lmlab.locks import locked
@@ -53,7 +53,7 @@ class Run:
 
     @property
     def status(self) -> str:
-        """``finished``, ``interrupted``, ``failed`` or ``unfinished``."""
+        """``finished``, ``partial`` (of a part of the text), ``interrupted``, ``failed`` or ``unfinished``."""
         return self._record.status
 
     @property
@@ -106,11 +106,11 @@ def fit(arguments: Sequence[str] = (), *, plugins: str | Iterable[str] = ()) -> 
                 _interruptible(lambda: resume_run(words))
             return Run(folder)
         settings = prepare(compose(arguments))
-        pause = pop_pause(settings)
+        unstored = pop_unstored(settings)
         folder = Path(new_run_folder(f"{settings.output_dir}/{settings.name}"))
         with _own_logging(), locked(folder):
             log_to(folder, terminal=True)
-            _interruptible(lambda: work(folder, Task.NEW, settings, None, stop_after_tokens=pause))
+            _interruptible(lambda: work(folder, Task.NEW, settings, None, **unstored))
     return Run(folder)
 
 

@@ -18,6 +18,7 @@ from lmlab.config.command import composed_command
 from lmlab.config.settings import ReportSettings
 from lmlab.errors import InterruptedRun, UserError
 from lmlab.files import shown
+from lmlab.reporting.partial import DONE
 
 if TYPE_CHECKING:
     from lmlab.reporting.records import RunRecord
@@ -59,7 +60,7 @@ def report(settings: ReportSettings) -> None:
         if _state(records) != before or ended:
             before = _state(records)
             summary = write_report(records, folder, along=settings.along, watching=not ended)
-            done = sum(record.status == "finished" for record in records)
+            done = sum(record.status in DONE for record in records)
             print(f"{datetime.now():%H:%M:%S}  {done} of {len(records)} finished: {summary.headline}", flush=True)
 
 
@@ -97,7 +98,7 @@ def _ended(records: Sequence[RunRecord], complete_sweeps: Collection[Path]) -> b
     """Returns whether all have ended: no run trains, and no sweep that was chosen completely has jobs left."""
     from lmlab.reporting.sweeps import planned_jobs
 
-    if any(record.status not in ("finished", "failed", "interrupted") for record in records):
+    if any(record.status not in (*DONE, "failed", "interrupted") for record in records):
         return False
     jobs = Counter(record.origin for record in records)
     return all(jobs[sweep] >= (planned_jobs(sweep) or 0) for sweep in complete_sweeps)

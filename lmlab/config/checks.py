@@ -22,6 +22,7 @@ from lmlab.config.settings.data import (
     WordTokenizerSettings,
 )
 from lmlab.config.settings.optimization import AdamSettings, SGDSettings, StepSettings
+from lmlab.config.settings.trainer import TrainerSettings
 from lmlab.config.slots import SLOTS
 from lmlab.errors import UserError
 
@@ -240,12 +241,37 @@ def _check_optimization(settings: TrainSettings) -> None:
 
 def _check_trainer(settings: TrainSettings) -> None:
     trainer = settings.trainer
+    _apply_fast_dev_run(trainer)
     if trainer.max_epochs == -1 and trainer.max_steps == -1 and trainer.max_tokens == -1:
         remedy = "give 1 or more, or -1 together with trainer.max_steps or trainer.max_tokens"
         raise UserError("trainer.max_epochs", trainer.max_epochs, "would never stop training", remedy)
     if trainer.check_val_every_n_epoch is None and trainer.val_check_interval is None:
         remedy = "set trainer.check_val_every_n_epoch=1"
         raise UserError("trainer.val_check_interval", "null", "the run would never be evaluated", remedy)
+    for least, most in (("min_epochs", "max_epochs"), ("min_steps", "max_steps")):
+        low, high = getattr(trainer, least), getattr(trainer, most)
+        if low is not None and high != -1 and low > high:
+            raise UserError(f"trainer.{least}", low, f"is more than trainer.{most} ({high})", f"raise trainer.{most}")
+    if trainer.max_time is not None and not re.fullmatch(r"(?!00+:00:00:00)\d+:\d\d:\d\d:\d\d", trainer.max_time):
+        problem, remedy = "is not a time in the form DD:HH:MM:SS", "for example trainer.max_time=00:01:30:00"
+        raise UserError("trainer.max_time", trainer.max_time, problem, remedy)
+    if trainer.benchmark and trainer.deterministic:
+        problem = "cuDNN would choose other kernels from run to run, which trainer.deterministic=true rules out"
+        raise UserError("trainer.benchmark", "true", problem, "set one of them to false")
+    for limit in ("limit_train_batches", "limit_val_batches"):
+        if trainer.overfit_batches is not None and getattr(trainer, limit) is not None:
+            problem = "limits the same batches as trainer.overfit_batches"
+            raise UserError(f"trainer.{limit}", getattr(trainer, limit), problem, "leave one of them out")
+
+
+def _apply_fast_dev_run(trainer: TrainerSettings) -> None:
+    """Sets the limits that follow from `trainer.fast_dev_run`, which like Lightning's comes before all others."""
+    if not trainer.fast_dev_run:
+        return
+    trainer.limit_train_batches = trainer.limit_val_batches = trainer.limit_test_batches = int(trainer.fast_dev_run)
+    trainer.overfit_batches = trainer.min_epochs = trainer.min_steps = trainer.val_check_interval = None
+    trainer.max_epochs = trainer.check_val_every_n_epoch = 1
+    trainer.max_steps = trainer.max_tokens = -1
 
 
 def _check_callbacks(settings: TrainSettings) -> None:

@@ -124,6 +124,9 @@ def _unknown_key(error: BaseException, text: str, arguments: list[str], kind: ty
         (a.lstrip("+~").partition("=")[0] for a in arguments if word in re.split(r"[.=]", a.lstrip("+~"))), None
     )
     name = typed_name or (full[1] if full else word)
+    refused = _refused(full[1] if full else name, arguments)
+    if refused is not None:
+        return refused
     if name == "plugin":
         return UserError(name, None, "no such setting", "did you mean plugins?")
     composed = _composed(error)
@@ -147,6 +150,17 @@ def _unknown_key(error: BaseException, text: str, arguments: list[str], kind: ty
         siblings = sorted({k for k in [*known, *chosen] if k.rpartition(".")[0] == parent})
         remedy = f"known here: {', '.join(siblings)}" if siblings else "see --cfg job for all settings"
     return UserError(name, None, "no such setting", remedy)
+
+
+def _refused(name: str, arguments: list[str]) -> UserError | None:
+    """Returns the reason for which a part does not take a setting that its class has; None if there is none."""
+    part, _, key = name.partition(".")
+    key = key.partition(".")[0]
+    reasons = SLOTS[part].shared.refused if part in SLOTS else {}
+    if key not in reasons:
+        return None
+    typed = next((a.partition("=")[2] for a in arguments if a.lstrip("+~").partition("=")[0] == name), None)
+    return UserError(name, typed, *reasons[key])
 
 
 def _composed(error: BaseException) -> Any:

@@ -76,6 +76,7 @@ class Setting:
         remedy: what to do about a value out of range; empty for a generated example.
         before: the value assumed for runs older than this setting; None with `is_newer` False for none.
         is_newer: whether `before` counts.
+        typed_only: whether it concerns the command alone and so is never taken from a stored configuration.
     """
 
     help: str
@@ -84,6 +85,7 @@ class Setting:
     remedy: str = ""
     before: Any = None
     is_newer: bool = False
+    typed_only: bool = False
 
 
 class _Unset:
@@ -101,6 +103,7 @@ def setting(
     choices: Sequence[str] | None = None,
     remedy: str = "",
     before: Any = _Unset,
+    typed_only: bool = False,
     default: Any = _Unset,
 ) -> Any:
     """Returns a dataclass field for a setting.
@@ -115,6 +118,7 @@ def setting(
         choices: the allowed texts.
         remedy: what to do about a value out of range; empty for a generated example.
         before: the value assumed for runs older than this setting.
+        typed_only: whether a stored configuration must not have a value.
         default: only for settings that a YAML file may leave out.
     """
     limits = (at_least, at_most, above, below, special)
@@ -125,6 +129,7 @@ def setting(
         remedy,
         None if before is _Unset else before,
         before is not _Unset,
+        typed_only,
     )
     if default is _Unset:
         return dataclasses.field(metadata={_META: known})
@@ -186,6 +191,9 @@ def check_value(value: Any, kind: Any, known: Setting, *, name: str, convert: bo
 
 
 def _any_of(value: Any, kinds: Sequence[Any], known: Setting, *, name: str, convert: bool) -> Any:
+    for kind in kinds:
+        if type(value) is _without_range(kind):  # the type fits, so that only its range can be wrong
+            return check_value(value, kind, known, name=name, convert=False)
     # Without conversion first: "5" may be text, even if a number is also allowed.
     for converting in (False, convert):
         for kind in kinds:
@@ -193,7 +201,15 @@ def _any_of(value: Any, kinds: Sequence[Any], known: Setting, *, name: str, conv
                 return check_value(value, kind, known, name=name, convert=converting)
             except UserError:
                 continue
+    plain = [_without_range(kind) for kind in kinds]
+    if all(kind in _NAMES for kind in plain):
+        problem = f"is not {' or '.join(_NAMES[kind] for kind in plain)}"
+        raise UserError(name, _shown(value), problem, f"for example {name}={_EXAMPLES[plain[-1]]}")
     raise UserError(name, _shown(value), "has the wrong type", "check the type that its class accepts")
+
+
+def _without_range(kind: Any) -> Any:
+    return typing.get_args(kind)[0] if typing.get_origin(kind) is typing.Annotated else kind
 
 
 def _of_type(value: Any, kind: Any, *, name: str, convert: bool) -> Any:

@@ -74,6 +74,8 @@ def check_trust(folder: Path) -> None:
 def settings() -> frozenset[str]:
     """Returns the dotted names of all settings of lmlab that users type, whatever options are chosen.
 
-    Settings derived from others (a model's core, batching) and those of a source of texts are not included.
+    Settings derived from others (a model's core, batching), those of a source of texts and those that are not stored
+    with a run are not included.
     """
-    return frozenset(name for name, *_ in typed.names(TrainSettings) if not name.startswith(_DERIVED))
+    known = ((name, setting) for name, setting, _ in typed.names(TrainSettings) if not name.startswith(_DERIVED))
+    return frozenset(name for name, setting in known if not setting.typed_only)

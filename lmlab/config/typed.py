@@ -13,7 +13,15 @@ from typing import Any, TypeVar
 
 from lmlab.config.registry import settings_class
 from lmlab.config.setting import Setting, as_field_metadata, check_value, known_of
-from lmlab.config.settings import AddedSettings, ModelSettings, OpenSettings, PartSettings, Settings, TrainSettings
+from lmlab.config.settings import (
+    AddedSettings,
+    CallbacksSettings,
+    ModelSettings,
+    OpenSettings,
+    PartSettings,
+    Settings,
+    TrainSettings,
+)
 from lmlab.config.slots import MOVED, SLOTS, Slot, added_slot
 from lmlab.errors import UserError, printable
 
@@ -205,6 +213,9 @@ class _Reader:
             if not name and key == "batching":
                 remedy = "begin the YAML file with the line: # @package data.batching"
                 raise UserError(key, None, "its settings are not where those of a loader belong", remedy)
+            if key in kind.refused:
+                problem, remedy = kind.refused[key]
+                raise UserError(_dotted(name, key), _brief(found[key]), problem, remedy)
             if key not in fields and key != _TARGET:
                 value, remedy = _brief(found[key]), self._unknown(kind, name)
                 raise UserError(_dotted(name, key), value, "no such setting", remedy)
@@ -234,6 +245,9 @@ class _Reader:
             return self.group(value, kind, name)
         if value == "???":
             raise self._missing(name, kind)
+        if self._stored and known.typed_only and value is not None:
+            problem = f"is for the command alone and not taken from a file: type {name}=..."
+            raise UserError(name, _brief(value), problem, "remove it")
         return check_value(value, kind, known, name=name, convert=not self._stored)
 
     def _chosen(self, found: Mapping[str, Any], slot: Slot) -> tuple[str | None, type[PartSettings]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,8 @@ import pytorch_lightning as pl
 from lmlab.data import token_store
 from lmlab.data.corpus import Corpus
 from lmlab.data.loaders.base import TrainLoader
-from lmlab.data.loaders.sentences import SentenceEvaluationLoader, evaluation_loader
-from lmlab.data.loaders.streams import EvaluationLoader
+from lmlab.data.loaders.first_batches import Evaluated, FirstBatches, FirstEvaluationBatches
+from lmlab.data.loaders.sentences import evaluation_loader
 from lmlab.data.overlap import leak_warning, overlap
 from lmlab.data.sources.base import Source
 from lmlab.data.token_store import UNKNOWN_ID, TokenStore
@@ -64,6 +64,7 @@ class LanguageModelData(pl.LightningDataModule):
         self._corpus: Corpus | None = None
         self._stores: dict[str, TokenStore] = {}
         self._train_loader: TrainLoader | None = None
+        self._num_batches: dict[str, int] = {}
 
     def prepare_data(self) -> None:
         """Fetches texts that must be fetched; of several processes on a machine, one calls this.
@@ -138,11 +139,11 @@ class LanguageModelData(pl.LightningDataModule):
         """Returns the training loader; always the same object, because it stores its position in the epoch."""
         return self.train_loader
 
-    def val_dataloader(self) -> EvaluationLoader | SentenceEvaluationLoader:
+    def val_dataloader(self) -> Evaluated:
         """Returns the evaluation protocol's loader for the validation split."""
         return self.evaluation_loader("validation")
 
-    def test_dataloader(self) -> EvaluationLoader | SentenceEvaluationLoader:
+    def test_dataloader(self) -> Evaluated:
         """Returns the evaluation protocol's loader for the test split.
 
         Raises:
@@ -150,11 +151,11 @@ class LanguageModelData(pl.LightningDataModule):
         """
         return self.evaluation_loader("test")
 
-    def predict_dataloader(self) -> EvaluationLoader | SentenceEvaluationLoader:
+    def predict_dataloader(self) -> Evaluated:
         """Returns the loader of the test split or, if there is none, of the validation split."""
         return self.evaluation_loader("test" if "test" in self.stores else "validation")
 
-    def evaluation_loader(self, split: str) -> EvaluationLoader | SentenceEvaluationLoader:
+    def evaluation_loader(self, split: str) -> Evaluated:
         """Returns the evaluation protocol's loader for any split.
 
         Raises:
@@ -162,7 +163,41 @@ class LanguageModelData(pl.LightningDataModule):
         """
         if split not in self.stores:
             self.corpus.texts(split)  # raises an error that names the existing splits
-        return evaluation_loader(self.stores[split], num_streams=self.num_streams)
+        loader = evaluation_loader(self.stores[split], num_streams=self.num_streams)
+        if split in self._num_batches:
+            return FirstEvaluationBatches(loader, num_batches=self._num_batches[split])
+        return loader
+
+    def limit_batches(self, split: str, num_batches: int, *, repeat: bool = False) -> None:
+        """Limits the batches of a split that is trained or evaluated on; called once for a split.
+
+        Args:
+            split: ``train``, ``validation`` or ``test``.
+            num_batches: number of batches, at most those of the split.
+            repeat: whether every epoch of training has the batches of the first.
+        """
+        whole = len(self.train_loader) if split == "train" else len(self.evaluation_loader(split))
+        if num_batches == whole and not repeat:
+            return
+        if split == "train":
+            self._train_loader = FirstBatches(self.train_loader, num_batches=num_batches, repeat=repeat)
+        else:
+            self._num_batches[split] = num_batches
+
+    @property
+    def partial(self) -> dict[str, Any]:
+        """What is limited, as plain data: for each split the number of batches and that of the whole; empty if nothing.
+
+        Figures that need the whole text must not be made from a split that is here.
+        """
+        found: dict[str, Any] = {}
+        if isinstance(self.train_loader, FirstBatches):
+            loader = self.train_loader
+            found["train"] = {"batches": len(loader), "of": len(loader.loader), "repeated": loader.repeat}
+        for split, number in self._num_batches.items():
+            whole = evaluation_loader(self.stores[split], num_streams=self.num_streams)
+            found[split] = {"batches": number, "of": len(whole)}
+        return found
 
     @property
     def warnings(self) -> list[str]:
@@ -223,13 +258,16 @@ def _first(texts: list[str], characters: int) -> list[str]:
     return kept
 
 
-def fingerprint(store: TokenStore, tokenizer: Tokenizer, num_streams: int) -> str:
+def fingerprint(
+    store: TokenStore, tokenizer: Tokenizer, num_streams: int, *, partial: Mapping[str, Any] | None = None
+) -> str:
     """Returns a SHA-256 of evaluated text, vocabulary and protocol; perplexities are comparable if it is equal.
 
     Args:
         store: the evaluated split.
         tokenizer: the tokenizer, whose vocabulary and options are included.
         num_streams: number of streams of the evaluation protocol; unused for sentences.
+        partial: what of the run was limited, see `LanguageModelData.partial`; empty or None for nothing.
     """
     running = store.sentences is None
     protocol: dict[str, Any] = {
@@ -242,4 +280,8 @@ def fingerprint(store: TokenStore, tokenizer: Tokenizer, num_streams: int) -> st
         "dtype": "float32",
         "state": "carried" if running else "fresh for each sentence",
     }
-    return hashlib.sha256(json.dumps(protocol, sort_keys=True).encode()).hexdigest()
+    whole = hashlib.sha256(json.dumps(protocol, sort_keys=True).encode()).hexdigest()
+    if not partial:
+        return whole
+    # Comparable with nothing that read more or less.
+    return hashlib.sha256(json.dumps([whole, dict(partial)], sort_keys=True).encode()).hexdigest()

@@ -56,10 +56,11 @@ def prepare(settings: TrainSettings) -> TrainSettings:
     return settings
 
 
-def pop_pause(settings: TrainSettings) -> int | None:
-    """Returns the setting for pausing the run and removes it, because it is not stored with the run."""
+def pop_unstored(settings: TrainSettings) -> dict[str, Any]:
+    """Returns the settings of this command alone as arguments of `work` and removes them: a run stores none."""
     pause, settings.stop_after_tokens = settings.stop_after_tokens, None
-    return pause
+    profiler, settings.trainer.profiler = settings.trainer.profiler, None
+    return {"stop_after_tokens": pause, "profiler": profiler}
 
 
 def work(folder: Path, task: Task, settings: TrainSettings, record: DictConfig | None, **more: Any) -> None:
@@ -136,18 +137,19 @@ def resume_run(arguments: list[str]) -> None:
     """
     run = run_to_resume(arguments)
     check_no_links(run.folder)
+    more = {"stop_after_tokens": run.stop_after_tokens, "profiler": run.profiler}
     settings = None if run.has_checkpoint else _begun_again(run.folder, run.changes)
     with locked(run.folder):
         tidy(run.folder)
         log_to(run.folder, terminal=True)
         try:
             if settings is None:
-                _resume(run.folder, run.changes, stop_after_tokens=run.stop_after_tokens)
+                _resume(run.folder, run.changes, **more)
                 return
             clear(run.folder)
             write_text(run.folder / "config.yaml", plain_yaml.dump(plain(settings)))
             say(f"{shown(run.folder)} has no checkpoint; training restarts")
-            _train(settings, run.folder, stop_after_tokens=run.stop_after_tokens)
+            _train(settings, run.folder, **more)
         except Exception as error:
             _write_failure(run.folder, str(read_summary(run.folder).get("name")), error, begun=True)
             raise

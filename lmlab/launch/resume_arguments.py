@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lmlab import plain_yaml
-from lmlab.changes import CHANGEABLE, LIMITS, PAUSE, TEXT
+from lmlab.changes import CHANGEABLE, LIMITS, PAUSE, PROFILER, TEXT
 from lmlab.config import stored
 from lmlab.config.settings import TrainSettings
+from lmlab.config.settings.trainer import PROFILERS
 from lmlab.errors import UserError, printable
 from lmlab.files import shown
 from lmlab.launch.sweep_arguments import replayed
@@ -62,12 +63,14 @@ class RunToResume(NamedTuple):
         folder: the run's folder.
         changes: settings changed on the command line, by dotted name.
         stop_after_tokens: number of trained tokens after which it pauses; None for no pause.
+        profiler: name of a profiler; None for none.
         has_checkpoint: False for a run that is started again with its stored configuration.
     """
 
     folder: Path
     changes: dict[str, Any]
     stop_after_tokens: int | None
+    profiler: str | None
     has_checkpoint: bool
 
 
@@ -98,7 +101,13 @@ def run_to_resume(arguments: list[str]) -> RunToResume:
         raise UserError(PAUSE, pause, "is less than 1", "leave it out to train to the end")
     if TEXT in given:
         changes[TEXT] = str(Path(given[TEXT].strip("'\"")).expanduser().absolute())
-    return RunToResume(folder, changes, pause, _can_be_resumed(folder))
+    return RunToResume(folder, changes, pause, _profiler(given.get(PROFILER)), _can_be_resumed(folder))
+
+
+def _profiler(value: str | None) -> str | None:
+    if value in (None, "null", *PROFILERS):
+        return None if value == "null" else value
+    raise UserError(PROFILER, value, "no such option", f"choose one of {', '.join(PROFILERS)}")
 
 
 def stored_settings(folder: Path) -> TrainSettings:

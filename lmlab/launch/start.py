@@ -20,7 +20,7 @@ from lmlab.config.presets import asks_for_a_sweep, check_own_folders, own_folder
 from lmlab.errors import InterruptedRun, Refused
 from lmlab.files import shown
 from lmlab.launch import sweep_folder
-from lmlab.launch.execution import checked, pop_pause, resume_run, work
+from lmlab.launch.execution import checked, pop_unstored, resume_run, work
 from lmlab.launch.resume_arguments import asks_to_resume, sweep_to_resume
 from lmlab.launch.run_folder import Task, remaining_task, remove_if_unused
 from lmlab.launch.sweep_jobs import print_interrupted_summary, print_summary, raise_failures, sweep_job
@@ -64,13 +64,13 @@ def _single(config: DictConfig, folder: Path) -> None:
     """Does a single run, in a new folder or (hydra.run.dir=...) in the folder where it was started."""
     record = copy.deepcopy(config)
     settings = checked(config)
-    pause = pop_pause(settings)
+    unstored = pop_unstored(settings)
     if remaining_task(folder, settings) is Task.DONE:
         raise Refused("run", shown(folder), "is finished", "give another folder, or raise a limit with run=...")
     with locked(folder):
         task = remaining_task(folder, settings)
         log_to(folder, terminal=True)
-        work(folder, task, settings, record, stop_after_tokens=pause)
+        work(folder, task, settings, record, **unstored)
 
 
 def run() -> None:

@@ -16,9 +16,10 @@ from lmlab.config.folders import log_to, write_record
 from lmlab.errors import InterruptedRun, Refused, UserError
 from lmlab.files import shown, write_text
 from lmlab.launch import sweep_arguments, sweep_folder
-from lmlab.launch.execution import checked, pop_pause, work
+from lmlab.launch.execution import checked, pop_unstored, work
 from lmlab.launch.run_folder import Task, check_no_links, remaining_task
 from lmlab.locks import locked
+from lmlab.reporting.partial import DONE
 from lmlab.reporting.sweeps import Job, overrides_as_settings, read_jobs, read_summary, results_csv
 from lmlab.reporting.tables import best_folder, job_line, sweep_table
 from lmlab.terminal import say
@@ -52,7 +53,7 @@ def sweep_job(config: DictConfig, folder: Path, number: int, overrides: list[str
     write_text(folder.parent / "results.csv", results_csv(jobs))
     job = Job(folder, number, settings, read_summary(folder) if summary is None else summary)
     say(job_line(job, total=total, names=names, best=best_folder(jobs) == folder) + done)
-    return job.nats if job.status == "finished" else None
+    return job.nats if job.status in DONE else None
 
 
 def _do_job(config: DictConfig, folder: Path, hparams: dict[str, str], label: str) -> str:
@@ -62,13 +63,13 @@ def _do_job(config: DictConfig, folder: Path, hparams: dict[str, str], label: st
     if not (folder / ".hydra").exists():
         write_record(folder, record)  # also if the job is refused, for the sweep's table
     settings = checked(config)
-    pause = pop_pause(settings)
+    unstored = pop_unstored(settings)
     if remaining_task(folder, settings) is Task.DONE:
         return "  (already finished)"  # before a lock file is created there
     with locked(folder):
         task = remaining_task(folder, settings)
         log_to(folder, terminal=False)
-        work(folder, task, settings, record, hparams=hparams, label=label, stop_after_tokens=pause)
+        work(folder, task, settings, record, hparams=hparams, label=label, **unstored)
     return ""
 
 
@@ -148,7 +149,7 @@ def print_interrupted_summary(stop: BaseException) -> None:
     jobs = read_jobs(folder)
     sweep_folder.remove_if_unused()
     if isinstance(stop, InterruptedRun) and folder.is_dir():
-        finished = sum(job.status == "finished" for job in jobs)
+        finished = sum(job.status in DONE for job in jobs)
         total = sweep_folder.num_jobs() or len(jobs)
         again = _resume_command(folder)
         stop.message = f"{finished} of {total} jobs are finished; nothing is lost. To resume the sweep: {again}"

@@ -112,7 +112,7 @@ class Comparison:
 
     @property
     def unfinished(self) -> tuple[RunRecord, ...]:
-        """The runs that failed, were interrupted, are still training or have not begun."""
+        """The runs that failed, were interrupted, are still training or have not begun, and partial ones."""
         return tuple(record for record in self.records if record.status != "finished")
 
     def settings_of(self, record: RunRecord) -> Values:

@@ -10,6 +10,7 @@ from lmlab.reporting.comparison import Comparison
 from lmlab.reporting.diagnostic import Diagnostic, Level, labels, name_runs
 from lmlab.reporting.formatting import count, listing, plural
 from lmlab.reporting.limitations import MUCH_LARGER, edges, fewest_seeds, spread
+from lmlab.reporting.partial import PARTIAL
 from lmlab.reporting.records import RunRecord
 from lmlab.reporting.sweeps import BITS, NATS, jobs_left, planned_jobs
 from lmlab.reporting.tables import ENOUGH_SEEDS, UNK_SEEN
@@ -20,8 +21,8 @@ _VERSIONS = ("lmlab", "torch")
 def comparison_diagnostics(comparison: Comparison) -> list[Diagnostic]:
     """Returns the diagnostics about several runs together and about unfinished runs, in no particular order."""
     checks = (
-        _evaluated, _trained_on, _failed, _unfinished, _seeds, _edge, _parameters, _tokens, _steps, _unknown_in_bits,
-        _repeated, _machines, _versions,
+        _evaluated, _trained_on, _failed, _unfinished, _partial, _seeds, _edge, _parameters, _tokens, _steps,
+        _unknown_in_bits, _repeated, _machines, _versions,
     )  # fmt: skip
     return [diagnostic for check in checks if (diagnostic := check(comparison)) is not None]
 
@@ -83,7 +84,7 @@ def _failed(comparison: Comparison) -> Diagnostic | None:
 
 
 def _unfinished(comparison: Comparison) -> Diagnostic | None:
-    found = [record for record in comparison.unfinished if record.status != "failed"]
+    found = [record for record in comparison.unfinished if record.status not in ("failed", PARTIAL)]
     sweeps = {record.origin for record in comparison.records if record.number is not None}
     missing = sum(jobs_left(sweep, {record.folder for record in comparison.records}) for sweep in sweeps)
     planned = sum(planned_jobs(sweep) or 0 for sweep in sweeps)
@@ -103,6 +104,17 @@ def _unfinished(comparison: Comparison) -> Diagnostic | None:
 
 def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
+
+
+def _partial(comparison: Comparison) -> Diagnostic | None:
+    found = [record for record in comparison.unfinished if record.status == PARTIAL]
+    if not found:
+        return None
+    limits = listing(sorted({record.reason for record in found}), 3)
+    text = f"{plural(len(found), 'run')} read only a part of the text ({limits}). Figures of a part say nothing about "
+    text += "the whole, so such a run is never ranked."
+    remedy = "Train without trainer.limit_*_batches, trainer.overfit_batches and trainer.fast_dev_run for a result."
+    return Diagnostic("partial", "warning", "Partial runs", text, remedy, labels(comparison, found))
 
 
 def _seeds(comparison: Comparison) -> Diagnostic | None:

@@ -15,6 +15,7 @@ from typing import Any
 from lmlab import plain_yaml
 from lmlab.errors import UserError
 from lmlab.metric_spec import MetricSpec, specs_of
+from lmlab.reporting.partial import PARTIAL, describe_partial, status_of
 from lmlab.reporting.sweeps import NATS, SEED, read_overrides, read_summary
 
 Row = dict[str, float]
@@ -50,14 +51,18 @@ class RunRecord:
 
     @property
     def status(self) -> str:
-        """``finished``, ``interrupted``, ``failed``, ``unfinished`` (still training, or killed) or ``missing``."""
-        if "status" in self.summary:
-            return str(self.summary["status"])
-        return "unfinished" if self.history else "missing"
+        """The run's status.
+
+        ``finished``, ``partial`` (finished, but read only a part of the text), ``interrupted``, ``failed``,
+        ``unfinished`` (still training, or killed) or ``missing``.
+        """
+        return status_of(self.summary) or ("unfinished" if self.history else "missing")
 
     @property
     def reason(self) -> str:
-        """Why the run failed, in one line; empty if it did not fail."""
+        """Why the run failed or what of it was limited, in one line; empty if neither."""
+        if self.status == PARTIAL:
+            return describe_partial(self.summary[PARTIAL])
         return " ".join(str(self.summary.get("error", "")).split())
 
     @property

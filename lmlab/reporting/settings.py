@@ -29,7 +29,8 @@ _CLASSES = {"batching": "data.batching._target_"}
 # Derived settings and those that do not affect learning; they count only if the runs differ in nothing else.
 _MINOR = (
     "callbacks.sample_text.", "callbacks.checkpoints.", "callbacks.gradients.", "data.prompts", "embedding.download",
-    "evaluation.", "trainer.log_every_n_steps", "trainer.devices",
+    "evaluation.", "trainer.log_every_n_steps", "trainer.devices", "trainer.num_sanity_val_steps",
+    "trainer.inference_mode", "trainer.detect_anomaly", "trainer.enable_model_summary",
 )  # fmt: skip
 _PROTOCOL = "evaluation.num_streams"
 _NEVER = (

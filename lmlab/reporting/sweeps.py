@@ -14,6 +14,7 @@ from lmlab import plain_yaml
 from lmlab.errors import UserError
 from lmlab.metric_spec import OF_RUNS
 from lmlab.reporting.intervals import Estimate, estimate
+from lmlab.reporting.partial import PARTIAL, status_of
 from lmlab.reporting.spreadsheets import csv_text
 
 # Jobs that differ only in this setting are repetitions of one condition.
@@ -43,8 +44,8 @@ class Job:
 
     @property
     def status(self) -> str:
-        """``finished``, ``interrupted``, ``failed`` or ``missing``."""
-        return str(self.summary.get("status", "missing"))
+        """``finished``, ``partial``, ``interrupted``, ``failed`` or ``missing``."""
+        return status_of(self.summary) or "missing"
 
     @property
     def nats(self) -> float:
@@ -88,11 +89,13 @@ class Ranking:
         conditions: the best first.
         metric: by which they are ranked; None if they cannot be compared at all.
         note: why they are not ranked by perplexity; empty if they are.
+        partial: conditions of which only a part of the text was read, which have no place.
     """
 
     conditions: tuple[SweepCondition, ...]
     metric: str | None
     note: str
+    partial: tuple[SweepCondition, ...] = ()
 
 
 def read_jobs(sweep: Path) -> list[Job]:
@@ -147,25 +150,29 @@ def rank(jobs: Sequence[Job]) -> Ranking:
     """Ranks the finished jobs by condition, the best first.
 
     They are ranked by validation nats if all were evaluated on the same text with the same vocabulary and protocol, by
-    bits per character if only the text is the same. Otherwise they stay in the order of their numbers.
+    bits per character if only the text is the same. Otherwise they stay in the order of their numbers. Jobs that read
+    only a part of the text are never ranked.
     """
     finished = [job for job in jobs if job.status == "finished"]
     names = [name for name in differing(jobs) if name != SEED]
-    groups: dict[tuple[str, ...], list[Job]] = {}
-    for job in finished:
-        groups.setdefault(tuple(job.settings.get(name, "") for name in names), []).append(job)
-    conditions = [
-        SweepCondition(dict(zip(names, values, strict=True)), tuple(found)) for values, found in groups.items()
-    ]
+    conditions = _conditions(finished, names)
+    partial = _conditions([job for job in jobs if job.status == PARTIAL], names)
     if _all_same(finished, "fingerprint"):
-        return Ranking(_ordered(conditions, NATS), NATS, "")
+        return Ranking(_ordered(conditions, NATS), NATS, "", partial)
     if _all_same(finished, "text_fingerprint"):
         note = "vocabulary or protocol differ, so perplexities do not compare: ranked by bits per character"
-        return Ranking(_ordered(conditions, BITS), BITS, note)
-    return Ranking(
-        tuple(conditions),
-        None,
-        "the jobs were evaluated on different texts, so their numbers do not compare: not ranked",
+        return Ranking(_ordered(conditions, BITS), BITS, note, partial)
+    note = "the jobs were evaluated on different texts, so their numbers do not compare: not ranked"
+    return Ranking(conditions, None, note, partial)
+
+
+def _conditions(jobs: Sequence[Job], names: Sequence[str]) -> tuple[SweepCondition, ...]:
+    """Groups jobs that differ in the seed only."""
+    groups: dict[tuple[str, ...], list[Job]] = {}
+    for job in jobs:
+        groups.setdefault(tuple(job.settings.get(name, "") for name in names), []).append(job)
+    return tuple(
+        SweepCondition(dict(zip(names, values, strict=True)), tuple(found)) for values, found in groups.items()
     )
 
 

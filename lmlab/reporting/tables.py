@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lmlab.metric_spec import MetricSpec, added_to, compact, exp
 from lmlab.reporting.intervals import Estimate, difference
+from lmlab.reporting.partial import PARTIAL, describe_partial
 from lmlab.reporting.sweeps import BITS, EXCESS, NATS, SEED, Job, Ranking, SweepCondition, differing, rank
 
 # With fewer repetitions a confidence interval is too wide to be useful.
@@ -49,8 +50,8 @@ def short_names(names: Sequence[str]) -> dict[str, str]:
 def sweep_table(jobs: Sequence[Job]) -> list[str]:
     """Returns the lines of a sweep's ranked table with its notes and failures."""
     ranking = rank(jobs)
-    lines = _ranked(ranking) if ranking.conditions else []
-    notes = [*([ranking.note] if ranking.note else []), *_notes(jobs, ranking)]
+    lines = _ranked(ranking) if ranking.conditions or ranking.partial else []
+    notes = [*([ranking.note] if ranking.note else []), *_notes(jobs, ranking), *_partial_notes(jobs)]
     lines += [f"note: {note}" for note in notes]
     return lines + _unfinished(jobs)
 
@@ -76,40 +77,52 @@ def _listed(settings: dict[str, str], names: Sequence[str], short: dict[str, str
 
 
 def _ranked(ranking: Ranking) -> list[str]:
-    names = list(ranking.conditions[0].settings)
+    conditions = [*ranking.conditions, *ranking.partial]
+    names = list(conditions[0].settings)
     short = short_names(names)
-    repeated = any(len(condition.jobs) > 1 for condition in ranking.conditions)
+    repeated = any(len(condition.jobs) > 1 for condition in conditions)
     header = ["", *(short[name] for name in names)]
     left = len(header)
-    known = any(math.isfinite(condition.mean(EXCESS).mean) for condition in ranking.conditions)
+    known = any(math.isfinite(condition.mean(EXCESS).mean) for condition in conditions)
     header += [*(["seeds"] if repeated else []), "nats/token", *(["above source"] if known else [])]
     added = {
-        name: spec
-        for condition in ranking.conditions
-        for job in condition.jobs
-        for name, spec in added_to(job.summary).items()
+        name: spec for condition in conditions for job in condition.jobs for name, spec in added_to(job.summary).items()
     }
     header += ["perplexity", "bits/char", *(spec.words for spec in added.values()), "parameters"]
     header += ["tokens/s", "memory", "best epoch"]
     rows = [header]
-    for place, condition in enumerate(ranking.conditions[:MOST_ROWS], 1):
+    for place, condition in enumerate(conditions[:MOST_ROWS], 1):
         nats = condition.mean(NATS)
-        row = [f"{place}." if ranking.metric else "", *condition.settings.values()]
+        numbered = f"{place}." if ranking.metric else ""
+        row = [numbered if place <= len(ranking.conditions) else PARTIAL, *condition.settings.values()]
         row += [str(len(condition.jobs))] if repeated else []
         row += [with_interval(nats)]
-        row += [f"{condition.mean(EXCESS).mean:+.4f}"] if known else []
-        row += [f"{exp(nats.mean):,.3f}", f"{condition.mean(BITS).mean:.4f}"]
+        row += [_decimals(condition.mean(EXCESS).mean, "+.4f")] if known else []
+        row += [f"{exp(nats.mean):,.3f}", _decimals(condition.mean(BITS).mean, ".4f")]
         row += [_cell(spec, condition.mean(f"val/{name}").mean) for name, spec in added.items()]
         row += [compact(condition.mean("num_parameters").mean), compact(condition.mean("tokens_per_second").mean)]
         row += [f"{compact(condition.mean('peak_memory_bytes').mean)}B", f"{condition.mean('best_epoch').mean:.3g}"]
         rows.append(row)
     lines = aligned(rows, left=left)
-    more = len(ranking.conditions) - MOST_ROWS
+    more = len(conditions) - MOST_ROWS
     return [*lines, f"and {more} more in results.csv"] if more > 0 else lines
 
 
 def _cell(spec: MetricSpec, value: float) -> str:
     return spec.shown(value) if math.isfinite(value) else "-"
+
+
+def _partial_notes(jobs: Sequence[Job]) -> list[str]:
+    partial = [job for job in jobs if job.status == PARTIAL]
+    if not partial:
+        return []
+    what = describe_partial(partial[0].summary[PARTIAL])
+    return [f"{len(partial)} of the jobs are partial and have no place: they read a part of the text only ({what})"]
+
+
+def _decimals(value: float, how: str) -> str:
+    """Formats a figure that a part of a text does not have."""
+    return format(value, how) if math.isfinite(value) else "-"
 
 
 def with_interval(value: Estimate) -> str:
@@ -190,8 +203,11 @@ def job_line(job: Job, *, total: int | None, names: Sequence[str], best: bool) -
         return f"{count:>{width}}  {listed}  failed: {job.reason}"
     summary = job.summary
     nats, seconds = job.nats, summary.get("wall_seconds", math.nan)
-    figures = f"val {nats:.4f} nats  perplexity {exp(nats):,.3f}  bits/char {summary.get(BITS) or math.nan:.4f}"
-    mark = "  *best" if best else ""
+    figures = f"val {nats:.4f} nats  perplexity {exp(nats):,.3f}"
+    # Bits per character are not known of a part of the text.
+    if BITS in summary or job.status != PARTIAL:
+        figures += f"  bits/char {summary.get(BITS) or math.nan:.4f}"
+    mark = "  partial" if job.status == PARTIAL else "  *best" if best else ""
     warned = f"  {len(summary['warnings'])} warnings" if len(summary.get("warnings", [])) > 1 else ""
     warned = "  1 warning" if len(summary.get("warnings", [])) == 1 else warned
     return f"{count:>{width}}  {listed}  {figures}  {seconds:.0f} s{warned}{mark}"

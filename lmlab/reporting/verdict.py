@@ -14,6 +14,7 @@ from lmlab.reporting.curve_diagnostics import baseline_words
 from lmlab.reporting.curves import Kind, diagnose_curve, first_non_finite
 from lmlab.reporting.formatting import count, interval, listing, measured, number, perplexity, plural, unit
 from lmlab.reporting.limitations import limitations
+from lmlab.reporting.partial import PARTIAL
 from lmlab.reporting.records import RunRecord, finite, setting
 from lmlab.reporting.sweeps import BITS, NATS
 
@@ -67,11 +68,17 @@ def _headline(comparison: Comparison, best: Condition) -> str:
 
 
 def _nothing_finished(comparison: Comparison) -> str:
+    partial = sum(record.status == PARTIAL for record in comparison.records)
+    if len(comparison.records) > 1 and partial:
+        runs = plural(len(comparison.records), "run")
+        return f"None of the {runs} is a finished one of the whole text ({partial} partial), so none is best."
     if len(comparison.records) > 1:
         return f"None of the {plural(len(comparison.records), 'run')} has finished, so there is nothing to compare yet."
     (record,) = comparison.records
     if record.status == "failed":
         return f"This run failed: {record.reason or 'no reason is recorded'}"
+    if partial:
+        return f"This run is partial ({record.reason}): its figures are those of a trial and are not ranked."
     best = record.best_row
     if best is None:
         return "This run has not been evaluated yet."

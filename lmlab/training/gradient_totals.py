@@ -47,6 +47,22 @@ class GradientTotals(torch.nn.Module):
             self.num_clipped.add_(clipped)
             self.all_clipped.add_(clipped)
 
+    def update_by_value(self, norm: Tensor, after: Tensor) -> None:
+        """Adds a step whose gradient was clipped element by element.
+
+        Args:
+            norm: norm before clipping; scalar.
+            after: norm after clipping; scalar.
+        """
+        finite = torch.isfinite(norm)  # as in `update`
+        clipped = finite & (after < norm)
+        self.norm_sum.add_(torch.where(finite, norm, 0.0))
+        self.clipped_norm_sum.add_(torch.where(finite, after, 0.0))
+        for total in (self.num_steps, self.all_steps):
+            total.add_(finite)
+        for total in (self.num_clipped, self.all_clipped):
+            total.add_(clipped)
+
     def take(self) -> tuple[int, dict[str, float]]:
         """Returns and resets the totals since the last call.
 

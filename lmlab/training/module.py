@@ -14,7 +14,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 from torch.nn import Parameter
-from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+from torch.nn.utils import clip_grad_value_, clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from torchmetrics import Metric
@@ -122,7 +122,10 @@ class LanguageModelModule(pl.LightningModule):
         """Stores the norm of the gradient before clipping, over all parameters."""
         if self.watch_gradient is not None:
             self.watch_gradient(self.model)
-        self._gradient_norm = get_total_norm([p.grad for p in self._trained() if p.grad is not None])
+        self._gradient_norm = self._norm_of_gradient()
+
+    def _norm_of_gradient(self) -> Tensor:
+        return get_total_norm([p.grad for p in self._trained() if p.grad is not None])
 
     def configure_gradient_clipping(
         self,
@@ -130,12 +133,13 @@ class LanguageModelModule(pl.LightningModule):
         gradient_clip_val: int | float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clips by the norm, which is already known; other algorithms are Lightning's."""
+        """Clips by the norm, which is already known, or each element by its absolute value."""
         norm = self._gradient_norm
         assert norm is not None, "on_before_optimizer_step is called before"
-        if gradient_clip_algorithm not in (None, "norm"):
-            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
-            self.gradients.update(norm, None)
+        if gradient_clip_val is not None and gradient_clip_algorithm == "value":
+            # Not Lightning's, which refuses fused optimizers under autocast.
+            clip_grad_value_(self._trained(), gradient_clip_val)
+            self.gradients.update_by_value(norm, self._norm_of_gradient())
             return
         if gradient_clip_val is not None:
             clip_grads_with_norm_(self._trained(), gradient_clip_val, norm)

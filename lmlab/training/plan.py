@@ -6,7 +6,7 @@ import copy
 import math
 import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from lmlab.metric_spec import added_to
 from lmlab.models.embedding import COVERAGE_ALARM, Vectors
 from lmlab.models.language_model import LanguageModel
 from lmlab.random_states import random_states, restore_random_states
+from lmlab.reporting.partial import describe_partial
 from lmlab.training.summary import device_name, part_name
 
 # The time of an evaluated token as a share of that of a trained one (forward only, fewer and longer rows).
@@ -57,11 +58,10 @@ def steps_for_tokens(settings: TrainSettings, data: LanguageModelData, num_token
         num_tokens: counted targets, at least 1.
     """
     loader, accumulate = data.train_loader, settings.trainer.accumulate_grad_batches
-    by_epoch = int(loader.num_targets(0).sum())
-    epochs = (num_tokens - 1) // by_epoch
+    epochs, before = loader.epoch_of(num_tokens)
     by_batch = loader.num_targets(epochs)
     by_step = np.add.reduceat(by_batch, np.arange(0, len(by_batch), accumulate))
-    within = int(np.searchsorted(np.cumsum(by_step), num_tokens - epochs * by_epoch)) + 1
+    within = int(np.searchsorted(np.cumsum(by_step), num_tokens - before)) + 1
     return epochs * len(by_step) + within
 
 
@@ -89,7 +89,9 @@ def estimated_seconds(settings: TrainSettings, data: LanguageModelData, batch_se
     steps = total_steps(settings, data) * settings.trainer.accumulate_grad_batches
     tokens_per_batch = data.train_loader.padded_tokens
     epochs = steps / len(data.train_loader)
-    evaluated = epochs * len(data.stores["validation"]) / tokens_per_batch * _EVALUATION_COST
+    limit = data.partial.get("validation")
+    share = 1.0 if limit is None else limit["batches"] / limit["of"]
+    evaluated = epochs * share * len(data.stores["validation"]) / tokens_per_batch * _EVALUATION_COST
     return batch_seconds * (1.1 * steps + evaluated)
 
 
@@ -116,9 +118,15 @@ def describe_plan(
         f"training   {steps:,} steps ({steps * trainer.accumulate_grad_batches / len(loader):.3g} epochs), "
         f"{settings.optimizer.class_name} lr {settings.optimizer.lr:g} "
         f"{part_name(settings.scheduler)}, {_describe_extras(settings)}{trainer.precision}, on {device_name(device)}",
+        *(f"partial    {note}" for note in _partial_note(data.partial)),
         f"time       about {human_seconds(seconds)}",
     ]
     return "\n".join(lines)
+
+
+def _partial_note(partial: Mapping[str, Any]) -> list[str]:
+    """Returns a note on what is limited; none for a run of the whole text."""
+    return [f"{describe_partial(partial)}: a trial, which is never ranked"] if partial else []
 
 
 def _describe_extras(settings: TrainSettings) -> str:
@@ -190,11 +198,12 @@ def describe_result(settings: TrainSettings, summary: dict[str, Any], folder: Pa
     lines = ["", f"{'':12}{'nats/token':>12}{above}{'perplexity':>14}{'bits/char':>12}{'tokens':>12}"]
     for prefix, words in (("val", "validation"), ("test", "test")):
         if f"{prefix}/nats_per_token" in summary:
-            nats, bits = summary[f"{prefix}/nats_per_token"], summary[f"{prefix}/bits_per_char"]
+            nats, bits = summary[f"{prefix}/nats_per_token"], summary.get(f"{prefix}/bits_per_char")
             perplexity, count = summary[f"{prefix}/perplexity"], int(summary[f"{prefix}/num_tokens"])
+            by_character = "-" if bits is None else f"{bits:.4f}"
             source, excess = (summary.get(f"{prefix}/{w}_nats_per_token", 0.0) for w in ("source", "excess"))
             above = f"{source:>12.4f}{excess:>+12.4f}" if known else ""
-            lines.append(f"{words:12}{nats:>12.4f}{above}{perplexity:>14,.3f}{bits:>12.4f}{count:>12,}")
+            lines.append(f"{words:12}{nats:>12.4f}{above}{perplexity:>14,.3f}{by_character:>12}{count:>12,}")
     lines += _added_figures(summary)
     place, trusted = shown(folder), as_words(targets(settings))
     if "val/baselines" in summary:
@@ -209,6 +218,7 @@ def describe_result(settings: TrainSettings, summary: dict[str, Any], folder: Pa
         f"best epoch  {summary['best_epoch']:g} (step {summary['best_step']:,}), "
         f"{summary['tokens_per_second']:,.0f} tokens/s, {human_seconds(summary['wall_seconds'])} in all",
         *([f"stopped     by callbacks.{stopped}, before the limits of the run"] if stopped else []),
+        *(f"partial     {note}" for note in _partial_note(summary.get("partial", {}))),
         *(f"warning     {warning}" for warning in summary["warnings"]),
         f"files       {place}",
         f"curves      tensorboard --logdir {shlex.quote(shown(Path(settings.output_dir)))}",

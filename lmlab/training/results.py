@@ -55,7 +55,7 @@ def summarize(
         folder: the run's folder.
         finished: False for a run that stops early and has no figures of its best checkpoint yet.
     """
-    wall_seconds, validation = clock.wall_seconds, data.stores["validation"]
+    wall_seconds, validation, partial = clock.wall_seconds, data.stores["validation"], data.partial
     best = recorder.best_row
     summary: dict[str, Any] = {"status": "finished" if finished else "interrupted", "name": settings.name}
     if best is not None:
@@ -71,7 +71,8 @@ def summarize(
         "tokens_per_second": tokens / max(1e-9, clock.training_seconds),
         "wall_seconds": wall_seconds,
         "vocabulary_size": len(data.tokenizer.vocabulary),
-        "fingerprint": fingerprint(validation, data.tokenizer, data.val_dataloader().num_streams),
+        **({"partial": partial} if partial else {}),
+        "fingerprint": fingerprint(validation, data.tokenizer, data.val_dataloader().num_streams, partial=partial),
         "text_fingerprint": validation.text_sha256,
         "train_fingerprint": data.stores["train"].text_sha256,
         **({"test_fingerprint": data.stores["test"].text_sha256} if "test" in data.stores else {}),
@@ -135,10 +136,13 @@ def _figures_of_the_best(
     tested = "test" in data.stores and wanted.test
     if tested:
         found |= _test_figures(task, data)
+    evaluated = ["validation", "test"] if tested else ["validation"]
+    # Baselines and strings by length are of the whole split, so that beside figures of a part they would mislead.
+    whole = [split for split in evaluated if split not in data.partial]
     if wanted.baselines:
-        found |= _baselines(settings, data, ["validation", "test"] if tested else ["validation"])
+        found |= _baselines(settings, data, whole)
     source = registry.build("data.source", settings.data.source)
-    if isinstance(source, Generated):
+    if isinstance(source, Generated) and "validation" in whole:
         strings, grammar = data.corpus.texts("validation"), make_grammar(source.name)
         found["val/by_length"] = excess_by_length(task.model, data.stores["validation"], strings, grammar)
     if wanted.num_samples:
@@ -177,4 +181,5 @@ def _test_figures(task: LanguageModelModule, data: LanguageModelData) -> dict[st
     store = data.stores["test"]
     found = evaluate(task.model, data.evaluation_loader("test"), store=store, figures=task.test)
     figures = {f"test/{name}": value for name, value in found.items()}
-    return figures | source_figures("test", found, data.corpus.source_nats.get("test"))
+    whole = found["num_tokens"] == store.num_targets
+    return figures | source_figures("test", found, data.corpus.source_nats.get("test") if whole else None)

@@ -240,12 +240,17 @@ def _check_raised(name: str, value: int, stored: int, config: Config, saved: Map
     if getattr(scheduler, "depends_on_length", False):
         problem = "the learning rate follows the run's length, so another length would make it jump"
         raise UserError(name, value, problem, "start a new run of that length (stop_after_tokens=... pauses one)")
+    if config["trainer"]["fast_dev_run"]:
+        raise UserError(name, value, "the run is a trial of one epoch (trainer.fast_dev_run)", "start a new run")
     if stored == -1:
         raise UserError(name, value, "this run has no such limit to be raised", "raise the one that it has")
     if value != -1 and value < stored:
         problem = f"would lower the limit of a resumed run ({stored}; -1 is none)"
         raise UserError(name, value, problem, "raise it, or start a new run")
     if saved["lmlab"].get("should_stop"):
+        if config["trainer"]["max_time"] is not None:
+            problem = "the run was ended by trainer.max_time or early stopping"
+            raise UserError(name, value, problem, "start a new run with more time")
         problem = "the run was ended by early stopping, not by a limit"
         raise UserError(name, value, problem, "start a new run with a larger callbacks.early_stopping.patience")
 

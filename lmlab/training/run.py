@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.utilities.model_summary.model_summary import ModelSummary
 
 from lmlab import plain_yaml, signals
 from lmlab.checkpoints import load_weights
@@ -25,6 +26,7 @@ from lmlab.files import shown, write_text
 from lmlab.models.embedding import Vectors
 from lmlab.training import event_files
 from lmlab.training.assembly import build_data, build_model, build_vectors, module_of
+from lmlab.training.batch_limits import limit_batches
 from lmlab.training.callbacks.added import AddedCallbacks
 from lmlab.training.callbacks.alarms import Alarms
 from lmlab.training.callbacks.checkpoints import Checkpoints, PausedRun
@@ -32,6 +34,7 @@ from lmlab.training.callbacks.gradients import Gradients
 from lmlab.training.callbacks.hparams import HParams, single_run_settings, typed
 from lmlab.training.callbacks.recorder import Recorder
 from lmlab.training.callbacks.samples import SampleText
+from lmlab.training.callbacks.time_limit import TimeLimit
 from lmlab.training.clock import Clock
 from lmlab.training.lightning_messages import forwarded
 from lmlab.training.module import LanguageModelModule
@@ -65,6 +68,7 @@ def train(
     hparams: dict[str, str] | None = None,
     label: str = "training",
     stop_after_tokens: int | None = None,
+    profiler: str | None = None,
 ) -> dict[str, Any]:
     """Trains, evaluates the best checkpoint and writes everything to the run's folder.
 
@@ -76,6 +80,7 @@ def train(
             settings.
         label: label of the progress bar.
         stop_after_tokens: number of trained tokens after which training pauses; None for no pause.
+        profiler: name of a profiler (`trainer.profiler`); None for none.
 
     Returns:
         The summary; its status is ``finished``, or ``interrupted`` if the run was paused.
@@ -84,7 +89,7 @@ def train(
         UserError: text, vectors or device cannot be used, or training diverged.
         InterruptedRun: a signal ended the run; its message says what was saved.
     """
-    run = _assemble(settings, folder, resumption, hparams, label, stop_after_tokens)
+    run = _assemble(settings, folder, resumption, hparams, label, stop_after_tokens, profiler)
     try:
         run.fit(resumption)
         return run.finish()
@@ -112,6 +117,7 @@ def _assemble(
     hparams: dict[str, str] | None,
     label: str,
     stop_after_tokens: int | None,
+    profiler: str | None,
 ) -> _Run:
     """Builds all parts of a run, writes config.yaml and tokenizer.json, and logs the plan."""
     device = choose_device(settings.trainer.accelerator)
@@ -119,6 +125,7 @@ def _assemble(
         allow_deterministic_kernels(device)
     reset_peak_memory(device)
     data = build_data(settings, tokenizer=resumption.tokenizer if resumption else None)
+    limit_batches(settings.trainer, data)
     fingerprints = {split: store.text_sha256 for split, store in data.stores.items()}
     if resumption:
         resumption.check_texts(fingerprints, folder)
@@ -142,6 +149,8 @@ def _assemble(
     task.observes_all = True  # the last evaluation may come after training
     task.lr_lambda = task.make_scheduler(total_steps=steps, steps_per_epoch=steps_per_epoch(settings, data))
     task.vector_coverage = vectors.coverage
+    if settings.trainer.enable_model_summary:  # Lightning's own would be silenced with its advice
+        log.info(f"{ModelSummary(task)}\n")
     if resumption:  # Lightning loads them again, but its errors have many lines
         load_weights(task, resumption.checkpoint.get("state_dict"), folder / "checkpoints" / "last.ckpt")
     clock = Clock(lambda: synchronize(device))
@@ -163,7 +172,7 @@ def _assemble(
         steps=steps,
         pause_at=pause_at,
     )
-    trainer = build_trainer(settings, folder, device, callbacks, steps, resumption)
+    trainer = build_trainer(settings, folder, device, callbacks, steps, resumption, profiler)
     return _Run(settings, folder, device, data, task, clock, trainer, callbacks, added, steps)
 
 
@@ -294,12 +303,20 @@ class _Run:
         summary["stopped_by"] = self._one(Checkpoints).stopped.by
         summary["vector_coverage"] = self.task.vector_coverage
         summary["warnings"] = [warning for alarms in self._all(Alarms) for warning in alarms.all(self.task)]
-        summary["warnings"] += self.added.warnings()
+        summary["warnings"] += [*self.added.warnings(), *self._time_warnings()]
         if "val/baselines" in summary:
             summary["warnings"] += baseline_warning(summary["val/nats_per_token"], summary["val/baselines"])
         summary["peak_memory_bytes"] = peak_memory_bytes(self.device)
         recorded = self._one(Checkpoints).ours["plugins"]
         return summary | ({"plugins": recorded} if recorded else {})
+
+    def _time_warnings(self) -> list[str]:
+        """Returns a warning if the run was ended by `trainer.max_time`, before its other limits."""
+        done = self.trainer.global_step
+        if done >= self.steps or not any(limit.is_over for limit in self._all(TimeLimit)):
+            return []
+        limit = self.settings.trainer.max_time
+        return [f"time limit: trainer.max_time={limit} ended training after step {done:,} of {self.steps:,}"]
 
 
 def _vectors_to_be_loaded(settings: TrainSettings, data: LanguageModelData, resumption: Resumption) -> Vectors:

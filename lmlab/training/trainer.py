@@ -9,6 +9,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.profilers import AdvancedProfiler, Profiler, PyTorchProfiler, SimpleProfiler
 
 from lmlab.config import plugins, registry
 from lmlab.config.settings import TrainSettings
@@ -21,8 +22,25 @@ from lmlab.training.callbacks.hparams import HParams, Value
 from lmlab.training.callbacks.recorder import Recorder
 from lmlab.training.callbacks.samples import fallback_prompts
 from lmlab.training.callbacks.stopping import Stopped
+from lmlab.training.callbacks.time_limit import TimeLimit
 from lmlab.training.clock import Clock
 from lmlab.training.resuming import Resumption
+
+_PROFILERS: dict[str, type[Profiler]] = {
+    "simple": SimpleProfiler,
+    "advanced": AdvancedProfiler,
+    "pytorch": PyTorchProfiler,
+}
+# Settings with the names of the Trainer's that lmlab applies itself: see `batch_limits`, `TimeLimit` and `checks`.
+_APPLIED_BY_LMLAB: dict[str, Any] = {
+    "limit_train_batches": None,
+    "limit_val_batches": None,
+    "limit_test_batches": None,
+    "overfit_batches": 0,
+    "fast_dev_run": False,
+    "max_time": None,
+    "enable_model_summary": False,
+}
 
 
 def build_callbacks(
@@ -78,16 +96,19 @@ def build_callbacks(
     for name, callback in added.callbacks.items():
         stopped.watch(name, callback)
         made.append(callback)
+    if settings.trainer.max_time is not None:
+        made.append(TimeLimit(settings.trainer.max_time))
     shown = HParams(settings=hparams, recorder=recorder)
     checkpoints = _checkpoints(settings, folder, data, recorder, clock, stopped, steps=steps, pause_at=pause_at)
     return [*made, shown, checkpoints]
 
 
 def _recorder(settings: TrainSettings, folder: Path, data: LanguageModelData, clock: Clock) -> Recorder:
+    whole = "validation" not in data.partial  # of a part, the characters and the source's nats are not known
     return Recorder(
         folder=folder,
         clock=clock,
-        source_nats=data.corpus.source_nats.get("validation"),
+        source_nats=data.corpus.source_nats.get("validation") if whole else None,
         log_every_n_steps=settings.trainer.log_every_n_steps,
     )
 
@@ -131,6 +152,7 @@ def build_trainer(
     callbacks: list[pl.Callback],
     steps: int,
     resumption: Resumption | None,
+    profiler: str | None = None,
 ) -> pl.Trainer:
     """Returns the Trainer.
 
@@ -141,6 +163,7 @@ def build_trainer(
         callbacks: in the order in which they are called.
         steps: optimizer steps of the whole run.
         resumption: what to resume from; None to begin a run.
+        profiler: name of one whose results are written to the run's folder; None for none.
     """
     how = dataclasses.replace(settings.trainer, accelerator="gpu" if device.type == "cuda" else "cpu")
     if how.max_tokens > 0:
@@ -149,6 +172,9 @@ def build_trainer(
         # The setting counts optimizer steps across epochs, but Lightning counts batches.
         how.val_check_interval *= how.accumulate_grad_batches
         how.check_val_every_n_epoch = None
+    how.min_epochs = how.min_epochs or 0  # Lightning would read trainer.min_steps as an epoch at least
+    if resumption is not None:
+        how.num_sanity_val_steps = 0  # the run has been evaluated before, and its state is not touched
     logger: event_files.RunLogger | bool = False
     if settings.logger.target is not None:
         purge_from = None if resumption is None else resumption.position.step + 1
@@ -159,10 +185,10 @@ def build_trainer(
         callbacks=callbacks,
         logger=logger,
         plugins=[SealedCheckpointIO(None if resumption is None else resumption.checkpoint)],
+        profiler=None if profiler is None else _PROFILERS[profiler](dirpath=str(folder), filename="profile"),
         enable_progress_bar=False,
-        enable_model_summary=False,
         enable_checkpointing=False,
-        num_sanity_val_steps=0,
         default_root_dir=str(folder),
+        **_APPLIED_BY_LMLAB,
     )
     return trainer

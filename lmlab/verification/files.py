@@ -13,6 +13,7 @@ from typing import Any
 from lmlab import plain_yaml
 from lmlab.checkpoints import has_digest, read_checkpoint
 from lmlab.errors import UserError
+from lmlab.reporting.partial import DONE
 from lmlab.reporting.records import Row, RunRecord
 from lmlab.verification.check import Check, agreement, arithmetic, exact
 
@@ -84,7 +85,7 @@ def seal(path: Path, read: dict[str, Saved], *, keep: bool) -> Check:
 
 def settled(record: RunRecord) -> bool:
     """Returns whether summary.json describes the present state of the run."""
-    return record.status in ("finished", "interrupted")
+    return record.status in (*DONE, "interrupted")
 
 
 def history(record: RunRecord, last: Saved | None) -> Iterator[Check]:
@@ -104,7 +105,7 @@ def history(record: RunRecord, last: Saved | None) -> Iterator[Check]:
     stored |= {key: value for key, value in best.items() if key.startswith("val/")}
     where = f"that of step {best.get('step', math.nan):g}"
     yield agreement("metrics.csv best row", _differing(stored, record.summary), f"{where}, is in summary.json")
-    if record.status == "finished" and "num_train_tokens" in record.summary:
+    if record.status in DONE and "num_train_tokens" in record.summary:
         yield exact("training tokens", record.summary["num_train_tokens"], rows[-1].get("tokens"))
 
 

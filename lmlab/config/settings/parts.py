@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import ClassVar
 
 
 @dataclass(kw_only=True)
 class Settings:
-    """A group of settings."""
+    """A group of settings.
+
+    Attributes:
+        refused: arguments of the part's class that are no settings: what is wrong with each, and what to do.
+    """
+
+    refused: ClassVar[Mapping[str, tuple[str, str]]] = {}
 
 
 @dataclass(kw_only=True)

@@ -2,19 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
-from lmlab.config.setting import setting
+from lmlab.config.setting import Range, setting
 from lmlab.config.settings.parts import PartSettings
 
 PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
 ACCELERATORS = ("auto", "cpu", "gpu")
+PROFILERS = ("simple", "advanced", "pytorch")
 LARGEST_SEED = 2**32 - 1
+
+# Some batches of an epoch or of a split: a number of them, or a fraction with a decimal point; None for all.
+SomeBatches = Annotated[int, Range(at_least=1)] | Annotated[float, Range(above=0, at_most=1)] | None
+_SOME = "a whole number of 1 or more, or a fraction above 0 up to 1.0; null: {}"
+
+# Arguments of Lightning's Trainer that would break a promise of lmlab's: what is wrong with each, and what to do.
+REFUSED: Mapping[str, tuple[str, str]] = {
+    "logger": ("metrics.csv and the event files are written by lmlab's own", "use logger=tensorboard or logger=none"),
+    "callbacks": ("the order of callbacks decides whether a run resumes exactly", "use callbacks.<name>._target_=..."),
+    "enable_checkpointing": (
+        "best.ckpt and last.ckpt are written by lmlab, so that a run resumes exactly",
+        "use callbacks.checkpoints.every_minutes or .keep_every",
+    ),
+    "enable_progress_bar": ("the progress bar is a callback of lmlab's", "use callbacks.progress.enabled=true|false"),
+    "strategy": ("lmlab trains on one device, for which there is one strategy", "leave it out"),
+    "num_nodes": ("lmlab trains on one device of one machine", "leave it out"),
+    "sync_batchnorm": ("lmlab trains on one device, so there is nothing to synchronise", "leave it out"),
+    "use_distributed_sampler": ("lmlab trains on one device, and its loaders order their batches", "use batching=..."),
+    "plugins": (
+        "checkpoints are written and verified by lmlab's own plug-in",
+        "trainer.precision=... chooses the precision; plugins=[...] names packages of your own",
+    ),
+    "default_root_dir": ("a run writes into its own folder alone", "choose it by output_dir=... and name=..."),
+    "limit_predict_batches": ("training predicts nothing", "leave it out"),
+    "reload_dataloaders_every_n_epochs": (
+        "the loader's place in the epoch would be lost, and with it exact resuming",
+        "leave it out",
+    ),
+    "barebones": ("a run without checkpoints, figures and logs would leave nothing behind", "leave it out"),
+    "enable_autolog_hparams": ("TensorBoard's HPARAMS page is written by a callback of lmlab's", "use logger=..."),
+    "model_registry": ("a run is sent nowhere", "upload its checkpoints/best.ckpt yourself"),
+}
 
 
 @dataclass(kw_only=True)
 class TrainerSettings(PartSettings):
-    """How long and on which device a run is trained."""
+    """How long and on which device a run is trained, in the words of Lightning's Trainer."""
+
+    refused: ClassVar[Mapping[str, tuple[str, str]]] = REFUSED
 
     accelerator: str = setting("auto (a GPU if there is one), cpu or gpu", choices=ACCELERATORS)
     devices: int = setting("lmlab trains on one device", at_least=1, at_most=1, remedy="set trainer.devices=1")
@@ -37,12 +74,48 @@ class TrainerSettings(PartSettings):
         remedy="give 1 or more, or -1 for no limit",
         before=-1,
     )
+    max_time: str | None = setting(
+        "wall-clock limit of training, DD:HH:MM:SS, with its evaluations and samples; null: no limit", before=None
+    )
+    min_epochs: int | None = setting(
+        "early stopping and trainer.max_time do not end the run before so many epochs; null: no such minimum",
+        at_least=1,
+        before=None,
+    )
+    min_steps: int | None = setting(
+        "early stopping and trainer.max_time do not end the run before so many steps; null: no such minimum",
+        at_least=1,
+        before=None,
+    )
+    limit_train_batches: SomeBatches = setting(
+        f"training batches of each epoch, which makes the run partial: {_SOME.format('all')}", before=None
+    )
+    limit_val_batches: SomeBatches = setting(
+        f"batches of each evaluation, which makes the run partial: {_SOME.format('all')}", before=None
+    )
+    limit_test_batches: SomeBatches = setting(
+        f"batches of the test, which makes the run partial: {_SOME.format('all')}", before=None
+    )
+    overfit_batches: SomeBatches = setting(
+        "so many training batches, the same in every epoch, and so many of an evaluation, which makes the run partial: "
+        + _SOME.format("off"),
+        before=None,
+    )
+    fast_dev_run: bool | Annotated[int, Range(at_least=0)] = setting(
+        "a trial: one epoch of so many batches of each split (true: 1), which makes the run partial; false: off",
+        before=False,
+    )
     precision: str = setting(
         "auto: 16-mixed on a GPU, bf16-mixed on a CPU with bfloat16 units, else 32-true; evaluation always in float32",
         choices=PRECISIONS,
     )
     gradient_clip_val: float | None = setting(
         "maximum L2 norm of the gradient; null: no clipping", above=0, remedy="null switches clipping off"
+    )
+    gradient_clip_algorithm: str = setting(
+        "norm: gradient_clip_val is the largest L2 norm; value: the largest absolute value of each element",
+        choices=("norm", "value"),
+        before="norm",
     )
     accumulate_grad_batches: int = setting("batches per optimizer step", at_least=1)
     check_val_every_n_epoch: int | None = setting("epochs between evaluations", at_least=1)
@@ -51,6 +124,26 @@ class TrainerSettings(PartSettings):
     deterministic: bool = setting(
         "on a GPU: use only kernels with bitwise reproducible results, which costs some speed; a CPU always does",
         before=False,
+    )
+    benchmark: bool = setting(
+        "on a GPU: cuDNN chooses its kernels by timing them, so that runs do not repeat bit for bit", before=False
+    )
+    num_sanity_val_steps: int = setting(
+        "validation batches before training, to find mistakes early; -1: all; no figure is kept",
+        at_least=0,
+        special=-1,
+        before=0,
+    )
+    inference_mode: bool = setting("evaluate in torch.inference_mode; false: torch.no_grad", before=True)
+    detect_anomaly: bool = setting(
+        "name the operation that gives NaN in back-propagation, which makes training slower", before=False
+    )
+    enable_model_summary: bool = setting("log Lightning's table of modules and parameters", before=False)
+    profiler: str | None = setting(
+        "profile this command's training into fit-profile.txt in the run's folder; not stored with the run",
+        choices=PROFILERS,
+        before=None,
+        typed_only=True,
     )
 
 

@@ -133,6 +133,12 @@ class TrainLoader(ABC):
         counted = [int((self.batch(epoch, i).targets != IGNORE_INDEX).sum()) for i in range(len(self))]
         return np.array(counted, dtype=np.int64)
 
+    def epoch_of(self, num_tokens: int) -> tuple[int, int]:
+        """Returns the epoch in which a number of counted targets is reached, and the targets of the epochs before."""
+        by_epoch = int(self.num_targets(0).sum())
+        epoch = (num_tokens - 1) // by_epoch
+        return epoch, epoch * by_epoch
+
     def example(self) -> Batch:
         """Returns a typical batch, for timing; by default the first."""
         return self.batch(0, 0)

@@ -173,7 +173,9 @@ class Checkpoints(pl.Callback):
                 self.saved_step = trainer.global_step
         self._saved_at = time.monotonic()
         signals.check()
-        if self._is_pause(trainer) and not trainer.should_stop:
+        # Told to stop before its minimum, training goes on.
+        is_ending = trainer.should_stop and trainer.fit_loop._can_stop_early
+        if self._is_pause(trainer) and not is_ending:
             raise PausedRun
 
     def on_save_checkpoint(

@@ -91,12 +91,14 @@ class Progress(pl.Callback):
         row = self.recorder.rows[-1]
         excess = row.get("val/excess_nats_per_token")
         above = "" if excess is None else f"  {excess:+.4f} above the source"
+        bits = row.get("val/bits_per_char")  # not known of a part of the text
+        by_character = "" if bits is None else f"  bits/char {bits:.3f}"
         best = " *best" if row is self.recorder.best_row else ""
         self.clear()
         log.info(
             f"epoch {row['epoch']:g}  step {row['step']:,}  {row['seconds']:.0f} s  "
             f"train {row['train/nats_per_token']:.4f}  val {row['val/nats_per_token']:.4f} nats{above}  "
-            f"perplexity {row['val/perplexity']:,.3f}  bits/char {row['val/bits_per_char']:.3f}  "
+            f"perplexity {row['val/perplexity']:,.3f}{by_character}  "
             f"{row['tokens_per_second']:,.0f} tokens/s{best}"
         )
 

@@ -98,7 +98,7 @@ class Recorder(pl.Callback):
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Adds a row, writes metrics.csv and resumes the clock."""
         task = task_of(pl_module)
-        if task.validation_result is None:
+        if task.validation_result is None or trainer.sanity_checking:
             self.clock.resume()
             return
         if trainer.global_step > self._last_logged[0]:
