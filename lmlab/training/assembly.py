@@ -21,7 +21,7 @@ from lmlab.evaluation.figures import build_metrics
 from lmlab.models.core import Core
 from lmlab.models.embedding import EmbeddingVectors, Vectors
 from lmlab.models.language_model import LanguageModel
-from lmlab.training.averaging import WeightAverage
+from lmlab.training.callbacks.averaging import Averaging
 from lmlab.training.module import LanguageModelModule
 
 
@@ -126,7 +126,7 @@ def module_of(settings: TrainSettings, model: LanguageModel) -> LanguageModelMod
 
     make_scheduler = functools.partial(registry.build, "scheduler", settings.scheduler)
     rule = registry.build("averaging", settings.averaging) if settings.averaging.target else None
-    averaging = None if rule is None else WeightAverage(rule)
+    averaging = None if rule is None else Averaging(rule)
     return LanguageModelModule(
         model=model,
         make_optimizer=make_optimizer,

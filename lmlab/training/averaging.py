@@ -109,6 +109,15 @@ class WeightAverage:
         self._average: list[Tensor] = []
         self._trained: list[Tensor] = []
 
+    @property
+    def is_in(self) -> bool:
+        """Whether the average is in the place of the parameters."""
+        return bool(self._trained)
+
+    def forget(self) -> None:
+        """Starts anew."""
+        self.count, self._average = 0, []
+
     @torch.no_grad()
     def update(self, parameters: Iterable[Parameter]) -> None:
         """Adds the weights after an optimizer step to the average, if averaging has begun."""

@@ -6,7 +6,7 @@ import copy
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, Never
+from typing import TYPE_CHECKING, Any, Never
 
 import pytorch_lightning as pl
 import torch
@@ -28,11 +28,13 @@ from lmlab.models.core import State
 from lmlab.models.decoder import OPTIONAL_STATISTICS, TokenStatistics
 from lmlab.models.inference import uses_autocast
 from lmlab.models.language_model import LanguageModel
-from lmlab.training.averaging import WeightAverage
 from lmlab.training.gradient_totals import GradientTotals
 from lmlab.training.health import FiniteLoss, non_finite
 from lmlab.training.schedulers import Scheduler
 from lmlab.training.token_totals import TokenTotals
+
+if TYPE_CHECKING:
+    from lmlab.training.callbacks.averaging import Averaging
 
 # On a GPU, number of batches between two checks of the loss.
 LOOK_EVERY = 50
@@ -52,12 +54,13 @@ class LanguageModelModule(pl.LightningModule):
         model: the model to be trained.
         make_optimizer: called with the trainable parameters.
         make_scheduler: called with the keywords `total_steps` and `steps_per_epoch`, in optimizer steps.
-        averaging: an average of the weights for validation, samples and best.ckpt; None to use the weights themselves.
+        averaging: a callback that evaluates and saves an average of the weights; None to use the weights themselves.
         metrics: figures of evaluations in addition to lmlab's own, by name.
 
     Attributes:
         lr_lambda: the scheduler; made for the Trainer's length when training starts, unless set before.
         logs_evaluations: whether figures of evaluations go to the Trainer's loggers too.
+        averaging: the average of the weights; also set by an `Averaging` among the Trainer's callbacks.
         observes_all: whether schedule and average react to evaluations outside of training too.
     """
 
@@ -67,7 +70,7 @@ class LanguageModelModule(pl.LightningModule):
         model: LanguageModel,
         make_optimizer: MakeOptimizer,
         make_scheduler: MakeScheduler,
-        averaging: WeightAverage | None = None,
+        averaging: Averaging | None = None,
         metrics: Mapping[str, Metric] | None = None,
     ) -> None:
         super().__init__()
@@ -99,6 +102,11 @@ class LanguageModelModule(pl.LightningModule):
         self._stored_rates: dict[str, Any] | None = None
         self._listed: list[Parameter] | None = None
 
+    def configure_callbacks(self) -> list[pl.Callback]:
+        """Returns the average's callback, for whatever Trainer trains or evaluates the module."""
+        there: list[pl.Callback] = [] if self._trainer is None else self.trainer.callbacks  # type: ignore[attr-defined]
+        return [] if self.averaging is None or self.averaging in there else [self.averaging]
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Returns the mean nats of the batch's counted tokens plus the model's penalty."""
         state = self.model.initial_state(self._train_state, batch.reset)
@@ -125,7 +133,7 @@ class LanguageModelModule(pl.LightningModule):
         self._gradient_norm = self._norm_of_gradient()
 
     def _norm_of_gradient(self) -> Tensor:
-        return get_total_norm([p.grad for p in self._trained() if p.grad is not None])
+        return get_total_norm([p.grad for p in self.trained_parameters() if p.grad is not None])
 
     def configure_gradient_clipping(
         self,
@@ -138,20 +146,15 @@ class LanguageModelModule(pl.LightningModule):
         assert norm is not None, "on_before_optimizer_step is called before"
         if gradient_clip_val is not None and gradient_clip_algorithm == "value":
             # Not Lightning's, which refuses fused optimizers under autocast.
-            clip_grad_value_(self._trained(), gradient_clip_val)
+            clip_grad_value_(self.trained_parameters(), gradient_clip_val)
             self.gradients.update_by_value(norm, self._norm_of_gradient())
             return
         if gradient_clip_val is not None:
-            clip_grads_with_norm_(self._trained(), gradient_clip_val, norm)
+            clip_grads_with_norm_(self.trained_parameters(), gradient_clip_val, norm)
         self.gradients.update(norm, gradient_clip_val)
 
-    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """Runs Lightning's optimizer step, then updates the average."""
-        super().optimizer_step(*args, **kwargs)
-        if self.averaging is not None:
-            self.averaging.update(self._trained())
-
-    def _trained(self) -> list[Parameter]:
+    def trained_parameters(self) -> list[Parameter]:
+        """Returns the parameters that are trained."""
         # Walking through all modules takes longer than a small step, and it is asked for three times a step.
         if self._listed is None:
             self._listed = list(self.model.parameters())
@@ -160,40 +163,27 @@ class LanguageModelModule(pl.LightningModule):
     @contextmanager
     def averaged_weights(self) -> Iterator[None]:
         """Puts the averaged weights, if there are any, into the model during a `with` block."""
-        if self.averaging is not None:
-            self.averaging.swap_in(self._trained())
-        try:
+        with nullcontext() if self.averaging is None else self.averaging.averaged_weights(self):
             yield
-        finally:
-            if self.averaging is not None:
-                self.averaging.swap_out(self._trained())
 
     def on_train_start(self) -> None:
-        """Moves the restored state and average of a resumed run to the model's device."""
+        """Moves the restored state of a resumed run to the model's device."""
         if self._train_state is not None:
             self._train_state = tuple(tensor.to(self.device) for tensor in self._train_state)
-        if self.averaging is not None:
-            self.averaging.to(self.device)
 
     def on_validation_epoch_start(self) -> None:
-        """Prepares an evaluation from fresh states with the averaged weights; the training state is kept separately."""
+        """Prepares an evaluation from fresh states; the training state is kept separately."""
         self.validation.reset()
-        self._begin_evaluation()
+        self._evaluation_state = None
 
     def on_test_epoch_start(self) -> None:
         """Prepares an evaluation as for validation."""
         self.test.reset()
-        self._begin_evaluation()
+        self._evaluation_state = None
 
     def on_predict_epoch_start(self) -> None:
         """Prepares predictions as for validation."""
-        self._begin_evaluation()
-
-    def _begin_evaluation(self) -> None:
         self._evaluation_state = None
-        if self.averaging is not None:
-            self.averaging.to(self.device)
-            self.averaging.swap_in(self._trained())
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Adds a batch of the evaluation protocol to the totals."""
@@ -237,8 +227,6 @@ class LanguageModelModule(pl.LightningModule):
         self._log_figures("val", figures)
         if self.trainer.sanity_checking or not (self.observes_all or self.trainer.state.fn == TrainerFn.FITTING):
             return
-        if self.averaging is not None:
-            self.averaging.observe(nats, self.global_step)
         if self.lr_lambda is not None:
             self.lr_lambda.observe(nats)
             self._set_rates()
@@ -256,22 +244,6 @@ class LanguageModelModule(pl.LightningModule):
         # In float64, as they are written to metrics.csv; Lightning would make a float32 of a number.
         known = {f"{prefix}/{name}": value.double() for name, value in figures.items()}
         self.log_dict(known, logger=self.logs_evaluations)
-
-    def on_validation_end(self) -> None:
-        """Restores the weights being trained; callbacks, which are called before, have saved the average."""
-        self._end_evaluation()
-
-    def on_test_end(self) -> None:
-        """Restores the weights being trained."""
-        self._end_evaluation()
-
-    def on_predict_end(self) -> None:
-        """Restores the weights being trained."""
-        self._end_evaluation()
-
-    def _end_evaluation(self) -> None:
-        if self.averaging is not None:
-            self.averaging.swap_out(self._trained())
 
     def _set_rates(self) -> None:
         """Sets the learning rates now, so that a reduction takes effect at the next step, not the one after it."""
@@ -301,7 +273,7 @@ class LanguageModelModule(pl.LightningModule):
         if self._stored_rates is not None:
             self.lr_lambda.load_state_dict(self._stored_rates)
             self._stored_rates = None
-        optimizer = self.make_optimizer(self._trained())
+        optimizer = self.make_optimizer(self.trained_parameters())
         # A function is not saved with the scheduler's state, so a run resumed for more steps follows its new length.
         scheduler = LambdaLR(optimizer, lambda step: self._rate_factor(step))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
@@ -331,13 +303,16 @@ class LanguageModelModule(pl.LightningModule):
             "train_state": None if self._train_state is None else [t.clone() for t in self._train_state],
             "tokens_seen": self.tokens_seen,
             "totals": {name: _state_of(getattr(self, name)) for name in ("recent", "since_evaluation", "gradients")},
-            "averaging": None if self.averaging is None else self.averaging.state_dict(),
             "rates": (self.lr_lambda.state_dict() or None) if self.lr_lambda is not None else None,
             "vector_coverage": self.vector_coverage,
         }
+        if self.averaging is not None:
+            self.averaging.add_to(checkpoint, self)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restores the carried state."""
+        if self.averaging is not None:
+            self.averaging.take_from(checkpoint)
         saved = checkpoint.get("lmlab_task")
         if saved is None:  # of weights alone
             return
@@ -347,8 +322,6 @@ class LanguageModelModule(pl.LightningModule):
         for name, values in saved["totals"].items():
             for key, value in values.items():
                 getattr(getattr(self, name), key).copy_(value)
-        if self.averaging is not None and saved["averaging"] is not None:
-            self.averaging.load_state_dict(saved["averaging"])
         self._stored_rates = saved["rates"]
 
     @classmethod

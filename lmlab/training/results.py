@@ -101,7 +101,7 @@ def training_settings(
         scheduler["num_reductions"] = task.lr_lambda.num_reductions
     averaging = part_settings(settings.averaging)
     if averaging is not None and task.averaging is not None:
-        averaging["from_step"] = task.averaging.from_step
+        averaging["from_step"] = task.averaging.average.from_step
     stopping = next((callback for callback in callbacks if isinstance(callback, EarlyStopping)), None)
     early = None
     if stopping is not None:

@@ -147,6 +147,8 @@ def _assemble(
     task = module_of(settings, model)
     task.logs_evaluations = False  # the recorder does
     task.observes_all = True  # the last evaluation may come after training
+    if task.averaging is not None:
+        task.averaging.saves_average = False  # last.ckpt has the trained weights, and best.ckpt is saved in time
     task.lr_lambda = task.make_scheduler(total_steps=steps, steps_per_epoch=steps_per_epoch(settings, data))
     task.vector_coverage = vectors.coverage
     if settings.trainer.enable_model_summary:  # Lightning's own would be silenced with its advice

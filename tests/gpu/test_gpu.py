@@ -184,7 +184,7 @@ def test_a_training_step_never_waits_for_the_device(model: str, text_file: Path)
         task.configure_gradient_clipping(optimizer, 1.0)
         optimizer.step()
         assert task.averaging is not None
-        task.averaging.update(task._trained())
+        task.averaging.average.update(task.trained_parameters())
         optimizer.zero_grad()
 
     task._trainer = _Steps()  # what the module asks of its trainer

@@ -14,12 +14,15 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from conftest import compose_config, resume_run
+from pytorch_lightning.callbacks import ModelCheckpoint
 from torch.nn import Parameter
 
 import lmlab
+from lmlab.checkpoints import read_checkpoint, save_checkpoint
 from lmlab.errors import InterruptedRun
 from lmlab.training import run as run_module
 from lmlab.training.averaging import ExponentialMovingAverage, TriggeredAverage, WeightAverage
+from lmlab.training.callbacks.averaging import Averaging
 from lmlab.training.run import train
 
 
@@ -159,3 +162,135 @@ def test_early_stopping_lets_a_run_that_improves_go_on(text_file: Path, tmp_path
     )
     assert summary["early_stopping"]["stopped"] is False
     assert [int(row["step"]) for row in csv.DictReader((tmp_path / "metrics.csv").open())][-1] == 40
+
+
+# In a Trainer of one's own
+
+
+class _Spy(pl.Callback):
+    """Keeps the weights that callbacks see at the end of an evaluation, and those that training goes on from."""
+
+    def __init__(self) -> None:
+        self.evaluated: list[torch.Tensor] = []
+        self.trained: list[torch.Tensor] = []
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if not trainer.sanity_checking:
+            self.evaluated.append(pl_module.model.decoder.weight.detach().clone())
+
+    on_test_end = on_validation_end
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+        self.trained.append(pl_module.model.decoder.weight.detach().clone())
+
+
+def fitted(
+    text_file: Path, tmp_path: Path, order: str, *more: str, accumulate: int = 1
+) -> tuple[_Spy, dict[str, torch.Tensor], pl.Trainer, lmlab.LanguageModelModule]:
+    """A run of a plain Trainer with the callbacks of an order: a(verage), m(odel checkpoint), s(py)."""
+    settings = compose_config(text_file, "model=gru", "model.dropout=0", *more)
+    pl.seed_everything(1)
+    data = lmlab.build_data(settings)
+    module = lmlab.build_module(settings, data)
+    spy = _Spy()
+    saved = ModelCheckpoint(tmp_path / order, filename="best", monitor="val/perplexity")
+    made = {"a": Averaging(ExponentialMovingAverage(decay=0.9)), "m": saved, "s": spy}
+    trainer = pl.Trainer(
+        max_epochs=3,
+        callbacks=[made[letter] for letter in order],
+        accelerator="cpu",
+        accumulate_grad_batches=accumulate,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        logger=False,
+    )
+    trainer.fit(module, datamodule=data)
+    best = torch.load(tmp_path / order / "best.ckpt", weights_only=True)["state_dict"]
+    return spy, best, trainer, module
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_the_average_is_evaluated_and_saved_whatever_the_order(
+    accumulate: int, text_file: Path, tmp_path: Path
+) -> None:
+    plain, *_ = fitted(text_file, tmp_path, "ms", accumulate=accumulate)
+    expected: list[torch.Tensor] = []
+    average, before = plain.trained[0], None
+    count = 0
+    for index, weights in enumerate(plain.trained, 1):
+        is_end = index % (len(plain.trained) // 3) == 0
+        if index % accumulate == 0 or is_end:
+            share = 1.0 if count == 0 else 1 - min(0.9, (1 + count) / (10 + count))
+            average = weights if before is None else torch.lerp(average, weights, share)
+            before, count = weights, count + 1
+        if is_end:
+            expected.append(average)
+    for order in ("ams", "mas", "sma", "msa"):
+        spy, best, trainer, module = fitted(text_file, tmp_path, order, accumulate=accumulate)
+        assert all(map(torch.equal, spy.trained, plain.trained)), "training goes on from its own weights"
+        for found, wanted in zip(spy.evaluated, expected, strict=True):
+            torch.testing.assert_close(found, wanted)
+        assert any(torch.equal(best["model.decoder.weight"], weights) for weights in spy.evaluated)
+        assert torch.equal(module.model.decoder.weight, plain.trained[-1])
+        once, again = (trainer.validate(module, datamodule=trainer.datamodule, verbose=False) for _ in range(2))
+        assert once == again
+        assert [type(callback) for callback in trainer.callbacks].count(Averaging) == 1
+        trainer.test(module, datamodule=trainer.datamodule, verbose=False)
+        torch.testing.assert_close(spy.evaluated[-1], expected[-1])
+        assert torch.equal(module.model.decoder.weight, plain.trained[-1])
+        trainer.test(module, datamodule=trainer.datamodule, ckpt_path="best", verbose=False)
+        assert torch.equal(spy.evaluated[-1], best["model.decoder.weight"])
+
+
+def test_a_module_brings_its_average_along(text_file: Path, tmp_path: Path) -> None:
+    """`lmlab.build_module` with averaging=ema needs no callback, and a second fit has it once."""
+    own, *_ = fitted(text_file, tmp_path, "ams")
+    spy, _, trainer, module = fitted(text_file, tmp_path, "ms", "averaging=ema", "averaging.decay=0.9")
+    assert all(map(torch.equal, spy.evaluated, own.evaluated))
+    trainer.fit_loop.max_epochs = 4
+    trainer.fit(module, datamodule=trainer.datamodule)
+    assert [type(callback) for callback in trainer.callbacks].count(Averaging) == 1
+
+
+@pytest.mark.parametrize("weights_only", [False, True])
+def test_a_saved_average_is_gone_on_with_and_tested(weights_only: bool, text_file: Path, tmp_path: Path) -> None:
+    """The weights of an early checkpoint are its average: tested as such, also by a Trainer with a later average."""
+    tied = ["model=gru", "embedding.dim=16", "model.tie_weights=true", "model.dropout=0"]
+    settings = compose_config(text_file, *tied, "averaging=ema", "averaging.decay=0.9")
+
+    def made(max_epochs: int) -> tuple[pl.Trainer, lmlab.LanguageModelModule, lmlab.LanguageModelData]:
+        pl.seed_everything(1)
+        data = lmlab.build_data(settings)
+        saved = ModelCheckpoint(tmp_path / "c", "{epoch}", save_top_k=-1, save_weights_only=weights_only)
+        how = {"enable_progress_bar": False, "enable_model_summary": False, "logger": False, "accelerator": "cpu"}
+        trainer = pl.Trainer(max_epochs=max_epochs, callbacks=[saved], num_sanity_val_steps=0, **how)
+        return trainer, lmlab.build_module(settings, data), data
+
+    trainer, module, data = made(2)
+    trainer.fit(module, datamodule=data)
+    first = tmp_path / "c" / "epoch=0.ckpt"
+    tested = trainer.test(module, datamodule=data, ckpt_path=first, verbose=False)
+    average = torch.load(first, weights_only=True)["state_dict"]
+    plain = lmlab.build_module(compose_config(text_file, *tied), data)
+    plain.load_state_dict(average)
+    assert made(1)[0].test(plain, datamodule=data, verbose=False) == tested
+    if not weights_only:
+        again, other, _ = made(2)
+        again.fit(other, datamodule=data, ckpt_path=first)
+        whole = made(2)
+        whole[0].fit(whole[1], datamodule=whole[2])
+        assert all(map(torch.equal, other.parameters(), whole[1].parameters()))
+        assert all(map(torch.equal, other.averaging.average._average, whole[1].averaging.average._average))
+
+
+def test_a_checkpoint_of_an_earlier_format_has_its_average_with_the_module(text_file: Path, tmp_path: Path) -> None:
+    settings = compose_config(text_file, *overrides("averaging=ema", "averaging.decay=0.9"))
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    for folder in (whole, parts):
+        folder.mkdir()
+    expected = train(copy.deepcopy(settings), whole)
+    train(copy.deepcopy(settings), parts, stop_after_tokens=2_000)
+    saved = read_checkpoint(parts / "checkpoints" / "last.ckpt")
+    saved["lmlab_task"]["averaging"] = saved["callbacks"].pop("Averaging")
+    save_checkpoint(saved, parts / "checkpoints" / "last.ckpt")
+    assert resume_run(parts)["val/nats_per_token"] == expected["val/nats_per_token"]
