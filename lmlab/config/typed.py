@@ -13,7 +13,15 @@ from typing import Any, TypeVar
 
 from lmlab.config.registry import settings_class
 from lmlab.config.setting import Setting, as_field_metadata, check_value, known_of
-from lmlab.config.settings import AddedSettings, ModelSettings, OpenSettings, PartSettings, Settings, TrainSettings
+from lmlab.config.settings import (
+    AddedSettings,
+    LoggersSettings,
+    ModelSettings,
+    OpenSettings,
+    PartSettings,
+    Settings,
+    TrainSettings,
+)
 from lmlab.config.slots import MOVED, SLOTS, Slot, added_slot
 from lmlab.errors import UserError, printable
 
@@ -126,6 +134,9 @@ def _open_class(kind: type[OpenSettings], group: str, found: Mapping[str, Any]) 
     Raises:
         UserError: a name that cannot be used, or, of what is removed, one that is not there.
     """
+    if _TARGET in found:
+        problem = f"a part of {group} stands under a name of its own"
+        raise UserError(f"{group}.{_TARGET}", _brief(found[_TARGET]), problem, f"write {group}.<name>.{_TARGET}")
     there = {field.name for field in dataclasses.fields(kind)}
     added = {name: value for name, value in found.items() if name not in there and isinstance(value, dict | None)}
     for name, value in added.items():
@@ -140,6 +151,13 @@ def _open_class(kind: type[OpenSettings], group: str, found: Mapping[str, Any]) 
     ]
     made = dataclasses.make_dataclass(kind.__name__, extra, bases=(kind,), kw_only=True)
     return typing.cast(type[Settings], made)
+
+
+def _several_loggers(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Returns the loggers of a stored run; an older one has a single logger, or null for none, without a name."""
+    if found.keys() != {_TARGET}:
+        return found
+    return {} if found[_TARGET] is None else {"tensorboard": dict(found)}
 
 
 def _needs_import(value: Any) -> bool:
@@ -176,6 +194,8 @@ class _Reader:
     def group(self, value: Any, kind: type[Settings], name: str) -> Settings:
         """Returns a group of settings."""
         found = self._mapping(value, name)
+        if kind is LoggersSettings and self._stored:
+            found = _several_loggers(found)
         target: str | None = None
         slot = SLOTS.get(name) if issubclass(kind, PartSettings) else None
         if kind is AddedSettings:

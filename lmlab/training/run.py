@@ -34,6 +34,7 @@ from lmlab.training.callbacks.hparams import HParams, single_run_settings, typed
 from lmlab.training.callbacks.recorder import Recorder
 from lmlab.training.callbacks.samples import SampleText
 from lmlab.training.clock import Clock
+from lmlab.training.loggers import Loggers
 from lmlab.training.module import LanguageModelModule
 from lmlab.training.plan import (
     describe_plan,
@@ -85,10 +86,14 @@ def train(
     """
     quiet()
     run = _assemble(settings, folder, resumption, hparams, label, stop_after_tokens)
+    failed = True
     try:
         run.fit(resumption)
-        return run.finish()
+        summary = run.finish()
+        failed = False
+        return summary
     except PausedRun:
+        failed = False
         summary = run.summarize_unfinished()
         done = f"step {run.trainer.global_step:,} and {summary['num_train_tokens']:,} tokens"
         log.info(f"paused after {done}, all saved")
@@ -98,6 +103,8 @@ def train(
         stop.message = run.what_is_saved()
         run.summarize_unfinished()
         raise
+    finally:
+        run.loggers.close(failed=failed)
 
 
 def resume_command(folder: Path, settings: TrainSettings) -> str:
@@ -151,6 +158,13 @@ def _assemble(
     shown_hparams = single_run_settings(settings) if hparams is None else typed(hparams)
     pause_at = None if stop_after_tokens is None else steps_for_tokens(settings, data, stop_after_tokens)
     added = AddedCallbacks(settings.callbacks.added)
+    loggers = Loggers(
+        settings.logger,
+        folder,
+        shown=single_run_settings(settings) | shown_hparams,
+        purge_from=None if resumption is None else resumption.position.step + 1,
+        state=None if resumption is None else resumption.checkpoint["callbacks"].get("Loggers"),
+    )
     callbacks = build_callbacks(
         settings,
         folder,
@@ -160,11 +174,12 @@ def _assemble(
         label=label,
         hparams=shown_hparams,
         added=added,
+        loggers=loggers,
         steps=steps,
         pause_at=pause_at,
     )
-    trainer = build_trainer(settings, folder, device, callbacks, steps, resumption)
-    return _Run(settings, folder, device, data, task, clock, trainer, callbacks, added, steps)
+    trainer = build_trainer(settings, folder, device, callbacks, steps, resumption, loggers)
+    return _Run(settings, folder, device, data, task, clock, trainer, callbacks, added, loggers, steps)
 
 
 @dataclass(frozen=True)
@@ -181,6 +196,7 @@ class _Run:
         trainer: the Trainer with the callbacks.
         callbacks: in the order in which they are called.
         added: those of them that the configuration adds.
+        loggers: the run's loggers.
         steps: optimizer steps of the whole run.
     """
 
@@ -193,6 +209,7 @@ class _Run:
     trainer: pl.Trainer
     callbacks: list[pl.Callback]
     added: AddedCallbacks
+    loggers: Loggers
     steps: int
 
     def _one(self, kind: type[Kind]) -> Kind:

@@ -14,13 +14,13 @@ from lmlab.config import plugins, registry
 from lmlab.config.settings import TrainSettings
 from lmlab.config.typed import plain, targets
 from lmlab.data.datamodule import LanguageModelData
-from lmlab.training import event_files
 from lmlab.training.callbacks.added import AddedCallbacks
 from lmlab.training.callbacks.checkpoints import Checkpoints, SealedCheckpointIO
 from lmlab.training.callbacks.hparams import HParams, Value
 from lmlab.training.callbacks.recorder import Recorder
 from lmlab.training.callbacks.samples import fallback_prompts
 from lmlab.training.clock import Clock
+from lmlab.training.loggers import Loggers
 from lmlab.training.resuming import Resumption
 
 
@@ -34,6 +34,7 @@ def build_callbacks(
     label: str,
     hparams: dict[str, Value],
     added: AddedCallbacks,
+    loggers: Loggers,
     steps: int,
     pause_at: int | None,
 ) -> list[pl.Callback]:
@@ -47,6 +48,7 @@ def build_callbacks(
         notes: warnings from before training.
         label: of the progress bar.
         added: callbacks that the configuration adds.
+        loggers: the run's.
         hparams: settings for TensorBoard's HPARAMS page.
         steps: optimizer steps of the whole run.
         pause_at: optimizer steps after which the run pauses; None for never.
@@ -75,7 +77,7 @@ def build_callbacks(
     made += added.callbacks
     shown = HParams(settings=hparams, recorder=recorder)
     checkpoints = _checkpoints(settings, folder, data, recorder, clock, steps=steps, pause_at=pause_at)
-    return [*made, shown, checkpoints]
+    return [*made, shown, *([loggers] if loggers.has_state else []), checkpoints]
 
 
 def _recorder(settings: TrainSettings, folder: Path, data: LanguageModelData, clock: Clock) -> Recorder:
@@ -125,6 +127,7 @@ def build_trainer(
     callbacks: list[pl.Callback],
     steps: int,
     resumption: Resumption | None,
+    loggers: Loggers,
 ) -> pl.Trainer:
     """Returns the Trainer.
 
@@ -135,6 +138,7 @@ def build_trainer(
         callbacks: in the order in which they are called.
         steps: optimizer steps of the whole run.
         resumption: what to resume from; None to begin a run.
+        loggers: the run's.
     """
     how = dataclasses.replace(settings.trainer, accelerator="gpu" if device.type == "cuda" else "cpu")
     if how.max_tokens > 0:
@@ -143,15 +147,11 @@ def build_trainer(
         # The setting counts optimizer steps across epochs, but Lightning counts batches.
         how.val_check_interval *= how.accumulate_grad_batches
         how.check_val_every_n_epoch = None
-    logger: event_files.RunLogger | bool = False
-    if settings.logger.target is not None:
-        purge_from = None if resumption is None else resumption.position.step + 1
-        logger = event_files.RunLogger(folder, purge_from=purge_from)
     trainer: pl.Trainer = registry.build(
         "trainer",
         how,
         callbacks=callbacks,
-        logger=logger,
+        logger=loggers.loggers or False,
         plugins=[SealedCheckpointIO(None if resumption is None else resumption.checkpoint)],
         enable_progress_bar=False,
         enable_model_summary=False,
