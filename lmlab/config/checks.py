@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 from collections.abc import Sequence
@@ -69,6 +70,7 @@ def check_training(settings: TrainSettings, *, resuming: bool = False) -> None:
     _check_embedding(settings, resuming=resuming)
     _check_optimization(settings)
     _check_trainer(settings)
+    _check_loggers(settings)
     parts = Path(settings.name).parts
     if not parts or ".." in parts or Path(settings.name).is_absolute():
         raise UserError("name", settings.name, "does not name a folder below output_dir", "for example name=my_run")
@@ -232,6 +234,15 @@ def _check_optimization(settings: TrainSettings) -> None:
     if isinstance(scheduler, StepSettings) and not scheduler.epochs:
         remedy = "for example scheduler.epochs=[6,9]"
         raise UserError("scheduler.epochs", scheduler.epochs, "must contain at least one epoch", remedy)
+
+
+def _check_loggers(settings: TrainSettings) -> None:
+    if settings.logger.wandb is None:
+        return
+    found = importlib.util.find_spec("wandb")
+    if found is None or found.origin is None:  # a folder of that name, which wandb itself makes, is no package
+        problem, remedy = "needs the package wandb, which is not installed", "pip install 'lmlab[wandb]'"
+        raise UserError("logger", "wandb", problem, remedy)
 
 
 def _check_trainer(settings: TrainSettings) -> None:

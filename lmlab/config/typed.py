@@ -153,7 +153,7 @@ def _open_class(kind: type[OpenSettings], group: str, found: Mapping[str, Any]) 
     return typing.cast(type[Settings], made)
 
 
-def _several_loggers(found: Mapping[str, Any]) -> Mapping[str, Any]:
+def _several_loggers(found: dict[str, Any]) -> dict[str, Any]:
     """Returns the loggers of a stored run; an older one has a single logger, or null for none, without a name."""
     if found.keys() != {_TARGET}:
         return found

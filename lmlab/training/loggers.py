@@ -69,7 +69,7 @@ class Loggers(pl.Callback):
             self._others["csv"] = RunCSVLogger(folder, num_rows=before.get("csv", {}).get("num_rows", 0))
         if wanted.wandb is not None:
             made = functools.partial(RunWandbLogger, wanted.wandb, folder, run_id=before.get("wandb", {}).get("run_id"))
-            self._others["wandb"] = _guarded(_call("wandb", "it", made), "wandb")
+            self._others["wandb"] = _guarded(_call("wandb", "making it", made), "wandb")
         for name, settings in wanted.added.items():
             self._others[name] = _added(name, settings, folder, before.get(name))
         self.loggers: list[Logger] = list(self._others.values())

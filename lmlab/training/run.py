@@ -14,7 +14,7 @@ import torch
 
 from lmlab import plain_yaml, signals
 from lmlab.checkpoints import load_weights
-from lmlab.config import plugins
+from lmlab.config import outward, plugins
 from lmlab.config.settings import TrainSettings
 from lmlab.config.typed import plain, targets
 from lmlab.data.datamodule import LanguageModelData
@@ -109,7 +109,8 @@ def train(
 
 def resume_command(folder: Path, settings: TrainSettings) -> str:
     """Returns the command that resumes a run."""
-    return f"python -m lmlab.train run={shlex.quote(shown(folder))}{plugins.as_words(targets(settings))}"
+    loggers = "".join(f" {shlex.quote(word)}" for word in outward.as_words(settings.logger))
+    return f"python -m lmlab.train run={shlex.quote(shown(folder))}{plugins.as_words(targets(settings))}{loggers}"
 
 
 def _assemble(

@@ -38,6 +38,7 @@ class RunWandbLogger(WandbLogger):
             # What is printed belongs to the terminal and train.log.
             settings={"console": "off"},
         )
+        self._wandb_init.pop("anonymous")  # without effect, which newer versions warn of
 
     def log_samples(self, records: Sequence[dict[str, Any]]) -> None:
         """Shows generated texts as a table."""
