@@ -50,7 +50,7 @@ class TypedLoggers:
     @classmethod
     def of(cls, loggers: LoggersSettings) -> TypedLoggers:
         """Returns loggers whose configuration has just been composed from a command line."""
-        found = {name: part for name, part in plain(loggers).items() if part is not None}
+        found = plain(loggers)
         return cls(frozenset(found), {name: _without_target(part) for name, part in found.items()})
 
 
@@ -97,12 +97,10 @@ def confirmed(loggers: LoggersSettings, typed: TypedLoggers, *, run: str) -> dic
         UserError: what reaches out was not typed, or what was typed is not of this run.
     """
     stored = plain(loggers)
-    there = [name for name, part in stored.items() if part is not None]
-    for name in sorted({*typed.named, *typed.removed} - set(there)):
-        has = f"it has {', '.join(map(printable, there))}" if there else "it has none"
+    for name in sorted({*typed.named, *typed.removed} - stored.keys()):
+        has = f"it has {', '.join(map(printable, stored))}" if stored else "it has none"
         raise UserError(f"{GROUP}.{name}", None, "this run has no such logger", has)
-    kept = {name: part for name, part in stored.items() if name not in typed.removed or name in _own()}
-    kept |= dict.fromkeys(typed.removed & _own())
+    kept = {name: {**part, **typed.values.get(name, {})} for name, part in stored.items() if name not in typed.removed}
     missing = {
         name: words
         for name, part in _parts(loggers)
@@ -115,9 +113,6 @@ def confirmed(loggers: LoggersSettings, typed: TypedLoggers, *, run: str) -> dic
         problem = f"its stored {names} may reach out of the run, which counts only when typed"
         remedy = f"to go on with it add {printable(wanted, longest=300)}; without it {without}"
         raise UserError("run", run, problem, remedy)
-    for name, values in typed.values.items():
-        if kept.get(name) is not None:
-            kept[name] = {**kept[name], **values}
     return kept
 
 

@@ -55,6 +55,8 @@ def plain(settings: Settings) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
+        if value is None and isinstance(settings, LoggersSettings):  # one that is not there
+            continue
         name = _TARGET if field.name == "target" else field.name
         found[name] = plain(value) if isinstance(value, Settings) else copy.deepcopy(value)
     return found

@@ -144,6 +144,6 @@ class TrainSettings(Settings):
     averaging: AveragingSettings = setting("an average of the weights for validation, samples and best.ckpt")
     trainer: TrainerSettings = setting("how long and on what it is trained")
     callbacks: CallbacksSettings = setting("what is done in addition to training")
-    logger: LoggersSettings = setting("where figures go while training, in addition to metrics.csv", before={})
+    logger: LoggersSettings = setting("where figures go while training, in addition to metrics.csv")
     metrics: MetricsSettings = setting("figures of evaluations in addition to lmlab's own", before={})
     evaluation: EvaluationSettings = setting("what is measured at the end")
