@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 # What Lightning and lmlab call, and read.
 _METHODS = (
     "log_metrics", "log_hyperparams", "log_graph", "log_samples", "save", "finalize", "after_save_checkpoint",
-    "state_dict", "load_state_dict", "close",
+    "state_dict", "load_state_dict", "place", "close",
 )  # fmt: skip
 _PROPERTIES = ("experiment", "name", "version", "save_dir", "root_dir", "log_dir", "group_separator")
 # Those of Weights & Biases; a checkpoint may come from others.
@@ -83,6 +83,9 @@ class Loggers(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Gives the settings, unless the run is resumed and has given them before."""
+        for logger in self._others.values():
+            if isinstance(logger, RunWandbLogger):
+                log.info(f"wandb      {logger.place()}")
         if not self._are_shown:
             self._are_shown = True
             for logger in self._others.values():

@@ -35,8 +35,8 @@ class RunWandbLogger(WandbLogger):
             notes=settings.notes,
             # Lightning's `offline` would set it for all later runs of the process.
             mode="offline" if settings.offline else None,
-            # What is printed belongs to the terminal and train.log.
-            settings={"console": "off"},
+            # What is printed belongs to the terminal and train.log; a summary is lmlab's.
+            settings={"console": "off", "quiet": True},
         )
         self._wandb_init.pop("anonymous")  # without effect, which newer versions warn of
 
@@ -44,6 +44,10 @@ class RunWandbLogger(WandbLogger):
         """Shows generated texts as a table."""
         rows = [[record[name] for name in _COLUMNS] for record in records]
         self.log_text("samples", columns=list(_COLUMNS), data=rows, step=records[0]["step"])
+
+    def place(self) -> str:
+        """Returns where the run can be seen, or how to send it there."""
+        return self.experiment.url or f"offline; to send it: wandb sync {Path(self.experiment.dir).parent}"
 
     def close(self, *, failed: bool) -> None:
         """Ends the run there, so that the next run of this process gets one of its own."""

@@ -339,6 +339,8 @@ class Config(dict):
 
 
 class Run:
+    url = "https://example.org/run"
+
     def __init__(self, given):
         self.id, self.path, self.config = given["id"], given["dir"] + "/sent.jsonl", Config()
 
@@ -475,9 +477,7 @@ def test_texts_of_ones_own_must_be_typed(text_file: Path, tmp_path: Path) -> Non
     whole = trained(composed(text_file, word), tmp_path / "whole")
     trained(composed(text_file, word), tmp_path / "run", stop_after_tokens=whole["num_train_tokens"] // 2)
     for typed in ((), ("logger=mine",), ("logger.mine.every=2",)):
-        with pytest.raises(
-            UserError, match=r"logger\.mine may reach out .* add logger\.mine\.host=evil\.example:5000;"
-        ):
+        with pytest.raises(UserError, match=r"may reach out .* add logger\.mine\.host=evil\.example:5000;"):
             resumed(tmp_path / "run", *typed)
     assert resumed(tmp_path / "run", word)["val/nats_per_token"] == whole["val/nats_per_token"]
 
