@@ -60,6 +60,7 @@ class Loggers(pl.Callback):
         state: Any = None,
     ) -> None:
         self._shown = dict(shown)
+        self._had_state = bool(state)
         states = _checked(state or {"are_shown": False, "states": {}}, folder)
         self._are_shown: bool = states["are_shown"]
         # By name; they alone get settings and keep states. TensorBoard has its HPARAMS page.
@@ -78,8 +79,8 @@ class Loggers(pl.Callback):
 
     @property
     def has_state(self) -> bool:
-        """Whether any but TensorBoard's is there."""
-        return bool(self._others)
+        """Whether there is anything to keep in checkpoints, or was in that from which the run goes on."""
+        return bool(self._others) or self._had_state
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Gives the settings, unless the run is resumed and has given them before."""

@@ -47,7 +47,9 @@ class RunWandbLogger(WandbLogger):
 
     def place(self) -> str:
         """Returns where the run can be seen, or how to send it there."""
-        return self.experiment.url or f"offline; to send it: wandb sync {Path(self.experiment.dir).parent}"
+        if self.experiment.offline:
+            return f"offline; to send it: wandb sync {Path(self.experiment.dir).parent}"
+        return str(self.experiment.url)
 
     def close(self, *, failed: bool) -> None:
         """Ends the run there, so that the next run of this process gets one of its own."""

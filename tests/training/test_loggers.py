@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import importlib.util
 import json
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +25,10 @@ from lmlab.checkpoints import read_checkpoint, save_checkpoint
 from lmlab.config import plugins
 from lmlab.config.outward import typed_loggers
 from lmlab.config.settings import TrainSettings
+from lmlab.config.typed import plain
 from lmlab.errors import UserError
+from lmlab.launch.execution import work
+from lmlab.launch.run_folder import Task
 from lmlab.training.resuming import resume_from
 from lmlab.training.run import train
 
@@ -339,7 +344,7 @@ class Config(dict):
 
 
 class Run:
-    url = "https://example.org/run"
+    url, offline = "https://example.org/run", False
 
     def __init__(self, given):
         self.id, self.path, self.config = given["id"], given["dir"] + "/sent.jsonl", Config()
@@ -489,3 +494,39 @@ def test_a_path_of_ones_own_may_have_moved(text_file: Path, tmp_path: Path) -> N
     resumed(tmp_path / "run", f"logger.mine.save_dir={tmp_path}/there")
     assert (tmp_path / "there" / "lines.jsonl").exists()
     assert plain_yaml.read(tmp_path / "run" / "config.yaml")["logger"]["mine"]["save_dir"] == f"{tmp_path}/there"
+
+
+@pytest.mark.usefixtures("wandb")
+def test_a_command_that_is_repeated_starts_only_what_it_says(text_file: Path, tmp_path: Path) -> None:
+    """A stranger's checkpoint may say more than the config.yaml beside it, which is compared with the command."""
+    folder = tmp_path / "run"
+    for words, told in ((("logger=csv",), True), (("logger=[csv,wandb]", "logger.wandb.project=mine"), False)):
+        shutil.rmtree(folder, ignore_errors=True)
+        trained(composed(text_file, *words), folder, stop_after_tokens=400)
+        path = folder / "checkpoints" / "last.ckpt"
+        saved = read_checkpoint(path)
+        sends = {"wandb": plain(composed(text_file, "logger=wandb", "logger.wandb.project=evil").logger)["wandb"]}
+        saved["lmlab"]["config_before"] = copy.deepcopy(saved["lmlab"]["config"])
+        saved["lmlab"]["config"]["logger"] |= sends
+        save_checkpoint(saved, path)
+        before = (folder / "sent.jsonl").exists()
+        if told:
+            with pytest.raises(UserError, match=r"logger\.wandb may reach out"):
+                work(folder, Task.RESUME, composed(text_file, *words), None)
+            assert (folder / "sent.jsonl").exists() == before
+        else:
+            work(folder, Task.RESUME, composed(text_file, *words), None)
+            assert {init["project"] for init in sent(folder, "init")} == {"mine"}
+
+
+@pytest.mark.usefixtures("wandb")
+def test_a_run_that_begins_anew_starts_only_what_is_typed(text_file: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    made = plain(composed(text_file, "logger=wandb"))
+    (folder / "config.yaml").write_text(plain_yaml.dump(made))
+    with pytest.raises(UserError, match=r"logger\.wandb may reach out of the run"):
+        lmlab.fit([f"run={folder}"])
+    assert not (folder / "sent.jsonl").exists()
+    assert lmlab.fit([f"run={folder}", "logger=wandb"]).status == "finished"
+    assert sent(folder, "finish") == [0]
