@@ -46,7 +46,7 @@ class _File:
         self.path = path
         kept = _read(path)[:num_rows]
         # Columns in which only dropped rows have values come again when those rows do.
-        self.columns = list(dict.fromkeys(name for row in kept for name, value in row.items() if value))
+        self.columns = list(dict.fromkeys(name for row in kept for name in row))
         self.num_rows = len(kept)
         self._rewrite(kept)
 
@@ -73,6 +73,7 @@ class _File:
 
 
 def _read(path: Path) -> list[_Row]:
+    """Returns the rows of a file, each with the columns in which it has a value."""
     if not path.is_file():
         return []
     try:

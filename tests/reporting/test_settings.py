@@ -181,14 +181,18 @@ def test_names_folders_and_samples_are_no_difference_beside_others(tmp_path: Pat
     aside: dict[str, Any] = {
         "name": "x", "output_dir": "y", "data__name": "z", "data__prompts": ["a"], "fresh": True,
         "trainer__log_every_n_steps": 5, "callbacks__sample_text__temperature": 0.1, "evaluation__num_samples": 0,
-        "logger__wandb": {"project": "books"},
     }  # fmt: skip
     first, second = run(tmp_path, 1), run(tmp_path, 2, "name=x", model__hidden_size=64, **aside)
     assert list(varied_settings([first, second])[0]) == ["model.hidden_size", "seed"]
     third = run(tmp_path, 3, **aside)
     found = varied_settings([first, third])
     assert [v["callbacks.sample_text.temperature"] for v in found] == ["0.8", "0.1"]
-    assert not {"name", "output_dir", "data.name", "fresh", "logger.wandb.project"} & set(found[0])
+    assert not {"name", "output_dir", "data.name", "fresh"} & set(found[0])
+
+
+def test_where_figures_go_is_no_difference(tmp_path: Path) -> None:
+    first, second = (run(tmp_path, i, logger__wandb={"project": name}) for i, name in ((1, "a"), (2, "b")))
+    assert [*varied_settings([first, second])[0]] == ["seed"]
 
 
 def test_the_number_of_evaluation_streams_counts(tmp_path: Path) -> None:

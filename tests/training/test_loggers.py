@@ -236,6 +236,9 @@ def test_one_of_ones_own_changes_nothing_but_its_lines(text_file: Path, tmp_path
     assert rows(tmp_path / "with") == rows(tmp_path / "without")
     samples = [(tmp_path / name / "samples.jsonl").read_text() for name in ("with", "without")]
     assert samples[0] == samples[1]
+    told = [line for line in lines(tmp_path / "with") if "step" in line]
+    mine, other = ([line for line in told if ("line" in line) == counted] for counted in (False, True))
+    assert [{key: value for key, value in line.items() if key != "line"} for line in other] == mine
     settings = next(line["settings"] for line in lines(tmp_path / "with") if "settings" in line)
     assert settings["model.hidden_size"] == 16
 
@@ -485,6 +488,19 @@ def test_texts_of_ones_own_must_be_typed(text_file: Path, tmp_path: Path) -> Non
         with pytest.raises(UserError, match=r"may reach out .* add logger\.mine\.host=evil\.example:5000;"):
             resumed(tmp_path / "run", *typed)
     assert resumed(tmp_path / "run", word)["val/nats_per_token"] == whole["val/nats_per_token"]
+
+
+def test_one_that_was_left_out_stays_so(text_file: Path, tmp_path: Path) -> None:
+    """The best weights so far were saved while it was there."""
+    whole = trained(composed(text_file, "logger=csv"), tmp_path / "whole")
+    tokens = whole["num_train_tokens"]
+    trained(composed(text_file, "logger=csv"), tmp_path / "run", stop_after_tokens=int(tokens * 0.6))
+    resumption = resume_from(tmp_path / "run", {}, typed_loggers=typed_loggers(["logger.csv=null"]))
+    again = train(resumption.settings, tmp_path / "run", resumption=resumption, stop_after_tokens=int(tokens * 0.8))
+    assert again["status"] == "interrupted"
+    log = (tmp_path / "run" / "log.csv").read_bytes()
+    assert resume_run(tmp_path / "run")["val/nats_per_token"] == whole["val/nats_per_token"]
+    assert (tmp_path / "run" / "log.csv").read_bytes() == log
 
 
 def test_a_path_of_ones_own_may_have_moved(text_file: Path, tmp_path: Path) -> None:
