@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pytorch_lightning.loggers import CSVLogger
+from torch import Tensor
 
 from lmlab.errors import UserError
 from lmlab.files import write_text
@@ -31,6 +32,10 @@ class RunCSVLogger(CSVLogger):
         super().__init__(save_dir=str(folder), name="", version="")
         self._experiment: Any = _File(folder / NAME, num_rows=num_rows)
 
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """Writes a row."""
+        self._experiment.log_metrics(metrics, self._experiment.num_rows if step is None else step)
+
     def log_hyperparams(self, params: Any = None) -> None:
         """Does nothing: no hparams.yaml is written, because config.yaml has the settings."""
 
@@ -52,7 +57,10 @@ class _File:
 
     def log_metrics(self, metrics: Mapping[str, Any], step: int) -> None:
         """Appends a row."""
-        row = {"step": step, **{name: float(value) for name, value in metrics.items()}}
+        row = {
+            "step": step,
+            **{name: value.item() if isinstance(value, Tensor) else value for name, value in metrics.items()},
+        }
         new = [name for name in row if name not in self.columns]
         if new:
             kept = _read(self.path)
