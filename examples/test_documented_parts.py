@@ -41,18 +41,8 @@ def python(folder: Path, *arguments: str) -> str:
 
 
 def test_the_page_has_what_is_tested_here() -> None:
-    kinds = {
-        "core",
-        "source",
-        "tokenizer",
-        "loader",
-        "optimizer",
-        "scheduler",
-        "embedding",
-        "decoder",
-        "averaging",
-        "metric",
-    }
+    kinds = {"core", "source", "tokenizer", "loader", "optimizer", "scheduler", "embedding", "decoder", "averaging"}
+    kinds |= {"metric", "callback", "logger"}
     assert {f"my_parts/{kind}.py" for kind in kinds} <= {name for name, _ in FILES}
     assert len(COMMANDS) >= len(kinds)
     assert len(PYTHON) == 1

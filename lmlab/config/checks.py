@@ -74,6 +74,7 @@ def check_training(settings: TrainSettings, *, resuming: bool = False) -> None:
     _check_optimization(settings)
     _check_trainer(settings)
     _check_callbacks(settings)
+    _check_loggers(settings)
     parts = Path(settings.name).parts
     if not parts or ".." in parts or Path(settings.name).is_absolute():
         raise UserError("name", settings.name, "does not name a folder below output_dir", "for example name=my_run")
@@ -239,6 +240,15 @@ def _check_optimization(settings: TrainSettings) -> None:
         raise UserError("scheduler.epochs", scheduler.epochs, "must contain at least one epoch", remedy)
 
 
+def _check_loggers(settings: TrainSettings) -> None:
+    if settings.logger.wandb is None:
+        return
+    found = importlib.util.find_spec("wandb")
+    if found is None or found.origin is None:  # a folder of that name, which wandb itself makes, is no package
+        problem, remedy = "needs the package wandb, which is not installed", "pip install 'lmlab[wandb]'"
+        raise UserError("logger", "wandb", problem, remedy)
+
+
 def _check_trainer(settings: TrainSettings) -> None:
     trainer = settings.trainer
     _apply_fast_dev_run(trainer)
@@ -280,7 +290,7 @@ def _check_callbacks(settings: TrainSettings) -> None:
         if added.target not in _NEED_LOGGER:
             continue
         remedy = f"leave logger=none out, or remove it: callbacks.{name}=null"
-        if settings.logger.target is None:
+        if not any(vars(settings.logger).values()):
             raise UserError(f"callbacks.{name}", added.class_name, "has no logger to send its figures to", remedy)
 
 

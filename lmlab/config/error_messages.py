@@ -94,7 +94,7 @@ def _unparsable(error: BaseException, text: str, arguments: list[str], kind: typ
 
 
 def _unknown_option(error: BaseException, text: str, arguments: list[str], kind: type[Settings]) -> UserError | None:
-    missing = _match(r"Could not find '([^']+)/([^'/]+)'", text)
+    missing = _match(r"Could not (?:find|load) '([^']+)/([^'/]+)'", text)
     if missing:
         group, option = missing[1], missing[2]
         own = own_folders(arguments)

@@ -17,7 +17,7 @@ from lmlab.config.folders import configuration_folder, group_options
 from lmlab.config.plugins import PluginError
 from lmlab.config.settings.parts import PartSettings
 from lmlab.config.signatures import settings_of
-from lmlab.config.slots import MOVED, SLOTS, Slot
+from lmlab.config.slots import MOVED, OPEN, SLOTS, Slot
 from lmlab.errors import UserError
 
 
@@ -159,4 +159,5 @@ def _remedy(slot: Slot) -> str:
     if slot.others:
         names = ", ".join(sorted(name.rpartition(".")[2] for name in slot.others))
         return f"use a class of your own package, or one of {names}"
-    return f"choose an option: {slot.group}={'|'.join(group_options(slot.group))}"
+    own = ", or use a class of your own package" if slot.is_open and slot.group in OPEN else ""
+    return f"choose an option: {slot.group}={'|'.join(group_options(slot.group))}{own}"

@@ -57,7 +57,9 @@ def _settings_of(made: type, slot: Slot) -> type[PartSettings]:
             continue
         metadata = as_field_metadata(Setting(helps.get(name, "")))
         kind = kinds.get(name, Any)
-        if parameter.default is parameter.empty:
+        if name in slot.offered:
+            fields.append((name, typing.Optional[kind], _with_default(None, metadata)))  # noqa: UP045 (any kind)
+        elif parameter.default is parameter.empty:
             fields.append((name, kind, dataclasses.field(metadata=metadata)))
         elif isinstance(parameter.default, Enum):
             fields.append((name, str, _with_default(parameter.default.value, metadata)))

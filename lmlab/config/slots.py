@@ -45,6 +45,7 @@ class Slot:
         shared: settings that each of them has.
         own: lmlab's own classes and the settings of each; None for no part.
         given: keywords that lmlab passes to the constructor.
+        offered: keywords that lmlab passes if the constructor takes them and the configuration gives none.
         others: classes of libraries that may be made too, with settings from their signatures.
         is_open: whether a trusted package may bring one.
     """
@@ -55,6 +56,7 @@ class Slot:
     shared: type[PartSettings]
     own: dict[str | None, type[PartSettings]]
     given: frozenset[str] = frozenset()
+    offered: frozenset[str] = frozenset()
     is_open: bool = True
     others: frozenset[str] = frozenset()
 
@@ -182,14 +184,9 @@ _ALL = (
             "lmlab.training.averaging.TriggeredAverage": optimization.TriggeredSettings,
         },
     ),
-    Slot(
-        path="logger",
-        group="logger",
-        base="builtins.object",
-        shared=trainer.LoggerSettings,
-        own={None: trainer.LoggerSettings, "pytorch_lightning.loggers.TensorBoardLogger": trainer.LoggerSettings},
-        is_open=False,
-    ),
+    _fixed("logger.tensorboard", "pytorch_lightning.loggers.TensorBoardLogger", trainer.LoggerSettings),
+    _fixed("logger.csv", "pytorch_lightning.loggers.CSVLogger", trainer.LoggerSettings),
+    _fixed("logger.wandb", "pytorch_lightning.loggers.WandbLogger", trainer.WandbSettings),
     _fixed("trainer", "pytorch_lightning.Trainer", trainer.TrainerSettings),
     _fixed("callbacks.sample_text", "lmlab.training.callbacks.samples.SampleText", trainer.SampleTextSettings),
     _fixed("callbacks.checkpoints", "lmlab.training.callbacks.checkpoints.Checkpoints", trainer.CheckpointsSettings),
@@ -220,6 +217,15 @@ _OPEN = (
         shared=AddedSettings,
         own={},
         others=frozenset({"lmlab.evaluation.metrics.TopKAccuracy", "lmlab.evaluation.metrics.CalibrationError"}),
+    ),
+    # Lightning's others reach out over the network.
+    Slot(
+        path="logger",
+        group="logger",
+        base="pytorch_lightning.loggers.Logger",
+        shared=AddedSettings,
+        own={},
+        offered=frozenset({"save_dir"}),
     ),
 )
 # Groups to which parts are added under names of their own.

@@ -16,6 +16,7 @@ from lmlab.config.setting import Setting, as_field_metadata, check_value, known_
 from lmlab.config.settings import (
     AddedSettings,
     CallbacksSettings,
+    LoggersSettings,
     ModelSettings,
     OpenSettings,
     PartSettings,
@@ -55,6 +56,8 @@ def plain(settings: Settings) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
+        if value is None and isinstance(settings, LoggersSettings):  # one that is not there
+            continue
         name = _TARGET if field.name == "target" else field.name
         found[name] = plain(value) if isinstance(value, Settings) else copy.deepcopy(value)
     return found
@@ -134,6 +137,9 @@ def _open_class(kind: type[OpenSettings], group: str, found: Mapping[str, Any]) 
     Raises:
         UserError: a name that cannot be used, or, of what is removed, one that is not there.
     """
+    if _TARGET in found:
+        problem = f"a part of {group} stands under a name of its own"
+        raise UserError(f"{group}.{_TARGET}", _brief(found[_TARGET]), problem, f"write {group}.<name>.{_TARGET}")
     there = {field.name for field in dataclasses.fields(kind)}
     added = {name: value for name, value in found.items() if name not in there and isinstance(value, dict | None)}
     for name, value in added.items():
@@ -148,6 +154,13 @@ def _open_class(kind: type[OpenSettings], group: str, found: Mapping[str, Any]) 
     ]
     made = dataclasses.make_dataclass(kind.__name__, extra, bases=(kind,), kw_only=True)
     return typing.cast(type[Settings], made)
+
+
+def _several_loggers(found: dict[str, Any]) -> dict[str, Any]:
+    """Returns the loggers of a stored run; an older one has a single logger, or null for none, without a name."""
+    if found.keys() != {_TARGET}:
+        return found
+    return {} if found[_TARGET] is None else {"tensorboard": dict(found)}
 
 
 def _needs_import(value: Any) -> bool:
@@ -184,6 +197,8 @@ class _Reader:
     def group(self, value: Any, kind: type[Settings], name: str) -> Settings:
         """Returns a group of settings."""
         found = self._mapping(value, name)
+        if kind is LoggersSettings and self._stored:
+            found = _several_loggers(found)
         target: str | None = None
         slot = SLOTS.get(name) if issubclass(kind, PartSettings) else None
         if kind is AddedSettings:

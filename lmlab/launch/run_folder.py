@@ -20,7 +20,8 @@ from lmlab.reporting.sweeps import read_summary
 
 # Files and folders that a run writes, besides its configuration, Hydra's record and the log.
 _RESULTS = (
-    "summary.json", "metrics.csv", "samples.jsonl", "gradients.csv", "exhibits.json", "tokenizer.json", "checkpoints",
+    "summary.json", "metrics.csv", "samples.jsonl", "gradients.csv", "log.csv", "exhibits.json", "tokenizer.json",
+    "checkpoints",
 )  # fmt: skip
 _CHECKPOINTS = ("last.ckpt", "previous.ckpt")
 

@@ -23,6 +23,7 @@ from hydra.core.override_parser.types import (
 
 from lmlab.config.arguments import FREE_TEXT, num_backslashes, quote_free_text
 from lmlab.config.folders import configuration_folder
+from lmlab.config.outward import GROUP, OPTIONS
 from lmlab.config.stored import settings
 
 # Maximum number of jobs; Hydra holds all combinations in memory before the first job.
@@ -42,8 +43,9 @@ def is_safe(argument: str) -> bool:
     if not equals or _MANY_BACKSLASHES in value:
         return False
     if key in _groups():
-        return all(_is_choice(parsed) for parsed in _parsed([argument]))
-    if key not in settings():
+        parsed_all = _parsed([argument])
+        return all(map(_is_choice, parsed_all)) and not (key == GROUP and any(map(_reaches_out, parsed_all)))
+    if key not in settings() or any(key.startswith(f"{GROUP}.{name}.") for name in OPTIONS):
         return False
     if key not in FREE_TEXT:
         return "${" not in value and all(_is_plain(parsed) for parsed in _parsed([argument]))
@@ -89,6 +91,19 @@ def _is_choice(parsed: Override | None) -> bool:
         return all(isinstance(name, str) and _PATTERN.fullmatch(name) for name in (*value.include, *value.exclude))
     names = value.list if isinstance(value, ChoiceSweep) else [value]
     return all(_is_option(name) for name in names)
+
+
+def _reaches_out(parsed: Override | None) -> bool:
+    """Returns whether a choice of loggers has one that reaches out of the run; a pattern may match one."""
+    value: Any = None if parsed is None else parsed._value
+    names = value.list if isinstance(value, ChoiceSweep) else [value]
+    return isinstance(value, Glob) or any(_includes(name, OPTIONS) for name in names)
+
+
+def _includes(name: Any, options: frozenset[str]) -> bool:
+    if isinstance(name, list):
+        return any(_includes(item, options) for item in name)
+    return str(name.text if isinstance(name, QuotedString) else name) in options
 
 
 def _is_option(name: Any) -> bool:

@@ -87,7 +87,7 @@ def _record_failure(
     if isinstance(error, Refused) or (keep and found.get("error") != summary["error"]):
         return summary
     sweep_folder.write_failure(folder, config.name, error, summary["error"])
-    if config.logger._target_:
+    if config.get("logger", {}).get("tensorboard"):
         from lmlab.training.callbacks.hparams import write_failed_job
 
         write_failed_job(folder, hparams)

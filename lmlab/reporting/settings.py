@@ -34,7 +34,7 @@ _MINOR = (
 )  # fmt: skip
 _PROTOCOL = "evaluation.num_streams"
 _NEVER = (
-    "name", "output_dir", "fresh", "seed", "logger", "data.name", "model.name", "callbacks.progress.",
+    "name", "output_dir", "fresh", "seed", "logger.", "data.name", "model.name", "callbacks.progress.",
     "callbacks.alarms.", "data.num_workers",
 )  # fmt: skip
 # By default these settings have the value of another one.

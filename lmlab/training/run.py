@@ -14,7 +14,7 @@ from pytorch_lightning.utilities.model_summary.model_summary import ModelSummary
 
 from lmlab import plain_yaml, signals
 from lmlab.checkpoints import load_weights
-from lmlab.config import plugins
+from lmlab.config import outward, plugins
 from lmlab.config.settings import TrainSettings
 from lmlab.config.typed import plain, targets
 from lmlab.data.datamodule import LanguageModelData
@@ -37,6 +37,7 @@ from lmlab.training.callbacks.samples import SampleText
 from lmlab.training.callbacks.time_limit import TimeLimit
 from lmlab.training.clock import Clock
 from lmlab.training.lightning_messages import forwarded
+from lmlab.training.loggers import Loggers
 from lmlab.training.module import LanguageModelModule
 from lmlab.training.plan import (
     describe_plan,
@@ -90,10 +91,14 @@ def train(
         InterruptedRun: a signal ended the run; its message says what was saved.
     """
     run = _assemble(settings, folder, resumption, hparams, label, stop_after_tokens, profiler)
+    failed = True
     try:
         run.fit(resumption)
-        return run.finish()
+        summary = run.finish()
+        failed = False
+        return summary
     except PausedRun:
+        failed = False
         summary = run.summarize_unfinished()
         done = f"step {run.trainer.global_step:,} and {summary['num_train_tokens']:,} tokens"
         log.info(f"paused after {done}, all saved")
@@ -103,11 +108,14 @@ def train(
         stop.message = run.what_is_saved()
         run.summarize_unfinished()
         raise
+    finally:
+        run.loggers.close(failed=failed)
 
 
 def resume_command(folder: Path, settings: TrainSettings) -> str:
     """Returns the command that resumes a run."""
-    return f"python -m lmlab.train run={shlex.quote(shown(folder))}{plugins.as_words(targets(settings))}"
+    loggers = "".join(f" {shlex.quote(word)}" for word in outward.as_words(settings.logger))
+    return f"python -m lmlab.train run={shlex.quote(shown(folder))}{plugins.as_words(targets(settings))}{loggers}"
 
 
 def _assemble(
@@ -162,6 +170,13 @@ def _assemble(
     shown_hparams = single_run_settings(settings) if hparams is None else typed(hparams)
     pause_at = None if stop_after_tokens is None else steps_for_tokens(settings, data, stop_after_tokens)
     added = AddedCallbacks(settings.callbacks.added)
+    loggers = Loggers(
+        settings.logger,
+        folder,
+        shown=single_run_settings(settings) | shown_hparams,
+        purge_from=None if resumption is None else resumption.position.step + 1,
+        state=None if resumption is None else resumption.checkpoint["callbacks"].get("Loggers"),
+    )
     callbacks = build_callbacks(
         settings,
         folder,
@@ -171,11 +186,12 @@ def _assemble(
         label=label,
         hparams=shown_hparams,
         added=added,
+        loggers=loggers,
         steps=steps,
         pause_at=pause_at,
     )
-    trainer = build_trainer(settings, folder, device, callbacks, steps, resumption, profiler)
-    return _Run(settings, folder, device, data, task, clock, trainer, callbacks, added, steps)
+    trainer = build_trainer(settings, folder, device, callbacks, steps, resumption, loggers, profiler)
+    return _Run(settings, folder, device, data, task, clock, trainer, callbacks, added, loggers, steps)
 
 
 @dataclass(frozen=True)
@@ -192,6 +208,7 @@ class _Run:
         trainer: the Trainer with the callbacks.
         callbacks: in the order in which they are called.
         added: those of them that the configuration adds.
+        loggers: the run's loggers.
         steps: optimizer steps of the whole run.
     """
 
@@ -204,6 +221,7 @@ class _Run:
     trainer: pl.Trainer
     callbacks: list[pl.Callback]
     added: AddedCallbacks
+    loggers: Loggers
     steps: int
 
     def _one(self, kind: type[Kind]) -> Kind:

@@ -15,7 +15,6 @@ from lmlab.config import plugins, registry
 from lmlab.config.settings import TrainSettings
 from lmlab.config.typed import plain, targets
 from lmlab.data.datamodule import LanguageModelData
-from lmlab.training import event_files
 from lmlab.training.callbacks.added import AddedCallbacks
 from lmlab.training.callbacks.checkpoints import Checkpoints, SealedCheckpointIO
 from lmlab.training.callbacks.hparams import HParams, Value
@@ -24,6 +23,7 @@ from lmlab.training.callbacks.samples import fallback_prompts
 from lmlab.training.callbacks.stopping import Stopped
 from lmlab.training.callbacks.time_limit import TimeLimit
 from lmlab.training.clock import Clock
+from lmlab.training.loggers import Loggers
 from lmlab.training.resuming import Resumption
 
 _PROFILERS: dict[str, type[Profiler]] = {
@@ -53,6 +53,7 @@ def build_callbacks(
     label: str,
     hparams: dict[str, Value],
     added: AddedCallbacks,
+    loggers: Loggers,
     steps: int,
     pause_at: int | None,
 ) -> list[pl.Callback]:
@@ -66,6 +67,7 @@ def build_callbacks(
         notes: warnings from before training.
         label: of the progress bar.
         added: callbacks that the configuration adds.
+        loggers: the run's.
         hparams: settings for TensorBoard's HPARAMS page.
         steps: optimizer steps of the whole run.
         pause_at: optimizer steps after which the run pauses; None for never.
@@ -100,7 +102,7 @@ def build_callbacks(
         made.append(TimeLimit(settings.trainer.max_time))
     shown = HParams(settings=hparams, recorder=recorder)
     checkpoints = _checkpoints(settings, folder, data, recorder, clock, stopped, steps=steps, pause_at=pause_at)
-    return [*made, shown, checkpoints]
+    return [*made, shown, *([loggers] if loggers.has_state else []), checkpoints]
 
 
 def _recorder(settings: TrainSettings, folder: Path, data: LanguageModelData, clock: Clock) -> Recorder:
@@ -152,6 +154,7 @@ def build_trainer(
     callbacks: list[pl.Callback],
     steps: int,
     resumption: Resumption | None,
+    loggers: Loggers,
     profiler: str | None = None,
 ) -> pl.Trainer:
     """Returns the Trainer.
@@ -163,6 +166,7 @@ def build_trainer(
         callbacks: in the order in which they are called.
         steps: optimizer steps of the whole run.
         resumption: what to resume from; None to begin a run.
+        loggers: the run's.
         profiler: name of one whose results are written to the run's folder; None for none.
     """
     how = dataclasses.replace(settings.trainer, accelerator="gpu" if device.type == "cuda" else "cpu")
@@ -175,15 +179,11 @@ def build_trainer(
     how.min_epochs = how.min_epochs or 0  # Lightning would read trainer.min_steps as an epoch at least
     if resumption is not None:
         how.num_sanity_val_steps = 0  # the run has been evaluated before, and its state is not touched
-    logger: event_files.RunLogger | bool = False
-    if settings.logger.target is not None:
-        purge_from = None if resumption is None else resumption.position.step + 1
-        logger = event_files.RunLogger(folder, purge_from=purge_from)
     trainer: pl.Trainer = registry.build(
         "trainer",
         how,
         callbacks=callbacks,
-        logger=logger,
+        logger=loggers.loggers or False,
         plugins=[SealedCheckpointIO(None if resumption is None else resumption.checkpoint)],
         profiler=None if profiler is None else _PROFILERS[profiler](dirpath=str(folder), filename="profile"),
         enable_progress_bar=False,

@@ -241,7 +241,7 @@ def test_a_part_is_made_with_its_keywords_and_what_lmlab_gives() -> None:
 
 
 def test_the_trainer_callbacks_and_logger_are_lmlabs_own() -> None:
-    for name in ("trainer", "logger", "callbacks.alarms"):
+    for name in ("trainer", "logger.tensorboard", "callbacks.alarms"):
         config = typed.plain(train_settings([]))
         group = config
         for part in name.split("."):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from conftest import made_up_text
 
 from lmlab.config.folders import configuration_folder
+from lmlab.config.outward import OPTIONS
 from lmlab.config.presets import asks_for_a_sweep
 
 FOLDER = configuration_folder() / "experiment"
@@ -146,3 +148,9 @@ def test_words_that_ask_for_a_sweep(tmp_path: Path) -> None:
     assert not asks_for_a_sweep([f"--config-dir={tmp_path}", "experiment=broken"])
     (own / "shakespeare_grid.yaml").unlink()
     assert asks_for_a_sweep([f"--config-dir={tmp_path}", "experiment=mine"])
+
+
+def test_no_preset_reaches_out() -> None:
+    """A stored sweep may choose among them."""
+    for path in FOLDER.glob("*.yaml"):
+        assert not OPTIONS & set(re.findall(r"\w+", path.read_text(encoding="utf-8"))), path

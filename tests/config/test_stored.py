@@ -141,7 +141,7 @@ def leaves(value: Any, name: str = "") -> Iterator[str]:
 
 def test_every_setting_that_is_missing_is_refused_by_name(config: dict[str, Any]) -> None:
     for name in leaves(config):
-        if name in NEWER:
+        if name in NEWER or name == "logger.tensorboard":  # without one a run has none
             continue
         cut = copy.deepcopy(config)
         section, key = at(cut, name)
@@ -241,7 +241,7 @@ def test_an_added_callback_is_of_the_list_or_refused(config: dict[str, Any]) -> 
         ("optimizer", None),
         ("optimizer", ["torch.optim.SGD"]),
         ("trainer", "torch.optim.SGD"),
-        ("logger", "pytorch_lightning.Trainer"),
+        ("logger.tensorboard", "pytorch_lightning.Trainer"),
         ("callbacks.alarms", "lmlab.training.callbacks.progress.Progress"),
         ("embedding", "${oc.env:HOME}"),
     ],

@@ -32,7 +32,7 @@ OWN = [
     "optimizer.betas=[0.9,0.99]", "data.path=a b.txt", "data.path=/x/${y}", "data.path='a b.txt'", "data.path=null",
     "data.path=a.txt,b (1).txt", "embedding.path=~/glove's/x.txt", "output_dir=my runs", "data.name=${oc.env:HOME}",
     "optimizer.weight_decay=range(0,1,0.25)", "callbacks.early_stopping.patience=2", "logger=none", "data.path=",
-    "averaging.decay=0.99",
+    "averaging.decay=0.99", "logger=csv", "logger=[tensorboard,csv]", "logger=csv,[tensorboard,csv],none",
 ]  # fmt: skip
 
 FOREIGN = [
@@ -57,6 +57,8 @@ FOREIGN = [
     "seed=range(0,1" + "0" * 400 + ")", "model=", "model=a b", "model={a:1}", "model=range(1,3)", "model=interval(0,1)",
     "evaluation=x", "trainer.foo=1", "model.hidden_size.x=1", " seed=1",
     "evaluation.prompt='\\${x}'", "data.path=" + "\\" * 200,
+    "logger=wandb", "logger=[tensorboard,wandb]", "logger=csv,wandb", "logger=csv,[csv,'wandb']", "logger=glob(*)",
+    "logger.wandb.project=x", "logger.wandb.offline=true", "+logger.mine={_target_:my_parts.Sends}", "logger=../wandb",
 ]  # fmt: skip
 
 

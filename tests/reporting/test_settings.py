@@ -190,6 +190,11 @@ def test_names_folders_and_samples_are_no_difference_beside_others(tmp_path: Pat
     assert not {"name", "output_dir", "data.name", "fresh"} & set(found[0])
 
 
+def test_where_figures_go_is_no_difference(tmp_path: Path) -> None:
+    first, second = (run(tmp_path, i, logger__wandb={"project": name}) for i, name in ((1, "a"), (2, "b")))
+    assert [*varied_settings([first, second])[0]] == ["seed"]
+
+
 def test_the_number_of_evaluation_streams_counts(tmp_path: Path) -> None:
     first, second = run(tmp_path, 1), run(tmp_path, 2, model__hidden_size=64, evaluation__num_streams=1)
     assert [v["evaluation.num_streams"] for v in varied_settings([first, second])] == ["null", "1"]

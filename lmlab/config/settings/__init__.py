@@ -15,7 +15,14 @@ from lmlab.config.settings.commands import (
     VerifySettings,
 )
 from lmlab.config.settings.parts import AddedSettings, OpenSettings, PartSettings, Settings
-from lmlab.config.settings.run import CallbacksSettings, DataSettings, EvaluationSettings, ModelSettings, TrainSettings
+from lmlab.config.settings.run import (
+    CallbacksSettings,
+    DataSettings,
+    EvaluationSettings,
+    LoggersSettings,
+    ModelSettings,
+    TrainSettings,
+)
 
 __all__ = [
     "AddedSettings",
@@ -25,6 +32,7 @@ __all__ = [
     "EvaluateSettings",
     "EvaluationSettings",
     "GenerateSettings",
+    "LoggersSettings",
     "ModelSettings",
     "OpenSettings",
     "PartSettings",

@@ -20,6 +20,7 @@ from lmlab.config.settings.trainer import (
     ProgressSettings,
     SampleTextSettings,
     TrainerSettings,
+    WandbSettings,
 )
 
 
@@ -91,6 +92,15 @@ class MetricsSettings(OpenSettings):
 
 
 @dataclass(kw_only=True)
+class LoggersSettings(OpenSettings):
+    """Where figures go while training, in addition to metrics.csv; null removes one."""
+
+    tensorboard: LoggerSettings | None = setting("event files in the run's folder (logger=tensorboard)", before=None)
+    csv: LoggerSettings | None = setting("log.csv in the run's folder (logger=csv)", before=None)
+    wandb: WandbSettings | None = setting("Weights & Biases, over the network (logger=wandb)", before=None)
+
+
+@dataclass(kw_only=True)
 class EvaluationSettings(Settings):
     """What is measured at the end."""
 
@@ -134,6 +144,6 @@ class TrainSettings(Settings):
     averaging: AveragingSettings = setting("an average of the weights for validation, samples and best.ckpt")
     trainer: TrainerSettings = setting("how long and on what it is trained")
     callbacks: CallbacksSettings = setting("what is done in addition to training")
-    logger: LoggerSettings = setting("where metrics are logged in addition to metrics.csv")
+    logger: LoggersSettings = setting("where figures go while training, in addition to metrics.csv")
     metrics: MetricsSettings = setting("figures of evaluations in addition to lmlab's own", before={})
     evaluation: EvaluationSettings = setting("what is measured at the end")

@@ -213,4 +213,17 @@ class ProgressSettings(PartSettings):
 
 @dataclass(kw_only=True)
 class LoggerSettings(PartSettings):
-    """Where metrics are logged in addition to metrics.csv."""
+    """A logger without settings of its own: it writes into the run's folder."""
+
+
+@dataclass(kw_only=True)
+class WandbSettings(LoggerSettings):
+    """Weights & Biases, which is reached over the network."""
+
+    project: str = setting("the project that the run is sent to")
+    name: str | None = setting("name of the run there; null: the run's folder")
+    entity: str | None = setting("user or team that the project belongs to; null: the account's own")
+    group: str | None = setting("what the runs of a study have in common there; null: none")
+    tags: list[str] = setting("tags of the run there")
+    notes: str | None = setting("a description of the run there; null: none")
+    offline: bool = setting("true: nothing is sent; `wandb sync` does that later from the run's folder")

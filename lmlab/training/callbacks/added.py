@@ -45,10 +45,10 @@ class AddedCallbacks:
         for name, callback in made.items():
             for hook in HOOKS:
                 if hook in vars(callback) or getattr(type(callback), hook) is not getattr(pl.Callback, hook):
-                    setattr(callback, hook, _isolated(getattr(callback, hook)))
+                    setattr(callback, hook, isolated(getattr(callback, hook)))
             if name not in self._stateless:
-                checked = _plain_state(name, _isolated(callback.state_dict))
-                safe = {"state_dict": checked, "load_state_dict": _isolated(callback.load_state_dict)}
+                checked = plain_state(f"callbacks.{name}", isolated(callback.state_dict))
+                safe = {"state_dict": checked, "load_state_dict": isolated(callback.load_state_dict)}
                 for method, function in safe.items():
                     setattr(callback, method, function)
 
@@ -63,21 +63,26 @@ class AddedCallbacks:
 
 def _made(name: str, settings: AddedSettings) -> pl.Callback:
     """Makes a callback whose state is saved under its name, so that there may be two of a class."""
-    callback: pl.Callback = _isolated(registry.make)(added_slot("callbacks", name), settings)
+    callback: pl.Callback = isolated(registry.make)(added_slot("callbacks", name), settings)
     kind = type(callback)
     callback.__class__ = type(kind.__name__, (kind,), {"state_key": f"callbacks.{name}", "__module__": kind.__module__})
     return callback
 
 
-def _plain_state(name: str, state_dict: Callable[[], Any]) -> Callable[[], Any]:
-    """Checks what a callback saves: a checkpoint with anything else could not be read again."""
+def plain_state(field: str, state_dict: Callable[[], Any]) -> Callable[[], Any]:
+    """Returns a `state_dict` that checks what it returns: a checkpoint with anything else could not be read again.
+
+    Args:
+        field: the part whose state it is, for errors.
+        state_dict: the part's own.
+    """
 
     def run() -> Any:
         state = state_dict()
         wrong = _not_plain(state)
         if wrong is not None:
             problem = f"its state_dict has a {wrong}, which a checkpoint cannot hold"
-            raise UserError(f"callbacks.{name}", None, problem, "return numbers, text, lists, dictionaries and tensors")
+            raise UserError(field, None, problem, "return numbers, text, lists, dictionaries and tensors")
         return state
 
     return run
@@ -99,7 +104,9 @@ def _known(callback: pl.Callback) -> str:
     return repr(sorted((key, value) for key, value in vars(callback).items() if not callable(value)))
 
 
-def _isolated(hook: Callable[..., Any]) -> Callable[..., Any]:
+def isolated(hook: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns a function that leaves the global random generators as they were."""
+
     @functools.wraps(hook)
     def run(*args: Any, **kwargs: Any) -> Any:
         before = random_states()

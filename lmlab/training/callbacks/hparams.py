@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.loggers import TensorBoardLogger
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams as hparams_summaries
 
@@ -14,6 +13,7 @@ from lmlab.config.settings import TrainSettings
 from lmlab.config.typed import get
 from lmlab.evaluation.metrics import OWN
 from lmlab.training.callbacks.recorder import Recorder, task_of
+from lmlab.training.event_files import RunLogger
 
 # The page shows the last value of the first five curves by name. So there are five separate curves whose last value is
 # that of the best step, with names that come first.
@@ -89,7 +89,7 @@ class HParams(pl.Callback):
 
     def _add(self, trainer: pl.Trainer, summary: Any) -> None:
         for logger in trainer.loggers:
-            if isinstance(logger, TensorBoardLogger):
+            if isinstance(logger, RunLogger):
                 logger.experiment._get_file_writer().add_summary(summary)
 
 

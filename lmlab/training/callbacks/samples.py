@@ -21,6 +21,7 @@ from lmlab.generation import Sample, SamplingOptions, excluded_ids, generate, st
 from lmlab.training.callbacks.recorder import task_of
 from lmlab.training.clock import Clock
 from lmlab.training.position import Position
+from lmlab.training.wandb_log import RunWandbLogger
 
 log = logging.getLogger(__name__)
 
@@ -169,6 +170,8 @@ class SampleText(pl.Callback):
             if isinstance(logger, TensorBoardLogger):
                 for i, record in enumerate(records):
                     logger.experiment.add_text(f"samples/{i}", as_markdown(record), record["step"])
+            elif isinstance(logger, RunWandbLogger):
+                logger.log_samples(records)
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the samples so far."""
