@@ -37,11 +37,13 @@ if TYPE_CHECKING:
     from lmlab.trained import TrainedModel, load
     from lmlab.training.assembly import build_data, build_module
     from lmlab.training.averaging import AveragingRule
+    from lmlab.training.callbacks.averaging import Averaging
     from lmlab.training.module import LanguageModelModule
     from lmlab.training.schedulers import Scheduler
 
 __all__ = [
     "IGNORE_INDEX",
+    "Averaging",
     "AveragingRule",
     "Batch",
     "Core",
@@ -98,6 +100,7 @@ _MODULES = {
     "lmlab.trained": ("TrainedModel", "load"),
     "lmlab.training.assembly": ("build_data", "build_module"),
     "lmlab.training.averaging": ("AveragingRule",),
+    "lmlab.training.callbacks.averaging": ("Averaging",),
     "lmlab.training.module": ("LanguageModelModule",),
     "lmlab.training.schedulers": ("Scheduler",),
 }

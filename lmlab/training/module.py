@@ -6,7 +6,7 @@ import copy
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, Never
+from typing import Any, Never
 
 import pytorch_lightning as pl
 import torch
@@ -28,13 +28,11 @@ from lmlab.models.core import State
 from lmlab.models.decoder import OPTIONAL_STATISTICS, TokenStatistics
 from lmlab.models.inference import uses_autocast
 from lmlab.models.language_model import LanguageModel
+from lmlab.training.callbacks.averaging import Averaging
 from lmlab.training.gradient_totals import GradientTotals
 from lmlab.training.health import FiniteLoss, non_finite
 from lmlab.training.schedulers import Scheduler
 from lmlab.training.token_totals import TokenTotals
-
-if TYPE_CHECKING:
-    from lmlab.training.callbacks.averaging import Averaging
 
 # On a GPU, number of batches between two checks of the loss.
 LOOK_EVERY = 50

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol, cast
 
 import pytorch_lightning as pl
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
+from torch.nn import Parameter
 
 from lmlab.training.averaging import AveragingRule, WeightAverage
-from lmlab.training.module import LanguageModelModule
 
 # In a checkpoint whose weights are the average: those being trained.
 _TRAINED = "trained_state_dict"
+
+
+class _Averaged(Protocol):
+    """What the callback uses of the module."""
+
+    averaging: Averaging | None
+    observes_all: bool
+    validation_result: dict[str, float] | None
+
+    def trained_parameters(self) -> list[Parameter]: ...
 
 
 class Averaging(pl.Callback):
@@ -152,6 +162,6 @@ def _copied(module: pl.LightningModule) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in module.state_dict().items()}
 
 
-def _task(module: pl.LightningModule) -> LanguageModelModule:
-    assert isinstance(module, LanguageModelModule), "averaging is of language models"
-    return module
+def _task(module: pl.LightningModule) -> _Averaged:
+    """Returns a `LanguageModelModule`, which imports this file."""
+    return cast(_Averaged, module)
