@@ -22,7 +22,16 @@ IGNORED_KEYS = {
     "versions": "of the installed packages, and the same interpreter runs both sides",
 }
 # Keys of summary.json that a base lacks; ignored only where the base has none.
+_NEWER_FIGURES = {
+    f"{split}/{name}": "a figure that the base did not have"
+    for split in ("val", "test")
+    for name in ("top_5_accuracy", "calibration_error")
+}
+# Likewise columns of metrics.csv.
+NEWER_COLUMNS = {**_NEWER_FIGURES, "val/unk_rate": "in the base's summary.json only"}
 NEWER_KEYS = {
+    **_NEWER_FIGURES,
+    "metrics": "specifications of the figures, kept since the base 6e8c8da",
     "test_fingerprint": "of the test text, kept since the base 6e8c8da",
     "stopped_by": "the callback that ended the run, kept since the base 6e8c8da",
 }
@@ -58,17 +67,19 @@ def _table_differences(base: Path, work: Path, *, where: str) -> Iterator[str]:
     tables = []
     for path in (base, work):
         with path.open(encoding="utf-8", newline="") as file:
-            tables.append(list(csv.reader(file)))
-    (columns, *rows), (other_columns, *other_rows) = tables
-    if columns != other_columns:
+            tables.append(list(csv.DictReader(file)))
+    rows, other_rows = tables
+    columns, other_columns = ([*table[0]] if table else [] for table in tables)
+    newer = [name for name in other_columns if name in NEWER_COLUMNS and name not in columns]
+    if columns != [name for name in other_columns if name not in newer]:
         yield f"{where} columns {sorted(set(columns) ^ set(other_columns)) or 'in another order'}"
         return
     if not rows or len(rows) != len(other_rows):
         yield f"{where} has {len(rows)} and {len(other_rows)} rows"
     for number, (row, other) in enumerate(zip(rows, other_rows, strict=False), 1):
-        for name, value, other_value in zip(columns, row, other, strict=True):
-            if value != other_value and name not in IGNORED_COLUMNS:
-                yield f"{where} row {number} {name} {value} and {other_value}"
+        for name in columns:
+            if row[name] != other[name] and name not in IGNORED_COLUMNS:
+                yield f"{where} row {number} {name} {row[name]} and {other[name]}"
 
 
 def _line_differences(base: Path, work: Path, *, where: str) -> Iterator[str]:

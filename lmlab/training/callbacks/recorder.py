@@ -12,6 +12,7 @@ from typing import Any
 import pytorch_lightning as pl
 
 from lmlab.files import write_text
+from lmlab.metric_spec import OF_SOURCES
 from lmlab.training.clock import Clock
 from lmlab.training.module import LanguageModelModule
 from lmlab.training.token_totals import Totals
@@ -215,7 +216,8 @@ def as_csv(rows: list[Row]) -> str:
     """Returns the rows as CSV with the columns of all of them; missing figures are left empty."""
     text = io.StringIO()
     evaluated = dict.fromkeys(name for row in rows for name in row if name.startswith("val/"))
-    writer = csv.DictWriter(text, [*_FIRST, *evaluated, *_LAST], lineterminator="\n")
+    columns = dict.fromkeys([*_FIRST, *evaluated, *(f"val/{name}" for name in OF_SOURCES), *_LAST])
+    writer = csv.DictWriter(text, list(columns), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
