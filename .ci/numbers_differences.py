@@ -89,6 +89,17 @@ def _line_differences(base: Path, work: Path, *, where: str) -> Iterator[str]:
         yield f"{where} is empty"
 
 
+def without_newer(figures: dict[str, Any]) -> dict[str, Any]:
+    """A result of `lmlab.evaluate` without figures that the base did not have."""
+    return {name: value for name, value in figures.items() if f"val/{name}" not in _NEWER_FIGURES}
+
+
+def as_table(printed: str) -> str:
+    """What `lmlab.evaluate` prints, names and values separated by one space, without figures the base did not have."""
+    lines = (line.split(maxsplit=1) for line in printed.splitlines())
+    return "".join(f"{' '.join(line)}\n" for line in lines if f"val/{line[0]}" not in _NEWER_FIGURES)
+
+
 def text_differences(base: str, work: str, *, where: str) -> Iterator[str]:
     """The first line in which two texts differ.
 
