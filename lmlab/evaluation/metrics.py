@@ -7,7 +7,7 @@ figures follows from these. `metrics.<name>` in a configuration adds a class of 
 from __future__ import annotations
 
 import math
-from abc import ABC
+from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 import torch
@@ -134,53 +134,59 @@ class TokenCount(NatsSum):
         return self.num_tokens.clone()
 
 
-class ErrorRate(TokenMetric):
+class TokenShare(TokenMetric):
+    """The share of counted tokens of which something is true; a subclass says of which."""
+
+    num_found: Tensor
+    num_tokens: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_sums("num_found", "num_tokens")
+
+    @abstractmethod
+    def is_true(self, statistics: TokenStatistics) -> Tensor:
+        """Returns for which tokens (N,) it is true; those that are not counted do not matter."""
+
+    def update(self, statistics: TokenStatistics) -> None:
+        """Adds a batch."""
+        self.num_found.add_((self.is_true(statistics) & statistics.mask).sum())
+        self.num_tokens.add_(statistics.mask.sum())
+
+    def compute(self) -> Tensor:
+        """The share, float64."""
+        return self.num_found.double() / self.num_tokens
+
+
+class ErrorRate(TokenShare):
     """The share of wrong predictions."""
 
     spec = ERROR_RATE
     fields = ("wrong",)
-    num_errors: Tensor
-    num_tokens: Tensor
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.add_sums("num_errors", "num_tokens")
-
-    def update(self, statistics: TokenStatistics) -> None:
-        """Adds a batch."""
+    def is_true(self, statistics: TokenStatistics) -> Tensor:
+        """Returns which predictions are wrong."""
         assert statistics.wrong is not None
-        self.num_errors.add_(statistics.wrong.sum())
-        self.num_tokens.add_(statistics.mask.sum())
-
-    def compute(self) -> Tensor:
-        """Wrong predictions / tokens, float64."""
-        return self.num_errors.double() / self.num_tokens
+        return statistics.wrong
 
 
-class UnknownRate(TokenMetric):
+class UnknownRate(TokenShare):
     """The share of unknown tokens: of those predicted and, where a split is known, of those that are only read."""
 
     spec = UNK_RATE
-    num_unknown: Tensor
-    num_tokens: Tensor
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.add_sums("num_unknown", "num_tokens")
-
-    def update(self, statistics: TokenStatistics) -> None:
-        """Adds a batch."""
+    def is_true(self, statistics: TokenStatistics) -> Tensor:
+        """Returns which tokens are unknown."""
         assert statistics.targets is not None
-        self.num_unknown.add_(((statistics.targets == UNKNOWN_ID) & statistics.mask).sum())
-        self.num_tokens.add_(statistics.mask.sum())
+        return statistics.targets == UNKNOWN_ID
 
     def compute(self) -> Tensor:
-        """Unknown tokens / tokens, float64."""
+        """The share, float64."""
         text = self.text or EvaluatedText(0, 0, 0)
-        return (self.num_unknown + text.num_uncounted_unknown).double() / (self.num_tokens + text.num_uncounted)
+        return (self.num_found + text.num_uncounted_unknown).double() / (self.num_tokens + text.num_uncounted)
 
 
-class TopKAccuracy(TokenMetric):
+class TopKAccuracy(TokenShare):
     """The share of tokens that were among the k most probable ones.
 
     Args:
@@ -199,8 +205,6 @@ class TopKAccuracy(TokenMetric):
         definition="share of counted tokens that were among the 5 most probable ones (fewer than 5 were more probable)",
     )
     fields = ("rank",)
-    num_hits: Tensor
-    num_tokens: Tensor
 
     def __init__(self, *, k: int = 5) -> None:
         if k < 1:
@@ -210,17 +214,11 @@ class TopKAccuracy(TokenMetric):
             text = f"share of counted tokens that were among the {k} most probable ones"
             self.spec = MetricSpec(f"top_{k}_accuracy", "share", "%", "higher", text, f"top-{k} accuracy")
         self.k = k
-        self.add_sums("num_hits", "num_tokens")
 
-    def update(self, statistics: TokenStatistics) -> None:
-        """Adds a batch."""
+    def is_true(self, statistics: TokenStatistics) -> Tensor:
+        """Returns which targets have fewer than k tokens above them."""
         assert statistics.rank is not None
-        self.num_hits.add_(((statistics.rank < self.k) & statistics.mask).sum())
-        self.num_tokens.add_(statistics.mask.sum())
-
-    def compute(self) -> Tensor:
-        """Hits / tokens, float64."""
-        return self.num_hits.double() / self.num_tokens
+        return statistics.rank < self.k
 
 
 class CalibrationError(TokenMetric):

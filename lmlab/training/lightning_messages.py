@@ -31,6 +31,8 @@ INAPPLICABLE = (
     r"Detected KeyboardInterrupt",
     # Curves go by step, across epochs, and metrics.csv has a row for each evaluation, however short an epoch is.
     r"The number of training batches \(\d+\) is smaller than the logging interval",
+    # `lmlab.benchmark` times training alone; a run always has a validation split.
+    r"You defined a `validation_step` but have no `val_dataloader`",
     # Lightning's own use of torch.
     r"`?isinstance\(treespec, LeafSpec\)`? is deprecated",
 )
