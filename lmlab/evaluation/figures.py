@@ -123,7 +123,8 @@ def _spec_of(name: str, metric: Metric) -> MetricSpec:
     if not isinstance(spec, MetricSpec):
         remedy = "give the class an attribute spec = lmlab.MetricSpec(name, unit, format, direction, definition)"
         raise UserError(f"metrics.{name}", type(metric).__name__, "has no specification", remedy)
-    return dataclasses.replace(spec, name=name)
+    # Under another name there may be several of a class, whose columns must be told apart.
+    return spec if name == spec.name else dataclasses.replace(spec, name=name, label=f"{spec.words} ({name})")
 
 
 def _scalar(name: str, value: Any) -> Tensor:

@@ -186,7 +186,7 @@ def test_another_k(text_file: Path, tmp_path: Path) -> None:
     target = "lmlab.evaluation.metrics.TopKAccuracy"
     summary = run(tmp_path / "run", text_file, f"+metrics.top_1={{_target_: {target}, k: 1}}")
     assert summary["val/top_1"] == pytest.approx(1 - summary["val/error_rate"])
-    assert summary["metrics"]["top_1"]["label"] == "top-1 accuracy"
+    assert summary["metrics"]["top_1"]["label"] == "top-1 accuracy (top_1)"
 
 
 def test_a_damaged_specification_is_shown_plainly(text_file: Path, tmp_path: Path) -> None:
