@@ -302,7 +302,7 @@ def bad() -> Iterator[dict[str, str]]:
     yield {"name": "x", "unit": 3}  # type: ignore[dict-item]
 
 
-@pytest.mark.parametrize("fields", bad())
+@pytest.mark.parametrize("fields", list(bad()))
 def test_a_specification_that_cannot_be_is_refused(fields: dict[str, str]) -> None:
     with pytest.raises(ValueError, match=r"name|format|direction|text"):
         MetricSpec(**fields)
