@@ -12,7 +12,7 @@ import torch
 from lmlab import plain_yaml
 from lmlab.changes import CHANGEABLE, differences
 from lmlab.checkpoints import load_weights, read_checkpoint
-from lmlab.config import registry, stored
+from lmlab.config import outward, registry, stored
 from lmlab.config.plugins import record, recorded, trusting
 from lmlab.config.settings import TrainSettings
 from lmlab.config.typed import plain, targets
@@ -355,6 +355,6 @@ def _check_beside(folder: Path, config: dict[str, Any], path: Path) -> None:
     found = stored.checked(plain_yaml.read(beside), where=beside)
     for name, said, true in differences(found, config):
         # These may have been changed when the run was resumed.
-        if name not in (*CHANGEABLE, "data.source.path"):
+        if name not in (*CHANGEABLE, "data.source.path") and not outward.may_differ(name, said, true):
             problem = f"its {name} is {true!r}, but config.yaml says {said!r}: one of them is of another run"
             raise UserError("run", path, problem, "restore it, or delete config.yaml: the checkpoint has its own copy")
