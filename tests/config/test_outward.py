@@ -194,6 +194,7 @@ def test_what_is_typed_counts_also_elsewhere(part: str, text_file: Path, tmp_pat
     assert (here.exists(), there.exists()) == (False, True)
     group, _, name = part.partition(".")
     assert plain_yaml.read(folder / "config.yaml")[group][name]["path"] == str(there)
+    assert lmlab.load(folder).generate("A", length=3)  # best.ckpt has the other place
     assert lmlab.fit([again[3], own(part, path=there)]).status == "finished"
     assert not here.exists()
 
@@ -204,6 +205,7 @@ def test_one_that_was_left_out_stays_so(part: str, text_file: Path, tmp_path: Pa
     paused(text_file, folder, own(part, path=place))
     place.unlink()
     assert lmlab.fit([f"run={folder}", f"{part}=null", "stop_after_tokens=4000"]).status == "interrupted"
+    assert lmlab.load(folder).generate("A", length=3)  # of a best.ckpt from before
     assert lmlab.fit([f"run={folder}"]).status == "finished"
     assert not place.exists()
 
@@ -283,6 +285,29 @@ def test_a_strangers_sweep_reaches_nothing(text_file: Path, tmp_path: Path) -> N
     record.write_text(json.dumps(stored))
     done = command(f"run={record.parent}", usual)
     assert f"was started with callbacks.usual.path={place}, which an untrusted folder cannot supply" in done.stderr
+    assert not place.exists()
+
+
+def test_a_loaded_run_leaves_out_a_metric_that_reaches_out(
+    text_file: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder, place = tmp_path / "run", tmp_path / "reached"
+    folder.mkdir()
+    train(composed(text_file, own(METRIC), "+metrics.usual={_target_: my_parts.Logs}"), folder)
+    stored_as(folder, METRIC, path=str(place))
+    lm = lmlab.load(folder)
+    figures = lm.evaluate("Anna sees Ben.\n" * 9)
+    assert "mine" not in figures
+    assert figures["usual"] == 1
+    assert "perplexity" in figures
+    (note,) = (line for line in caplog.messages if "left out" in line)
+    assert note == f"note: metrics.mine is left out, for its stored metrics.mine.path={place} may reach out of the run"
+    data = lmlab.build_data(lm.settings, tokenizer=lm.tokenizer)
+    lmlab.build_module(lm.settings, data)
+    for program in ("evaluate", "generate", "verify"):
+        more = ["length=5"] if program == "generate" else []
+        line = [sys.executable, "-m", f"lmlab.{program}", f"run={folder}", "plugins=[my_parts]", *more]
+        subprocess.run(line, cwd=tmp_path, capture_output=True, check=True)
     assert not place.exists()
 
 
