@@ -158,8 +158,7 @@ def resume_run(arguments: list[str]) -> None:
             _write_failure(run.folder, str(read_summary(run.folder).get("name")), error, begun=True)
             raise
         except InterruptedRun as stop:
-            unchanged = f"nothing has changed. To resume: python -m lmlab.train run={shown(run.folder)}"
-            stop.message = stop.message or unchanged
+            stop.message = stop.message or "nothing has changed; repeat the command to resume"
             raise
 
 

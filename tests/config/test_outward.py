@@ -27,6 +27,7 @@ from lmlab.config.typed import plain
 from lmlab.errors import UserError
 from lmlab.launch.execution import work
 from lmlab.launch.run_folder import Task
+from lmlab.launch.start import _nothing_saved as nothing_saved
 from lmlab.training.resuming import resume_from
 from lmlab.training.run import train
 
@@ -238,6 +239,11 @@ def test_a_choice_of_callbacks_cannot_be_typed(text_file: Path, tmp_path: Path) 
         UserError, match=r"callbacks=none: cannot be said when a run is resumed; write callbacks\.<name>"
     ):
         lmlab.fit([f"run={tmp_path}", "callbacks=none"])
+
+
+def test_the_command_to_begin_again_has_all_words(text_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(plain_yaml.dump(plain(composed(text_file, own(CALLBACK, path="/x/y")))))
+    assert nothing_saved(tmp_path).endswith(" plugins=[my_parts] callbacks.mine.path=/x/y")
 
 
 def craft(path: Path, part: str, place: Path) -> None:
