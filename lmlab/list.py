@@ -77,9 +77,9 @@ def _figures_page() -> Iterator[str]:
             definition = spec.definition.replace("|", "\\|")
             yield f"| `{spec.name}` | {spec.unit} | {spec.direction} | {definition} |"
     yield ""
-    yield "Columns `train/nats_per_token`, `train/perplexity` and `train/error_rate` are means over the steps since the row"
-    yield "before, with dropout on; `tokens_per_second` there is of these steps. `val/baselines` and `val/by_length` are tables:"
-    yield "see README."
+    yield "`train/nats_per_token`, `train/perplexity`, `train/error_rate` and `tokens_per_second` of metrics.csv are of"
+    yield "the steps since the row before, with dropout on. `val/baselines` and `val/by_length` of summary.json are"
+    yield "tables: see README."
 
 
 def _without_folders(words: Sequence[str]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -91,6 +91,7 @@ class TrainedModel:
         settings: the run's settings.
         folder: the run's folder.
         figures: what is measured of a text; None for lmlab's own.
+        text_fingerprints: SHA-256 of the texts that the run was made with, by split, as far as they are known.
     """
 
     def __init__(
@@ -101,12 +102,14 @@ class TrainedModel:
         settings: TrainSettings,
         folder: Path,
         figures: Figures | None = None,
+        text_fingerprints: Mapping[str, str] | None = None,
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.settings = settings
         self.folder = folder
         self.figures = Figures() if figures is None else figures
+        self.text_fingerprints = dict(text_fingerprints or {})
 
     def __repr__(self) -> str:
         size = f"{self.model.num_parameters:,} parameters, {len(self.tokenizer.vocabulary):,} {self.tokenizer.unit}s"
@@ -333,7 +336,15 @@ def _load(folder: Path, path: Path, device: str) -> TrainedModel:
     load_weights(model, saved.get("state_dict"), path, prefix="model.")
     model.to(choose_device(device)).eval()
     figures = Figures(build_metrics(settings.metrics.added))
-    return TrainedModel(model=model, tokenizer=tokenizer, settings=settings, folder=folder, figures=figures)
+    known = ours.get("text_fingerprints")
+    return TrainedModel(
+        model=model,
+        tokenizer=tokenizer,
+        settings=settings,
+        folder=folder,
+        figures=figures,
+        text_fingerprints=known if isinstance(known, dict) else None,
+    )
 
 
 def _note_changed_plugins(stored_record: Any, settings: TrainSettings) -> None:

@@ -55,6 +55,10 @@ def prepare(settings: TrainSettings) -> TrainSettings:
     trainer = settings.trainer
     device = choose_device(trainer.accelerator)
     check_device_statistics(settings, device.type)
+    if settings.metrics.added:
+        from lmlab.evaluation.figures import build_metrics
+
+        build_metrics(settings.metrics.added)  # what cannot be is told before the run has a folder
     trainer.precision = choose_precision(trainer.precision, device)
     return settings
 
