@@ -123,10 +123,8 @@ def _describe_group(group: str, options: list[str], own: Sequence[Path]) -> list
         lines += textwrap.wrap(text, columns, subsequent_indent=" " * len(start))
     if group in OPEN:
         others = "".join(f", {name}" for name in sorted(OPEN[group].others))
-        more = (
-            f"or more of them: +{group}.<a name of yours>={{_target_: ...}}, with a class of your own package{others}"
-        )
-        lines += textwrap.wrap(f"  {more}", columns, subsequent_indent="  ", break_long_words=False)
+        more = f"  +{group}.<name>={{_target_: ...}}  one more: a class of your own package{others}"
+        lines += textwrap.wrap(more, columns, subsequent_indent="    ", break_long_words=False)
     return lines
 
 

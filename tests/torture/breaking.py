@@ -137,6 +137,7 @@ def break_until_finished(
     *,
     breaks: int = MOST_BREAKS,
     faults: Sequence[Fault] = (),
+    part: float = 1.0,
 ) -> Chain:
     """Breaks a run at drawn calls, resumes it, and compares it with the reference.
 
@@ -147,11 +148,12 @@ def break_until_finished(
         generator: draws the faults.
         breaks: at most.
         faults: these instead of drawn ones.
+        part: of the run in which the first fault is.
     """
     place, chain = Place(root), Chain()
     is_sweep = "-m" in reference.arguments
     planned = list(faults) or [
-        draw(reference.counts, generator, part=1 / (1 + i / 2) if i else 1) for i in range(generator.randint(1, breaks))
+        draw(reference.counts, generator, part=part / (1 + i / 2)) for i in range(generator.randint(1, breaks))
     ]
     for fault in [*planned, None]:
         folder = _to_go_on_with(place, chain)

@@ -53,6 +53,8 @@ def test_a_run_that_is_broken_ends_as_if_it_had_not_been(
 ) -> None:
     reference = run_reference(server, overrides(CASES[number], texts), tmp_path / "whole")
     chain = break_until_finished(server, reference, tmp_path / "broken", random.Random(number), breaks=3)
+    if not chain.faults:  # one of the last calls was drawn, whose number differs by a few from run to run
+        chain = break_until_finished(server, reference, tmp_path / "again", random.Random(number), breaks=3, part=0.9)
     assert chain.faults
     assert not chain.findings, _told(chain, CASES[number])
 
