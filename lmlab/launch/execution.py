@@ -26,7 +26,7 @@ from lmlab.launch.resume_arguments import run_to_resume, stored_settings
 from lmlab.launch.run_folder import Task, check_no_links, clear, tidy
 from lmlab.launch.sweep_folder import write_failure
 from lmlab.locks import locked
-from lmlab.reporting.sweeps import read_summary
+from lmlab.runs.summary import read_summary
 from lmlab.terminal import say
 
 

@@ -15,8 +15,8 @@ from lmlab.errors import UserError, printable
 from lmlab.files import shown
 from lmlab.launch.sweep_arguments import replayed
 from lmlab.launch.sweep_folder import read_record
-from lmlab.reporting.runs import find_run
-from lmlab.reporting.sweeps import read_summary
+from lmlab.runs.folders import find_run
+from lmlab.runs.summary import read_summary
 
 
 def asks_to_resume(arguments: list[str]) -> bool:

@@ -16,7 +16,7 @@ from lmlab.config.settings import TrainSettings
 from lmlab.config.typed import plain, targets
 from lmlab.errors import Refused
 from lmlab.files import remove_parts, shown
-from lmlab.reporting.sweeps import read_summary
+from lmlab.runs.summary import read_summary
 
 # Files and folders that a run writes, besides its configuration, Hydra's record and the log.
 _RESULTS = (

@@ -25,7 +25,7 @@ from lmlab.config.settings import TrainSettings
 from lmlab.errors import Diverged, UserError, printable
 from lmlab.files import shown, write_text
 from lmlab.locks import lock
-from lmlab.reporting.sweeps import read_summary
+from lmlab.runs.summary import read_summary
 
 RECORD = "sweep.json"
 # Maximum number of bytes of a record, and of values of a swept setting, because a record may come from others.

@@ -19,9 +19,10 @@ from lmlab.launch import sweep_arguments, sweep_folder
 from lmlab.launch.execution import checked, pop_unstored, work
 from lmlab.launch.run_folder import Task, check_no_links, remaining_task
 from lmlab.locks import locked
-from lmlab.reporting.partial import DONE
-from lmlab.reporting.sweeps import Job, overrides_as_settings, read_jobs, read_summary, results_csv
+from lmlab.reporting.sweeps import results_csv
 from lmlab.reporting.tables import best_folder, job_line, sweep_table
+from lmlab.runs.summary import DONE, read_summary
+from lmlab.runs.sweeps import Job, overrides_as_settings, read_jobs
 from lmlab.terminal import say
 
 # Folders of the jobs of this process that failed. This includes folders that contain something else worth keeping, to

@@ -10,10 +10,10 @@ from lmlab.reporting.comparison import Comparison
 from lmlab.reporting.diagnostic import Diagnostic, Level, labels, name_runs
 from lmlab.reporting.formatting import count, listing, plural
 from lmlab.reporting.limitations import MUCH_LARGER, edges, fewest_seeds, spread
-from lmlab.reporting.partial import PARTIAL
-from lmlab.reporting.records import RunRecord
-from lmlab.reporting.sweeps import BITS, NATS, jobs_left, planned_jobs
 from lmlab.reporting.tables import ENOUGH_SEEDS, UNK_SEEN
+from lmlab.runs.records import RunRecord
+from lmlab.runs.summary import BITS, NATS, PARTIAL
+from lmlab.runs.sweeps import jobs_left, planned_jobs
 
 _VERSIONS = ("lmlab", "torch")
 

@@ -9,9 +9,11 @@ from lmlab.metric_spec import OF_RUNS, heading, spec_of
 from lmlab.reporting.analysis import SAMPLE_FIGURES, Temperature, temperatures
 from lmlab.reporting.comparison import Comparison
 from lmlab.reporting.naming import RUN
-from lmlab.reporting.records import RunRecord, finite, setting
 from lmlab.reporting.spreadsheets import csv_text
-from lmlab.reporting.sweeps import SEED, Job, results_csv
+from lmlab.reporting.sweeps import results_csv
+from lmlab.runs.records import RunRecord, finite, setting
+from lmlab.runs.summary import SEED
+from lmlab.runs.sweeps import Job
 
 # Columns of experiment_logs.csv with settings: name with unit, and name of the setting.
 _SETTINGS = {

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from lmlab.metric_spec import MetricSpec, added_to, compact, exp
 from lmlab.reporting.intervals import Estimate, difference
-from lmlab.reporting.partial import PARTIAL, describe_partial
-from lmlab.reporting.sweeps import BITS, EXCESS, NATS, SEED, Job, Ranking, SweepCondition, differing, rank
+from lmlab.reporting.sweeps import Ranking, SweepCondition, differing, rank
+from lmlab.runs.summary import BITS, EXCESS, NATS, PARTIAL, SEED, describe_partial
+from lmlab.runs.sweeps import Job
 
 # With fewer repetitions a confidence interval is too wide to be useful.
 ENOUGH_SEEDS = 3

@@ -14,9 +14,8 @@ from lmlab.reporting.curve_diagnostics import baseline_words
 from lmlab.reporting.curves import Kind, diagnose_curve, first_non_finite
 from lmlab.reporting.formatting import count, interval, listing, measured, number, perplexity, plural, unit
 from lmlab.reporting.limitations import limitations
-from lmlab.reporting.partial import PARTIAL
-from lmlab.reporting.records import RunRecord, finite, setting
-from lmlab.reporting.sweeps import BITS, NATS
+from lmlab.runs.records import RunRecord, finite, setting
+from lmlab.runs.summary import BITS, NATS, PARTIAL
 
 
 @dataclass(frozen=True)

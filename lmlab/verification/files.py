@@ -13,8 +13,8 @@ from typing import Any
 from lmlab import plain_yaml
 from lmlab.checkpoints import has_digest, read_checkpoint
 from lmlab.errors import UserError
-from lmlab.reporting.partial import DONE
-from lmlab.reporting.records import Row, RunRecord
+from lmlab.runs.records import Row, RunRecord
+from lmlab.runs.summary import DONE
 from lmlab.verification.check import Check, agreement, arithmetic, exact
 
 Saved = Mapping[str, Any]

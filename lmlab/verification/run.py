@@ -15,9 +15,9 @@ from lmlab.config.slots import MOVED, SLOTS
 from lmlab.config.stored import read_settings
 from lmlab.data.tokenizers import saved as saved_tokenizers
 from lmlab.errors import UserError
-from lmlab.reporting.partial import PARTIAL
-from lmlab.reporting.records import read_record
-from lmlab.reporting.runs import checkpoint_path
+from lmlab.runs.folders import checkpoint_path
+from lmlab.runs.records import read_record
+from lmlab.runs.summary import PARTIAL
 from lmlab.verification.check import Check, agreement, arithmetic, exact
 from lmlab.verification.figures import PREFIXES, RECOMPUTED, bits_of_characters, figures, lengths, make_split
 from lmlab.verification.files import Run, Saved, copies, history, seal, settled

@@ -26,7 +26,7 @@ from lmlab.launch.sweep_folder import (
     swept_settings,
     write_failure,
 )
-from lmlab.reporting.sweeps import read_summary
+from lmlab.runs.summary import read_summary
 
 
 @pytest.fixture(autouse=True)

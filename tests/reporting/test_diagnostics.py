@@ -11,7 +11,7 @@ from made_sweeps import evaluations, made_job, made_run, resolved, write_history
 
 from lmlab.reporting.comparison import compare
 from lmlab.reporting.diagnostics import diagnostics
-from lmlab.reporting.discovery import find_records
+from lmlab.runs.discovery import find_records
 
 
 def test_nothing_is_said_of_a_run_without_fault(tmp_path: Path) -> None:

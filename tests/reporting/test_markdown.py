@@ -13,10 +13,10 @@ from made_sweeps import evaluations, made_job, made_run, resolved, write_history
 
 from lmlab.reporting.comparison import compare
 from lmlab.reporting.diagnostics import diagnostics
-from lmlab.reporting.discovery import find_records
 from lmlab.reporting.markdown import MOST_ROWS, Linked, escaped, fenced, markdown_report, markdown_table
 from lmlab.reporting.report_tables import Table
 from lmlab.reporting.verdict import verdict
+from lmlab.runs.discovery import find_records
 
 
 def report(folder: Path, **more: Any) -> str:

@@ -12,15 +12,16 @@ from made_sweeps import evaluations, made_job, made_run
 
 from lmlab.reporting.comparison import compare
 from lmlab.reporting.diagnostics import diagnostics
-from lmlab.reporting.discovery import find_records
 from lmlab.reporting.exports import results
-from lmlab.reporting.partial import describe_partial, status_of
-from lmlab.reporting.records import read_record
 from lmlab.reporting.report import write_report
 from lmlab.reporting.report_tables import settings_table, unfinished_table
-from lmlab.reporting.sweeps import rank, read_jobs, results_csv
+from lmlab.reporting.sweeps import rank, results_csv
 from lmlab.reporting.tables import best_folder, job_line, sweep_table
 from lmlab.reporting.verdict import verdict
+from lmlab.runs.discovery import find_records
+from lmlab.runs.records import read_record
+from lmlab.runs.summary import describe_partial, status_of
+from lmlab.runs.sweeps import read_jobs
 
 PARTIAL: dict[str, Any] = {"train": {"batches": 5, "of": 118, "repeated": False}}
 

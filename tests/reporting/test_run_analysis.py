@@ -19,7 +19,7 @@ from lmlab.reporting.analysis import (
     predictions,
     temperatures,
 )
-from lmlab.reporting.records import RunRecord, read_record
+from lmlab.runs.records import RunRecord, read_record
 
 
 def run(folder: Path, figures: dict[str, Any] | None = None, **more: Any) -> RunRecord:

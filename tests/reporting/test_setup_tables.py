@@ -9,8 +9,8 @@ import pytest
 from made_sweeps import made_job, made_run, resolved
 
 from lmlab.reporting.comparison import Comparison, compare
-from lmlab.reporting.discovery import find_records
 from lmlab.reporting.setup_tables import architecture_table, setup_table
+from lmlab.runs.discovery import find_records
 
 
 def compared(folder: Path) -> Comparison:

@@ -20,10 +20,11 @@ from lmlab.config.plugins import Untrusted
 from lmlab.errors import UserError
 from lmlab.evaluation.protocol import nats_by_token
 from lmlab.reporting.comparison import compare
-from lmlab.reporting.records import read_record
 from lmlab.reporting.report_tables import figures_table, settings_table
-from lmlab.reporting.sweeps import read_jobs, results_csv
+from lmlab.reporting.sweeps import results_csv
 from lmlab.reporting.tables import sweep_table
+from lmlab.runs.records import read_record
+from lmlab.runs.sweeps import read_jobs
 from lmlab.training.run import train
 
 MODULE = """

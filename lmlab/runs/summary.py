@@ -1,10 +1,17 @@
-"""Runs that read only a part of their texts, as their summaries say; they are never ranked."""
+"""A run's summary.json and its status; runs that read only a part of their texts are never ranked."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+# Jobs that differ only in this setting are repetitions of one condition.
+SEED = "seed"
+NATS, BITS = "val/nats_per_token", "val/bits_per_char"
+# Formal languages only: how much worse a model is than the source of its strings.
+EXCESS = "val/excess_nats_per_token"
 PARTIAL = "partial"
 # The statuses of a run that has nothing left to do.
 DONE = ("finished", PARTIAL)
@@ -31,3 +38,15 @@ def describe_partial(partial: object) -> str:
             repeated = ", the same in every epoch" if limit.get("repeated") else ""
             parts.append(f"{limit.get('batches')} of {limit.get('of')} {_WORDS[split]} batches{repeated}")
     return "; ".join(parts)
+
+
+def read_summary(folder: Path) -> dict[str, Any]:
+    """Reads a run's summary; empty if it is missing or cannot be read."""
+    path = folder / "summary.json"
+    try:
+        if not path.is_file():  # reading from a named pipe would block forever
+            return {}
+        summary = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return summary if isinstance(summary, dict) else {}

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from made_sweeps import FINISHED, evaluations, made_job, made_run, resolved, write_history
 
-from lmlab.reporting.records import finite, read_record, setting, typed
+from lmlab.runs.records import finite, read_record, setting, typed
 
 
 def test_a_whole_run_is_read(tmp_path: Path) -> None:
@@ -179,7 +179,8 @@ def test_warnings_that_are_no_list_are_none(tmp_path: Path) -> None:
 
 def test_a_report_never_imports_torch() -> None:
     code = (
-        "import sys; from lmlab.reporting import markdown, exports, diagnostics, verdict, discovery; "
+        "import sys; from lmlab.reporting import markdown, exports, diagnostics, verdict; "
+        "from lmlab.runs import discovery; "
         "print([name for name in sys.modules if name in {'torch', 'hydra', 'pandas', 'matplotlib'}])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -15,8 +15,8 @@ from typing import Any
 from lmlab import plain_yaml
 from lmlab.errors import UserError
 from lmlab.metric_spec import MetricSpec, specs_of
-from lmlab.reporting.partial import PARTIAL, describe_partial, status_of
-from lmlab.reporting.sweeps import NATS, SEED, read_overrides, read_summary
+from lmlab.runs.summary import NATS, PARTIAL, SEED, describe_partial, read_summary, status_of
+from lmlab.runs.sweeps import read_overrides
 
 Row = dict[str, float]
 

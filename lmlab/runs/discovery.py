@@ -12,7 +12,7 @@ import yaml
 
 from lmlab.errors import UserError
 from lmlab.files import shown
-from lmlab.reporting.records import RunRecord, read_record
+from lmlab.runs.records import RunRecord, read_record
 
 LATEST = "latest"
 # Levels below a given folder: output_dir/<name>/<sweep>/<job>, and two more for names that contain slashes.
