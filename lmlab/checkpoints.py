@@ -18,8 +18,6 @@ from lmlab.files import sync_folder, write_atomically
 # 2: no digest, no position of training. 3: with a digest and the position of training.
 FORMAT = 3
 OLDEST_FORMAT = 2
-# The best weights before the last evaluation, if that evaluation, made after the end of training, is the best.
-BEST_BEFORE_END = "best-before-end.ckpt"
 
 # torch writes a zip file, and a zip file may end with a comment. Here it is the SHA-256 of all bytes before it, so that
 # file and digest are replaced together and torch.load reads the file like any other.

@@ -18,7 +18,7 @@ from lmlab.config.command import composed_command
 from lmlab.config.settings import ReportSettings
 from lmlab.errors import InterruptedRun, UserError
 from lmlab.files import shown
-from lmlab.runs.summary import DONE
+from lmlab.runs.summary import DONE, ENDED
 
 if TYPE_CHECKING:
     from lmlab.runs.records import RunRecord
@@ -98,7 +98,7 @@ def _ended(records: Sequence[RunRecord], complete_sweeps: Collection[Path]) -> b
     """Returns whether all have ended: no run trains, and no sweep that was chosen completely has jobs left."""
     from lmlab.runs.sweeps import planned_jobs
 
-    if any(record.status not in (*DONE, "failed", "interrupted") for record in records):
+    if any(record.status not in ENDED for record in records):
         return False
     jobs = Counter(record.origin for record in records)
     return all(jobs[sweep] >= (planned_jobs(sweep) or 0) for sweep in complete_sweeps)

@@ -29,6 +29,7 @@ from lmlab.evaluation.protocol import evaluate, nats_by_token
 from lmlab.files import shown
 from lmlab.generation import Sample, SamplingOptions, excluded_ids, generate, next_token_probabilities, start_of_text
 from lmlab.models.language_model import LanguageModel
+from lmlab.runs.files import CONFIG
 from lmlab.runs.folders import checkpoint_path, find_run
 from lmlab.training.assembly import build_model
 
@@ -349,7 +350,7 @@ def _check_beside(folder: Path, config: dict[str, Any], path: Path) -> None:
     Raises:
         UserError: a setting differs; names the first one.
     """
-    beside = folder / "config.yaml"
+    beside = folder / CONFIG
     if not beside.is_file():
         return
     found = stored.checked(plain_yaml.read(beside), where=beside)

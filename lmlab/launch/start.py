@@ -25,6 +25,7 @@ from lmlab.launch.resume_arguments import asks_to_resume, sweep_to_resume
 from lmlab.launch.run_folder import Task, remaining_task, remove_if_unused
 from lmlab.launch.sweep_jobs import print_interrupted_summary, print_summary, raise_failures, sweep_job
 from lmlab.locks import locked
+from lmlab.runs.files import CONFIG
 
 folders.register_resolvers()
 sweep_folder.register_resolvers()
@@ -55,7 +56,7 @@ def _job(config: DictConfig) -> float | None:
 
 
 def _nothing_saved(folder: Path) -> str:
-    if (folder / "config.yaml").is_file():
+    if (folder / CONFIG).is_file():
         return f"nothing was saved yet. To start again: python -m lmlab.train run={shown(folder)}"
     return "nothing was saved yet; repeat the command to start again"
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from lmlab.runs.records import Row, RunRecord, setting
+from lmlab.runs.history import Row
+from lmlab.runs.records import RunRecord, setting
 from lmlab.runs.summary import NATS
 
 TRAIN = "train/nats_per_token"

@@ -8,7 +8,7 @@ from lmlab.metric_spec import NUM_TOKENS, UNK_RATE, MetricSpec, heading, spec_of
 from lmlab.reporting.comparison import Comparison
 from lmlab.reporting.curves import TRAIN
 from lmlab.reporting.report_tables import NOTHING, Table
-from lmlab.runs.records import Row
+from lmlab.runs.history import Row
 from lmlab.runs.summary import BITS, EXCESS, NATS
 
 # Evaluations shown; history.csv has all.

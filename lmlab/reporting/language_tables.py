@@ -9,7 +9,7 @@ from lmlab.metric_spec import percent
 from lmlab.reporting.comparison import Comparison
 from lmlab.reporting.formatting import count
 from lmlab.reporting.report_tables import NOTHING, Table
-from lmlab.runs.records import finite
+from lmlab.runs.summary import finite
 
 
 def language_tables(comparison: Comparison) -> list[Table]:

@@ -12,7 +12,13 @@ from typing import Any
 
 from lmlab import plain_yaml
 from lmlab.errors import UserError
-from lmlab.runs.summary import NATS, read_summary, status_of
+from lmlab.runs.files import HYDRA, SWEEP
+from lmlab.runs.summary import NATS, Summary, read_summary
+
+# Name of a job's folder: its number, then its settings.
+JOB = re.compile(r"(\d+)(_|$)")
+# Maximum number of bytes of a record, because it may come from others.
+MAX_RECORD = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -29,12 +35,12 @@ class Job:
     folder: Path
     number: int
     settings: dict[str, str]
-    summary: dict[str, Any]
+    summary: Summary
 
     @property
     def status(self) -> str:
-        """``finished``, ``partial``, ``interrupted``, ``failed`` or ``missing``."""
-        return status_of(self.summary) or "missing"
+        """``finished``, ``partial``, ``interrupted``, ``failed``, ``unfinished``, ``damaged`` or ``missing``."""
+        return self.summary.status or "missing"
 
     @property
     def nats(self) -> float:
@@ -43,13 +49,13 @@ class Job:
 
     @property
     def reason(self) -> str:
-        """Why the job failed, in one line; empty if it did not fail."""
-        return str(self.summary.get("error", ""))
+        """Why the job failed or its summary is damaged, in one line; empty otherwise."""
+        return self.summary.error
 
 
 def read_jobs(sweep: Path) -> list[Job]:
     """Reads the jobs in a sweep's folder, ordered by number."""
-    jobs = [_read_job(folder) for folder in sweep.iterdir() if re.match(r"\d+(_|$)", folder.name) and folder.is_dir()]
+    jobs = [_read_job(folder) for folder in sweep.iterdir() if JOB.match(folder.name) and folder.is_dir()]
     return sorted(jobs, key=lambda job: job.number)
 
 
@@ -61,7 +67,7 @@ def _read_job(folder: Path) -> Job:
 def read_overrides(folder: Path) -> dict[str, str]:
     """Reads the overrides that a job was started with, from Hydra's record."""
     try:
-        listed = plain_yaml.read(folder / ".hydra" / "overrides.yaml")
+        listed = plain_yaml.read(folder / HYDRA / "overrides.yaml")
     except UserError:
         return {}
     return overrides_as_settings(listed) if isinstance(listed, list) else {}
@@ -101,13 +107,29 @@ def jobs_left(sweep: Path, folders: Collection[Path]) -> int:
 
 def job_folders(sweep: Path) -> set[Path]:
     """Returns the folders of the jobs that have been started."""
-    return {path for path in sweep.iterdir() if re.match(r"\d+(_|$)", path.name) and path.is_dir()}
+    return {path for path in sweep.iterdir() if JOB.match(path.name) and path.is_dir()}
 
 
 def planned_jobs(sweep: Path) -> int | None:
     """Returns how many jobs a sweep will have; None if unknown."""
     try:
-        counts = json.loads((sweep / "sweep.json").read_text(encoding="utf-8"))["swept"].values()
+        counts = (read_sweep(sweep) or {})["swept"].values()
         return math.prod(map(int, counts)) or None  # 0 if the sweeper decides while it runs
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    except (UserError, ValueError, LookupError, TypeError, AttributeError):
         return None
+
+
+def read_sweep(folder: Path) -> dict[str, Any] | None:
+    """Returns the record of how a sweep was started; None if the folder contains no sweep.
+
+    Raises:
+        UserError: it is too large for a record.
+    """
+    try:
+        path = folder / SWEEP
+        if path.stat().st_size > MAX_RECORD:
+            raise UserError("run", path, "is not a record of a sweep", "start the sweep again")
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None

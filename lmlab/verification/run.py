@@ -45,6 +45,8 @@ def checks(folder: Path, which: str) -> Iterator[Check]:
     read: dict[str, Saved] = {}
     for file in sorted(path.parent.glob("*.ckpt")):
         yield seal(file, read, keep=file in (path, path.with_name("last.ckpt")))
+    for problem in record.damages:
+        yield Check("wrong", problem.file, problem.words)
     if record.status == PARTIAL:
         yield Check("unknown", "summary.json", f"the run is partial ({record.reason}), which is no result")
     elif not settled(record):

@@ -49,7 +49,7 @@ def test_runs_that_do_not_tell_have_no_layers(tmp_path: Path, damaged: Any) -> N
 
 
 def test_damaged_layers_are_dashes(tmp_path: Path) -> None:
-    made_run(tmp_path / "2026-01-01", architecture=["x", {"part": "p", "input": "?", "parameters": float("nan")}])
+    made_run(tmp_path / "2026-01-01", architecture=[{}, {"part": "p", "input": "?", "parameters": float("nan")}])
     rows = architecture_table(compared(tmp_path)).rows
     assert rows[:2] == (("–", "–", "–", "–"), ("p", "–", "–", "–"))
 

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from made_sweeps import made_job
 
-from lmlab.runs.summary import read_summary
 from lmlab.runs.sweeps import overrides_as_settings, read_jobs, read_overrides
 
 
@@ -28,19 +27,19 @@ def test_jobs_are_read_by_number_and_nothing_else_is_taken_for_one(tmp_path: Pat
     assert jobs[1].folder == tmp_path / "2_job"
 
 
-def test_a_damaged_summary_or_record_counts_as_missing(tmp_path: Path) -> None:
+def test_a_damaged_record_of_overrides_counts_as_missing(tmp_path: Path) -> None:
     folder = made_job(tmp_path, 0, ["seed=1"])
-    for damaged in ("", '{"status": "fin', "[1, 2]", "null"):
-        (folder / "summary.json").write_text(damaged)
-        assert read_summary(folder) == {}
-        assert read_jobs(tmp_path)[0].status == "missing"
-    (folder / "summary.json").write_bytes(b"\xff\xfe\x00")
-    assert read_summary(folder) == {}
     for damaged in ("a: [", "a: 1", ""):
         (folder / ".hydra" / "overrides.yaml").write_text(damaged)
         assert read_overrides(folder) == {}
     (folder / ".hydra" / "overrides.yaml").unlink()
     assert read_overrides(folder) == {}
+
+
+def test_a_job_with_a_damaged_summary_says_so(tmp_path: Path) -> None:
+    (made_job(tmp_path, 0, ["seed=1"]) / "summary.json").write_text('{"status": "fin')
+    (job,) = read_jobs(tmp_path)
+    assert (job.status, job.reason, job.nats) == ("damaged", "summary.json is damaged: it is not JSON", math.inf)
 
 
 def test_overrides_keep_their_values_as_typed() -> None:
