@@ -11,7 +11,7 @@ import torch
 
 from lmlab import plain_yaml
 from lmlab.changes import CHANGEABLE, differences
-from lmlab.checkpoints import load_weights, read_checkpoint
+from lmlab.checkpoints import load_weights, read_model
 from lmlab.config import registry, stored
 from lmlab.config.plugins import record, recorded, trusting
 from lmlab.config.settings import TrainSettings
@@ -320,12 +320,10 @@ def load(
 
 
 def _load(folder: Path, path: Path, device: str) -> TrainedModel:
-    saved = read_checkpoint(path)
+    saved = read_model(path)
     ours = saved["lmlab"]
-    if not {"tokenizer", "config"} <= set(ours):
-        raise UserError("run", path, "has parts missing", "restore it from a copy, or train again")
     settings = stored.read_settings(ours["config"], where=path)
-    tokenizer = saved_tokenizers.from_dict(ours["tokenizer"], find=registry.tokenizer_class)
+    tokenizer = saved_tokenizers.from_dict(ours["tokenizer"], find=registry.tokenizer_class, where=path)
     _check_beside(folder, plain(settings), path)
     _note_changed_plugins(ours.get("plugins"), settings)
     assert settings.embedding.dim is not None

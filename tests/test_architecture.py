@@ -97,9 +97,9 @@ def test_the_package_is_read_whole():
 FLOORS = (
     {"errors"},
     {"files", "signals", "device", "plain_yaml", "changes", "version", "metric_spec", "random_states"},
-    {"terminal", "locks", "checkpoints"},
+    {"terminal", "locks"},
     {"data", "runs"},
-    {"models", "reference"},
+    {"models", "reference", "checkpoints"},
     {"config", "reporting"},
     {"generation"},
     {"evaluation"},

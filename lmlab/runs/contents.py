@@ -35,7 +35,7 @@ _EXHIBITS: Schema = {
     "predictions?": {"prompt?": TEXT, "checkpoints": [{"name": TEXT, "step?": NUMBER, "next": _PAIRS}]},
     "frequency_bands?": [{"from": NUMBER, "to?": NUMBER, "tokens": NUMBER, "nats_per_token?": NUMBER}],
 }
-_TOKENIZER: Schema = {"format": WHOLE, "type": TEXT, "vocabulary?": [TEXT]}
+TOKENIZER_SCHEMA: Schema = {"format": WHOLE, "type": TEXT, "vocabulary?": [TEXT]}
 
 
 def read_samples(folder: Path, *, ended: bool) -> list[dict[str, Any]] | Damaged:
@@ -92,5 +92,5 @@ def write_config(folder: Path, config: Mapping[str, Any]) -> None:
 
 def read_tokenizer(folder: Path) -> dict[str, Any] | Damaged:
     """Returns the contents of tokenizer.json; empty without one."""
-    found: dict[str, Any] | Damaged | None = read_json(folder / TOKENIZER, _TOKENIZER)
+    found: dict[str, Any] | Damaged | None = read_json(folder / TOKENIZER, TOKENIZER_SCHEMA)
     return {} if found is None else found

@@ -20,7 +20,8 @@ from lmlab.data.tokenizers.base import Tokenizer
 from lmlab.data.tokenizers.saved import from_dict
 from lmlab.errors import UserError
 from lmlab.files import shown
-from lmlab.runs.files import BEST, BEST_BEFORE_END, CHECKPOINTS, CONFIG, LAST, PREVIOUS, TOKENIZER
+from lmlab.runs.contents import read_tokenizer
+from lmlab.runs.files import BEST, BEST_BEFORE_END, CHECKPOINTS, CONFIG, LAST, PREVIOUS, TOKENIZER, without_surrogates
 from lmlab.training.position import Position
 
 log = logging.getLogger(__name__)
@@ -130,7 +131,7 @@ def resume_from(folder: Path, changes: Mapping[str, Any], *, typed_loggers: Type
         position = Position(**ours["position"])
     _check_best(folder, saved, config)
     known = ours.get("text_fingerprints") or {"train": ours["train_fingerprint"]}
-    tokenizer = from_dict(ours["tokenizer"], find=registry.tokenizer_class)
+    tokenizer = from_dict(ours["tokenizer"], find=registry.tokenizer_class, where=where)
     return Resumption(settings, changed, config, tokenizer, saved, position, dict(known))
 
 
@@ -206,16 +207,10 @@ def _agreeing(folder: Path, ours: Mapping[str, Any], config: Config) -> Config:
 
 
 def _check_tokenizer(folder: Path, expected: Mapping[str, Any]) -> None:
-    path = folder / TOKENIZER
-    if not path.exists():
-        return
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        found = None
-    if found != json.loads(json.dumps(expected)):
+    found = read_tokenizer(folder)
+    if found and found != without_surrogates(json.loads(json.dumps(expected))):
         remedy = "restore the file, or delete it: the checkpoint has its own copy"
-        raise UserError("run", shown(path), "is not the tokenizer that the run is trained with", remedy)
+        raise UserError("run", shown(folder / TOKENIZER), "is not the tokenizer that the run is trained with", remedy)
 
 
 def _changed(config: Config, changes: Mapping[str, Any], saved: Mapping[str, Any]) -> Config:

@@ -10,10 +10,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from lmlab.checkpoints import has_digest, read_checkpoint
+from lmlab.checkpoints import has_digest, read_model
 from lmlab.errors import UserError
 from lmlab.runs.contents import read_config, read_tokenizer
-from lmlab.runs.files import METRICS, Damaged
+from lmlab.runs.files import METRICS, Damaged, without_surrogates
 from lmlab.runs.history import Row
 from lmlab.runs.records import RunRecord
 from lmlab.runs.summary import DONE
@@ -77,7 +77,7 @@ def seal(path: Path, read: dict[str, Saved], *, keep: bool) -> Check:
     try:
         sealed = has_digest(path)
         if keep:
-            read[path.name] = read_checkpoint(path)
+            read[path.name] = read_model(path)
     except UserError as error:
         return Check("wrong", path.name, error.problem)
     if not sealed:
@@ -122,7 +122,7 @@ def _as_saved(rows: Sequence[Row], last: Saved | None) -> Check:
         return Check("unknown", "metrics.csv as trained", "no last.ckpt with rows to compare with")
     faults = [f"{len(kept) - len(rows)} of the {len(kept)} rows in last.ckpt are gone"] if len(rows) < len(kept) else []
     for row, saved in zip(rows, kept, strict=False):
-        faults += [f"step {saved['step']} {fault}" for fault in _differing(saved, row)]
+        faults += [f"step {saved.get('step')} {fault}" for fault in _differing(saved, row)]
     newer = f", {len(rows) - len(kept)} are newer" if len(rows) > len(kept) else ""
     return agreement("metrics.csv as trained", faults, f"{len(kept)} rows equal those in last.ckpt{newer}")
 
@@ -164,7 +164,7 @@ def copies(run: Run) -> Iterator[Check]:
     if not tokenizer:
         yield Check("unknown", "tokenizer.json", "is not there")
     elif not isinstance(tokenizer, Damaged):
-        equal = tokenizer == json.loads(json.dumps(own))
+        equal = tokenizer == without_surrogates(json.loads(json.dumps(own)))
         faults = [] if equal else ["is not the tokenizer that the checkpoint carries"]
         yield agreement("tokenizer.json", faults, "is the tokenizer that the checkpoint carries")
 

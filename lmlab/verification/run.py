@@ -59,8 +59,16 @@ def checks(folder: Path, which: str) -> Iterator[Check]:
         return
     run = Run(record, which, read[path.name], read.get("last.ckpt", read[path.name]))
     yield from copies(run)
-    yield from _weights(run)
-    yield from _texts_and_figures(run)
+    try:
+        yield from _weights(run)
+        yield from _texts_and_figures(run)
+    except PluginError:
+        raise
+    except UserError as error:
+        yield Check("wrong", run.file, error.problem)
+    except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        # The reference takes the weights as the configuration says that they are.
+        yield Check("wrong", run.file, f"its weights do not fit its configuration ({type(error).__name__}: {error})")
     yield from _not_checked(run)
 
 
@@ -150,7 +158,7 @@ def _split(run: Run, split: str, texts: list[str]) -> Iterator[Check]:
         why = f"not recomputed: the reference does not know {' and '.join(foreign)}"
         yield Check("unknown", f"{split} figures", why)
         return
-    tokenizer = saved_tokenizers.from_dict(dict(run.ours["tokenizer"]), find=registry.tokenizer_class)
+    tokenizer = saved_tokenizers.from_dict(run.ours["tokenizer"], find=registry.tokenizer_class, where=run.file)
     made = make_split(texts, tokenizer, run.config)
     if split == "validation" and "fingerprint" in run.record.summary:
         expected = reference.fingerprint(texts, made.documents, run.ours["tokenizer"], made.num_streams)
