@@ -82,8 +82,10 @@ def _list_runs(arguments: Sequence[str]) -> None:
         raise UserError("prune", prune, "no such option", "choose one of true (asks), yes, false")
     # Pandas and SciPy, which tables of figures need, take a while to import.
     from lmlab.reporting.run_list import run_table
-    from lmlab.runs.discovery import find_records
+    from lmlab.runs.discovery import find_records, latest
 
+    if not given["runs"]:
+        latest(Path(output_dir).expanduser())  # an error of its own where nothing was trained yet
     records = find_records(given["runs"] or [output_dir], output_dir=output_dir)
     print("\n".join(run_table(records)))
     if prune != "false":

@@ -187,6 +187,7 @@ def test_links_out_of_a_run_are_not_followed(listed, outputs: Path, tmp_path: Pa
     ("arguments", "said"),
     [
         (["runs", "model=lstm"], "model=lstm: cannot be given with runs"),
+        (["runs", "output_dir=nowhere"], "no runs below nowhere; train one first"),
         (["runs", "prune=maybe"], "prune=maybe: no such option"),
         (["runs=nowhere"], "runs=nowhere: no such folder"),
         (["runs=latest", "output_dir=nowhere"], "no runs below nowhere"),
