@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from lmlab.errors import UserError
+
 # May be raised if the learning rate does not depend on the run's length.
 LIMITS = ("trainer.max_epochs", "trainer.max_steps", "trainer.max_tokens")
 # The present location of the text, which must be unchanged.
@@ -14,6 +16,13 @@ PAUSE = "stop_after_tokens"
 # The setting for profiling a command's training, which is not stored with the run.
 PROFILER = "trainer.profiler"
 CHANGEABLE = (*LIMITS, TEXT, PAUSE, PROFILER)
+
+
+def unchangeable(name: str, value: object) -> UserError:
+    """Returns the error for a setting that may not be changed."""
+    what = f"{', '.join(CHANGEABLE)}, loggers, and paths and addresses of added callbacks and metrics"
+    remedy = f"only {what} can be changed; otherwise start a new run"
+    return UserError(name, value, "cannot be changed when resuming a run", remedy)
 
 
 def differences(

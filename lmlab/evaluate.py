@@ -39,6 +39,10 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     lm = load(folder, checkpoint=settings.checkpoint)
     texts, where, source_nats = _texts(settings, lm)
     store = build(texts, lm.tokenizer)
+    known = lm.text_fingerprints.get(settings.split or "")
+    if settings.data.path is None and known not in (None, store.text_sha256):
+        problem = "its text is another than the run was made with"
+        raise UserError("split", settings.split, problem, "restore the text, or evaluate any text: data.path=...")
     num_streams = settings.num_streams if settings.num_streams is not None else lm.settings.evaluation.num_streams
     figures = lm.evaluate_store(store, num_streams=num_streams)
     result: dict[str, Any] = {"run": str(lm.folder), "checkpoint": settings.checkpoint, "text": where, **figures}

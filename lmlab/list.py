@@ -20,6 +20,7 @@ from lmlab.config.compose import train_settings
 from lmlab.config.documentation import help_lines, markdown
 from lmlab.config.folders import configuration_folder, group_options
 from lmlab.config.presets import CONFIG_DIR, check_own_folders, own_folders, search_path
+from lmlab.config.slots import OPEN
 from lmlab.data.cache import cache_folder
 from lmlab.data.catalogue import GLOVE, TEXTS
 from lmlab.data.download import RemoteFile, texts_folder
@@ -151,7 +152,12 @@ def _figures_page() -> Iterator[str]:
     for title, specs in tables.items():
         yield from ("", f"## {title}", "", "| figure | unit | better | definition |", "|---|---|---|---|")
         for spec in specs.values():
-            yield f"| `{spec.name}` | {spec.unit} | {spec.direction} | {spec.definition} |"
+            definition = spec.definition.replace("|", "\\|")
+            yield f"| `{spec.name}` | {spec.unit} | {spec.direction} | {definition} |"
+    yield ""
+    yield "`train/nats_per_token`, `train/perplexity`, `train/error_rate` and `tokens_per_second` of metrics.csv are of"
+    yield "the steps since the row before, with dropout on. `val/baselines` and `val/by_length` of summary.json are"
+    yield "tables: see README."
 
 
 def _without_folders(words: Sequence[str]) -> list[str]:
@@ -193,6 +199,12 @@ def _describe_group(group: str, options: list[str], own: Sequence[Path]) -> list
         start = f"  {option:<{width}}  "
         text = start + _first_comment(_file_of(group, option, own))
         lines += textwrap.wrap(text, columns, subsequent_indent=" " * len(start))
+    if group in OPEN:
+        others = "".join(f", {name}" for name in sorted(OPEN[group].others))
+        more = (
+            f"or more of them: +{group}.<a name of yours>={{_target_: ...}}, with a class of your own package{others}"
+        )
+        lines += textwrap.wrap(f"  {more}", columns, subsequent_indent="  ", break_long_words=False)
     return lines
 
 

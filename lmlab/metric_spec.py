@@ -48,8 +48,10 @@ class MetricSpec:
     label: str = ""
 
     def __post_init__(self) -> None:
-        if not all(isinstance(value, str) for value in dataclasses.astuple(self)):
-            raise ValueError("all of a MetricSpec is text")
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if not isinstance(value, str) or not value.isprintable():
+                raise ValueError(f"{field.name} {value!r}: give text in one line; an empty one for none")
         if not _NAME.fullmatch(self.name):
             raise ValueError(f"name {self.name!r}: use letters, digits and _")
         if not _FORMAT.fullmatch(self.format):

@@ -1,8 +1,10 @@
-"""The states of the global random generators, for checkpoints."""
+"""The states of the global random generators: for checkpoints, and to be left as they were."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -36,3 +38,13 @@ def restore_random_states(states: dict[str, Any]) -> None:
     np.random.set_state((name, keys.cpu().numpy().astype(np.uint32), position, has_gauss, cached))
     version, words, gauss = states["python"]
     random.setstate((version, tuple(words), gauss))
+
+
+@contextmanager
+def isolated_randomness() -> Iterator[None]:
+    """Leaves the global generators as they were before a `with` block."""
+    before = random_states()
+    try:
+        yield
+    finally:
+        restore_random_states(before)

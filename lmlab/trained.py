@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ import torch
 from lmlab import plain_yaml
 from lmlab.changes import CHANGEABLE, differences
 from lmlab.checkpoints import load_weights, read_model
-from lmlab.config import registry, stored
+from lmlab.config import outward, registry, stored
 from lmlab.config.plugins import record, recorded, trusting
 from lmlab.config.settings import TrainSettings
 from lmlab.config.typed import plain, targets
@@ -23,7 +23,7 @@ from lmlab.data.token_store import UNKNOWN_ID, TokenStore, build
 from lmlab.data.tokenizers import saved as saved_tokenizers
 from lmlab.data.tokenizers.base import Tokenizer
 from lmlab.device import choose_device
-from lmlab.errors import UserError
+from lmlab.errors import UserError, printable
 from lmlab.evaluation.figures import Figures, build_metrics
 from lmlab.evaluation.protocol import evaluate, nats_by_token
 from lmlab.files import shown
@@ -92,6 +92,7 @@ class TrainedModel:
         settings: the run's settings.
         folder: the run's folder.
         figures: what is measured of a text; None for lmlab's own.
+        text_fingerprints: SHA-256 of the texts that the run was made with, by split, as far as they are known.
     """
 
     def __init__(
@@ -102,12 +103,14 @@ class TrainedModel:
         settings: TrainSettings,
         folder: Path,
         figures: Figures | None = None,
+        text_fingerprints: Mapping[str, str] | None = None,
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.settings = settings
         self.folder = folder
         self.figures = Figures() if figures is None else figures
+        self.text_fingerprints = dict(text_fingerprints or {})
 
     def __repr__(self) -> str:
         size = f"{self.model.num_parameters:,} parameters, {len(self.tokenizer.vocabulary):,} {self.tokenizer.unit}s"
@@ -326,12 +329,21 @@ def _load(folder: Path, path: Path, device: str) -> TrainedModel:
     tokenizer = saved_tokenizers.from_dict(ours["tokenizer"], find=registry.tokenizer_class, where=path)
     _check_beside(folder, plain(settings), path)
     _note_changed_plugins(ours.get("plugins"), settings)
+    _leave_out_what_reaches_out(settings)
     assert settings.embedding.dim is not None
     model = build_model(settings, torch.zeros(len(tokenizer.vocabulary), settings.embedding.dim))
     load_weights(model, saved.get("state_dict"), path, prefix="model.")
     model.to(choose_device(device)).eval()
     figures = Figures(build_metrics(settings.metrics.added))
-    return TrainedModel(model=model, tokenizer=tokenizer, settings=settings, folder=folder, figures=figures)
+    known = ours.get("text_fingerprints")
+    return TrainedModel(
+        model=model,
+        tokenizer=tokenizer,
+        settings=settings,
+        folder=folder,
+        figures=figures,
+        text_fingerprints=known if isinstance(known, dict) else None,
+    )
 
 
 def _note_changed_plugins(stored_record: Any, settings: TrainSettings) -> None:
@@ -340,6 +352,16 @@ def _note_changed_plugins(stored_record: Any, settings: TrainSettings) -> None:
         before = recorded(stored_record, package)
         if before is None or before._asdict() != now:
             log.warning(f"note: {package} has changed since this run was trained; its figures may be others now")
+
+
+def _leave_out_what_reaches_out(settings: TrainSettings) -> None:
+    """Removes the metrics whose stored texts may reach out of the run, with a note: the run may be a stranger's."""
+    for field, words in outward.words_by_part(settings).items():
+        group, _, name = field.partition(".")
+        if group == "metrics":
+            texts = printable(" ".join(words), longest=300)
+            log.warning(f"note: {field} is left out, for its stored {texts} may reach out of the run")
+            setattr(settings.metrics, name, None)
 
 
 def _check_beside(folder: Path, config: dict[str, Any], path: Path) -> None:
@@ -354,6 +376,6 @@ def _check_beside(folder: Path, config: dict[str, Any], path: Path) -> None:
     found = stored.checked(plain_yaml.read(beside), where=beside)
     for name, said, true in differences(found, config):
         # These may have been changed when the run was resumed.
-        if name not in (*CHANGEABLE, "data.source.path"):
+        if name not in (*CHANGEABLE, "data.source.path") and not outward.may_differ(name, said, true):
             problem = f"its {name} is {true!r}, but config.yaml says {said!r}: one of them is of another run"
             raise UserError("run", path, problem, "restore it, or delete config.yaml: the checkpoint has its own copy")

@@ -34,7 +34,7 @@ def fold(error: BaseException, arguments: list[str], kind: type[Settings] = Trai
     if isinstance(error, UserError):
         return error
     if "Config group override must be a string or a list" in str(error):
-        nulls = [a.partition("=")[0] for a in arguments if a.endswith("=null")]
+        nulls = [key for a in arguments if a.endswith("=null") and (key := a.partition("=")[0]) in _groups()]
         return UserError(nulls[0] if nulls else "configuration", "null", "a run needs it", "choose one of its options")
     chain = _chain(error)
     unreadable = next((e for e in chain if isinstance(e, yaml.MarkedYAMLError)), None)

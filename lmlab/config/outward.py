@@ -1,156 +1,151 @@
-"""Loggers that reach out of the run: a stored configuration alone does not start them, for it may be a stranger's.
+"""What reaches out of a run: a stored configuration alone does not start it, for it may be a stranger's.
 
-Weights & Biases is reached over the network. Of a user's own logger lmlab cannot know what it reaches; trust in its
-package covers what its class does by itself, but not the texts (a server, a path, a project) that a file gives it.
+Weights & Biases is reached over the network. Of a user's own logger, callback or metric lmlab cannot know what it
+reaches; trust in its package covers what its class does by itself, but not the texts (a server, a path) that a file
+gives it. A logger sends figures away, so all of its texts count only when they are typed; callbacks and metrics are
+also told what to watch, so those of theirs count that can only be words.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
-import typing
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+import shlex
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import yaml
 
-from lmlab.config import registry
-from lmlab.config.arguments import quote
+from lmlab.changes import unchangeable
+from lmlab.config import plugins, registry
 from lmlab.config.folders import configuration_folder
-from lmlab.config.settings import LoggersSettings, PartSettings
-from lmlab.config.slots import added_slot
-from lmlab.config.typed import plain
+from lmlab.config.retyped import GROUPS, LOGGER, Retyped, parts_of, spelled
+from lmlab.config.settings import AddedSettings, CallbacksSettings, PartSettings, TrainSettings
+from lmlab.config.slots import OPEN, added_slot
+from lmlab.config.typed import plain, targets
 from lmlab.errors import UserError, printable
+from lmlab.files import shown
 
-GROUP = "logger"
-# Options of the group that reach out.
+# lmlab's own loggers that reach out.
 OPTIONS = frozenset({"wandb"})
 _TARGET = "_target_"
-# What Hydra reads as text without quotes.
-_UNQUOTED = re.compile(r"[A-Za-z_/][\w./:@-]*")
-_NO_TEXT = frozenset({"null", "true", "false", "nan", "inf"})
+# Words with / between them, such as val/perplexity. Without a dot, colon, tilde, backslash, dollar sign, leading / or
+# leading digit no place above or outside the working directory can be written, no file with an ending and no address.
+_WORDS = re.compile(r"[^\W\d][\w ,+-]*(/[\w ,+-]+)*")
 
 
-@dataclass(frozen=True)
-class TypedLoggers:
-    """What is typed about loggers when a run is resumed.
-
-    Args:
-        named: the loggers that are named.
-        values: their settings, by logger and setting.
-        removed: the loggers that are left out from now on.
-    """
-
-    named: frozenset[str] = frozenset()
-    values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    removed: frozenset[str] = frozenset()
-
-    @classmethod
-    def of(cls, loggers: LoggersSettings) -> TypedLoggers:
-        """Returns loggers whose configuration has just been composed from a command line."""
-        found = plain(loggers)
-        return cls(frozenset(found), {name: _without_target(part) for name, part in found.items()})
-
-
-def is_about_loggers(word: str) -> bool:
-    """Returns whether a word of a command line sets a logger."""
-    key = word.lstrip("+").partition("=")[0]
-    return "=" in word and (key == GROUP or key.startswith(f"{GROUP}."))
-
-
-def typed_loggers(words: Sequence[str]) -> TypedLoggers:
-    """Returns what words such as ``logger=wandb`` and ``logger.wandb.project=mine`` say.
-
-    Raises:
-        UserError: a word that cannot be read, or that says something else.
-    """
-    named: set[str] = set()
-    removed: set[str] = set()
-    values: dict[str, dict[str, Any]] = {}
-    for word in filter(is_about_loggers, words):
-        path, value = _parsed(word)
-        if not path and _are_names(value):
-            named.update([value] if isinstance(value, str) else value)
-        elif len(path) == 1 and value is None:
-            removed.add(path[0])
-        elif len(path) == 1 and isinstance(value, dict):
-            values.setdefault(path[0], {}).update(_without_target(value))
-        elif len(path) == 2:
-            values.setdefault(path[0], {})[path[1]] = value
-        else:
-            remedy = f"write {GROUP}=<name>, {GROUP}.<name>.<setting>=... or {GROUP}.<name>=null"
-            raise UserError(word, None, "cannot be said when a run is resumed", remedy)
-    return TypedLoggers(frozenset({*named, *values}), values, frozenset(removed))
-
-
-def confirmed(loggers: LoggersSettings, typed: TypedLoggers, *, run: str) -> dict[str, Any]:
-    """Returns the loggers with which a stored run goes on, as plain data: as stored, with what was typed.
+def confirmed(settings: TrainSettings, retyped: Retyped, *, run: str) -> dict[str, Any]:
+    """Returns the settings with which a stored run goes on, as plain data: as stored, with what was typed.
 
     Args:
-        loggers: as stored.
-        typed: on the command line.
+        settings: as stored.
+        retyped: on the command line.
         run: the run's folder, for errors.
 
     Raises:
         UserError: what reaches out was not typed, or what was typed is not of this run.
     """
-    stored = plain(loggers)
-    for name in sorted({*typed.named, *typed.removed} - stored.keys()):
-        has = f"it has {', '.join(map(printable, stored))}" if stored else "it has none"
-        raise UserError(f"{GROUP}.{name}", None, "this run has no such logger", has)
-    kept = {name: {**part, **typed.values.get(name, {})} for name, part in stored.items() if name not in typed.removed}
-    missing = {
-        name: words
-        for name, part in _parts(loggers)
-        if name not in typed.removed and (words := _missing(name, part, typed))
-    }
+    parts = dict(parts_of(settings))
+    _check_changes(parts, retyped)
+    kept = {name: part for name, part in parts.items() if name not in retyped.removed}
+    missing = {name: words for name, part in kept.items() if (words := _missing(name, part, retyped))}
     if missing:
-        names = ", ".join(f"{GROUP}.{printable(name)}" for name in missing)
-        wanted = " ".join(word for found in missing.values() for word in found)
-        without = " ".join(f"{GROUP}.{printable(name)}=null" for name in missing)
+        names = ", ".join(map(printable, missing))
+        wanted = " ".join(shlex.quote(word) for words in missing.values() for word in words)
+        without = " ".join(f"{printable(name)}=null" for name in missing)
         problem = f"its stored {names} may reach out of the run, which counts only when typed"
         remedy = f"to go on with it add {printable(wanted, longest=300)}; without it {without}"
         raise UserError("run", run, problem, remedy)
-    return kept
+    found = plain(settings)
+    for full in parts:
+        group, _, name = full.partition(".")
+        if full in kept:
+            found[group][name] |= retyped.values.get(full, {})
+        else:
+            del found[group][name]
+    return found
 
 
-def as_words(loggers: LoggersSettings) -> list[str]:
-    """Returns the words that must be typed to resume a run with these loggers."""
-    return [word for name, part in _parts(loggers) for word in _missing(name, part, TypedLoggers())]
+def words_by_part(settings: TrainSettings) -> dict[str, list[str]]:
+    """Returns the words that must be typed to resume a run, by the part that may reach out."""
+    found = {name: _missing(name, part, Retyped()) for name, part in parts_of(settings)}
+    return {name: words for name, words in found.items() if words}
 
 
-def _parts(loggers: LoggersSettings) -> Iterator[tuple[str, PartSettings]]:
-    for found in dataclasses.fields(loggers):
-        part = getattr(loggers, found.name)
-        if part is not None:
-            yield found.name, part
+def resume_command(folder: Path, settings: TrainSettings) -> str:
+    """Returns the command that resumes a run, with the words that its files alone are not trusted with."""
+    words = "".join(f" {shlex.quote(word)}" for found in words_by_part(settings).values() for word in found)
+    return f"python -m lmlab.train run={shlex.quote(shown(folder))}{plugins.as_words(targets(settings))}{words}"
 
 
-def _missing(name: str, part: PartSettings, typed: TypedLoggers) -> list[str]:
-    """Returns the words that would have to be typed for a logger and were not."""
-    texts = {key: value for key, value in _texts(name, part).items() if key not in typed.values.get(name, {})}
-    words = [f"{GROUP}.{name}.{key}={_spelled(value)}" for key, value in texts.items()]
-    must_be_named = name in OPTIONS or _is_of_the_network(name, part)
-    if must_be_named and not words and name not in typed.named:
-        return [f"{GROUP}={name}"]
+def may_differ(name: str, *values: Any) -> bool:
+    """Returns whether a setting may have several values in the files of a run, because it was typed again.
+
+    Args:
+        name: of the setting.
+        values: that it has; None if it is missing.
+    """
+    group, *path = name.split(".")
+    if group == LOGGER:
+        return True
+    own = {known.name for known in dataclasses.fields(CallbacksSettings)}
+    is_added = group in GROUPS and bool(path) and path[0] not in own and path[-1] != _TARGET
+    return is_added and any(_has_text(_without_target(value), _is_not_words) for value in values)
+
+
+def _check_changes(parts: Mapping[str, PartSettings], retyped: Retyped) -> None:
+    """Checks that of callbacks and metrics only that is changed which must be typed; the rest determines the run.
+
+    Raises:
+        UserError: more is changed, or a part is named that is not there.
+    """
+    for name in sorted({*retyped.named, *retyped.removed} - parts.keys()):
+        if not name.startswith(f"{LOGGER}."):
+            raise unchangeable(name, None)
+        stored = [full.partition(".")[2] for full in parts if full.startswith(f"{LOGGER}.")]
+        has = f"it has {', '.join(map(printable, stored))}" if stored else "it has none"
+        raise UserError(name, None, "this run has no such logger", has)
+    for name, part in parts.items():
+        if name.startswith(f"{LOGGER}."):
+            continue
+        reaching, stored_values = _reaching(name, part), plain(part)
+        if name in retyped.removed and not reaching:
+            raise unchangeable(name, "null")
+        for key, value in retyped.values.get(name, {}).items():
+            if key not in reaching and (key not in stored_values or stored_values[key] != value):
+                raise unchangeable(f"{name}.{key}", printable(value))
+
+
+def _missing(name: str, part: PartSettings, retyped: Retyped) -> list[str]:
+    """Returns the words that would have to be typed for a part and were not."""
+    typed = retyped.values.get(name, {})
+    words = [f"{name}.{key}={spelled(value)}" for key, value in _reaching(name, part).items() if key not in typed]
+    if not words and name not in retyped.named and _must_be_named(name, part):
+        return [name.replace(".", "=")]
     return words
 
 
-def _texts(name: str, part: PartSettings) -> dict[str, Any]:
-    """Returns the settings with a text that is not the class's own, or that of lmlab's file."""
-    if name in _own() and name not in OPTIONS:
+def _reaching(name: str, part: PartSettings) -> dict[str, Any]:
+    """Returns the settings that may reach out and are not the class's own, or those of lmlab's file."""
+    group = name.partition(".")[0]
+    if part.target in OPEN[group].others or not (isinstance(part, AddedSettings) or _is_option(name, part)):
         return {}
+    counts = (lambda text: True) if group == LOGGER else _is_not_words
     defaults = _defaults(name, part)
-    values = _without_target(plain(part))
-    return {k: v for k, v in values.items() if _has_text(v) and (k not in defaults or defaults[k] != v)}
+    values = {key: value for key, value in _without_target(plain(part)).items() if _has_text(value, counts)}
+    return {key: value for key, value in values.items() if key not in defaults or defaults[key] != value}
+
+
+def _is_option(name: str, part: PartSettings) -> bool:
+    return name.partition(".")[2] in OPTIONS and not isinstance(part, AddedSettings)
 
 
 def _defaults(name: str, part: PartSettings) -> dict[str, Any]:
-    if name in OPTIONS:
-        path = configuration_folder() / GROUP / f"{name}.yaml"
-        found: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))[name]
+    if _is_option(name, part):
+        group, _, option = name.partition(".")
+        path = configuration_folder() / group / f"{option}.yaml"
+        found: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))[option]
         return found
     return {
         known.name: known.default if known.default_factory is dataclasses.MISSING else known.default_factory()
@@ -159,57 +154,30 @@ def _defaults(name: str, part: PartSettings) -> dict[str, Any]:
     }
 
 
-def _is_of_the_network(name: str, part: PartSettings) -> bool:
-    """Returns whether a user's logger is made from one of Lightning's that reach out."""
-    if name in _own():
-        return False
+def _must_be_named(name: str, part: PartSettings) -> bool:
+    """Returns whether it is a logger that reaches out by itself, or made from one of Lightning's that does."""
+    group, _, short = name.partition(".")
+    if group != LOGGER or not isinstance(part, AddedSettings):
+        return _is_option(name, part)
     assert part.target is not None
-    bases = {base.__module__: base for base in registry.class_of(added_slot(GROUP, name), part.target).__mro__}
+    bases = {base.__module__ for base in registry.class_of(added_slot(group, short), part.target).__mro__}
     offline = ("logger", "tensorboard", "csv_logs")
-    of_lightning = [m for m in bases if m.startswith("pytorch_lightning.loggers.")]
+    of_lightning = [module for module in bases if module.startswith("pytorch_lightning.loggers.")]
     return any(module.rpartition(".")[2] not in offline for module in of_lightning)
 
 
-def _own() -> frozenset[str]:
-    return frozenset(found.name for found in dataclasses.fields(LoggersSettings))
-
-
-def _without_target(part: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in part.items() if key != _TARGET}
-
-
-def _has_text(value: Any) -> bool:
+def _has_text(value: Any, counts: Callable[[str], bool]) -> bool:
+    """Returns whether a value has a text that counts, also as a key or within a list."""
     if isinstance(value, dict):
-        return any(map(_has_text, [*value.keys(), *value.values()]))
-    return any(map(_has_text, value)) if isinstance(value, list) else isinstance(value, str)
-
-
-def _spelled(value: Any) -> str:
-    """Returns a value as Hydra's grammar has it."""
-    if isinstance(value, str):
-        return value if _UNQUOTED.fullmatch(value) and value.lower() not in _NO_TEXT else quote(value)
+        return any(_has_text(item, counts) for item in [*value.keys(), *value.values()])
     if isinstance(value, list):
-        return f"[{','.join(map(_spelled, value))}]"
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{key}:{_spelled(item)}" for key, item in value.items()) + "}"
-    return json.dumps(value)
+        return any(_has_text(item, counts) for item in value)
+    return isinstance(value, str) and counts(value)
 
 
-def _parsed(word: str) -> tuple[list[str], Any]:
-    """Returns the names behind `logger` in a word's key, and its value."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException
-
-    key, _, text = word.partition("=")
-    try:
-        parsed = OverridesParser.create().parse_override(word)
-        value = None if parsed.is_sweep_override() else parsed.value()
-    except HydraException:
-        raise UserError(key, text, "cannot be read as a value", f"put it in quotes: {key}=\"'...'\"") from None
-    if parsed.is_sweep_override():
-        raise UserError(key, text, "has several values, but this is a single run", f"for a list write '{key}=[{text}]'")
-    return key.lstrip("+").split(".")[1:], typing.cast(Any, value)
+def _without_target(value: Any) -> Any:
+    return {key: item for key, item in value.items() if key != _TARGET} if isinstance(value, dict) else value
 
 
-def _are_names(value: Any) -> bool:
-    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(name, str) for name in value))
+def _is_not_words(text: str) -> bool:
+    return _WORDS.fullmatch(text) is None

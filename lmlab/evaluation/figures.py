@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor
 from torchmetrics import Metric, MetricCollection
 
-from lmlab.config import registry
+from lmlab.config import plugins, registry
 from lmlab.config.settings import AddedSettings
 from lmlab.config.slots import added_slot
 from lmlab.data.token_store import TokenStore
@@ -19,7 +20,7 @@ from lmlab.errors import UserError
 from lmlab.evaluation.metrics import OWN, NatsSum, TokenMetric, text_of
 from lmlab.metric_spec import FIGURES, NUM_TOKENS, MetricSpec
 from lmlab.models.decoder import OPTIONAL_STATISTICS, TokenStatistics
-from lmlab.random_states import random_states, restore_random_states
+from lmlab.random_states import isolated_randomness
 
 
 class Figures(MetricCollection):
@@ -52,7 +53,7 @@ class Figures(MetricCollection):
 
     def update(self, statistics: TokenStatistics) -> None:  # type: ignore[override]
         """Adds a batch."""
-        with self._isolated():
+        with self._guarded():
             super().update(statistics)
 
     def figures(self, store: TokenStore | None) -> dict[str, Tensor]:
@@ -67,7 +68,7 @@ class Figures(MetricCollection):
         counted = int(self[NUM_TOKENS.name].compute())
         text = text_of(store) if store is not None and store.num_targets == counted else None
         found: dict[str, Tensor] = {}
-        with self._isolated():
+        with self._guarded():
             for name in self.specs:  # a collection sorts its own items by name
                 metric = self[name]
                 if isinstance(metric, TokenMetric):
@@ -77,14 +78,28 @@ class Figures(MetricCollection):
         return found
 
     @contextmanager
-    def _isolated(self) -> Iterator[None]:
-        """Leaves the global random generators as they were: an added metric may draw from them."""
-        before = random_states() if self._has_added else None
-        try:
-            yield
-        finally:
-            if before is not None:
-                restore_random_states(before)
+    def _guarded(self) -> Iterator[None]:
+        """Leaves the global random generators as they were where metrics are added, and names one that fails."""
+        with isolated_randomness() if self._has_added else nullcontext():
+            try:
+                yield
+            except UserError:
+                raise
+            except Exception as error:
+                name = self._at_fault(error)
+                if name is None:
+                    raise
+                problem = f"failed with {type(error).__name__}: {' '.join(str(error).split())}"
+                where = plugins.location_of(error)
+                remedy = "correct it (LMLAB_DEBUG=1 shows the traceback)"
+                raise UserError(f"metrics.{name}", where, problem, remedy) from error
+
+    def _at_fault(self, error: Exception) -> str | None:
+        """Returns the name of the added metric in whose method an error was raised; None if it was in none."""
+        frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+        owners = [frame.f_locals.get("self") for frame in reversed(frames)]
+        added = {name: self[name] for name in self.specs if name not in OWN}
+        return next((name for owner in owners for name, metric in added.items() if metric is owner), None)
 
 
 def numbers(figures: Mapping[str, Tensor], prefix: str = "") -> dict[str, float]:
@@ -103,7 +118,8 @@ def build_metrics(added: Mapping[str, AddedSettings]) -> dict[str, Metric]:
         field = f"metrics.{name}"
         if name in OWN or name in FIGURES or name in ("baselines", "by_length"):
             raise UserError(field, None, "is the name of one of lmlab's own figures", "give it another name")
-        made[name] = registry.make(added_slot("metrics", name), settings)
+        with isolated_randomness():
+            made[name] = registry.make(added_slot("metrics", name), settings)
         _spec_of(name, made[name])
         unknown = sorted(set(_fields(made[name])) - set(OPTIONAL_STATISTICS))
         if unknown:
@@ -123,7 +139,8 @@ def _spec_of(name: str, metric: Metric) -> MetricSpec:
     if not isinstance(spec, MetricSpec):
         remedy = "give the class an attribute spec = lmlab.MetricSpec(name, unit, format, direction, definition)"
         raise UserError(f"metrics.{name}", type(metric).__name__, "has no specification", remedy)
-    return dataclasses.replace(spec, name=name)
+    # Under another name there may be several of a class, whose columns must be told apart.
+    return spec if name == spec.name else dataclasses.replace(spec, name=name, label=f"{spec.words} ({name})")
 
 
 def _scalar(name: str, value: Any) -> Tensor:

@@ -15,7 +15,7 @@ from lmlab.config.command import describe
 from lmlab.config.compose import as_settings
 from lmlab.config.folders import log_to, store_absolute_paths, write_record
 from lmlab.config.glove import obtain_vectors
-from lmlab.config.outward import TypedLoggers
+from lmlab.config.retyped import Retyped
 from lmlab.config.settings import TrainSettings
 from lmlab.config.stored import read_settings
 from lmlab.config.typed import plain
@@ -55,6 +55,10 @@ def prepare(settings: TrainSettings) -> TrainSettings:
     trainer = settings.trainer
     device = choose_device(trainer.accelerator)
     check_device_statistics(settings, device.type)
+    if settings.metrics.added:
+        from lmlab.evaluation.figures import build_metrics
+
+        build_metrics(settings.metrics.added)  # what cannot be is told before the run has a folder
     trainer.precision = choose_precision(trainer.precision, device)
     return settings
 
@@ -89,7 +93,7 @@ def work(folder: Path, task: Task, settings: TrainSettings, record: DictConfig |
     try:
         if task is Task.RESUME:
             # The checkpoint may be a stranger's, also in the folder of a command that is repeated.
-            _resume(folder, {}, TypedLoggers.of(settings.logger), **more)
+            _resume(folder, {}, Retyped.of(settings), **more)
         else:
             _train(settings, folder, **more)
     except Exception as error:
@@ -97,10 +101,10 @@ def work(folder: Path, task: Task, settings: TrainSettings, record: DictConfig |
         raise
 
 
-def _resume(folder: Path, changes: dict[str, Any], loggers: TypedLoggers, **more: Any) -> None:
+def _resume(folder: Path, changes: dict[str, Any], retyped: Retyped, **more: Any) -> None:
     from lmlab.training.resuming import resume_from
 
-    resumption = resume_from(folder, changes, typed_loggers=loggers)
+    resumption = resume_from(folder, changes, retyped=retyped)
     check_training(resumption.settings, resuming=True)
     _train(resumption.settings, folder, resumption=resumption, **more)
 
@@ -142,13 +146,13 @@ def resume_run(arguments: list[str]) -> None:
     run = run_to_resume(arguments)
     check_no_links(run.folder)
     more = {"stop_after_tokens": run.stop_after_tokens, "profiler": run.profiler}
-    settings = None if run.has_checkpoint else _begun_again(run.folder, run.changes, run.loggers)
+    settings = None if run.has_checkpoint else _begun_again(run.folder, run.changes, run.retyped)
     with locked(run.folder):
         tidy(run.folder)
         log_to(run.folder, terminal=True)
         try:
             if settings is None:
-                _resume(run.folder, run.changes, run.loggers, **more)
+                _resume(run.folder, run.changes, run.retyped, **more)
                 return
             clear(run.folder)
             write_config(run.folder, plain(settings))
@@ -158,16 +162,15 @@ def resume_run(arguments: list[str]) -> None:
             _write_failure(run.folder, str(read_summary(run.folder).get("name")), error, begun=True)
             raise
         except InterruptedRun as stop:
-            unchanged = f"nothing has changed. To resume: python -m lmlab.train run={shown(run.folder)}"
-            stop.message = stop.message or unchanged
+            stop.message = stop.message or "nothing has changed; repeat the command to resume"
             raise
 
 
-def _begun_again(folder: Path, changes: dict[str, Any], loggers: TypedLoggers) -> TrainSettings:
+def _begun_again(folder: Path, changes: dict[str, Any], retyped: Retyped) -> TrainSettings:
     """Returns the settings of a run that has no checkpoint yet, with the changes from the command line."""
     settings = stored_settings(folder)
-    confirmed = outward.confirmed(settings.logger, loggers, run=shown(folder))
-    settings = read_settings(plain(settings) | {"logger": confirmed}, where=folder / CONFIG)
+    confirmed = outward.confirmed(settings, retyped, run=shown(folder))
+    settings = read_settings(confirmed, where=folder / CONFIG)
     for name, value in changes.items():
         part, _, key = name.partition(".")
         if name == TEXT:

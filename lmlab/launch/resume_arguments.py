@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lmlab import plain_yaml
-from lmlab.changes import CHANGEABLE, LIMITS, PAUSE, PROFILER, TEXT
+from lmlab.changes import CHANGEABLE, LIMITS, PAUSE, PROFILER, TEXT, unchangeable
 from lmlab.config import stored
-from lmlab.config.outward import TypedLoggers, is_about_loggers, typed_loggers
+from lmlab.config.retyped import Retyped, is_about_parts
 from lmlab.config.settings import TrainSettings
 from lmlab.config.settings.trainer import PROFILERS
 from lmlab.errors import UserError, printable
@@ -67,7 +67,7 @@ class RunToResume(NamedTuple):
         stop_after_tokens: number of trained tokens after which it pauses; None for no pause.
         profiler: name of a profiler; None for none.
         has_checkpoint: False for a run that is started again with its stored configuration.
-        loggers: what is typed about loggers.
+        retyped: what is typed about loggers, added callbacks and added metrics.
     """
 
     folder: Path
@@ -75,7 +75,7 @@ class RunToResume(NamedTuple):
     stop_after_tokens: int | None
     profiler: str | None
     has_checkpoint: bool
-    loggers: TypedLoggers
+    retyped: Retyped
 
 
 def run_to_resume(arguments: list[str]) -> RunToResume:
@@ -84,7 +84,7 @@ def run_to_resume(arguments: list[str]) -> RunToResume:
     Raises:
         UserError: no such run, a finished or diverged one, or a setting that may not be changed.
     """
-    given = dict(word.partition("=")[::2] for word in arguments if not is_about_loggers(word))
+    given = dict(word.partition("=")[::2] for word in arguments if not is_about_parts(word))
     typed_folder = given.pop("run")
     output_dir = given.pop("output_dir", "outputs")
     path = Path(typed_folder).expanduser().resolve()
@@ -95,8 +95,7 @@ def run_to_resume(arguments: list[str]) -> RunToResume:
         folder = find_run(typed_folder, output_dir=output_dir).resolve()
     for key, value in given.items():
         if key not in CHANGEABLE:
-            remedy = f"only {', '.join(CHANGEABLE)} and loggers can be changed; otherwise start a new run"
-            raise UserError(key, value or None, "cannot be changed when resuming a run", remedy)
+            raise unchangeable(key, value or None)
     changes: dict[str, Any] = {key: _whole_number(key, given[key]) for key in LIMITS if key in given}
     _check_diverged(folder)
     _check_finished(folder, changes)
@@ -106,7 +105,7 @@ def run_to_resume(arguments: list[str]) -> RunToResume:
     if TEXT in given:
         changes[TEXT] = str(Path(given[TEXT].strip("'\"")).expanduser().absolute())
     profiler = _profiler(given.get(PROFILER))
-    return RunToResume(folder, changes, pause, profiler, can_be_resumed(folder), typed_loggers(arguments))
+    return RunToResume(folder, changes, pause, profiler, can_be_resumed(folder), Retyped.parse(arguments))
 
 
 def _profiler(value: str | None) -> str | None:

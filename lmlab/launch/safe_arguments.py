@@ -23,7 +23,8 @@ from hydra.core.override_parser.types import (
 
 from lmlab.config.arguments import FREE_TEXT, num_backslashes, quote_free_text
 from lmlab.config.folders import configuration_folder
-from lmlab.config.outward import GROUP, OPTIONS
+from lmlab.config.outward import OPTIONS
+from lmlab.config.retyped import LOGGER
 from lmlab.config.stored import settings
 
 # Maximum number of jobs; Hydra holds all combinations in memory before the first job.
@@ -44,8 +45,8 @@ def is_safe(argument: str) -> bool:
         return False
     if key in _groups():
         parsed_all = _parsed([argument])
-        return all(map(_is_choice, parsed_all)) and not (key == GROUP and any(map(_reaches_out, parsed_all)))
-    if key not in settings() or any(key.startswith(f"{GROUP}.{name}.") for name in OPTIONS):
+        return all(map(_is_choice, parsed_all)) and not (key == LOGGER and any(map(_reaches_out, parsed_all)))
+    if key not in settings() or any(key.startswith(f"{LOGGER}.{name}.") for name in OPTIONS):
         return False
     if key not in FREE_TEXT:
         return "${" not in value and all(_is_plain(parsed) for parsed in _parsed([argument]))

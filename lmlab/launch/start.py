@@ -16,12 +16,13 @@ from lmlab.config import folders, plugins
 from lmlab.config.arguments import quote_free_text
 from lmlab.config.documentation import train_help
 from lmlab.config.folders import configuration_folder, log_to
+from lmlab.config.outward import resume_command
 from lmlab.config.presets import asks_for_a_sweep, check_own_folders, own_folders, search_path
 from lmlab.errors import InterruptedRun, Refused
 from lmlab.files import shown
 from lmlab.launch import sweep_folder
 from lmlab.launch.execution import checked, pop_unstored, resume_run, work
-from lmlab.launch.resume_arguments import asks_to_resume, sweep_to_resume
+from lmlab.launch.resume_arguments import asks_to_resume, stored_settings, sweep_to_resume
 from lmlab.launch.run_folder import Task, remaining_task, remove_if_unused
 from lmlab.launch.sweep_jobs import print_interrupted_summary, print_summary, raise_failures, sweep_job
 from lmlab.locks import locked
@@ -57,7 +58,7 @@ def _job(config: DictConfig) -> float | None:
 
 def _nothing_saved(folder: Path) -> str:
     if (folder / CONFIG).is_file():
-        return f"nothing was saved yet. To start again: python -m lmlab.train run={shown(folder)}"
+        return f"nothing was saved yet. To start again: {resume_command(folder, stored_settings(folder))}"
     return "nothing was saved yet; repeat the command to start again"
 
 

@@ -70,6 +70,8 @@ class Position:
         return {
             "fit_loop": {
                 "epoch_progress": {"total": dict(epochs), "current": dict(epochs)},
+                # By which Lightning numbers what callbacks log, and says when it is due.
+                "epoch_loop.state_dict": {"_batches_that_stepped": self.step},
                 "epoch_loop.batch_progress": {"total": total, "current": batches, "is_last_batch": False},
                 "epoch_loop.automatic_optimization.optim_progress": {
                     "optimizer": {

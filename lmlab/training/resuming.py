@@ -13,7 +13,7 @@ from lmlab import plain_yaml
 from lmlab.changes import CHANGEABLE, LIMITS, TEXT, differences
 from lmlab.checkpoints import FORMAT, read_checkpoint, save_checkpoint
 from lmlab.config import outward, plugins, registry, stored, typed
-from lmlab.config.outward import TypedLoggers
+from lmlab.config.retyped import Retyped
 from lmlab.config.settings import TrainSettings
 from lmlab.config.slots import SLOTS
 from lmlab.data.tokenizers.base import Tokenizer
@@ -99,17 +99,17 @@ class Resumption:
             raise UserError("run", shown(folder), problem, "start a new run")
 
 
-def resume_from(folder: Path, changes: Mapping[str, Any], *, typed_loggers: TypedLoggers | None = None) -> Resumption:
+def resume_from(folder: Path, changes: Mapping[str, Any], *, retyped: Retyped | None = None) -> Resumption:
     """Reads everything needed to resume a run, and checks it.
 
     Args:
         folder: the run's folder, with a last.ckpt.
         changes: settings changed on the command line, by dotted name: limits, and ``data.path``.
-        typed_loggers: what is typed about loggers on the command line.
+        retyped: what is typed about loggers, added callbacks and added metrics on the command line.
 
     Raises:
         UserError: a damaged checkpoint, a file of the run that disagrees with it, a change that is not allowed
-            because it would result in a different run, or a logger that reaches out and was not typed.
+            because it would result in a different run, or something that reaches out and was not typed.
     """
     saved = _last_checkpoint(folder)
     ours = saved["lmlab"]
@@ -119,9 +119,8 @@ def resume_from(folder: Path, changes: Mapping[str, Any], *, typed_loggers: Type
     where = folder / CHECKPOINTS / LAST
     config = _agreeing(folder, ours, stored.checked(ours["config"], where=where))
     _check_tokenizer(folder, ours["tokenizer"])
-    changed = _changed(config, changes, saved)
-    loggers = stored.read_settings(config, where=where).logger
-    changed["logger"] = outward.confirmed(loggers, typed_loggers or TypedLoggers(), run=shown(folder))
+    found = stored.read_settings(_changed(config, changes, saved), where=where)
+    changed = outward.confirmed(found, retyped or Retyped(), run=shown(folder))
     # Read in the same way as when the run is resumed the next time.
     settings = stored.read_settings(changed, where=where)
     plugins.check_unchanged(ours.get("plugins"), typed.targets(settings), field="run", value=shown(folder))
@@ -276,7 +275,7 @@ def _check_best(folder: Path, saved: Mapping[str, Any], config: Config) -> None:
     step = found["global_step"]
     for name, old, new in differences(stored.checked(found["lmlab"]["config"], where=path), config):
         # These may have been changed since best.ckpt was saved.
-        if name not in (*CHANGEABLE, "data.source.path") and not name.startswith("logger."):
+        if name not in (*CHANGEABLE, "data.source.path") and not outward.may_differ(name, old, new):
             problem = f"is of another run: its {name} is {_typed(old)}, this run's {_typed(new)}"
             raise UserError("run", shown(path), problem, remedy)
     # A best.ckpt of a later step was saved after last.ckpt and will be saved again; so will that of the last one,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,15 +13,15 @@ from pytorch_lightning.utilities.model_summary.model_summary import ModelSummary
 
 from lmlab import signals
 from lmlab.checkpoints import load_weights
-from lmlab.config import outward, plugins
+from lmlab.config.outward import resume_command
 from lmlab.config.settings import TrainSettings
-from lmlab.config.typed import plain, targets
+from lmlab.config.typed import plain
 from lmlab.data.datamodule import LanguageModelData
 from lmlab.data.tokenizers.saved import to_json
 from lmlab.device import allow_deterministic_kernels, choose_device, precision_warnings, synchronize
 from lmlab.errors import InterruptedRun, UserError
 from lmlab.evaluation.baseline_figures import baseline_warning
-from lmlab.files import shown, write_text
+from lmlab.files import write_text
 from lmlab.models.embedding import Vectors
 from lmlab.runs.contents import write_config
 from lmlab.runs.files import CHECKPOINTS, LAST, TOKENIZER
@@ -113,12 +112,6 @@ def train(
         raise
     finally:
         run.loggers.close(failed=failed)
-
-
-def resume_command(folder: Path, settings: TrainSettings) -> str:
-    """Returns the command that resumes a run."""
-    loggers = "".join(f" {shlex.quote(word)}" for word in outward.as_words(settings.logger))
-    return f"python -m lmlab.train run={shlex.quote(shown(folder))}{plugins.as_words(targets(settings))}{loggers}"
 
 
 def _assemble(

@@ -16,7 +16,7 @@ from lmlab.config.settings import TrainSettings
 from lmlab.config.typed import plain, targets
 from lmlab.data.datamodule import LanguageModelData
 from lmlab.training.callbacks.added import AddedCallbacks
-from lmlab.training.callbacks.checkpoints import Checkpoints, SealedCheckpointIO
+from lmlab.training.callbacks.checkpoints import BetweenBatches, Checkpoints, SealedCheckpointIO
 from lmlab.training.callbacks.hparams import HParams, Value
 from lmlab.training.callbacks.recorder import Recorder
 from lmlab.training.callbacks.samples import fallback_prompts
@@ -57,7 +57,7 @@ def build_callbacks(
     steps: int,
     pause_at: int | None,
 ) -> list[pl.Callback]:
-    """Returns the callbacks: the recorder first, then those that read it, the checkpoints last.
+    """Returns the callbacks: the recorder, then those that read it, the checkpoints last.
 
     Args:
         settings: the run's settings.
@@ -102,7 +102,7 @@ def build_callbacks(
         made.append(TimeLimit(settings.trainer.max_time))
     shown = HParams(settings=hparams, recorder=recorder)
     checkpoints = _checkpoints(settings, folder, data, recorder, clock, stopped, steps=steps, pause_at=pause_at)
-    return [*made, shown, *([loggers] if loggers.has_state else []), checkpoints]
+    return [BetweenBatches(checkpoints), *made, shown, *([loggers] if loggers.has_state else []), checkpoints]
 
 
 def _recorder(settings: TrainSettings, folder: Path, data: LanguageModelData, clock: Clock) -> Recorder:

@@ -106,6 +106,12 @@ def _texts_and_figures(run: Run) -> Iterator[Check]:
     """Checks the hashes of the texts, then the figures of those texts that are the run's."""
     try:
         settings = read_settings(run.config, where=run.file)
+    except PluginError:
+        raise
+    except UserError as error:
+        yield Check("wrong", "configuration", f"no run of lmlab has it, and nothing was recomputed: {error}")
+        return
+    try:
         corpus = registry.build("data.source", settings.data.source).load()
     except PluginError:
         raise

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from conftest import compose_config, made_up_text, resume_run
 
 from lmlab.checkpoints import read_checkpoint, save_checkpoint
@@ -334,3 +335,14 @@ def test_a_run_that_went_on_for_longer_from_a_moved_text_is_no_worse(run: Path, 
     assert "validation nats per token" in by_verdict(run, "ok")
     resave(run, lambda saved: saved["lmlab"]["config"].update(seed=7))
     assert by_verdict(run, "wrong") == ["best.ckpt configuration"]
+
+
+def test_a_configuration_that_no_run_can_have_is_wrong(run: Path) -> None:
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    config["trainer"]["plugins"] = "my.Plugin"
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    for path in (run / "checkpoints").glob("*.ckpt"):
+        saved = read_checkpoint(path)
+        saved["lmlab"]["config"] = config
+        save_checkpoint(saved, path)
+    assert by_verdict(run, "wrong") == ["configuration"]

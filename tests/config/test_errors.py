@@ -43,6 +43,7 @@ TRAIN = [
     (["model.hidden_size=256,512"], ["model.hidden_size=256,512", "add -m"]),
     (["model.dropout=1"], ["model.dropout=1"]),
     (["model=null"], ["model=null"]),
+    (["callbacks.sample_text.every_n_epochs=null", "metrics=null"], ["metrics=null"]),
     (["seed=null"], ["seed=null"]),
     (["foo"], ["foo", "key=value"]),
     (["+x=1"], ["x=1", "no such setting"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import pickle
 from collections.abc import Iterator
@@ -259,7 +260,9 @@ class Shape(TokenMetric):
 def test_an_added_metric_comes_before_the_count() -> None:
     figures = Figures({"mine": Brier()})
     assert list(figures.specs)[-2:] == ["mine", "num_tokens"]
-    assert figures.specs["mine"] == MetricSpec("mine", format=".3f", direction="lower", definition="mean of (1 - p)^2")
+    assert dataclasses.replace(figures.specs["mine"], name="brier", label="") == Brier.spec
+    assert figures.specs["mine"].words == "brier (mine)"
+    assert Figures({"brier": Brier()}).specs["brier"] == Brier.spec
     figures.update(made_up(50, 0))
     found = figures.figures(None)
     assert list(found)[-2:] == ["mine", "num_tokens"]
@@ -299,7 +302,7 @@ def bad() -> Iterator[dict[str, str]]:
     yield {"name": "x", "unit": 3}  # type: ignore[dict-item]
 
 
-@pytest.mark.parametrize("fields", bad())
+@pytest.mark.parametrize("fields", list(bad()))
 def test_a_specification_that_cannot_be_is_refused(fields: dict[str, str]) -> None:
     with pytest.raises(ValueError, match=r"name|format|direction|text"):
         MetricSpec(**fields)

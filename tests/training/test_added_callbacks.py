@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import importlib.machinery
 import importlib.util
 import json
@@ -315,3 +316,22 @@ def test_a_callback_that_exits_is_an_error(text_file: Path, tmp_path: Path) -> N
     done = subprocess.run([sys.executable, "-m", "lmlab.train", *words], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 1
     assert "error: my_callbacks.Exits.on_train_start, line" in done.stderr
+
+
+def test_what_lightning_logs_goes_on_at_its_steps_after_a_pause(text_file: Path, tmp_path: Path) -> None:
+    """The learning rate by step, in log.csv, of a run that paused within an epoch and within a logging interval."""
+    words = [*SMALL, "trainer.max_steps=60", "trainer.log_every_n_steps=7", "scheduler=cosine", "logger=csv"]
+    words.append("+callbacks.rates={_target_: pytorch_lightning.callbacks.LearningRateMonitor}")
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    for folder in (whole, parts):
+        folder.mkdir()
+    train(compose_config(text_file, *words), whole)
+    train(compose_config(text_file, *words), parts, stop_after_tokens=2_000)
+    resume_run(parts)
+
+    def rates(folder: Path) -> list[tuple[str, str]]:
+        with (folder / "log.csv").open() as file:
+            return [(row["step"], row["lr-Adam"]) for row in csv.DictReader(file) if row["lr-Adam"]]
+
+    assert rates(parts) == rates(whole)
+    assert len({step for step, _ in rates(whole)}) > 5

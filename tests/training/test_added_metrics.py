@@ -27,6 +27,9 @@ from lmlab.runs.sweeps import read_jobs
 from lmlab.training.run import train
 
 MODULE = """
+import random
+
+import numpy
 import torch
 import torchmetrics
 
@@ -58,6 +61,22 @@ class Weighted(Brier):
     def __init__(self):
         super().__init__()
         self.weight = torch.nn.Parameter(torch.ones(3))
+
+
+class Draws(Brier):
+    def __init__(self):
+        super().__init__()
+        torch.rand(3), numpy.random.rand(), random.random()
+
+
+class Fails(Brier):
+    def update(self, statistics):
+        raise ValueError("no such thing")
+
+
+class FailsLate(Brier):
+    def compute(self):
+        return self.total / self.weight_of_all
 
 
 class NoSpec(torchmetrics.Metric):
@@ -117,10 +136,11 @@ def test_it_is_in_every_file_and_right(text_file: Path, tmp_path: Path) -> None:
     assert lm.evaluate(text)["brier"] == pytest.approx(summary["test/brier"])
 
 
-def test_it_changes_nothing_else(text_file: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["Weighted", "Draws"])
+def test_it_changes_nothing_else(name: str, text_file: Path, tmp_path: Path) -> None:
     """Not by the random numbers it draws, nor by parameters of its own, which are not trained."""
     plain = run(tmp_path / "plain", text_file, "model.dropout=0.3")
-    with_it = run(tmp_path / "with", text_file, "model.dropout=0.3", brier("Weighted"))
+    with_it = run(tmp_path / "with", text_file, "model.dropout=0.3", brier(name))
     same = [key for key in plain if key.startswith(("val/", "test/")) or key == "num_parameters"]
     assert {key: with_it[key] for key in same} == {key: plain[key] for key in same}
 
@@ -170,6 +190,8 @@ def test_a_run_with_it_is_not_loaded_without_trust(text_file: Path, tmp_path: Pa
         ([brier("NoSuchField")], r"metrics\.brier=.*: its fields have 'entropy'; the optional .* wrong, rank"),
         ([brier("NoMetric")], r"metrics\.brier\._target_=.*: is not a subclass of torchmetrics\.Metric"),
         ([brier("Shaped")], r"metrics\.brier: its compute returns a tensor of shape \(2,\)"),
+        ([brier("Fails")], r"metrics\.brier=.*my_metrics.*: failed with ValueError: no such thing"),
+        ([brier("FailsLate")], r"metrics\.brier=.*: failed with AttributeError: .*weight_of_all"),
         ([brier(figure="perplexity")], r"metrics\.perplexity: is the name of one of lmlab's own figures"),
         ([brier(figure="source_nats_per_token")], r"is the name of one of lmlab's own figures"),
         ([brier(pover=3)], r"metrics\.brier\.pover=3: no such setting"),
@@ -186,7 +208,7 @@ def test_another_k(text_file: Path, tmp_path: Path) -> None:
     target = "lmlab.evaluation.metrics.TopKAccuracy"
     summary = run(tmp_path / "run", text_file, f"+metrics.top_1={{_target_: {target}, k: 1}}")
     assert summary["val/top_1"] == pytest.approx(1 - summary["val/error_rate"])
-    assert summary["metrics"]["top_1"]["label"] == "top-1 accuracy"
+    assert summary["metrics"]["top_1"]["label"] == "top-1 accuracy (top_1)"
 
 
 def test_a_damaged_specification_is_shown_plainly(text_file: Path, tmp_path: Path) -> None:

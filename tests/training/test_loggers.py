@@ -23,7 +23,7 @@ import lmlab
 from lmlab import plain_yaml
 from lmlab.checkpoints import read_checkpoint, save_checkpoint
 from lmlab.config import plugins
-from lmlab.config.outward import typed_loggers
+from lmlab.config.retyped import Retyped
 from lmlab.config.settings import TrainSettings
 from lmlab.config.typed import plain
 from lmlab.errors import UserError
@@ -400,7 +400,7 @@ def sent(folder: Path, kind: str) -> list[Any]:
 
 
 def resumed(folder: Path, *words: str) -> dict[str, Any]:
-    resumption = resume_from(folder, {}, typed_loggers=typed_loggers(words))
+    resumption = resume_from(folder, {}, retyped=Retyped.parse(words))
     return train(resumption.settings, folder, resumption=resumption)
 
 
@@ -495,7 +495,7 @@ def test_one_that_was_left_out_stays_so(text_file: Path, tmp_path: Path) -> None
     whole = trained(composed(text_file, "logger=csv"), tmp_path / "whole")
     tokens = whole["num_train_tokens"]
     trained(composed(text_file, "logger=csv"), tmp_path / "run", stop_after_tokens=int(tokens * 0.6))
-    resumption = resume_from(tmp_path / "run", {}, typed_loggers=typed_loggers(["logger.csv=null"]))
+    resumption = resume_from(tmp_path / "run", {}, retyped=Retyped.parse(["logger.csv=null"]))
     again = train(resumption.settings, tmp_path / "run", resumption=resumption, stop_after_tokens=int(tokens * 0.8))
     assert again["status"] == "interrupted"
     log = (tmp_path / "run" / "log.csv").read_bytes()

@@ -14,10 +14,13 @@ from typing import Any
 import pytest
 import pytorch_lightning as pl
 import torch
-from conftest import compose_config, resume_run
+from conftest import SMALL, compose_config, made_up_text, resume_run
 
 import lmlab
+from lmlab.config.compose import compose_settings
+from lmlab.config.settings import EvaluateSettings
 from lmlab.errors import InterruptedRun, UserError
+from lmlab.evaluate import evaluate
 from lmlab.training import run as run_module
 from lmlab.training.run import train
 
@@ -286,3 +289,18 @@ def test_a_small_text_is_shrunk_to_fit_and_said(tmp_path: Path) -> None:
     text.write_text("A short text of a few words, not more than that. " * 3)
     summary = train(compose_config(text, "data.batch_size=64", "data.sequence_length=100"), tmp_path)
     assert any("shorter than one batch" in warning for warning in summary["warnings"])
+
+
+def test_a_text_that_has_changed_is_not_evaluated_as_the_runs(tmp_path: Path) -> None:
+    text = tmp_path / "book.txt"
+    text.write_text(made_up_text(300), encoding="utf-8")
+    folder = tmp_path / "run"
+    folder.mkdir()
+    train(compose_config(text, *SMALL), folder)
+    settings = compose_settings("evaluate", EvaluateSettings, [f"run={folder}", "split=test"])
+    assert evaluate(settings)["nats_per_token"] > 0
+    text.write_text(made_up_text(300, seed=9), encoding="utf-8")
+    with pytest.raises(UserError, match=r"split=test: its text is another than the run was made with; .*data\.path="):
+        evaluate(settings)
+    settings.data.path, settings.split = str(text), None
+    assert evaluate(settings)["nats_per_token"] > 0

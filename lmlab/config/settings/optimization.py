@@ -111,7 +111,11 @@ class AveragingSettings(PartSettings):
 
 @dataclass(kw_only=True)
 class EMASettings(AveragingSettings):
-    decay: float = setting("decay per step; 0.999 averages over about 1,000 steps", at_least=0, below=1)
+    decay: float = setting(
+        "decay per step, at most (1 + n) / (10 + n) after n steps; 0.999 averages over about 1,000 steps",
+        at_least=0,
+        below=1,
+    )
 
 
 @dataclass(kw_only=True)

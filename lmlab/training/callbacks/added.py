@@ -13,7 +13,7 @@ from lmlab.config import registry
 from lmlab.config.settings import AddedSettings
 from lmlab.config.slots import OPEN, added_slot
 from lmlab.errors import UserError
-from lmlab.random_states import random_states, restore_random_states
+from lmlab.random_states import isolated_randomness
 
 # Hooks of Lightning's callbacks; `setup` to `on_exception` and the like.
 HOOKS = tuple(name for name in vars(pl.Callback) if name in ("setup", "teardown") or name.startswith("on_"))
@@ -109,10 +109,7 @@ def isolated(hook: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(hook)
     def run(*args: Any, **kwargs: Any) -> Any:
-        before = random_states()
-        try:
+        with isolated_randomness():
             return hook(*args, **kwargs)
-        finally:
-            restore_random_states(before)
 
     return run

@@ -148,8 +148,8 @@ class Checkpoints(pl.Callback):
     def _described(self) -> dict[str, Any]:
         return {"format": FORMAT, **self.ours}
 
-    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
-        """Saves last.ckpt if the interval is over or a signal came; the step before is complete by now."""
+    def save_if_due(self, trainer: pl.Trainer) -> None:
+        """Saves last.ckpt if the interval is over or a signal came; called between two batches."""
         done = trainer.fit_loop.epoch_loop.batch_progress.current.completed
         if done % trainer.accumulate_grad_batches:
             return  # the accumulated gradient is not complete
@@ -201,3 +201,18 @@ class Checkpoints(pl.Callback):
         self._kept_at = checkpoint["global_step"]
         trainer.should_stop = checkpoint["lmlab"].get("should_stop", False)
         self.stopped.by = checkpoint["lmlab"].get("stopped_by")
+
+
+class BetweenBatches(pl.Callback):
+    """The first of all callbacks: saves before another does anything that belongs to the next batch.
+
+    Args:
+        checkpoints: the last of all callbacks.
+    """
+
+    def __init__(self, checkpoints: Checkpoints) -> None:
+        self._checkpoints = checkpoints
+
+    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+        """Saves last.ckpt where it is due; the step before is complete by now."""
+        self._checkpoints.save_if_due(trainer)
