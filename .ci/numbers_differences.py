@@ -33,6 +33,7 @@ NEWER_KEYS = {
     **_NEWER_FIGURES,
     "metrics": "specifications of the figures, kept since the base 6e8c8da",
     "test_fingerprint": "of the test text, kept since the base 6e8c8da",
+    "format": "version of the summary's contents, kept since the base 6e8c8da",
     "stopped_by": "the callback that ended the run, kept since the base 6e8c8da",
 }
 CHECKPOINTS = ("best.ckpt", "last.ckpt")

@@ -11,15 +11,15 @@ from typing import Any, BinaryIO
 
 import torch
 
-from lmlab.errors import UserError
+from lmlab.errors import UserError, printable
 from lmlab.files import sync_folder, write_atomically
+from lmlab.runs.contents import TOKENIZER_SCHEMA
+from lmlab.runs.files import OBJECT, TEXT, WHOLE, Schema, fault
 
 # Version of a checkpoint's contents; increased if an older lmlab cannot read them.
 # 2: no digest, no position of training. 3: with a digest and the position of training.
 FORMAT = 3
 OLDEST_FORMAT = 2
-# The best weights before the last evaluation, if that evaluation, made after the end of training, is the best.
-BEST_BEFORE_END = "best-before-end.ckpt"
 
 # torch writes a zip file, and a zip file may end with a comment. Here it is the SHA-256 of all bytes before it, so that
 # file and digest are replaced together and torch.load reads the file like any other.
@@ -29,6 +29,21 @@ _SEAL_LENGTH = len(_SEAL) + 64
 _END_RECORD = b"PK\x05\x06"
 _END_LENGTH = 22
 _CHUNK = 1 << 20
+
+
+# What a model is loaded from, and its figures are verified by; a checkpoint to go on from has more.
+_MODEL: Schema = {
+    "state_dict": OBJECT,
+    "global_step": WHOLE,
+    "callbacks?": {"Recorder?": {"rows": [OBJECT]}},
+    "lmlab": {
+        "tokenizer": TOKENIZER_SCHEMA,
+        "config": OBJECT,
+        "plugins?": OBJECT,
+        "train_fingerprint?": TEXT,
+        "text_fingerprints?": OBJECT,
+    },
+}
 
 
 class _Sealing:
@@ -128,6 +143,19 @@ def read_checkpoint(path: Path, *, map_location: Any = "cpu") -> dict[str, Any]:
     if found >= 3 and not sealed:
         raise _damaged(path)
     return dict(loaded)
+
+
+def read_model(path: Path) -> dict[str, Any]:
+    """Returns the contents of a checkpoint that has all parts of a model: weights, tokenizer, configuration, step.
+
+    Raises:
+        UserError: see `read_checkpoint`; or a part is missing, or of another kind.
+    """
+    saved = read_checkpoint(path)
+    if problem := fault(saved, _MODEL):
+        problem = f"has parts missing, or of another kind: {printable(problem, longest=200)}"
+        raise UserError("run", path, problem, "restore it from a copy, or train again")
+    return saved
 
 
 def load_weights(module: torch.nn.Module, weights: Any, path: Path, *, prefix: str = "") -> None:

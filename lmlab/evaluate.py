@@ -18,7 +18,7 @@ from lmlab.config.command import composed_command
 from lmlab.config.settings import EvaluateSettings
 from lmlab.config.stored import check_trust
 from lmlab.errors import UserError
-from lmlab.reporting.runs import find_run
+from lmlab.runs.folders import find_run
 
 if TYPE_CHECKING:
     from lmlab.data.corpus import Corpus

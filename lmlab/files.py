@@ -56,12 +56,14 @@ def sync_folder(folder: Path) -> None:
 
 def remove_parts(folder: Path) -> None:
     """Removes incomplete files of killed processes from a folder; files of running processes stay."""
-    if not folder.is_dir():
-        return
-    for path in folder.iterdir():
-        found = _PART.fullmatch(path.name)
-        if found and (int(found[1]) == os.getpid() or not _is_alive(int(found[1]))):
-            path.unlink(missing_ok=True)
+    for path in stale_parts(folder):
+        path.unlink(missing_ok=True)
+
+
+def stale_parts(folder: Path) -> list[Path]:
+    """Returns the incomplete files of killed processes in a folder, which need not exist."""
+    parts = [(path, _PART.fullmatch(path.name)) for path in folder.iterdir()] if folder.is_dir() else []
+    return [path for path, found in parts if found and (int(found[1]) == os.getpid() or not _is_alive(int(found[1])))]
 
 
 def _is_alive(pid: int) -> bool:

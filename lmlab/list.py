@@ -1,4 +1,4 @@
-"""`python -m lmlab.list`: lists the options of each group, or shows one option with its settings."""
+"""`python -m lmlab.list`: lists the options of each group, one option with its settings, or runs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lmlab.config import plugins
 from lmlab.config.command import run_command
@@ -23,8 +24,12 @@ from lmlab.config.slots import OPEN
 from lmlab.data.cache import cache_folder
 from lmlab.data.catalogue import GLOVE, TEXTS
 from lmlab.data.download import RemoteFile, texts_folder
-from lmlab.errors import UserError
+from lmlab.errors import Refused, UserError
+from lmlab.files import shown
 from lmlab.metric_spec import FIGURES, OF_ROWS, OF_RUNS, OF_SOURCES
+
+if TYPE_CHECKING:
+    from lmlab.runs.records import RunRecord
 
 # In the order of train.yaml.
 GROUPS = (
@@ -36,6 +41,10 @@ USAGE = """usage: python -m lmlab.list                 all options of all groups
        python -m lmlab.list data=ptb        one option: its files and settings
        python -m lmlab.list settings        every setting of every command, as a Markdown page
        python -m lmlab.list figures         every figure with unit and definition, as a Markdown page
+       python -m lmlab.list runs            runs and sweeps below output_dir=outputs, the newest last
+       python -m lmlab.list runs=FOLDER     those of a folder, a glob, several with commas, or latest
+       python -m lmlab.list runs prune=true      asks before it deletes the checkpoints of finished runs that are
+                                                 neither best.ckpt nor last.ckpt; prune=yes does not ask
        python -m lmlab.list --config-dir my_conf [plugins=[my_models]] ...   with your own options"""
 
 
@@ -49,11 +58,80 @@ def _run(arguments: list[str]) -> None:
     if arguments == ["figures"]:
         print("\n".join(_figures_page()))
         return
+    if any(_key(argument) == "runs" for argument in arguments):
+        _list_runs(arguments)
+        return
     words = plugins.take_from(arguments)
     check_own_folders(words)
     own = own_folders(words)
     blocks = [_described(word, own) for word in _without_folders(words) or GROUPS]
     print("\n\n".join("\n".join(block) for block in blocks))
+
+
+def _list_runs(arguments: Sequence[str]) -> None:
+    """Prints the table of runs, and deletes spare checkpoints if `prune` says so.
+
+    Raises:
+        UserError: another argument, or nobody can be asked.
+    """
+    given = dict(argument.partition("=")[::2] for argument in arguments)
+    for name, value in given.items():
+        if name not in ("runs", "output_dir", "prune"):
+            raise UserError(name, value or None, "cannot be given with runs", "only output_dir=... and prune=true can")
+    prune, output_dir = given.get("prune", "false"), given.get("output_dir", "outputs")
+    if prune not in ("true", "yes", "false"):
+        raise UserError("prune", prune, "no such option", "choose one of true (asks), yes, false")
+    # Pandas and SciPy, which tables of figures need, take a while to import.
+    from lmlab.reporting.run_list import run_table
+    from lmlab.runs.discovery import find_records, latest
+
+    if not given["runs"]:
+        latest(Path(output_dir).expanduser())  # an error of its own where nothing was trained yet
+    records = find_records(given["runs"] or [output_dir], output_dir=output_dir)
+    print("\n".join(run_table(records)))
+    if prune != "false":
+        _prune(records, ask=prune == "true")
+
+
+def _prune(records: Sequence[RunRecord], *, ask: bool) -> None:
+    """Lists the spare checkpoints of runs, and deletes them after a yes.
+
+    Raises:
+        UserError: nobody can be asked.
+    """
+    from lmlab.reporting.formatting import plural
+    from lmlab.reporting.run_list import human
+    from lmlab.runs.disk import delete, spare_checkpoints
+    from lmlab.runs.files import BEST_BEFORE_END
+
+    spare = {record: files for record in records if (files := spare_checkpoints(record))}
+    sizes = {file: file.lstat().st_size for files in spare.values() for file in files}
+    if not sizes:
+        print("\nnothing to delete: no finished run has checkpoints besides best.ckpt and last.ckpt")
+        return
+    print("\nnot needed to use these finished runs:")
+    for file, size in sizes.items():
+        print(f"  {human(size):>7}  {shown(file)}")
+    if any(file.name == BEST_BEFORE_END for file in sizes):
+        print(
+            f"note: a run without its {BEST_BEFORE_END} should not be trained for longer: its best weights may be gone"
+        )
+    what = f"{plural(len(sizes), 'file')}, {human(sum(sizes.values()))}"
+    if ask:
+        if not sys.stdin.isatty():
+            remedy = "prune=yes deletes without asking"
+            raise UserError("prune", "true", f"nobody can be asked here; {what} stay", remedy)
+        print(f"delete {what}? [y/N] ", end="", file=sys.stderr, flush=True)
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            print("nothing was deleted")
+            return
+    freed = 0
+    for record, files in spare.items():
+        try:
+            freed += delete(record, files)
+        except Refused as error:
+            print(f"note: {error}")
+    print(f"deleted {human(freed)}")
 
 
 def _figures_page() -> Iterator[str]:

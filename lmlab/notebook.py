@@ -20,9 +20,10 @@ from lmlab.launch.execution import pop_unstored, prepare, resume_run, work
 from lmlab.launch.resume_arguments import asks_to_resume, run_to_resume
 from lmlab.launch.run_folder import Task
 from lmlab.locks import locked
-from lmlab.reporting.discovery import find_records
-from lmlab.reporting.records import RunRecord, read_record
-from lmlab.reporting.runs import find_run
+from lmlab.runs.discovery import find_records
+from lmlab.runs.files import METRICS, SAMPLES
+from lmlab.runs.folders import find_run
+from lmlab.runs.records import RunRecord, read_record
 
 if TYPE_CHECKING:
     from lmlab.trained import TrainedModel
@@ -53,7 +54,7 @@ class Run:
 
     @property
     def status(self) -> str:
-        """``finished``, ``partial`` (of a part of the text), ``interrupted``, ``failed`` or ``unfinished``."""
+        """``finished``, ``partial`` (of a part), ``failed``, ``interrupted``, ``unfinished``, ``damaged``."""
         return self._record.status
 
     @property
@@ -61,14 +62,32 @@ class Run:
         return read_record(self.folder, label=self.folder.name)
 
     def history(self) -> pd.DataFrame:
-        """Returns a row for each evaluation: the columns of metrics.csv, whose names carry their units."""
-        return pd.DataFrame(self._record.history)
+        """Returns a row for each evaluation: the columns of metrics.csv, whose names carry their units.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        return pd.DataFrame(self._undamaged(METRICS).history)
 
     def samples(self) -> pd.DataFrame:
-        """Returns a row for each text that was generated during training, with its prompt, step and settings."""
-        path = self.folder / "samples.jsonl"
-        lines = path.read_bytes().splitlines() if path.is_file() else []
-        return pd.DataFrame([_sample(line, path, number) for number, line in enumerate(lines, 1)])
+        """Returns a row for each text that was generated during training, with its prompt, step and settings.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        return pd.DataFrame(self._undamaged(SAMPLES).samples)
+
+    def _undamaged(self, file: str) -> RunRecord:
+        """Returns the record of the run.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        record = self._record
+        problem = next((found for found in record.damages if found.file == file), None)
+        if problem is not None:
+            raise UserError("run", shown(self.folder), str(problem), "restore the file from a copy")
+        return record
 
     def load(
         self, *, checkpoint: str = "best", device: str = "auto", plugins: str | Iterable[str] = ()
@@ -132,6 +151,9 @@ def load_runs(runs: str | Path | Sequence[str] = "outputs", *, output_dir: str =
     flat = [dict(_leaves(record.config)) for record in records]
     names = dict.fromkeys(name for values in flat for name in values)
     shown_names = [n for n in names if n in _ALWAYS or len({json.dumps(v.get(n)) for v in flat}) > 1]
+    for record in records:
+        for problem in record.damages:
+            logging.getLogger(__name__).warning(f"note: {shown(record.folder)}: {problem}")
     rows = [
         {"run": str(record.folder), "status": record.status}
         | {name: values.get(name) for name in shown_names}
@@ -139,16 +161,6 @@ def load_runs(runs: str | Path | Sequence[str] = "outputs", *, output_dir: str =
         for record, values in zip(records, flat, strict=True)
     ]
     return pd.DataFrame(rows)
-
-
-def _sample(line: bytes, path: Path, number: int) -> dict[str, Any]:
-    try:
-        found = json.loads(line)
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise UserError(f"{path}, line {number}", None, "is damaged, or still being written", "remove the line")
-    return found
 
 
 def _leaves(config: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

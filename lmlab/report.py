@@ -18,15 +18,15 @@ from lmlab.config.command import composed_command
 from lmlab.config.settings import ReportSettings
 from lmlab.errors import InterruptedRun, UserError
 from lmlab.files import shown
-from lmlab.reporting.partial import DONE
+from lmlab.runs.summary import DONE, ENDED
 
 if TYPE_CHECKING:
-    from lmlab.reporting.records import RunRecord
+    from lmlab.runs.records import RunRecord
 
 
 def report(settings: ReportSettings) -> None:
     """Writes the report and prints its headline, findings and path; with `watch`, rewrites it when a run changes."""
-    from lmlab.reporting.discovery import LATEST, find_records
+    from lmlab.runs.discovery import LATEST, find_records
 
     records = find_records(settings.runs, output_dir=settings.output_dir)
     folder = _folder(settings, records)
@@ -37,7 +37,7 @@ def report(settings: ReportSettings) -> None:
     except FileExistsError:
         raise UserError("output", folder, "is a file", "give a folder") from None
     from lmlab.reporting.report import write_report
-    from lmlab.reporting.sweeps import job_folders
+    from lmlab.runs.sweeps import job_folders
 
     # The latest run at this time; another run may start while this one is watched.
     runs = sorted({str(record.origin) for record in records}) if settings.runs == LATEST else settings.runs
@@ -80,7 +80,7 @@ def _wait(seconds: float) -> None:
 def _folder(settings: ReportSettings, records: Sequence[RunRecord]) -> Path:
     if settings.output is not None:
         return Path(settings.output).expanduser()
-    from lmlab.reporting.sweeps import job_folders
+    from lmlab.runs.sweeps import job_folders
 
     origins = {record.origin for record in records}
     alone = records[0].folder if len(records) == 1 else None
@@ -96,9 +96,9 @@ def _folder(settings: ReportSettings, records: Sequence[RunRecord]) -> Path:
 
 def _ended(records: Sequence[RunRecord], complete_sweeps: Collection[Path]) -> bool:
     """Returns whether all have ended: no run trains, and no sweep that was chosen completely has jobs left."""
-    from lmlab.reporting.sweeps import planned_jobs
+    from lmlab.runs.sweeps import planned_jobs
 
-    if any(record.status not in (*DONE, "failed", "interrupted") for record in records):
+    if any(record.status not in ENDED for record in records):
         return False
     jobs = Counter(record.origin for record in records)
     return all(jobs[sweep] >= (planned_jobs(sweep) or 0) for sweep in complete_sweeps)

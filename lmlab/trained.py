@@ -11,7 +11,7 @@ import torch
 
 from lmlab import plain_yaml
 from lmlab.changes import CHANGEABLE, differences
-from lmlab.checkpoints import load_weights, read_checkpoint
+from lmlab.checkpoints import load_weights, read_model
 from lmlab.config import outward, registry, stored
 from lmlab.config.plugins import record, recorded, trusting
 from lmlab.config.settings import TrainSettings
@@ -29,7 +29,8 @@ from lmlab.evaluation.protocol import evaluate, nats_by_token
 from lmlab.files import shown
 from lmlab.generation import Sample, SamplingOptions, excluded_ids, generate, next_token_probabilities, start_of_text
 from lmlab.models.language_model import LanguageModel
-from lmlab.reporting.runs import checkpoint_path, find_run
+from lmlab.runs.files import CONFIG
+from lmlab.runs.folders import checkpoint_path, find_run
 from lmlab.training.assembly import build_model
 
 log = logging.getLogger(__name__)
@@ -322,12 +323,10 @@ def load(
 
 
 def _load(folder: Path, path: Path, device: str) -> TrainedModel:
-    saved = read_checkpoint(path)
+    saved = read_model(path)
     ours = saved["lmlab"]
-    if not {"tokenizer", "config"} <= set(ours):
-        raise UserError("run", path, "has parts missing", "restore it from a copy, or train again")
     settings = stored.read_settings(ours["config"], where=path)
-    tokenizer = saved_tokenizers.from_dict(ours["tokenizer"], find=registry.tokenizer_class)
+    tokenizer = saved_tokenizers.from_dict(ours["tokenizer"], find=registry.tokenizer_class, where=path)
     _check_beside(folder, plain(settings), path)
     _note_changed_plugins(ours.get("plugins"), settings)
     _leave_out_what_reaches_out(settings)
@@ -371,7 +370,7 @@ def _check_beside(folder: Path, config: dict[str, Any], path: Path) -> None:
     Raises:
         UserError: a setting differs; names the first one.
     """
-    beside = folder / "config.yaml"
+    beside = folder / CONFIG
     if not beside.is_file():
         return
     found = stored.checked(plain_yaml.read(beside), where=beside)

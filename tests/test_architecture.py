@@ -97,9 +97,9 @@ def test_the_package_is_read_whole():
 FLOORS = (
     {"errors"},
     {"files", "signals", "device", "plain_yaml", "changes", "version", "metric_spec", "random_states"},
-    {"terminal", "locks", "checkpoints"},
-    {"data"},
-    {"models", "reference"},
+    {"terminal", "locks"},
+    {"data", "runs"},
+    {"models", "reference", "checkpoints"},
     {"config", "reporting"},
     {"generation"},
     {"evaluation"},
@@ -154,6 +154,13 @@ def test_modules_do_not_import_each_other_in_a_circle():
     for name, imported in IMPORTS.items():
         for other in imported & set(MODULES) - {"lmlab"}:
             assert name not in reached(other) or name == "lmlab", f"{name} and {other}"
+
+
+def test_runs_and_reports_need_neither_torch_nor_hydra():
+    heavy = ("torch", "pytorch_lightning", "torchmetrics", "hydra", "omegaconf")
+    for name in modules_in("lmlab.runs", "lmlab.reporting"):
+        for other in reached(name):
+            assert not {m for m in IMPORTS[other] if is_within(m, *heavy)}, f"{name} imports {other}"
 
 
 def test_the_reference_shares_nothing_with_the_evaluator():

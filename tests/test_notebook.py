@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from conftest import SMALL, compose_config
+from made_sweeps import evaluations, made_run
 
 import lmlab
 from lmlab.errors import UserError
@@ -110,6 +111,22 @@ def test_a_run_that_failed_has_its_place_in_the_table(words: list[str], tmp_path
     table = table.sort_values("status").reset_index()
     assert table["status"].tolist() == ["failed", "finished"]
     assert math.isnan(table["val/perplexity"][0])
+
+
+def test_damaged_files_are_told_in_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = made_run(tmp_path / "run", history=evaluations([2.0]), samples=[{"text": "a"}])
+    (folder / "checkpoints").mkdir()
+    (folder / "checkpoints" / "best.ckpt").touch()
+    run = lmlab.Run(folder)
+    assert (len(run.history()), run.samples()["text"].tolist()) == (1, ["a"])
+    for file, read in (("metrics.csv", run.history), ("samples.jsonl", run.samples)):
+        (folder / file).write_text("{\n")
+        with pytest.raises(UserError, match=rf"{file} is damaged: .*; restore the file from a copy"):
+            read()
+    (folder / "summary.json").write_text("{")
+    assert (run.status, run.summary["error"]) == ("damaged", "summary.json is damaged: it is not JSON")
+    assert lmlab.load_runs(folder)["status"].tolist() == ["damaged"]
+    assert len(caplog.records) == 3
 
 
 def test_the_version_is_that_of_the_package() -> None:

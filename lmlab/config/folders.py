@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from lmlab.config.settings import TrainSettings
 from lmlab.errors import UserError
 from lmlab.files import write_text
+from lmlab.runs.files import CONFIG, HYDRA, TRAIN_LOG
 
 MAX_FOLDER_NAME = 100
 
@@ -111,9 +112,9 @@ def write_record(folder: Path, config: DictConfig) -> None:
     from hydra.core.hydra_config import HydraConfig
 
     settings = HydraConfig.get()
-    record = folder / ".hydra"
+    record = folder / HYDRA
     record.mkdir(exist_ok=True)
-    write_text(record / "config.yaml", OmegaConf.to_yaml(config))
+    write_text(record / CONFIG, OmegaConf.to_yaml(config))
     write_text(record / "hydra.yaml", OmegaConf.to_yaml(OmegaConf.create({"hydra": settings})))
     write_text(record / "overrides.yaml", OmegaConf.to_yaml(settings.overrides.task))
 
@@ -125,7 +126,7 @@ def log_to(folder: Path, *, terminal: bool) -> None:
         folder: the run's.
         terminal: whether they are also printed.
     """
-    file = logging.FileHandler(folder / "train.log", encoding="utf-8", delay=True)
+    file = logging.FileHandler(folder / TRAIN_LOG, encoding="utf-8", delay=True)
     file.setFormatter(logging.Formatter("[%(asctime)s][%(levelname)s] %(message)s"))
     handlers: list[logging.Handler] = [file]
     if terminal:

@@ -14,6 +14,7 @@ from lmlab.config import typed
 from lmlab.config.plugins import PluginError
 from lmlab.config.settings import TrainSettings
 from lmlab.errors import UserError, printable
+from lmlab.runs.files import CONFIG
 
 # Settings derived from others, or of a source of texts.
 _DERIVED = ("data.source.", "data.batching.", "model.core.", "model.decoder.")
@@ -59,7 +60,7 @@ def check_trust(folder: Path) -> None:
     Raises:
         PluginError: a package is not trusted, or cannot be used.
     """
-    path = folder / "config.yaml"
+    path = folder / CONFIG
     if not path.is_file():
         return
     try:

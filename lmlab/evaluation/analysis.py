@@ -21,7 +21,7 @@ from lmlab.evaluation.protocol import nats_by_token
 from lmlab.evaluation.sample_quality import sample_quality
 from lmlab.generation import SamplingOptions, excluded_ids, generate, next_token_probabilities, start_of_text
 from lmlab.models.language_model import LanguageModel
-from lmlab.reporting.runs import checkpoint_names
+from lmlab.runs.folders import checkpoint_names, checkpoint_path
 
 # Tokens of the passage that is shown with its losses: one or two paragraphs.
 PASSAGE_TOKENS = {"character": 600, "word": 150, "piece": 200}
@@ -159,7 +159,7 @@ def _spread(names: list[str]) -> list[str]:
 def _prediction(
     model: LanguageModel, tokenizer: Tokenizer, folder: Path, checkpoint: str, prompt: str
 ) -> dict[str, Any]:
-    path = folder / "checkpoints" / f"{checkpoint}.ckpt"
+    path = checkpoint_path(folder, checkpoint)
     saved = read_checkpoint(path)
     load_weights(model, saved.get("state_dict"), path, prefix="model.")
     probs = next_token_probabilities(model, start_of_text(tokenizer, tokenizer.encode(prompt).tolist()))

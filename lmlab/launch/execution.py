@@ -8,7 +8,6 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from lmlab import plain_yaml
 from lmlab.changes import TEXT
 from lmlab.config import outward
 from lmlab.config.checks import check_device_statistics, check_training
@@ -21,12 +20,13 @@ from lmlab.config.settings import TrainSettings
 from lmlab.config.stored import read_settings
 from lmlab.config.typed import plain
 from lmlab.errors import InterruptedRun, UserError
-from lmlab.files import shown, write_text
+from lmlab.files import shown
 from lmlab.launch.resume_arguments import run_to_resume, stored_settings
 from lmlab.launch.run_folder import Task, check_no_links, clear, tidy
-from lmlab.launch.sweep_folder import write_failure
 from lmlab.locks import locked
-from lmlab.reporting.sweeps import read_summary
+from lmlab.runs.contents import write_config
+from lmlab.runs.files import CONFIG, TOKENIZER
+from lmlab.runs.summary import read_summary, write_failure
 from lmlab.terminal import say
 
 
@@ -87,7 +87,7 @@ def work(folder: Path, task: Task, settings: TrainSettings, record: DictConfig |
         if record is not None:
             write_record(folder, record)
         # Written before the text is read, so that a run that is killed in the meantime can be started again.
-        write_text(folder / "config.yaml", plain_yaml.dump(plain(settings)))
+        write_config(folder, plain(settings))
     else:
         tidy(folder)
     try:
@@ -127,7 +127,7 @@ def _write_failure(folder: Path, name: str, error: Exception, *, begun: bool) ->
         begun: whether the run had been started before; then only failures after training was resumed are written.
     """
     status = read_summary(folder).get("status")
-    here = status is None and not begun and (folder / "tokenizer.json").is_file()
+    here = status is None and not begun and (folder / TOKENIZER).is_file()
     if status != "unfinished" and not here:
         return
     try:
@@ -155,7 +155,7 @@ def resume_run(arguments: list[str]) -> None:
                 _resume(run.folder, run.changes, run.retyped, **more)
                 return
             clear(run.folder)
-            write_text(run.folder / "config.yaml", plain_yaml.dump(plain(settings)))
+            write_config(run.folder, plain(settings))
             say(f"{shown(run.folder)} has no checkpoint; training restarts")
             _train(settings, run.folder, **more)
         except Exception as error:
@@ -170,7 +170,7 @@ def _begun_again(folder: Path, changes: dict[str, Any], retyped: Retyped) -> Tra
     """Returns the settings of a run that has no checkpoint yet, with the changes from the command line."""
     settings = stored_settings(folder)
     confirmed = outward.confirmed(settings, retyped, run=shown(folder))
-    settings = read_settings(confirmed, where=folder / "config.yaml")
+    settings = read_settings(confirmed, where=folder / CONFIG)
     for name, value in changes.items():
         part, _, key = name.partition(".")
         if name == TEXT:

@@ -14,9 +14,10 @@ from lmlab.config.settings.trainer import PROFILERS
 from lmlab.errors import UserError, printable
 from lmlab.files import shown
 from lmlab.launch.sweep_arguments import replayed
-from lmlab.launch.sweep_folder import read_record
-from lmlab.reporting.runs import find_run
-from lmlab.reporting.sweeps import read_summary
+from lmlab.runs.files import CONFIG, can_be_resumed
+from lmlab.runs.folders import find_run
+from lmlab.runs.summary import read_summary
+from lmlab.runs.sweeps import read_sweep
 
 
 def asks_to_resume(arguments: list[str]) -> bool:
@@ -45,7 +46,7 @@ def sweep_to_resume(arguments: list[str]) -> SweepToResume | None:
         UserError: other settings are given, the record is damaged, or the folder in which it was started is missing.
     """
     folder = Path(_value(arguments, "run")).expanduser().absolute()
-    record = read_record(folder)
+    record = read_sweep(folder)
     if record is None:
         return None
     typed = [word for word in arguments if not word.startswith(("run=", "output_dir="))]
@@ -88,7 +89,7 @@ def run_to_resume(arguments: list[str]) -> RunToResume:
     output_dir = given.pop("output_dir", "outputs")
     path = Path(typed_folder).expanduser().resolve()
     _check_diverged(path.absolute())
-    if (path / "config.yaml").is_file() and not _can_be_resumed(path):
+    if (path / CONFIG).is_file() and not can_be_resumed(path):
         folder = path.absolute()  # it may have a best.ckpt, which will be overwritten
     else:
         folder = find_run(typed_folder, output_dir=output_dir).resolve()
@@ -104,7 +105,7 @@ def run_to_resume(arguments: list[str]) -> RunToResume:
     if TEXT in given:
         changes[TEXT] = str(Path(given[TEXT].strip("'\"")).expanduser().absolute())
     profiler = _profiler(given.get(PROFILER))
-    return RunToResume(folder, changes, pause, profiler, _can_be_resumed(folder), Retyped.parse(arguments))
+    return RunToResume(folder, changes, pause, profiler, can_be_resumed(folder), Retyped.parse(arguments))
 
 
 def _profiler(value: str | None) -> str | None:
@@ -119,12 +120,8 @@ def stored_settings(folder: Path) -> TrainSettings:
     Raises:
         UserError: the configuration is missing or damaged.
     """
-    path = folder / "config.yaml"
+    path = folder / CONFIG
     return stored.read_settings(plain_yaml.read(path), where=path)
-
-
-def _can_be_resumed(folder: Path) -> bool:
-    return any((folder / "checkpoints" / f"{name}.ckpt").is_file() for name in ("last", "previous"))
 
 
 def _value(arguments: list[str], key: str) -> str:

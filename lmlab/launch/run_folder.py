@@ -9,21 +9,32 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from lmlab import plain_yaml
+from lmlab import locks, plain_yaml
 from lmlab.changes import PAUSE, differences
 from lmlab.config import plugins, registry, stored
 from lmlab.config.settings import TrainSettings
 from lmlab.config.typed import plain, targets
 from lmlab.errors import Refused
 from lmlab.files import remove_parts, shown
-from lmlab.reporting.sweeps import read_summary
+from lmlab.runs.files import (
+    BEST,
+    CHECKPOINTS,
+    CONFIG,
+    EXHIBITS,
+    GRADIENTS,
+    HYDRA,
+    LOG,
+    METRICS,
+    SAMPLES,
+    SUMMARY,
+    TOKENIZER,
+    TRAIN_LOG,
+    can_be_resumed,
+)  # fmt: skip
+from lmlab.runs.summary import read_summary
 
 # Files and folders that a run writes, besides its configuration, Hydra's record and the log.
-_RESULTS = (
-    "summary.json", "metrics.csv", "samples.jsonl", "gradients.csv", "log.csv", "exhibits.json", "tokenizer.json",
-    "checkpoints",
-)  # fmt: skip
-_CHECKPOINTS = ("last.ckpt", "previous.ckpt")
+_RESULTS = (SUMMARY, METRICS, SAMPLES, GRADIENTS, LOG, EXHIBITS, TOKENIZER, CHECKPOINTS)
 
 
 class Task(Enum):
@@ -45,7 +56,7 @@ def check_no_links(folder: Path) -> None:
     """
     if folder.is_symlink():
         raise Refused("run", shown(folder), "is a symbolic link", "give the folder that it points to")
-    for place in (folder, folder / "checkpoints", folder / ".hydra"):
+    for place in (folder, folder / CHECKPOINTS, folder / HYDRA):
         for path in place.iterdir() if place.is_dir() else ():
             mode = path.lstat().st_mode
             if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
@@ -69,11 +80,10 @@ def remaining_task(folder: Path, settings: TrainSettings) -> Task:
     check_no_links(folder)
     summary = read_summary(folder)
     finished = summary.get("status") == "finished"
-    can_be_resumed = any((folder / "checkpoints" / name).is_file() for name in _CHECKPOINTS)
-    has_weights = (folder / "checkpoints" / "best.ckpt").is_file()
-    if not finished and not can_be_resumed and not has_weights:
+    resumable = can_be_resumed(folder)
+    if not finished and not resumable and not (folder / CHECKPOINTS / BEST).is_file():
         return Task.NEW
-    path = folder / "config.yaml"
+    path = folder / CONFIG
     differing = _differing(stored.checked(plain_yaml.read(path), where=path), plain(settings))
     if differing is not None:
         _refuse(folder, f"contains a run with different settings ({differing})")
@@ -89,7 +99,7 @@ def remaining_task(folder: Path, settings: TrainSettings) -> Task:
                 _refuse(folder, f"contains a run that {error.problem}")
         return Task.DONE
     # A run that was killed before its first last.ckpt may have a best.ckpt, which will be overwritten.
-    return Task.RESUME if can_be_resumed else Task.NEW
+    return Task.RESUME if resumable else Task.NEW
 
 
 def clear(folder: Path) -> None:
@@ -113,7 +123,7 @@ def clear(folder: Path) -> None:
 
 def tidy(folder: Path) -> None:
     """Removes incomplete files of killed processes from a run's folder."""
-    for place in (folder, folder / "checkpoints", folder / ".hydra"):
+    for place in (folder, folder / CHECKPOINTS, folder / HYDRA):
         remove_parts(place)
 
 
@@ -142,7 +152,7 @@ def _check_texts(folder: Path, settings: TrainSettings, summary: dict[str, Any])
     Raises:
         Refused: text or vectors have changed.
     """
-    moment = folder / "config.yaml"
+    moment = folder / CONFIG
     vectors = settings.embedding.path
     if vectors and _changed_since([Path(vectors)], moment):
         _refuse(folder, "contains a run whose vector file was modified later")
@@ -187,14 +197,14 @@ def _changed_at(file: Path) -> float:
 
 def remove_if_unused(folder: Path) -> None:
     """Removes a run's folder if it contains only records of the command, because its configuration was refused."""
-    harmless = {".hydra", "train.log", "config.yaml", ".lmlab.lock"}
+    harmless = {HYDRA, TRAIN_LOG, CONFIG, locks.NAME}
     if not folder.is_dir() or any(child.name not in harmless for child in folder.iterdir()):
         return
-    for name in ("config.yaml", "hydra.yaml", "overrides.yaml"):
-        (folder / ".hydra" / name).unlink(missing_ok=True)
-    for name in ("train.log", "config.yaml", ".lmlab.lock"):
+    for name in (CONFIG, "hydra.yaml", "overrides.yaml"):
+        (folder / HYDRA / name).unlink(missing_ok=True)
+    for name in (TRAIN_LOG, CONFIG, locks.NAME):
         (folder / name).unlink(missing_ok=True)
-    for empty in (folder / ".hydra", folder, folder.parent):
+    for empty in (folder / HYDRA, folder, folder.parent):
         try:
             os.rmdir(empty)
         except FileNotFoundError:  # refused before a record was written

@@ -26,6 +26,7 @@ from lmlab.launch.resume_arguments import asks_to_resume, stored_settings, sweep
 from lmlab.launch.run_folder import Task, remaining_task, remove_if_unused
 from lmlab.launch.sweep_jobs import print_interrupted_summary, print_summary, raise_failures, sweep_job
 from lmlab.locks import locked
+from lmlab.runs.files import CONFIG
 
 folders.register_resolvers()
 sweep_folder.register_resolvers()
@@ -56,7 +57,7 @@ def _job(config: DictConfig) -> float | None:
 
 
 def _nothing_saved(folder: Path) -> str:
-    if (folder / "config.yaml").is_file():
+    if (folder / CONFIG).is_file():
         return f"nothing was saved yet. To start again: {resume_command(folder, stored_settings(folder))}"
     return "nothing was saved yet; repeat the command to start again"
 

@@ -22,14 +22,14 @@ from lmlab.config.plugins import PluginError
 from lmlab.config.presets import search_path
 from lmlab.config.setting import Setting, check_value
 from lmlab.config.settings import TrainSettings
-from lmlab.errors import Diverged, UserError, printable
+from lmlab.errors import UserError, printable
 from lmlab.files import shown, write_text
 from lmlab.locks import lock
-from lmlab.reporting.sweeps import read_summary
+from lmlab.runs.files import MULTIRUN, SWEEP
+from lmlab.runs.sweeps import read_sweep
 
-RECORD = "sweep.json"
-# Maximum number of bytes of a record, and of values of a swept setting, because a record may come from others.
-MAX_RECORD, MAX_VALUES = 1_000_000, 100_000
+# Maximum number of values of a swept setting, because a record may come from others.
+MAX_VALUES = 100_000
 # Environment variable with the sweep's folder, also for jobs that a launcher starts in other processes.
 _VARIABLE = "LMLAB_SWEEP_FOLDER"
 
@@ -86,24 +86,12 @@ def enter_sweep(folder: Path) -> None:
 def remove_if_unused() -> None:
     """Removes the current sweep's folder if this process created it and it has no job (a refused configuration)."""
     folder = current_sweep()
-    harmless = (RECORD, "multirun.yaml", locks.NAME)
+    harmless = (SWEEP, MULTIRUN, locks.NAME)
     if folder is None or folder not in _made or any(path.name not in harmless for path in folder.iterdir()):
         return
     shutil.rmtree(folder)
     if not any(folder.parent.iterdir()):
         folder.parent.rmdir()
-
-
-def read_record(folder: Path) -> dict[str, Any] | None:
-    """Returns the record of how a sweep was started; None if the folder contains no sweep."""
-    try:
-        path = folder / RECORD
-        if path.stat().st_size > MAX_RECORD:
-            raise UserError("run", path, "is not a record of a sweep", "start the sweep again")
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    return record if isinstance(record, dict) else None
 
 
 def _sweep_folder(parent: str, fresh: bool, parameters: Any) -> str:
@@ -120,7 +108,7 @@ def _sweep_folder(parent: str, fresh: bool, parameters: Any) -> str:
     folder = before or Path(new_run_folder(parent))
     if before is None:
         more = {"swept": _swept(parameters), "begun": datetime.now().isoformat(timespec="seconds")}
-        write_text(folder / RECORD, json.dumps(record | more, indent=2, ensure_ascii=False) + "\n")
+        write_text(folder / SWEEP, json.dumps(record | more, indent=2, ensure_ascii=False) + "\n")
         _made.add(folder)
     enter_sweep(folder)
     announce(folder, started_earlier=before is not None)
@@ -133,10 +121,10 @@ def _check_swept(folder: Path, swept: dict[str, int]) -> None:
     Raises:
         UserError: it does not.
     """
-    record = read_record(folder)
+    record = read_sweep(folder)
     if record is None or record.get("swept") != swept:
         problem = "its sweep parameters do not match its arguments"
-        raise UserError("run", folder / RECORD, problem, "restore it, or start the sweep again")
+        raise UserError("run", folder / SWEEP, problem, "restore it, or start the sweep again")
 
 
 def announce(folder: Path, *, started_earlier: bool) -> None:
@@ -155,7 +143,7 @@ def _started_earlier(parent: Path, record: dict[str, Any]) -> Path | None:
     if not parent.is_dir():
         return None
     for folder in sorted(parent.iterdir(), reverse=True):
-        found = read_record(folder) if folder.is_dir() else None
+        found = read_sweep(folder) if folder.is_dir() else None
         if found is not None and all(found.get(key) == value for key, value in record.items()):
             return folder.absolute()
     return None
@@ -248,7 +236,7 @@ def _swept(parameters: Any) -> dict[str, int]:
 def swept_settings() -> dict[str, int]:
     """Returns the settings swept by the current sweep, and the number of values of each (0 if it is unknown)."""
     folder = current_sweep()
-    record = read_record(folder) if folder is not None else None
+    record = read_sweep(folder) if folder is not None else None
     swept = record.get("swept") if record else None
     if not isinstance(swept, dict):
         return {}
@@ -266,20 +254,3 @@ def num_jobs() -> int | None:
 def _job_folder(number: int, overrides: Any) -> str:
     listed = list(overrides) if isinstance(overrides, list | ListConfig) else []
     return job_folder(number, [str(o) for o in listed], set(swept_settings()))
-
-
-def write_failure(folder: Path, name: str, error: BaseException, reason: str) -> None:
-    """Writes a summary that says why a run failed.
-
-    Args:
-        folder: the run's folder.
-        name: the run's name.
-        error: the error that ended the run.
-        reason: the error in one line.
-    """
-    # The figures of an earlier summary are kept, but not the mark of an earlier divergence.
-    before = {key: value for key, value in read_summary(folder).items() if key != "diverged"}
-    summary = {**before, "status": "failed", "name": name, "error": reason}
-    if isinstance(error, Diverged):
-        summary["diverged"] = True
-    write_text(folder / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n")

@@ -19,9 +19,11 @@ from lmlab.launch import sweep_arguments, sweep_folder
 from lmlab.launch.execution import checked, pop_unstored, work
 from lmlab.launch.run_folder import Task, check_no_links, remaining_task
 from lmlab.locks import locked
-from lmlab.reporting.partial import DONE
-from lmlab.reporting.sweeps import Job, overrides_as_settings, read_jobs, read_summary, results_csv
+from lmlab.reporting.sweeps import results_csv
 from lmlab.reporting.tables import best_folder, job_line, sweep_table
+from lmlab.runs.files import CHECKPOINTS, HYDRA, RESULTS
+from lmlab.runs.summary import DONE, Summary, read_summary, write_failure
+from lmlab.runs.sweeps import Job, overrides_as_settings, read_jobs, read_sweep
 from lmlab.terminal import say
 
 # Folders of the jobs of this process that failed. This includes folders that contain something else worth keeping, to
@@ -50,8 +52,8 @@ def sweep_job(config: DictConfig, folder: Path, number: int, overrides: list[str
         summary = _record_failure(folder, config, error, hparams)
     gc.collect()  # a finished Trainer has reference cycles, and the next job needs its memory
     jobs = read_jobs(folder.parent)
-    write_text(folder.parent / "results.csv", results_csv(jobs))
-    job = Job(folder, number, settings, read_summary(folder) if summary is None else summary)
+    write_text(folder.parent / RESULTS, results_csv(jobs))
+    job = Job(folder, number, settings, read_summary(folder) if summary is None else Summary(summary))
     say(job_line(job, total=total, names=names, best=best_folder(jobs) == folder) + done)
     return job.nats if job.status in DONE else None
 
@@ -60,7 +62,7 @@ def _do_job(config: DictConfig, folder: Path, hparams: dict[str, str], label: st
     """Does what remains to be done for a job; returns text to be printed in addition to its figures."""
     record = copy.deepcopy(config)
     check_no_links(folder)
-    if not (folder / ".hydra").exists():
+    if not (folder / HYDRA).exists():
         write_record(folder, record)  # also if the job is refused, for the sweep's table
     settings = checked(config)
     unstored = pop_unstored(settings)
@@ -83,10 +85,10 @@ def _record_failure(
     """
     summary = {"status": "failed", "name": config.name, "error": describe(error, sys.argv[1:])}
     found = read_summary(folder)
-    keep = found.get("status") == "finished" or (folder / "checkpoints").is_dir()
+    keep = found.get("status") == "finished" or (folder / CHECKPOINTS).is_dir()
     if isinstance(error, Refused) or (keep and found.get("error") != summary["error"]):
         return summary
-    sweep_folder.write_failure(folder, config.name, error, summary["error"])
+    write_failure(folder, config.name, error, summary["error"])
     if config.get("logger", {}).get("tensorboard"):
         from lmlab.training.callbacks.hparams import write_failed_job
 
@@ -104,7 +106,7 @@ def print_summary(folder: Path, *, interrupted: bool) -> None:
     again = _resume_command(folder)
     if not jobs:
         return
-    write_text(folder / "results.csv", results_csv(jobs))
+    write_text(folder / RESULTS, results_csv(jobs))
     say("\n" + "\n".join(sweep_table(jobs)) + "\n")
     best = best_folder(jobs)
     if best is not None:
@@ -125,7 +127,7 @@ def print_summary(folder: Path, *, interrupted: bool) -> None:
 
 def _resume_command(folder: Path) -> str:
     """Returns the command that resumes a sweep, with the words that a record alone is not trusted with."""
-    arguments = (sweep_folder.read_record(folder) or {}).get("arguments")
+    arguments = (read_sweep(folder) or {}).get("arguments")
     words = sweep_arguments.to_repeat(arguments) if isinstance(arguments, list) else []
     return f"python -m lmlab.train {shlex.join([f'run={shown(folder)}', *words])}"
 

@@ -1,1 +1,1 @@
-"""Reads the folders of runs and sweeps and writes reports on them."""
+"""Compares runs and writes reports on them."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lmlab.reporting.formatting import occurrences
-from lmlab.reporting.records import RunRecord, finite
+from lmlab.runs.records import RunRecord
+from lmlab.runs.summary import finite
 
 # Figures of samples: names in files, and in tables with their units.
 SAMPLE_FIGURES = {

@@ -11,10 +11,12 @@ from pathlib import Path
 from lmlab.metric_spec import MetricSpec, exp
 from lmlab.reporting.intervals import Difference, Estimate, difference
 from lmlab.reporting.naming import RUN, setting_labels
-from lmlab.reporting.records import RunRecord
 from lmlab.reporting.settings import Values, varied_settings
-from lmlab.reporting.sweeps import BITS, NATS, SEED, Job, SweepCondition, rank
+from lmlab.reporting.sweeps import SweepCondition, rank
 from lmlab.reporting.tables import short_names
+from lmlab.runs.records import RunRecord
+from lmlab.runs.summary import BITS, NATS, SEED
+from lmlab.runs.sweeps import Job
 
 
 @dataclass(frozen=True)

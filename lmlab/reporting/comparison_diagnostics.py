@@ -10,10 +10,10 @@ from lmlab.reporting.comparison import Comparison
 from lmlab.reporting.diagnostic import Diagnostic, Level, labels, name_runs
 from lmlab.reporting.formatting import count, listing, plural
 from lmlab.reporting.limitations import MUCH_LARGER, edges, fewest_seeds, spread
-from lmlab.reporting.partial import PARTIAL
-from lmlab.reporting.records import RunRecord
-from lmlab.reporting.sweeps import BITS, NATS, jobs_left, planned_jobs
 from lmlab.reporting.tables import ENOUGH_SEEDS, UNK_SEEN
+from lmlab.runs.records import RunRecord
+from lmlab.runs.summary import BITS, DAMAGED, NATS, PARTIAL
+from lmlab.runs.sweeps import jobs_left, planned_jobs
 
 _VERSIONS = ("lmlab", "torch")
 
@@ -21,7 +21,7 @@ _VERSIONS = ("lmlab", "torch")
 def comparison_diagnostics(comparison: Comparison) -> list[Diagnostic]:
     """Returns the diagnostics about several runs together and about unfinished runs, in no particular order."""
     checks = (
-        _evaluated, _trained_on, _failed, _unfinished, _partial, _seeds, _edge, _parameters, _tokens, _steps,
+        _damaged, _evaluated, _trained_on, _failed, _unfinished, _partial, _seeds, _edge, _parameters, _tokens, _steps,
         _unknown_in_bits, _repeated, _machines, _versions,
     )  # fmt: skip
     return [diagnostic for check in checks if (diagnostic := check(comparison)) is not None]
@@ -83,8 +83,19 @@ def _failed(comparison: Comparison) -> Diagnostic | None:
     return Diagnostic("failed", "alarm", "Failed runs", text, remedy, labels(comparison, failed))
 
 
+def _damaged(comparison: Comparison) -> Diagnostic | None:
+    found = [record for record in comparison.records if record.damages]
+    if not found:
+        return None
+    each = [f"{name_runs(comparison, [r])}: {'; '.join(map(str, r.damages))}" for r in found]
+    text = _sentence("; ".join(each[:4])) + (f"; and {plural(len(each) - 4, 'other run')}" if len(each) > 4 else "")
+    text += ". Nothing of a damaged file is shown, and a run without its summary is not ranked."
+    remedy = "Restore the files from a copy, or train these runs again."
+    return Diagnostic("damaged", "alarm", "Damaged files", text, remedy, labels(comparison, found))
+
+
 def _unfinished(comparison: Comparison) -> Diagnostic | None:
-    found = [record for record in comparison.unfinished if record.status not in ("failed", PARTIAL)]
+    found = [record for record in comparison.unfinished if record.status not in ("failed", PARTIAL, DAMAGED)]
     sweeps = {record.origin for record in comparison.records if record.number is not None}
     missing = sum(jobs_left(sweep, {record.folder for record in comparison.records}) for sweep in sweeps)
     planned = sum(planned_jobs(sweep) or 0 for sweep in sweeps)

@@ -31,8 +31,8 @@ from lmlab.reporting.diagnostic import (
     own_warning,
 )
 from lmlab.reporting.formatting import number
-from lmlab.reporting.records import RunRecord, finite
-from lmlab.reporting.sweeps import NATS
+from lmlab.runs.records import RunRecord
+from lmlab.runs.summary import NATS, finite
 
 
 def curve_diagnostics(comparison: Comparison) -> list[Diagnostic]:

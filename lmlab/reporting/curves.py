@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from lmlab.reporting.records import Row, RunRecord, setting
-from lmlab.reporting.sweeps import NATS
+from lmlab.runs.history import Row
+from lmlab.runs.records import RunRecord, setting
+from lmlab.runs.summary import NATS
 
 TRAIN = "train/nats_per_token"
 # The same values as in training/callbacks/alarms.py, which needs PyTorch; a test checks that they are equal.

@@ -9,7 +9,7 @@ from typing import Literal, TypeVar
 
 from lmlab.reporting.comparison import Comparison
 from lmlab.reporting.formatting import listing, plural
-from lmlab.reporting.records import RunRecord
+from lmlab.runs.records import RunRecord
 
 T = TypeVar("T")
 Level = Literal["alarm", "warning", "note"]

@@ -11,10 +11,10 @@ from lmlab.reporting.run_diagnostics import run_diagnostics
 # Diagnostics are sorted by level, then by kind, both in this order.
 _LEVELS = ("alarm", "warning", "note")
 _ORDER = (
-    "different-text", "different-vocabulary", "below-source", "leak", "non-finite", "failed", "unfinished", "partial",
-    "seeds", "overfitting", "failed-optimisation", "unsteady", "baseline", "edge", "training-text", "training-tokens",
-    "steps", "parameters", "unknown-words", "unknown-in-bits", "glove-coverage", "clipping", "still-falling",
-    "last-worse", "repeated", "precision", "machines", "versions", "other",
+    "damaged", "different-text", "different-vocabulary", "below-source", "leak", "non-finite", "failed", "unfinished",
+    "partial", "seeds", "overfitting", "failed-optimisation", "unsteady", "baseline", "edge", "training-text",
+    "training-tokens", "steps", "parameters", "unknown-words", "unknown-in-bits", "glove-coverage", "clipping",
+    "still-falling", "last-worse", "repeated", "precision", "machines", "versions", "other",
 )  # fmt: skip
 
 

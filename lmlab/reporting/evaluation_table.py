@@ -7,9 +7,9 @@ import math
 from lmlab.metric_spec import NUM_TOKENS, UNK_RATE, MetricSpec, heading, spec_of
 from lmlab.reporting.comparison import Comparison
 from lmlab.reporting.curves import TRAIN
-from lmlab.reporting.records import Row
 from lmlab.reporting.report_tables import NOTHING, Table
-from lmlab.reporting.sweeps import BITS, EXCESS, NATS
+from lmlab.runs.history import Row
+from lmlab.runs.summary import BITS, EXCESS, NATS
 
 # Evaluations shown; history.csv has all.
 MOST_EVALUATIONS = 30

@@ -9,9 +9,11 @@ from lmlab.metric_spec import OF_RUNS, heading, spec_of
 from lmlab.reporting.analysis import SAMPLE_FIGURES, Temperature, temperatures
 from lmlab.reporting.comparison import Comparison
 from lmlab.reporting.naming import RUN
-from lmlab.reporting.records import RunRecord, finite, setting
 from lmlab.reporting.spreadsheets import csv_text
-from lmlab.reporting.sweeps import SEED, Job, results_csv
+from lmlab.reporting.sweeps import results_csv
+from lmlab.runs.records import RunRecord, setting
+from lmlab.runs.summary import SEED, Summary, finite
+from lmlab.runs.sweeps import Job
 
 # Columns of experiment_logs.csv with settings: name with unit, and name of the setting.
 _SETTINGS = {
@@ -37,7 +39,7 @@ def results(comparison: Comparison) -> str:
     """
     labels = {record.folder: record.label for record in comparison.records}
     jobs = [
-        Job(record.folder, i, comparison.settings_of(record), {**record.summary, "status": record.status})
+        Job(record.folder, i, comparison.settings_of(record), Summary(record.summary, status=record.status))
         for i, record in enumerate(comparison.records)
     ]
     duplicates = {record.folder for record in comparison.duplicates}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from lmlab.metric_spec import PERPLEXITY, exp
 from lmlab.reporting.intervals import Difference, Estimate
-from lmlab.reporting.sweeps import BITS
+from lmlab.runs.summary import BITS
 
 # Decimals of all values in nats or bits.
 DIGITS = 4

@@ -15,7 +15,6 @@ from lmlab.reporting.comparison import Comparison
 from lmlab.reporting.diagnostic import Diagnostic
 from lmlab.reporting.evaluation_table import evaluation_table
 from lmlab.reporting.language_tables import language_tables
-from lmlab.reporting.records import RunRecord
 from lmlab.reporting.report_figures import MOST_SIDE_BY_SIDE, ReportFigure
 from lmlab.reporting.report_tables import (
     checkpoint_table,
@@ -27,6 +26,7 @@ from lmlab.reporting.report_tables import (
 )
 from lmlab.reporting.setup_tables import architecture_table, setup_table
 from lmlab.reporting.verdict import Verdict
+from lmlab.runs.records import RunRecord
 
 # CSS classes of tokens with the least probability that the model gave the token; the smaller, the darker.
 SURPRISE = (

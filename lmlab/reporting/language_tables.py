@@ -8,8 +8,8 @@ from typing import Any
 from lmlab.metric_spec import percent
 from lmlab.reporting.comparison import Comparison
 from lmlab.reporting.formatting import count
-from lmlab.reporting.records import finite
 from lmlab.reporting.report_tables import NOTHING, Table
+from lmlab.runs.summary import finite
 
 
 def language_tables(comparison: Comparison) -> list[Table]:

@@ -6,8 +6,8 @@ from lmlab.metric_spec import compact
 from lmlab.reporting.comparison import Comparison
 from lmlab.reporting.formatting import listing
 from lmlab.reporting.settings import is_number
-from lmlab.reporting.sweeps import BITS
 from lmlab.reporting.tables import ENOUGH_SEEDS
+from lmlab.runs.summary import BITS
 
 # Larger ratios of parameters or tokens are reported.
 _UNEQUAL = 1.01

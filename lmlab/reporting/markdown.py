@@ -12,7 +12,6 @@ from lmlab.reporting.comparison import Comparison
 from lmlab.reporting.diagnostic import Diagnostic
 from lmlab.reporting.evaluation_table import evaluation_table
 from lmlab.reporting.language_tables import language_tables
-from lmlab.reporting.records import RunRecord
 from lmlab.reporting.report_tables import (
     Table,
     checkpoint_table,
@@ -25,6 +24,7 @@ from lmlab.reporting.report_tables import (
 )
 from lmlab.reporting.setup_tables import architecture_table, setup_table
 from lmlab.reporting.verdict import Verdict
+from lmlab.runs.records import RunRecord
 
 # Most rows of a table; the CSV files have all.
 MOST_ROWS = 40

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lmlab.reporting.settings import Values
-from lmlab.reporting.sweeps import SEED
+from lmlab.runs.summary import SEED
 
 # Pseudo-setting that distinguishes repetitions of the same settings and seeds in different folders.
 RUN = "run"

@@ -14,9 +14,9 @@ from lmlab.reporting.figures.axes import Along
 from lmlab.reporting.figures.saving import save
 from lmlab.reporting.html import EmbeddedFigure, html_report
 from lmlab.reporting.markdown import Linked, markdown_report
-from lmlab.reporting.records import RunRecord
 from lmlab.reporting.report_figures import FIGURES, ReportFigure, report_figures
 from lmlab.reporting.verdict import Verdict, verdict
+from lmlab.runs.records import RunRecord
 
 TABLES = ("results.csv", "experiment_logs.csv", "history.csv")
 

@@ -24,8 +24,9 @@ from lmlab.reporting.figures.sweep_curves import sweep_curves
 from lmlab.reporting.figures.temperatures import Quality, temperature_panels
 from lmlab.reporting.formatting import unit
 from lmlab.reporting.intervals import estimate
-from lmlab.reporting.records import Row, RunRecord, setting
-from lmlab.reporting.sweeps import BITS, NATS
+from lmlab.runs.history import Row
+from lmlab.runs.records import RunRecord, setting
+from lmlab.runs.summary import BITS, NATS
 
 # Names of all possible figures.
 FIGURES = (

@@ -26,8 +26,8 @@ from lmlab.reporting.curve_diagnostics import baseline_words
 from lmlab.reporting.curves import TRAIN, diagnose_curve
 from lmlab.reporting.formatting import count, interval, number
 from lmlab.reporting.intervals import Estimate
-from lmlab.reporting.records import RunRecord, finite
-from lmlab.reporting.sweeps import BITS, EXCESS, NATS
+from lmlab.runs.records import RunRecord
+from lmlab.runs.summary import BITS, EXCESS, NATS, finite
 
 # Shown instead of a missing value.
 NOTHING = "–"

@@ -17,7 +17,7 @@ from lmlab.reporting.diagnostic import (
     own_warning,
     runs_of,
 )
-from lmlab.reporting.records import RunRecord, setting
+from lmlab.runs.records import RunRecord, setting
 
 # The same values as in training, whose modules need PyTorch; a test checks that they are equal.
 UNK_ALARM = 0.05

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from lmlab.reporting.records import RunRecord, setting, typed
-from lmlab.reporting.sweeps import SEED
+from lmlab.runs.records import RunRecord, setting, typed
+from lmlab.runs.summary import SEED
 
 Values = dict[str, str]
 

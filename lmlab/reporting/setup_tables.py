@@ -7,8 +7,9 @@ from pathlib import Path
 from lmlab.metric_spec import OF_RUNS, heading, spec_of
 from lmlab.reporting.comparison import Comparison
 from lmlab.reporting.formatting import count
-from lmlab.reporting.records import RunRecord, finite, setting
 from lmlab.reporting.report_tables import NOTHING, Table
+from lmlab.runs.records import RunRecord, setting
+from lmlab.runs.summary import finite
 
 # The settings that are needed to repeat a run, under descriptive names. Those that a run does not have, or that are
 # off, are left out.

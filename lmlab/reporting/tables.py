@@ -9,8 +9,9 @@ from pathlib import Path
 
 from lmlab.metric_spec import MetricSpec, added_to, compact, exp
 from lmlab.reporting.intervals import Estimate, difference
-from lmlab.reporting.partial import PARTIAL, describe_partial
-from lmlab.reporting.sweeps import BITS, EXCESS, NATS, SEED, Job, Ranking, SweepCondition, differing, rank
+from lmlab.reporting.sweeps import Ranking, SweepCondition, differing, rank
+from lmlab.runs.summary import BITS, DAMAGED, EXCESS, NATS, PARTIAL, SEED, describe_partial
+from lmlab.runs.sweeps import Job
 
 # With fewer repetitions a confidence interval is too wide to be useful.
 ENOUGH_SEEDS = 3
@@ -57,10 +58,10 @@ def sweep_table(jobs: Sequence[Job]) -> list[str]:
 
 
 def _unfinished(jobs: Sequence[Job]) -> list[str]:
-    """Returns a line for each job that failed or was interrupted; many jobs with the same reason share one line."""
+    """Returns a line for each job that failed, was interrupted or is damaged; many with the same reason share one."""
     by_reason: dict[tuple[str, str], list[str]] = {}
     for job in jobs:
-        if job.status in ("failed", "interrupted"):
+        if job.status in ("failed", "interrupted", DAMAGED):
             reason = job.reason or "interrupted; it can be resumed where it stopped"
             by_reason.setdefault((job.status, reason), []).append(job.folder.name)
     lines = []
@@ -199,8 +200,8 @@ def job_line(job: Job, *, total: int | None, names: Sequence[str], best: bool) -
     count = f"{job.number + 1}/{total}" if total else str(job.number + 1)
     width = 2 * len(str(total)) + 1 if total else 0
     listed = _listed(job.settings, names, short_names(names))
-    if job.status == "failed":
-        return f"{count:>{width}}  {listed}  failed: {job.reason}"
+    if job.status in ("failed", DAMAGED):
+        return f"{count:>{width}}  {listed}  {job.status}: {job.reason}"
     summary = job.summary
     nats, seconds = job.nats, summary.get("wall_seconds", math.nan)
     figures = f"val {nats:.4f} nats  perplexity {exp(nats):,.3f}"

@@ -14,9 +14,8 @@ from lmlab.reporting.curve_diagnostics import baseline_words
 from lmlab.reporting.curves import Kind, diagnose_curve, first_non_finite
 from lmlab.reporting.formatting import count, interval, listing, measured, number, perplexity, plural, unit
 from lmlab.reporting.limitations import limitations
-from lmlab.reporting.partial import PARTIAL
-from lmlab.reporting.records import RunRecord, finite, setting
-from lmlab.reporting.sweeps import BITS, NATS
+from lmlab.runs.records import RunRecord, setting
+from lmlab.runs.summary import BITS, DAMAGED, NATS, PARTIAL, finite
 
 
 @dataclass(frozen=True)
@@ -79,6 +78,8 @@ def _nothing_finished(comparison: Comparison) -> str:
         return f"This run failed: {record.reason or 'no reason is recorded'}"
     if partial:
         return f"This run is partial ({record.reason}): its figures are those of a trial and are not ranked."
+    if record.status == DAMAGED:
+        return f"This run has no result: {record.reason}."
     best = record.best_row
     if best is None:
         return "This run has not been evaluated yet."

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from lmlab.errors import UserError
 from lmlab.files import write_text
+from lmlab.runs.files import LOG
 
-NAME = "log.csv"
 _Row = dict[str, str]
 
 
@@ -30,7 +30,7 @@ class RunCSVLogger(CSVLogger):
 
     def __init__(self, folder: Path, *, num_rows: int = 0) -> None:
         super().__init__(save_dir=str(folder), name="", version="")
-        self._experiment: Any = _File(folder / NAME, num_rows=num_rows)
+        self._experiment: Any = _File(folder / LOG, num_rows=num_rows)
 
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
         """Writes a row."""

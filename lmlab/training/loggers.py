@@ -16,6 +16,7 @@ from lmlab.config import plugins, registry
 from lmlab.config.settings import AddedSettings, LoggersSettings
 from lmlab.config.slots import added_slot
 from lmlab.errors import UserError
+from lmlab.runs.files import CHECKPOINTS, LAST
 from lmlab.training.callbacks.added import isolated, plain_state
 from lmlab.training.csv_log import RunCSVLogger
 from lmlab.training.event_files import RunLogger
@@ -111,7 +112,7 @@ def _checked(state: Any, folder: Path) -> dict[str, Any]:
         rows, run_id = states.get("csv", {}).get("num_rows", 0), states.get("wandb", {}).get("run_id", "none")
         if type(rows) is int and rows >= 0 and isinstance(run_id, str) and _RUN_ID.fullmatch(run_id):
             return {"are_shown": state.get("are_shown") is True, "states": states}
-    where = folder / "checkpoints" / "last.ckpt"
+    where = folder / CHECKPOINTS / LAST
     raise UserError("run", where, "its state of the loggers is damaged", "train the run again")
 
 

@@ -28,7 +28,7 @@ from lmlab.metric_spec import added_to
 from lmlab.models.embedding import COVERAGE_ALARM, Vectors
 from lmlab.models.language_model import LanguageModel
 from lmlab.random_states import random_states, restore_random_states
-from lmlab.reporting.partial import describe_partial
+from lmlab.runs.summary import describe_partial
 from lmlab.training.summary import device_name, part_name
 
 # The time of an evaluated token as a share of that of a trained one (forward only, fewer and longer rows).

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +20,10 @@ from lmlab.evaluation.baseline_figures import baseline_figures
 from lmlab.evaluation.protocol import evaluate
 from lmlab.evaluation.sample_figures import sample_figures
 from lmlab.evaluation.source_comparison import excess_by_length
-from lmlab.files import write_text
 from lmlab.models.architecture import architecture
 from lmlab.models.language_model import LanguageModel
+from lmlab.runs.contents import write_exhibits
+from lmlab.runs.files import BEST, CHECKPOINTS
 from lmlab.training.callbacks.recorder import Recorder, source_figures
 from lmlab.training.callbacks.samples import fallback_prompts
 from lmlab.training.clock import Clock
@@ -124,7 +124,7 @@ def _figures_of_the_best(
     Raises:
         UserError: best.ckpt is damaged, or belongs to another step than the best evaluation.
     """
-    path = folder / "checkpoints" / "best.ckpt"
+    path = folder / CHECKPOINTS / BEST
     best = read_checkpoint(path)
     if best["global_step"] != step:
         problem = f"is of step {best['global_step']}, but the best evaluation was at step {step}"
@@ -174,7 +174,7 @@ def write_analysis(settings: TrainSettings, data: LanguageModelData, model: Lang
         num_samples=wanted.num_samples,
         length=wanted.sample_length,
     )
-    write_text(folder / "exhibits.json", json.dumps(found, ensure_ascii=False, indent=1) + "\n")
+    write_exhibits(folder, found)
 
 
 def _test_figures(task: LanguageModelModule, data: LanguageModelData) -> dict[str, Any]:

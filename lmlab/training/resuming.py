@@ -11,7 +11,7 @@ from typing import Any
 
 from lmlab import plain_yaml
 from lmlab.changes import CHANGEABLE, LIMITS, TEXT, differences
-from lmlab.checkpoints import BEST_BEFORE_END, FORMAT, read_checkpoint, save_checkpoint
+from lmlab.checkpoints import FORMAT, read_checkpoint, save_checkpoint
 from lmlab.config import outward, plugins, registry, stored, typed
 from lmlab.config.retyped import Retyped
 from lmlab.config.settings import TrainSettings
@@ -20,6 +20,8 @@ from lmlab.data.tokenizers.base import Tokenizer
 from lmlab.data.tokenizers.saved import from_dict
 from lmlab.errors import UserError
 from lmlab.files import shown
+from lmlab.runs.contents import read_tokenizer
+from lmlab.runs.files import BEST, BEST_BEFORE_END, CHECKPOINTS, CONFIG, LAST, PREVIOUS, TOKENIZER, without_surrogates
 from lmlab.training.position import Position
 
 log = logging.getLogger(__name__)
@@ -82,7 +84,7 @@ class Resumption:
             # The checkpoint is written first, because it is decisive. It includes the old configuration too, because
             # config.yaml still has that one until it is written as well.
             self.checkpoint["lmlab"] |= {"config": self.config, "config_before": self.config_before}
-            save_checkpoint(self.checkpoint, folder / "checkpoints" / "last.ckpt")
+            save_checkpoint(self.checkpoint, folder / CHECKPOINTS / LAST)
 
     def check_position(self, *, num_batches: int, folder: Path) -> None:
         """Checks that the checkpoint's position in the text agrees with its number of steps.
@@ -113,8 +115,8 @@ def resume_from(folder: Path, changes: Mapping[str, Any], *, retyped: Retyped | 
     ours = saved["lmlab"]
     if not _is_whole(saved):
         problem = "has parts missing, or of another kind"
-        raise UserError("run", folder / "checkpoints" / "last.ckpt", problem, "train the run again")
-    where = folder / "checkpoints" / "last.ckpt"
+        raise UserError("run", folder / CHECKPOINTS / LAST, problem, "train the run again")
+    where = folder / CHECKPOINTS / LAST
     config = _agreeing(folder, ours, stored.checked(ours["config"], where=where))
     _check_tokenizer(folder, ours["tokenizer"])
     found = stored.read_settings(_changed(config, changes, saved), where=where)
@@ -128,7 +130,7 @@ def resume_from(folder: Path, changes: Mapping[str, Any], *, retyped: Retyped | 
         position = Position(**ours["position"])
     _check_best(folder, saved, config)
     known = ours.get("text_fingerprints") or {"train": ours["train_fingerprint"]}
-    tokenizer = from_dict(ours["tokenizer"], find=registry.tokenizer_class)
+    tokenizer = from_dict(ours["tokenizer"], find=registry.tokenizer_class, where=where)
     return Resumption(settings, changed, config, tokenizer, saved, position, dict(known))
 
 
@@ -166,7 +168,7 @@ def _is_row(row: Mapping[str, Any]) -> bool:
 
 def _last_checkpoint(folder: Path) -> dict[str, Any]:
     """Returns the contents of last.ckpt or, if it is damaged or missing, of the checkpoint before it."""
-    last, previous = (folder / "checkpoints" / f"{name}.ckpt" for name in ("last", "previous"))
+    last, previous = (folder / CHECKPOINTS / name for name in (LAST, PREVIOUS))
     try:
         return read_checkpoint(last)
     except UserError as error:
@@ -185,7 +187,7 @@ def _agreeing(folder: Path, ours: Mapping[str, Any], config: Config) -> Config:
     Raises:
         UserError: config.yaml differs.
     """
-    path = folder / "config.yaml"
+    path = folder / CONFIG
     if not path.exists():
         return config
     beside = stored.checked(plain_yaml.read(path), where=path)
@@ -204,16 +206,10 @@ def _agreeing(folder: Path, ours: Mapping[str, Any], config: Config) -> Config:
 
 
 def _check_tokenizer(folder: Path, expected: Mapping[str, Any]) -> None:
-    path = folder / "tokenizer.json"
-    if not path.exists():
-        return
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        found = None
-    if found != json.loads(json.dumps(expected)):
+    found = read_tokenizer(folder)
+    if found and found != without_surrogates(json.loads(json.dumps(expected))):
         remedy = "restore the file, or delete it: the checkpoint has its own copy"
-        raise UserError("run", shown(path), "is not the tokenizer that the run is trained with", remedy)
+        raise UserError("run", shown(folder / TOKENIZER), "is not the tokenizer that the run is trained with", remedy)
 
 
 def _changed(config: Config, changes: Mapping[str, Any], saved: Mapping[str, Any]) -> Config:
@@ -268,7 +264,7 @@ def _check_best(folder: Path, saved: Mapping[str, Any], config: Config) -> None:
     if not rows:
         return
     best = min(rows, key=lambda row: row["val/nats_per_token"])
-    path = folder / "checkpoints" / "best.ckpt"
+    path = folder / CHECKPOINTS / BEST
     remedy = "restore it from a copy, or train the run again"
     if not path.is_file():
         raise UserError("run", shown(path), "is gone, and with it the best weights so far", remedy)

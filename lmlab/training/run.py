@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.model_summary.model_summary import ModelSummary
 
-from lmlab import plain_yaml, signals
+from lmlab import signals
 from lmlab.checkpoints import load_weights
 from lmlab.config.outward import resume_command
 from lmlab.config.settings import TrainSettings
@@ -23,6 +23,9 @@ from lmlab.errors import InterruptedRun, UserError
 from lmlab.evaluation.baseline_figures import baseline_warning
 from lmlab.files import write_text
 from lmlab.models.embedding import Vectors
+from lmlab.runs.contents import write_config
+from lmlab.runs.files import CHECKPOINTS, LAST, TOKENIZER
+from lmlab.runs.summary import mark_unfinished, write_summary
 from lmlab.training import event_files
 from lmlab.training.assembly import build_data, build_model, build_vectors, module_of
 from lmlab.training.batch_limits import limit_batches
@@ -51,7 +54,7 @@ from lmlab.training.plan import (
 from lmlab.training.position import Position
 from lmlab.training.results import summarize, training_settings, write_analysis
 from lmlab.training.resuming import Resumption
-from lmlab.training.summary import mark_unfinished, peak_memory_bytes, reset_peak_memory, write_summary
+from lmlab.training.summary import peak_memory_bytes, reset_peak_memory
 from lmlab.training.trainer import build_callbacks, build_trainer
 
 log = logging.getLogger(__name__)
@@ -139,8 +142,8 @@ def _assemble(
     )
     model = build_model(settings, vectors.weight)
     settings.embedding.dim = model.embedding.embedding_dim
-    write_text(folder / "config.yaml", plain_yaml.dump(plain(settings)))
-    write_text(folder / "tokenizer.json", to_json(data.tokenizer))
+    write_config(folder, plain(settings))
+    write_text(folder / TOKENIZER, to_json(data.tokenizer))
     seconds = estimated_seconds(settings, data, seconds_per_batch(model, data, device, settings.trainer.precision))
     log.info(describe_plan(settings, data, model, vectors, device, seconds) + "\n")
 
@@ -155,7 +158,7 @@ def _assemble(
     if settings.trainer.enable_model_summary:  # Lightning's own would be silenced with its advice
         log.info(f"{ModelSummary(task)}\n")
     if resumption:  # Lightning loads them again, but its errors have many lines
-        load_weights(task, resumption.checkpoint.get("state_dict"), folder / "checkpoints" / "last.ckpt")
+        load_weights(task, resumption.checkpoint.get("state_dict"), folder / CHECKPOINTS / LAST)
     clock = Clock(lambda: synchronize(device))
     notes = [*data.warnings, *vector_warnings(vectors), *precision_warnings(settings.trainer.precision, device)]
     if resumption:

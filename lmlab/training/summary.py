@@ -1,9 +1,7 @@
-"""Writes summary.json, the result of a run."""
+"""What summary.json says besides figures: parts, versions, device, memory."""
 
 from __future__ import annotations
 
-import json
-import math
 import platform
 import re
 import resource
@@ -16,8 +14,7 @@ import torch
 
 from lmlab.config.settings import PartSettings
 from lmlab.config.typed import plain
-from lmlab.files import write_text
-from lmlab.training.callbacks.recorder import Row
+from lmlab.runs.history import Row
 from lmlab.version import own_version
 
 # Usual names for parts whose class names differ from them.
@@ -81,20 +78,3 @@ def peak_memory_bytes(device: torch.device) -> int:
     except (OSError, StopIteration):
         usage = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return usage if sys.platform == "darwin" else usage * 1024
-
-
-def mark_unfinished(folder: Path, name: str) -> None:
-    """Marks a run as unfinished in its summary, so that the status of an earlier end is no longer stored."""
-    try:
-        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        summary = {}
-    before = summary if isinstance(summary, dict) else {}
-    kept = {key: value for key, value in before.items() if key not in ("error", "diverged")}
-    write_summary(folder, {**kept, "status": "unfinished", "name": name})
-
-
-def write_summary(folder: Path, summary: dict[str, Any]) -> None:
-    """Writes summary.json; infinity and NaN, which JSON does not have, become null."""
-    finite = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in summary.items()}
-    write_text(folder / "summary.json", json.dumps(finite, indent=2, ensure_ascii=False) + "\n")

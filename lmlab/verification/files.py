@@ -10,11 +10,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from lmlab import plain_yaml
-from lmlab.checkpoints import has_digest, read_checkpoint
+from lmlab.checkpoints import has_digest, read_model
 from lmlab.errors import UserError
-from lmlab.reporting.partial import DONE
-from lmlab.reporting.records import Row, RunRecord
+from lmlab.runs.contents import read_config, read_tokenizer
+from lmlab.runs.files import METRICS, Damaged, without_surrogates
+from lmlab.runs.history import Row
+from lmlab.runs.records import RunRecord
+from lmlab.runs.summary import DONE
 from lmlab.verification.check import Check, agreement, arithmetic, exact
 
 Saved = Mapping[str, Any]
@@ -75,7 +77,7 @@ def seal(path: Path, read: dict[str, Saved], *, keep: bool) -> Check:
     try:
         sealed = has_digest(path)
         if keep:
-            read[path.name] = read_checkpoint(path)
+            read[path.name] = read_model(path)
     except UserError as error:
         return Check("wrong", path.name, error.problem)
     if not sealed:
@@ -92,7 +94,8 @@ def history(record: RunRecord, last: Saved | None) -> Iterator[Check]:
     """Checks metrics.csv in itself, and compares it with last.ckpt and summary.json."""
     rows, best = record.history, record.best_row
     if best is None:
-        yield Check("unknown", "metrics.csv", "has no evaluation")
+        if all(problem.file != METRICS for problem in record.damages):
+            yield Check("unknown", "metrics.csv", "has no evaluation")
         return
     yield agreement("metrics.csv rows", [fault for row in rows for fault in arithmetic(row)], f"{len(rows)} fit")
     steps = [row.get("step", math.nan) for row in rows]
@@ -119,7 +122,7 @@ def _as_saved(rows: Sequence[Row], last: Saved | None) -> Check:
         return Check("unknown", "metrics.csv as trained", "no last.ckpt with rows to compare with")
     faults = [f"{len(kept) - len(rows)} of the {len(kept)} rows in last.ckpt are gone"] if len(rows) < len(kept) else []
     for row, saved in zip(rows, kept, strict=False):
-        faults += [f"step {saved['step']} {fault}" for fault in _differing(saved, row)]
+        faults += [f"step {saved.get('step')} {fault}" for fault in _differing(saved, row)]
     newer = f", {len(rows) - len(kept)} are newer" if len(rows) > len(kept) else ""
     return agreement("metrics.csv as trained", faults, f"{len(kept)} rows equal those in last.ckpt{newer}")
 
@@ -145,10 +148,10 @@ def copies(run: Run) -> Iterator[Check]:
     if run.newest is not run.saved:
         differing = [name for name in _settings_differing(run.ours["config"], run.config) if name not in _MAY_CHANGE]
         yield agreement(f"{run.file} configuration", differing, "is that of last.ckpt")
-    if not (folder / "config.yaml").is_file():
+    beside = read_config(folder)
+    if not beside:
         yield Check("unknown", "config.yaml", "is not there")
-    else:
-        beside = _yaml(folder / "config.yaml")
+    elif not isinstance(beside, Damaged):
         allowed = _LIMITS if newest["format"] < 3 else ()  # an older lmlab wrote a raised limit to config.yaml first
         differing = [name for name in _settings_differing(beside, run.config) if name not in allowed]
         if beside == newest.get("config_before", {}):
@@ -157,26 +160,13 @@ def copies(run: Run) -> Iterator[Check]:
     own = run.ours["tokenizer"]
     if run.newest is not run.saved:
         yield agreement(f"{run.file} tokenizer", [] if newest["tokenizer"] == own else ["is another"], "is last.ckpt's")
-    if not (folder / "tokenizer.json").is_file():
+    tokenizer = read_tokenizer(folder)
+    if not tokenizer:
         yield Check("unknown", "tokenizer.json", "is not there")
-    else:
-        equal = _json(folder / "tokenizer.json") == json.loads(json.dumps(own))
+    elif not isinstance(tokenizer, Damaged):
+        equal = tokenizer == without_surrogates(json.loads(json.dumps(own)))
         faults = [] if equal else ["is not the tokenizer that the checkpoint carries"]
         yield agreement("tokenizer.json", faults, "is the tokenizer that the checkpoint carries")
-
-
-def _yaml(path: Path) -> Any:
-    try:
-        return plain_yaml.read(path)
-    except UserError:
-        return None
-
-
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
 
 
 def _settings_differing(first: Any, second: Any, prefix: str = "") -> list[str]:

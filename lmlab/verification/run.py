@@ -15,9 +15,9 @@ from lmlab.config.slots import MOVED, SLOTS
 from lmlab.config.stored import read_settings
 from lmlab.data.tokenizers import saved as saved_tokenizers
 from lmlab.errors import UserError
-from lmlab.reporting.partial import PARTIAL
-from lmlab.reporting.records import read_record
-from lmlab.reporting.runs import checkpoint_path
+from lmlab.runs.folders import checkpoint_path
+from lmlab.runs.records import read_record
+from lmlab.runs.summary import PARTIAL
 from lmlab.verification.check import Check, agreement, arithmetic, exact
 from lmlab.verification.figures import PREFIXES, RECOMPUTED, bits_of_characters, figures, lengths, make_split
 from lmlab.verification.files import Run, Saved, copies, history, seal, settled
@@ -45,6 +45,8 @@ def checks(folder: Path, which: str) -> Iterator[Check]:
     read: dict[str, Saved] = {}
     for file in sorted(path.parent.glob("*.ckpt")):
         yield seal(file, read, keep=file in (path, path.with_name("last.ckpt")))
+    for problem in record.damages:
+        yield Check("wrong", problem.file, problem.words)
     if record.status == PARTIAL:
         yield Check("unknown", "summary.json", f"the run is partial ({record.reason}), which is no result")
     elif not settled(record):
@@ -57,8 +59,16 @@ def checks(folder: Path, which: str) -> Iterator[Check]:
         return
     run = Run(record, which, read[path.name], read.get("last.ckpt", read[path.name]))
     yield from copies(run)
-    yield from _weights(run)
-    yield from _texts_and_figures(run)
+    try:
+        yield from _weights(run)
+        yield from _texts_and_figures(run)
+    except PluginError:
+        raise
+    except UserError as error:
+        yield Check("wrong", run.file, error.problem)
+    except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        # The reference takes the weights as the configuration says that they are.
+        yield Check("wrong", run.file, f"its weights do not fit its configuration ({type(error).__name__}: {error})")
     yield from _not_checked(run)
 
 
@@ -154,7 +164,7 @@ def _split(run: Run, split: str, texts: list[str]) -> Iterator[Check]:
         why = f"not recomputed: the reference does not know {' and '.join(foreign)}"
         yield Check("unknown", f"{split} figures", why)
         return
-    tokenizer = saved_tokenizers.from_dict(dict(run.ours["tokenizer"]), find=registry.tokenizer_class)
+    tokenizer = saved_tokenizers.from_dict(run.ours["tokenizer"], find=registry.tokenizer_class, where=run.file)
     made = make_split(texts, tokenizer, run.config)
     if split == "validation" and "fingerprint" in run.record.summary:
         expected = reference.fingerprint(texts, made.documents, run.ours["tokenizer"], made.num_streams)

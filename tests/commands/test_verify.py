@@ -294,6 +294,13 @@ def test_an_unfinished_run_is_verified_as_far_as_it_is_there(run: Path) -> None:
     assert "validation bits per char" in by_verdict(run, "wrong")
 
 
+@pytest.mark.parametrize("file", ["summary.json", "metrics.csv", "samples.jsonl", "config.yaml", "tokenizer.json"])
+def test_a_damaged_file_is_wrong_once_and_said_to_be_damaged(run: Path, file: str) -> None:
+    (run / file).write_bytes(b"\x00")
+    (wrong,) = (check for check in checks(run, "best") if check.verdict == "wrong")
+    assert str(wrong).startswith(f"wrong    {file}: is damaged: ")
+
+
 def test_the_source_of_a_formal_language_is_verified_too(text: Path, tmp_path: Path) -> None:
     small = ("data=ndfa", "data.path=null", "data.source.num_strings=200", "data.source.num_held_out=60")
     train(compose_config(text, *small, "trainer.max_epochs=1", "logger=none", "evaluation.num_samples=0"), tmp_path)

@@ -10,13 +10,13 @@ import pytest
 
 from lmlab.errors import UserError
 from lmlab.launch.resume_arguments import asks_to_resume, sweep_to_resume
-from lmlab.launch.sweep_folder import RECORD
+from lmlab.runs.files import SWEEP
 
 
 def a_sweep(folder: Path, directory: Path) -> Path:
     folder.mkdir()
     record: dict[str, Any] = {"arguments": ["seed=0,1", "data.path=a b.txt"], "directory": str(directory), "swept": {}}
-    (folder / RECORD).write_text(json.dumps(record))
+    (folder / SWEEP).write_text(json.dumps(record))
     return folder
 
 

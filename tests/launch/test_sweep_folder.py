@@ -14,19 +14,17 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from lmlab.errors import Diverged, UserError
+from lmlab.errors import UserError
 from lmlab.launch import sweep_folder
 from lmlab.launch.sweep_folder import (
-    RECORD,
     current_sweep,
     enter_sweep,
     leave_sweep,
     num_jobs,
     remove_if_unused,
     swept_settings,
-    write_failure,
 )
-from lmlab.reporting.sweeps import read_summary
+from lmlab.runs.files import SWEEP
 
 
 @pytest.fixture(autouse=True)
@@ -36,40 +34,12 @@ def no_sweep() -> Iterator[None]:
     leave_sweep()
 
 
-# A job that failed
-
-
-def test_a_failure_is_written_beside_what_was_known(tmp_path: Path) -> None:
-    refused = UserError("optimizer.lr", -1, "is not positive", "")
-    write_failure(tmp_path, "text-lstm", refused, str(refused))
-    assert read_summary(tmp_path) == {
-        "status": "failed",
-        "name": "text-lstm",
-        "error": "optimizer.lr=-1: is not positive",
-    }
-    (tmp_path / "summary.json").write_text('{"status": "interrupted", "val/nats_per_token": 2.5, "error": "old"}')
-    write_failure(tmp_path, "text-lstm", refused, "naïve “reason”")
-    assert read_summary(tmp_path) == {
-        "status": "failed",
-        "name": "text-lstm",
-        "error": "naïve “reason”",
-        "val/nats_per_token": 2.5,
-    }
-
-
-def test_divergence_is_told_from_other_failures(tmp_path: Path) -> None:
-    write_failure(tmp_path, "text-lstm", Diverged("training", None, "diverged", ""), "diverged")
-    assert read_summary(tmp_path)["diverged"] is True
-    write_failure(tmp_path, "text-lstm", OSError(28, "No space left on device"), "full")
-    assert "diverged" not in read_summary(tmp_path)
-
-
 # The lock
 
 
 def a_sweep(folder: Path, **record: Any) -> Path:
     folder.mkdir(parents=True)
-    (folder / RECORD).write_text(json.dumps(record))
+    (folder / SWEEP).write_text(json.dumps(record))
     return folder
 
 
@@ -153,18 +123,18 @@ def test_fresh_begins_another_that_is_then_gone_on_with(typed: Any) -> None:
 
 def test_the_same_words_elsewhere_are_another_sweep(typed: Any, tmp_path: Path) -> None:
     first = typed("-m", "seed=0,1")
-    record = json.loads((first / RECORD).read_text())
-    (first / RECORD).write_text(json.dumps({**record, "directory": "/elsewhere"}))
+    record = json.loads((first / SWEEP).read_text())
+    (first / SWEEP).write_text(json.dumps({**record, "directory": "/elsewhere"}))
     assert typed("-m", "seed=0,1") != first
 
 
 def test_folders_that_are_no_sweep_are_passed_over(typed: Any, tmp_path: Path) -> None:
     parent = tmp_path / "outputs" / "name"
     (parent / "zzz").mkdir(parents=True)
-    (parent / "zz" / RECORD).mkdir(parents=True)
+    (parent / "zz" / SWEEP).mkdir(parents=True)
     a_sweep(parent / "z")
     (parent / "y").mkdir()
-    (parent / "y" / RECORD).write_text("[1]")
+    (parent / "y" / SWEEP).write_text("[1]")
     (parent / "x").touch()
     first = typed("-m", "seed=0,1")
     assert first.name.startswith("20")

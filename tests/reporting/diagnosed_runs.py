@@ -10,7 +10,7 @@ from made_sweeps import made_job, made_run, resolved
 from lmlab.reporting.comparison import compare
 from lmlab.reporting.diagnostic import Diagnostic
 from lmlab.reporting.diagnostics import diagnostics
-from lmlab.reporting.discovery import find_records
+from lmlab.runs.discovery import find_records
 
 
 def diagnosed(folder: Path) -> dict[str, Diagnostic]:

@@ -11,7 +11,7 @@ from made_sweeps import evaluations, made_job, made_run, resolved, write_history
 
 from lmlab.reporting.comparison import compare
 from lmlab.reporting.diagnostics import diagnostics
-from lmlab.reporting.discovery import find_records
+from lmlab.runs.discovery import find_records
 
 
 def test_different_texts(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from lmlab.data import overlap
 from lmlab.models import embedding
 from lmlab.reporting import curves, run_diagnostics
 from lmlab.reporting.curves import clip_fraction, diagnose_history, first_non_finite, nats_below_source
-from lmlab.reporting.records import read_record
+from lmlab.runs.records import read_record
 from lmlab.training.callbacks import alarms
 
 

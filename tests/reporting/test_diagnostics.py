@@ -11,7 +11,7 @@ from made_sweeps import evaluations, made_job, made_run, resolved, write_history
 
 from lmlab.reporting.comparison import compare
 from lmlab.reporting.diagnostics import diagnostics
-from lmlab.reporting.discovery import find_records
+from lmlab.runs.discovery import find_records
 
 
 def test_nothing_is_said_of_a_run_without_fault(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_worse_than_counting_is_found_in_the_figures(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("baselines", [{"kneser_ney_5": 2.0}, {}, None, [1.0], {"unigram": None}])
+@pytest.mark.parametrize("baselines", [{"kneser_ney_5": 2.0}, {}, None, {"unigram": None}])
 def test_no_better_baseline_is_not_told(tmp_path: Path, baselines: object) -> None:
     run(tmp_path, val__nats_per_token=2.0, val__baselines=baselines)
     assert diagnosed(tmp_path) == {}
@@ -261,9 +261,14 @@ def test_five_hundred_runs_have_one_diagnostic_a_kind_in_few_words(tmp_path: Pat
     assert set(found) == {"overfitting", "seeds", "other"}
 
 
-def test_damaged_figures_raise_nothing(tmp_path: Path) -> None:
-    for number, odd in enumerate((None, "x", [], {}, True, float("nan"), float("inf"), -1)):
-        names = ("val__baselines", "val__unk_rate", "num_parameters", "versions", "device", "fingerprint", "samples",
-                 "vector_coverage", "val__excess_nats_per_token", "num_train_tokens", "warnings")  # fmt: skip
+def test_damaged_files_are_told_and_raise_nothing(tmp_path: Path) -> None:
+    names = ("val__baselines", "val__unk_rate", "num_parameters", "versions", "device", "fingerprint", "samples",
+             "vector_coverage", "val__excess_nats_per_token", "num_train_tokens", "warnings")  # fmt: skip
+    for number, odd in enumerate((None, float("nan"), float("inf"), -1, "x", [], {}, True)):
         made_job(tmp_path, number, [f"a={number}"], **dict.fromkeys(names, odd))
-    assert "different-text" in diagnosed(tmp_path) or "different-vocabulary" in diagnosed(tmp_path)
+    (tmp_path / "0_job" / "metrics.csv").write_text("no numbers\n")
+    found = diagnosed(tmp_path)
+    assert found["damaged"].level == "alarm"
+    assert len(found["damaged"].runs) == 8  # a text that is a number, and metrics.csv of the only whole summary
+    assert "metrics.csv is damaged: it has no column step" in found["damaged"].text
+    assert "unfinished" not in found

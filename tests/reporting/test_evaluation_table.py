@@ -7,8 +7,8 @@ from pathlib import Path
 from made_sweeps import evaluations, made_job, made_run, write_history
 
 from lmlab.reporting.comparison import Comparison, compare
-from lmlab.reporting.discovery import find_records
 from lmlab.reporting.evaluation_table import MOST_EVALUATIONS, evaluation_table
+from lmlab.runs.discovery import find_records
 
 
 def compared(folder: Path) -> Comparison:

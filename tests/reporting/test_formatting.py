@@ -9,7 +9,7 @@ import pytest
 from lmlab.metric_spec import percent
 from lmlab.reporting.formatting import count, interval, listing, measured, number, perplexity, plural, unit
 from lmlab.reporting.intervals import Difference, Estimate
-from lmlab.reporting.sweeps import BITS, NATS
+from lmlab.runs.summary import BITS, NATS
 
 
 @pytest.mark.parametrize(

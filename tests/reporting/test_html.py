@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from made_sweeps import evaluations, made_run, resolved
 
-from lmlab.reporting.discovery import find_records
 from lmlab.reporting.html import SURPRISE, _surprise
 from lmlab.reporting.report import TABLES, write_report
 from lmlab.reporting.report_figures import FIGURES
+from lmlab.runs.discovery import find_records
 
 EVIL = '<script>alert("x")</script><img src=x onerror=alert(1)> & "quotes" {{ 7*7 }} {% raw %}'
 VOID = {"meta", "img", "br", "link", "input"}

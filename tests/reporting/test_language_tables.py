@@ -9,8 +9,8 @@ import pytest
 from made_sweeps import made_job
 
 from lmlab.reporting.comparison import Comparison, compare
-from lmlab.reporting.discovery import find_records
 from lmlab.reporting.language_tables import language_tables
+from lmlab.runs.discovery import find_records
 
 
 def compared(folder: Path) -> Comparison:

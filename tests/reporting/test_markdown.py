@@ -13,10 +13,10 @@ from made_sweeps import evaluations, made_job, made_run, resolved, write_history
 
 from lmlab.reporting.comparison import compare
 from lmlab.reporting.diagnostics import diagnostics
-from lmlab.reporting.discovery import find_records
 from lmlab.reporting.markdown import MOST_ROWS, Linked, escaped, fenced, markdown_report, markdown_table
 from lmlab.reporting.report_tables import Table
 from lmlab.reporting.verdict import verdict
+from lmlab.runs.discovery import find_records
 
 
 def report(folder: Path, **more: Any) -> str:
@@ -202,9 +202,9 @@ def test_the_loss_by_frequency_is_a_table(tmp_path: Path) -> None:
     assert f"{heading}\n\n| occurrences in the training text | never |" in report(tmp_path)
 
 
-def test_damaged_samples_are_shown_as_far_as_they_go(tmp_path: Path) -> None:
-    folder = made_run(tmp_path / "2026-01-01", config=resolved())
-    (folder / "samples.jsonl").write_bytes(b'{"text": "caf\xe9", "prompt": null}\n{"text": "x", "ste')
+def test_samples_are_shown_as_far_as_they_are_written(tmp_path: Path) -> None:
+    folder = made_run(tmp_path / "2026-01-01", config=resolved(), status="unfinished")
+    (folder / "samples.jsonl").write_text('{"text": "caf\ufffd", "prompt": null}\n{"text": "x", "ste', encoding="utf-8")
     write_history(folder, evaluations([float("nan")]))
     text = report(tmp_path)
     assert "step ?, temperature ?, no prompt:\n\n```text\ncaf�\n```" in text

@@ -12,15 +12,16 @@ from made_sweeps import evaluations, made_job, made_run
 
 from lmlab.reporting.comparison import compare
 from lmlab.reporting.diagnostics import diagnostics
-from lmlab.reporting.discovery import find_records
 from lmlab.reporting.exports import results
-from lmlab.reporting.partial import describe_partial, status_of
-from lmlab.reporting.records import read_record
 from lmlab.reporting.report import write_report
 from lmlab.reporting.report_tables import settings_table, unfinished_table
-from lmlab.reporting.sweeps import rank, read_jobs, results_csv
+from lmlab.reporting.sweeps import rank, results_csv
 from lmlab.reporting.tables import best_folder, job_line, sweep_table
 from lmlab.reporting.verdict import verdict
+from lmlab.runs.discovery import find_records
+from lmlab.runs.records import read_record
+from lmlab.runs.summary import Summary, describe_partial
+from lmlab.runs.sweeps import read_jobs
 
 PARTIAL: dict[str, Any] = {"train": {"batches": 5, "of": 118, "repeated": False}}
 
@@ -97,11 +98,11 @@ def test_only_partial_runs_have_no_best(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damaged", ["x", [1], {"train": 3}, {"other": {"batches": 1}}, {"train": {}}, 1])
 def test_a_damaged_mark_still_marks(damaged: Any) -> None:
-    assert status_of({"status": "finished", "partial": damaged}) == "partial"
+    assert Summary({"status": "finished", "partial": damaged}).status == "partial"
     assert isinstance(describe_partial(damaged), str)
 
 
 def test_the_mark_is_no_end_of_a_run_that_has_not_ended() -> None:
-    assert status_of({"status": "interrupted", "partial": PARTIAL}) == "interrupted"
-    assert status_of({"status": "finished"}) == "finished"
-    assert status_of({}) is None
+    assert Summary({"status": "interrupted", "partial": PARTIAL}).status == "interrupted"
+    assert Summary({"status": "finished"}).status == "finished"
+    assert Summary().status is None

@@ -10,8 +10,6 @@ from typing import Any
 from made_sweeps import evaluations, made_job, made_run, write_history
 
 from lmlab.reporting.comparison import Comparison, compare
-from lmlab.reporting.discovery import find_records
-from lmlab.reporting.records import read_record
 from lmlab.reporting.report_tables import (
     Table,
     beginning,
@@ -24,6 +22,8 @@ from lmlab.reporting.report_tables import (
     unfinished_table,
     visible,
 )
+from lmlab.runs.discovery import find_records
+from lmlab.runs.records import read_record
 
 
 def compared(folder: Path) -> Comparison:

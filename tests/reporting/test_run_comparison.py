@@ -10,8 +10,8 @@ import pytest
 from made_sweeps import evaluations, made_job, made_run, resolved, write_history
 
 from lmlab.reporting.comparison import Comparison, by_text, compare
-from lmlab.reporting.discovery import find_records
-from lmlab.reporting.sweeps import BITS, NATS
+from lmlab.runs.discovery import find_records
+from lmlab.runs.summary import BITS, NATS
 
 
 def compared(folder: Path) -> Comparison:

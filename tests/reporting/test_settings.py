@@ -8,8 +8,8 @@ from typing import Any
 from made_sweeps import made_job, made_run, resolved
 
 from lmlab.reporting.naming import setting_labels
-from lmlab.reporting.records import RunRecord, read_record
 from lmlab.reporting.settings import choices, varied_settings
+from lmlab.runs.records import RunRecord, read_record
 
 CHOICES = {
     "data": "text", "tokenizer": "char", "batching": "streams", "embedding": "random", "model": "lstm",

@@ -9,8 +9,8 @@ import pytest
 from made_sweeps import made_job, made_run, resolved
 
 from lmlab.reporting.comparison import Comparison, compare
-from lmlab.reporting.discovery import find_records
 from lmlab.reporting.setup_tables import architecture_table, setup_table
+from lmlab.runs.discovery import find_records
 
 
 def compared(folder: Path) -> Comparison:
@@ -49,7 +49,7 @@ def test_runs_that_do_not_tell_have_no_layers(tmp_path: Path, damaged: Any) -> N
 
 
 def test_damaged_layers_are_dashes(tmp_path: Path) -> None:
-    made_run(tmp_path / "2026-01-01", architecture=["x", {"part": "p", "input": "?", "parameters": float("nan")}])
+    made_run(tmp_path / "2026-01-01", architecture=[{}, {"part": "p", "input": "?", "parameters": float("nan")}])
     rows = architecture_table(compared(tmp_path)).rows
     assert rows[:2] == (("–", "–", "–", "–"), ("p", "–", "–", "–"))
 

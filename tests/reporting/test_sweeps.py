@@ -7,66 +7,17 @@ import io
 import json
 import math
 from pathlib import Path
-from typing import Any
 
 import pytest
 from made_sweeps import FINISHED, made_job
 
-from lmlab.reporting.sweeps import (
-    BITS,
-    NATS,
-    differing,
-    overrides_as_settings,
-    rank,
-    read_jobs,
-    read_overrides,
-    read_summary,
-    results_csv,
-)
+from lmlab.reporting.sweeps import differing, rank, results_csv
+from lmlab.runs.summary import BITS, NATS
+from lmlab.runs.sweeps import read_jobs
 
 
 def table(sweep: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(results_csv(read_jobs(sweep)))))
-
-
-# Reading
-
-
-def test_jobs_are_read_by_number_and_nothing_else_is_taken_for_one(tmp_path: Path) -> None:
-    for number in (10, 2, 0):
-        made_job(tmp_path, number, [f"seed={number}"])
-    (tmp_path / "7").mkdir()
-    (tmp_path / "results.csv").touch()
-    (tmp_path / "3_job").touch()
-    (tmp_path / ".hydra").mkdir()
-    (tmp_path / "2026-01-01").mkdir()
-    jobs = read_jobs(tmp_path)
-    assert [job.number for job in jobs] == [0, 2, 7, 10]
-    assert [job.status for job in jobs] == ["finished", "finished", "missing", "finished"]
-    assert jobs[1].settings == {"seed": "2"}
-    assert jobs[1].folder == tmp_path / "2_job"
-
-
-def test_a_damaged_summary_or_record_counts_as_missing(tmp_path: Path) -> None:
-    folder = made_job(tmp_path, 0, ["seed=1"])
-    for damaged in ("", '{"status": "fin', "[1, 2]", "null"):
-        (folder / "summary.json").write_text(damaged)
-        assert read_summary(folder) == {}
-        assert read_jobs(tmp_path)[0].status == "missing"
-    (folder / "summary.json").write_bytes(b"\xff\xfe\x00")
-    assert read_summary(folder) == {}
-    for damaged in ("a: [", "a: 1", ""):
-        (folder / ".hydra" / "overrides.yaml").write_text(damaged)
-        assert read_overrides(folder) == {}
-    (folder / ".hydra" / "overrides.yaml").unlink()
-    assert read_overrides(folder) == {}
-
-
-def test_overrides_keep_their_values_as_typed() -> None:
-    words = ["optimizer.lr=1e-3", "+a.b=x=y", "data.path='a, b.txt'", "++c=''", "d='", "model=lstm"]
-    assert overrides_as_settings(words) == {
-        "optimizer.lr": "1e-3", "a.b": "x=y", "data.path": "a, b.txt", "c": "", "d": "'", "model": "lstm",
-    }  # fmt: skip
 
 
 def test_only_settings_with_several_values_differ_in_the_order_typed(tmp_path: Path) -> None:
@@ -77,13 +28,6 @@ def test_only_settings_with_several_values_differ_in_the_order_typed(tmp_path: P
     assert differing(jobs) == ["optimizer.lr", "seed", "name"]
     assert differing(jobs[:1]) == []
     assert differing([]) == []
-
-
-@pytest.mark.parametrize("value", [None, "nan", [], {}])
-def test_nats_that_are_no_number_are_infinite(tmp_path: Path, value: Any) -> None:
-    made_job(tmp_path, 0, [], val__nats_per_token=value)
-    made_job(tmp_path, 1, [], val__nats_per_token=3)
-    assert [job.nats for job in read_jobs(tmp_path)] == [math.inf, 3.0]
 
 
 # Order

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from made_sweeps import made_job
 
-from lmlab.reporting.sweeps import read_jobs
 from lmlab.reporting.tables import MOST_ROWS, aligned, best_folder, compact, job_line, short_names, sweep_table
+from lmlab.runs.sweeps import read_jobs
 
 
 def cells(line: str) -> list[str]:

@@ -11,9 +11,9 @@ import pytest
 from made_sweeps import evaluations, made_job, made_run, resolved, write_history
 
 from lmlab.reporting.comparison import compare
-from lmlab.reporting.discovery import find_records
-from lmlab.reporting.records import read_record
 from lmlab.reporting.verdict import Verdict, text_name, verdict
+from lmlab.runs.discovery import find_records
+from lmlab.runs.records import read_record
 
 
 def judged(folder: Path) -> Verdict:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,11 @@ from lmlab.config.plugins import Untrusted
 from lmlab.errors import UserError
 from lmlab.evaluation.protocol import nats_by_token
 from lmlab.reporting.comparison import compare
-from lmlab.reporting.records import read_record
 from lmlab.reporting.report_tables import figures_table, settings_table
-from lmlab.reporting.sweeps import read_jobs, results_csv
+from lmlab.reporting.sweeps import results_csv
 from lmlab.reporting.tables import sweep_table
+from lmlab.runs.records import read_record
+from lmlab.runs.sweeps import read_jobs
 from lmlab.training.run import train
 
 MODULE = """
@@ -221,4 +221,4 @@ def test_a_damaged_specification_is_shown_plainly(text_file: Path, tmp_path: Pat
         assert "\x1b" not in str(table)
         assert len(table.rows) == 2
     path.write_text(json.dumps(summary | {"metrics": [1]}))
-    assert math.isfinite(read_record(tmp_path / "run").metric("val/brier") or math.nan)
+    assert read_record(tmp_path / "run").status == "damaged"

@@ -20,17 +20,27 @@ _OWN = {tokenizer.type_name: tokenizer for tokenizer in (CharTokenizer, WordToke
 FindClass = Callable[[str], type[Tokenizer]]
 
 
-def from_dict(saved: dict[str, Any], *, find: FindClass | None = None) -> Tokenizer:
+def from_dict(
+    saved: dict[str, Any], *, find: FindClass | None = None, where: Path | str = "tokenizer.json"
+) -> Tokenizer:
     """Returns the tokenizer that `Tokenizer.to_dict` described.
 
     Args:
         saved: from `to_dict`.
         find: returns the class of a tokenizer that is not lmlab's own; None to accept only lmlab's own.
+        where: the file that it was read from, for errors.
 
     Raises:
-        UserError: written by another version, or of a class that may not be constructed.
-        LookupError, TypeError, ValueError: damaged.
+        UserError: damaged, written by another version, or of a class that may not be constructed.
     """
+    try:
+        return _made(saved, find)
+    except (LookupError, TypeError, ValueError) as error:
+        problem = "the tokenizer in it is missing or damaged"
+        raise UserError("run", where, problem, "restore it, or train again") from error
+
+
+def _made(saved: dict[str, Any], find: FindClass | None) -> Tokenizer:
     options = dict(saved)
     if options.pop("format", None) != FORMAT:
         raise UserError("tokenizer.json", None, "was written by another version of lmlab", "train the run again")
@@ -87,6 +97,7 @@ def load(path: Path) -> Tokenizer:
         UserError: the file is missing or damaged.
     """
     try:
-        return from_dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, LookupError, TypeError) as error:
+        saved = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise UserError("run", path, "is missing or damaged", "restore it, or train again") from error
+    return from_dict(saved, where=path)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import pytorch_lightning as pl
 
-from lmlab.training.callbacks.recorder import Recorder, Row, task_of
+from lmlab.runs.history import Row
+from lmlab.training.callbacks.recorder import Recorder, task_of
 
 log = logging.getLogger(__name__)
 

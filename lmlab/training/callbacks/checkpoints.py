@@ -11,15 +11,16 @@ from lightning_fabric.plugins import CheckpointIO
 from pytorch_lightning.trainer.states import TrainerFn
 
 from lmlab import signals
-from lmlab.checkpoints import BEST_BEFORE_END, FORMAT, read_checkpoint, save_checkpoint
+from lmlab.checkpoints import FORMAT, read_checkpoint, save_checkpoint
 from lmlab.random_states import random_states, restore_random_states
+from lmlab.runs.files import BEST, BEST_BEFORE_END, CHECKPOINTS, LAST, PREVIOUS
+from lmlab.runs.summary import mark_unfinished
 from lmlab.training import event_files
 from lmlab.training.callbacks.recorder import Recorder, task_of
 from lmlab.training.callbacks.stopping import Stopped
 from lmlab.training.clock import Clock
 from lmlab.training.module import LanguageModelModule
 from lmlab.training.position import Position
-from lmlab.training.summary import mark_unfinished
 
 
 class PausedRun(Exception):
@@ -87,8 +88,8 @@ class Checkpoints(pl.Callback):
         self.every_minutes = every_minutes
         self.keep_every = keep_every
         self.folder = folder
-        self.best_path = folder / "checkpoints" / "best.ckpt"
-        self.last_path = folder / "checkpoints" / "last.ckpt"
+        self.best_path = folder / CHECKPOINTS / BEST
+        self.last_path = folder / CHECKPOINTS / LAST
         self.recorder = recorder
         self.clock = clock
         self.stopped = stopped
@@ -168,7 +169,7 @@ class Checkpoints(pl.Callback):
     def _save_last(self, trainer: pl.Trainer) -> None:
         with self.clock.paused():
             if self.saved_step != trainer.global_step:
-                previous = self.last_path.with_name("previous.ckpt")
+                previous = self.last_path.with_name(PREVIOUS)
                 trainer.save_checkpoint(self.last_path, storage_options=previous)
                 self.saved_step = trainer.global_step
         self._saved_at = time.monotonic()

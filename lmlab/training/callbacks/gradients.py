@@ -14,6 +14,7 @@ from torch.nn.utils import get_total_norm
 
 from lmlab.files import write_text
 from lmlab.models.language_model import LanguageModel
+from lmlab.runs.files import GRADIENTS
 from lmlab.training.callbacks.recorder import task_of
 
 
@@ -67,9 +68,9 @@ class Gradients(pl.Callback):
     def write(self) -> None:
         """Writes gradients.csv with all rows so far; deletes it if there are none."""
         if self.rows:
-            write_text(self.folder / "gradients.csv", _as_csv(self.rows))
+            write_text(self.folder / GRADIENTS, _as_csv(self.rows))
         else:
-            (self.folder / "gradients.csv").unlink(missing_ok=True)
+            (self.folder / GRADIENTS).unlink(missing_ok=True)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Writes the remaining rows."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,24 +9,12 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from lmlab.files import write_text
-from lmlab.metric_spec import OF_SOURCES
+from lmlab.runs.history import GRADIENT_FIGURES, Row, write_history
 from lmlab.training.clock import Clock
 from lmlab.training.module import LanguageModelModule
 from lmlab.training.token_totals import Totals
 
 log = logging.getLogger(__name__)
-
-Row = dict[str, float]
-
-# Means over steps: the norm before and after clipping, and the share of steps on which it was clipped.
-GRADIENT_FIGURES = ("grad_norm", "grad_norm_clipped", "clip_fraction")
-# Columns of metrics.csv before and after those of the evaluation, which has one for each figure. `train/` figures are
-# means since the row before, with dropout on.
-_FIRST = ("step", "epoch", "tokens", "seconds")
-_LAST = (
-    "train/nats_per_token", "train/perplexity", "train/error_rate", *GRADIENT_FIGURES, "tokens_per_second", "lr",
-)  # fmt: skip
 
 
 class Recorder(pl.Callback):
@@ -79,10 +65,7 @@ class Recorder(pl.Callback):
 
     def write(self) -> None:
         """Writes metrics.csv with all rows so far; in a resumed run this drops rows after its checkpoint."""
-        if self.rows:
-            write_text(self.folder / "metrics.csv", as_csv(self.rows))
-        else:
-            (self.folder / "metrics.csv").unlink(missing_ok=True)
+        write_history(self.folder, self.rows)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Pauses the clock, so that tests and files do not count as training time."""
@@ -210,14 +193,3 @@ def _weighted(parts: list[tuple[int, dict[str, float]]]) -> dict[str, float]:
     if not steps:
         return {}
     return {name: sum(n * f[name] for n, f in parts if f) / steps for name in GRADIENT_FIGURES}
-
-
-def as_csv(rows: list[Row]) -> str:
-    """Returns the rows as CSV with the columns of all of them; missing figures are left empty."""
-    text = io.StringIO()
-    evaluated = dict.fromkeys(name for row in rows for name in row if name.startswith("val/"))
-    columns = dict.fromkeys([*_FIRST, *evaluated, *(f"val/{name}" for name in OF_SOURCES), *_LAST])
-    writer = csv.DictWriter(text, list(columns), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()

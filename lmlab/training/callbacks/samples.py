@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import json
 import logging
 import shutil
 import textwrap
@@ -16,8 +15,8 @@ import pytorch_lightning as pl
 from pytorch_lightning.loggers import TensorBoardLogger
 
 from lmlab.data.tokenizers.base import Tokenizer
-from lmlab.files import write_text
 from lmlab.generation import Sample, SamplingOptions, excluded_ids, generate, start_of_text
+from lmlab.runs.contents import write_samples
 from lmlab.training.callbacks.recorder import task_of
 from lmlab.training.clock import Clock
 from lmlab.training.position import Position
@@ -133,11 +132,7 @@ class SampleText(pl.Callback):
 
     def write(self) -> None:
         """Writes samples.jsonl with all samples so far; in a resumed run this drops samples after its checkpoint."""
-        path = self.folder / "samples.jsonl"
-        if self.records:
-            write_text(path, "".join(f"{json.dumps(record, ensure_ascii=False)}\n" for record in self.records))
-        else:
-            path.unlink(missing_ok=True)
+        write_samples(self.folder, self.records)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Writes samples.jsonl of a resumed run."""

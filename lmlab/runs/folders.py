@@ -5,29 +5,31 @@ from __future__ import annotations
 from pathlib import Path
 
 from lmlab.errors import UserError
+from lmlab.runs.discovery import LATEST, latest
+from lmlab.runs.files import BEST, CHECKPOINTS, LAST, has_checkpoint
 
 
 def find_run(run: str, *, output_dir: str) -> Path:
     """Returns the folder of a run.
 
     Args:
-        run: a folder, or ``latest``: the run below `output_dir` whose checkpoint was written last.
+        run: a folder, or ``latest``: of the runs below `output_dir` that have a checkpoint, the last written to.
         output_dir: below which runs lie.
 
     Raises:
         UserError: there is no such folder, or it holds no run.
     """
-    if run == "latest":
-        return _latest(Path(output_dir))
+    if run == LATEST:
+        return latest(Path(output_dir), field="run", wanted=has_checkpoint)
     folder = Path(run).expanduser()
-    if folder.name in ("best.ckpt", "last.ckpt"):
+    if folder.name in (BEST, LAST):
         folder = folder.parent.parent
     if not folder.is_dir():
         problem = "no such folder" if not folder.exists() else "not a folder"
         raise UserError("run", run, problem, _remedy(Path(output_dir)))
     if not has_checkpoint(folder):
-        inside = sorted(p.parent.parent for p in folder.glob("*/checkpoints/*.ckpt")) or sorted(
-            p.parent.parent for p in folder.glob("*/*/checkpoints/*.ckpt")
+        inside = sorted(p.parent.parent for p in folder.glob(f"*/{CHECKPOINTS}/*.ckpt")) or sorted(
+            p.parent.parent for p in folder.glob(f"*/*/{CHECKPOINTS}/*.ckpt")
         )
         if inside:
             raise UserError(
@@ -37,25 +39,13 @@ def find_run(run: str, *, output_dir: str) -> Path:
     return folder
 
 
-def has_checkpoint(folder: Path) -> bool:
-    """Returns whether a folder is a run that can be loaded."""
-    return any((folder / "checkpoints" / name).is_file() for name in ("best.ckpt", "last.ckpt"))
-
-
-def _latest(output_dir: Path) -> Path:
-    checkpoints = list(output_dir.glob("**/checkpoints/*.ckpt")) if output_dir.is_dir() else []
-    if not checkpoints:
-        raise UserError("run", "latest", f"no runs below {output_dir}", "train one first: python -m lmlab.train")
-    return max(checkpoints, key=lambda path: path.stat().st_mtime).parent.parent
-
-
 def _remedy(output_dir: Path) -> str:
     return f"give a run's folder below {output_dir}/, or run=latest"
 
 
 def checkpoint_names(folder: Path) -> list[str]:
     """Returns the names of a run's checkpoints: the kept ones by step, then best and last."""
-    there = {path.stem for path in (folder / "checkpoints").glob("*.ckpt")}
+    there = {path.stem for path in (folder / CHECKPOINTS).glob("*.ckpt")}
     return sorted(name for name in there if name.startswith("step-")) + [n for n in ("best", "last") if n in there]
 
 
@@ -69,7 +59,7 @@ def checkpoint_path(folder: Path, which: str) -> Path:
     Raises:
         UserError: the run has no such checkpoint.
     """
-    path = folder / "checkpoints" / f"{which}.ckpt"
+    path = folder / CHECKPOINTS / f"{which}.ckpt"
     if not path.is_file():
         there = ", ".join(sorted(p.stem for p in path.parent.glob("*.ckpt")))
         raise UserError(

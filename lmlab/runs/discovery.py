@@ -5,22 +5,35 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import yaml
 
+from lmlab import locks
 from lmlab.errors import UserError
 from lmlab.files import shown
-from lmlab.reporting.records import RunRecord, read_record
+from lmlab.runs.files import (
+    CHECKPOINTS,
+    CONFIG,
+    HYDRA,
+    METRICS,
+    MULTIRUN,
+    SAMPLES,
+    SUMMARY,
+    SWEEP,
+    TOKENIZER,
+    has_checkpoint,
+)  # fmt: skip
+from lmlab.runs.records import RunRecord, read_record
+from lmlab.runs.sweeps import JOB
 
 LATEST = "latest"
 # Levels below a given folder: output_dir/<name>/<sweep>/<job>, and two more for names that contain slashes.
 DEEPEST = 5
 # A folder with any of these is a run's; a configuration alone does not make it one.
-_MARKS = frozenset({"summary.json", "metrics.csv", ".hydra", "samples.jsonl"})
-_SWEEP_MARKS = frozenset({"sweep.json", "multirun.yaml"})
-_JOB = re.compile(r"\d+(_|$)")
+_MARKS = frozenset({SUMMARY, METRICS, HYDRA, SAMPLES})
+_SWEEP_MARKS = frozenset({SWEEP, MULTIRUN})
 
 
 def find_records(runs: str | Sequence[str], *, output_dir: str) -> list[RunRecord]:
@@ -114,7 +127,7 @@ def _runs_at(path: Path) -> list[Path]:
         names = _names(folder)
         if _MARKS & names:
             return [folder]
-        if _SWEEP_MARKS & names:
+        if is_sweep(folder):
             return _runs_at(folder)
     return []
 
@@ -126,7 +139,7 @@ def _below(folder: Path, depth: int, seen: set[str]) -> Iterator[Path]:
         return
     seen.add(real)
     names = _names(folder)
-    if _is_run(names):
+    if _is_run(folder, names):
         yield folder
         return
     in_sweep = bool(_SWEEP_MARKS & names)
@@ -134,14 +147,14 @@ def _below(folder: Path, depth: int, seen: set[str]) -> Iterator[Path]:
         inside = folder / name
         if name.startswith(".") or not inside.is_dir():
             continue
-        if in_sweep and _JOB.match(name):
+        if in_sweep and JOB.match(name):
             yield inside  # even if the job has written nothing yet
         elif depth > 0:
             yield from _below(inside, depth - 1, seen)
 
 
-def _is_run(names: set[str]) -> bool:
-    return bool(_MARKS & names) or {"config.yaml", "tokenizer.json"} <= names
+def _is_run(folder: Path, names: set[str]) -> bool:
+    return bool(_MARKS & names) or {CONFIG, TOKENIZER} <= names or (CHECKPOINTS in names and has_checkpoint(folder))
 
 
 def _names(folder: Path) -> set[str]:
@@ -152,19 +165,40 @@ def _names(folder: Path) -> set[str]:
 
 
 def _latest(output_dir: Path) -> list[Path]:
-    """Returns the newest run below `output_dir`, or its whole sweep if it is a job of one."""
-    found = _runs_at(output_dir) if output_dir.is_dir() else []
+    """Returns the latest run below `output_dir`, or its whole sweep if it is a job of one."""
+    newest = latest(output_dir)
+    return _runs_at(newest.parent) if is_sweep(newest.parent) else [newest]
+
+
+def latest(output_dir: Path, *, field: str = "runs", wanted: Callable[[Path], bool] = lambda folder: True) -> Path:
+    """Returns the run that was last written to.
+
+    Args:
+        output_dir: below which runs lie.
+        field: the setting that asks for it, for the error.
+        wanted: which runs count.
+
+    Raises:
+        UserError: there is none.
+    """
+    found = [run for run in _runs_at(output_dir) if wanted(run)] if output_dir.is_dir() else []
     if not found:
-        problem = f"no runs below {shown(output_dir)}"
-        raise UserError("runs", LATEST, problem, "train one first: python -m lmlab.train")
-    newest = max(found, key=_written)
-    sweep = newest.parent
-    return _runs_at(sweep) if _SWEEP_MARKS & _names(sweep) else [newest]
+        raise UserError(field, LATEST, f"no runs below {shown(output_dir)}", "train one first: python -m lmlab.train")
+    return max(found, key=written)
 
 
-def _written(folder: Path) -> float:
-    """Returns when the run last wrote a file; files in its subfolders, such as a report, do not count."""
-    return max((_changed(folder / name) for name in _names(folder) if not (folder / name).is_dir()), default=0.0)
+def is_sweep(folder: Path) -> bool:
+    """Returns whether a folder is a sweep's."""
+    return bool(_SWEEP_MARKS & _names(folder))
+
+
+def written(folder: Path) -> float:
+    """Returns when a run last wrote a file or checkpoint; other files in subfolders, such as a report's, do not count.
+
+    Locking a folder does not count either.
+    """
+    files = [place / name for place in (folder, folder / CHECKPOINTS) for name in _names(place) if name != locks.NAME]
+    return max((_changed(file) for file in files if not file.is_dir()), default=0.0)
 
 
 def _changed(path: Path) -> float:

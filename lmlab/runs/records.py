@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,33 +14,33 @@ from typing import Any
 from lmlab import plain_yaml
 from lmlab.errors import UserError
 from lmlab.metric_spec import MetricSpec, specs_of
-from lmlab.reporting.partial import PARTIAL, describe_partial, status_of
-from lmlab.reporting.sweeps import NATS, SEED, read_overrides, read_summary
-
-Row = dict[str, float]
+from lmlab.runs.contents import read_config, read_exhibits, read_samples, read_tokenizer
+from lmlab.runs.files import CONFIG, HYDRA, Damaged, read_text
+from lmlab.runs.history import Row, read_history
+from lmlab.runs.summary import ENDED, NATS, PARTIAL, SEED, Summary, describe_partial, read_summary
+from lmlab.runs.sweeps import JOB, read_overrides
 
 _INTERPOLATION = re.compile(r"\$\{([A-Za-z_][\w.]*)\}")
-_JOB = re.compile(r"(\d+)(_|$)")
 
 
 @dataclass(frozen=True, eq=False)
 class RunRecord:
-    """A run's folder and its files. Each file is read on first use; a damaged file counts as missing.
+    """A run's folder and its files. Each file is read on first use; of a damaged one nothing is taken: `damages`.
 
     Args:
         folder: the run's.
         label: unique among the runs of a report.
-        summary: of ``summary.json``; empty if the file is missing or cannot be read.
+        summary: of ``summary.json``.
     """
 
     folder: Path
     label: str
-    summary: dict[str, Any]
+    summary: Summary
 
     @property
     def number(self) -> int | None:
         """The number of the job in its sweep; None for a single run."""
-        found = _JOB.match(self.folder.name)
+        found = JOB.match(self.folder.name)
         return int(found[1]) if found else None
 
     @property
@@ -54,26 +53,33 @@ class RunRecord:
         """The run's status.
 
         ``finished``, ``partial`` (finished, but read only a part of the text), ``interrupted``, ``failed``,
-        ``unfinished`` (still training, or killed) or ``missing``.
+        ``unfinished`` (still training, or killed), ``missing`` or ``damaged`` (there is a summary that cannot be used).
         """
-        return status_of(self.summary) or ("unfinished" if self.history else "missing")
+        evaluated = isinstance(self._history, Damaged) or self._history
+        return self.summary.status or ("unfinished" if evaluated else "missing")
 
     @property
     def reason(self) -> str:
-        """Why the run failed or what of it was limited, in one line; empty if neither."""
-        if self.status == PARTIAL:
-            return describe_partial(self.summary[PARTIAL])
-        return " ".join(str(self.summary.get("error", "")).split())
+        """Why the run failed, what of it was limited or how its summary is damaged, in one line; empty otherwise."""
+        return describe_partial(self.summary[PARTIAL]) if self.status == PARTIAL else self.summary.error
 
     @property
     def warnings(self) -> list[str]:
         """The warnings that the run itself recorded."""
-        listed = self.summary.get("warnings")
-        return [_clean(str(warning)) for warning in listed] if isinstance(listed, list) else []
+        return self.summary.warnings
+
+    @cached_property
+    def damages(self) -> tuple[Damaged, ...]:
+        """The files that are there and cannot be used."""
+        read = (
+            self.summary.damage, self._config, read_tokenizer(self.folder), self._history, self._samples,
+            self._exhibits,
+        )  # fmt: skip
+        return tuple(found for found in read if isinstance(found, Damaged))
 
     def metric(self, name: str) -> float | None:
         """Returns a metric of the summary; None if it is missing or not finite."""
-        return finite(self.summary.get(name))
+        return self.summary.figure(name)
 
     @cached_property
     def specs(self) -> dict[str, MetricSpec]:
@@ -87,20 +93,23 @@ class RunRecord:
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """The resolved configuration; if it is missing, Hydra's record with its references resolved."""
-        resolved = _read_yaml(self.folder / "config.yaml")
-        if resolved:
-            return resolved
-        recorded = _read_yaml(self.folder / ".hydra" / "config.yaml")
+        """The resolved configuration; if it is missing or damaged, Hydra's record with its references resolved."""
+        if self._config and not isinstance(self._config, Damaged):
+            return self._config
+        recorded = _read_yaml(self.folder / HYDRA / CONFIG)
         resolved = _resolved(recorded, recorded)
         assert isinstance(resolved, dict)
         return resolved
 
     @cached_property
+    def _config(self) -> dict[str, Any] | Damaged:
+        return read_config(self.folder)
+
+    @cached_property
     def choices(self) -> dict[str, str]:
         """The chosen option of each group (``model``: ``lstm``); empty without Hydra's record."""
-        text = _read_text(self.folder / ".hydra" / "hydra.yaml")
-        found = re.search(r"^( *)choices:\n((?:\1 +.*\n)+)", text, re.MULTILINE)
+        text = read_text(self.folder / HYDRA / "hydra.yaml")
+        found = re.search(r"^( *)choices:\n((?:\1 +.*\n)+)", text if isinstance(text, str) else "", re.MULTILINE)
         lines = found[2].splitlines() if found else []
         pairs = (line.strip().partition(": ")[::2] for line in lines)
         return {key: value for key, value in pairs if not key.startswith("hydra")}
@@ -110,10 +119,14 @@ class RunRecord:
         """The seed as it was typed or configured; empty if unknown."""
         return self.overrides[SEED] if SEED in self.overrides else setting(self.config, SEED)
 
-    @cached_property
+    @property
     def history(self) -> list[Row]:
-        """The rows of ``metrics.csv``, one for each evaluation; empty and non-numeric cells are left out."""
-        return list(_rows(self.folder / "metrics.csv"))
+        """The rows of ``metrics.csv``, one for each evaluation, without empty cells."""
+        return [] if isinstance(self._history, Damaged) else self._history
+
+    @cached_property
+    def _history(self) -> list[Row] | Damaged:
+        return read_history(self.folder, ended=self.summary.status in ENDED)
 
     @cached_property
     def best_row(self) -> Row | None:
@@ -121,18 +134,23 @@ class RunRecord:
         known = [row for row in self.history if math.isfinite(row.get(NATS, math.nan))]
         return min(known, key=lambda row: row[NATS], default=None)
 
-    @cached_property
+    @property
     def samples(self) -> list[dict[str, Any]]:
-        """The texts that were generated during training, in order; unreadable lines are left out."""
-        found = (_json(line) for line in _read_text(self.folder / "samples.jsonl").split("\n"))
-        samples = [sample for sample in found if isinstance(sample, dict) and isinstance(sample.get("text"), str)]
-        return [sample for sample in samples if isinstance(sample.get("step"), int | float | None)]
+        """The texts that were generated during training, in order."""
+        return [] if isinstance(self._samples, Damaged) else self._samples
 
     @cached_property
+    def _samples(self) -> list[dict[str, Any]] | Damaged:
+        return read_samples(self.folder, ended=self.summary.status in ENDED)
+
+    @property
     def analysis(self) -> dict[str, Any]:
         """The contents of ``exhibits.json``: passage, temperatures and predictions; see `lmlab.reporting.analysis`."""
-        found = _json(_read_text(self.folder / "exhibits.json"))
-        return found if isinstance(found, dict) else {}
+        return {} if isinstance(self._exhibits, Damaged) else self._exhibits
+
+    @cached_property
+    def _exhibits(self) -> dict[str, Any] | Damaged:
+        return read_exhibits(self.folder)
 
 
 def read_record(folder: Path, *, label: str = "") -> RunRecord:
@@ -142,18 +160,7 @@ def read_record(folder: Path, *, label: str = "") -> RunRecord:
         folder: a run's.
         label: of the run in a report; empty for the folder's name.
     """
-    return RunRecord(folder, label or folder.name, _cleaned(read_summary(folder)))
-
-
-def finite(value: object) -> float | None:
-    """Returns the value as a number; None if it is no finite number."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
+    return RunRecord(folder, label or folder.name, read_summary(folder))
 
 
 def setting(config: Mapping[str, Any], name: str) -> str:
@@ -175,62 +182,12 @@ def typed(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _rows(path: Path) -> Iterator[Row]:
-    reader = csv.DictReader(_read_text(path).splitlines())
-    try:
-        for cells in reader:
-            row = {name: number for name, cell in cells.items() if (number := _number(cell)) is not None}
-            if row:
-                yield row
-    except csv.Error:
-        return
-
-
-def _number(cell: object) -> float | None:
-    try:
-        return float(cell) if isinstance(cell, str) else None
-    except ValueError:
-        return None
-
-
-def _read_text(path: Path) -> str:
-    """Returns a file's text with replacement characters for invalid UTF-8; empty if it cannot be read."""
-    try:
-        # Reading from a named pipe would block forever.
-        return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-    except OSError:
-        return ""
-
-
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         found = plain_yaml.read(path)
     except UserError:
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _json(text: str) -> Any:
-    """Parses JSON; returns None if it is damaged or incomplete."""
-    try:
-        return _cleaned(json.loads(text))
-    except (ValueError, RecursionError):
-        return None
-
-
-def _cleaned(value: Any) -> Any:
-    """Replaces lone surrogates, which JSON can contain and UTF-8 cannot, in all strings."""
-    if isinstance(value, str):
-        return _clean(value)
-    if isinstance(value, list):
-        return [_cleaned(item) for item in value]
-    if isinstance(value, dict):
-        return {_clean(str(key)): _cleaned(item) for key, item in value.items()}
-    return value
-
-
-def _clean(text: str) -> str:
-    return re.sub(r"[\ud800-\udfff]", "\ufffd", text)
 
 
 def _resolved(value: Any, root: dict[str, Any], depth: int = 0) -> Any:

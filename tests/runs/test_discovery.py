@@ -9,7 +9,7 @@ import pytest
 from made_sweeps import made_job, made_run
 
 from lmlab.errors import UserError
-from lmlab.reporting.discovery import find_records, unique_labels
+from lmlab.runs.discovery import find_records, unique_labels
 
 
 def found(runs: str | list[str], outputs: Path) -> list[str]:

@@ -1,0 +1,50 @@
+"""Which run `run=` means, and its checkpoints."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from made_sweeps import made_run
+
+from lmlab.errors import UserError
+from lmlab.runs.discovery import find_records
+from lmlab.runs.folders import checkpoint_names, find_run
+
+
+def with_checkpoint(folder: Path, time: int, name: str = "best.ckpt") -> Path:
+    """A run whose files are all of one time."""
+    (made_run(folder) / "checkpoints").mkdir()
+    (folder / "checkpoints" / name).touch()
+    for path in (folder / "summary.json", folder / ".hydra", folder / "checkpoints" / name):
+        os.utime(path, (time, time))
+    return folder
+
+
+def test_latest_is_one_run_for_all_commands(tmp_path: Path) -> None:
+    first, second = with_checkpoint(tmp_path / "x/1", 1000), with_checkpoint(tmp_path / "x/2", 1001)
+    for newest in (first, second, first):
+        (newest / "checkpoints" / "last.ckpt").touch()
+        assert find_run("latest", output_dir=str(tmp_path)) == newest
+        assert [record.folder for record in find_records("latest", output_dir=str(tmp_path))] == [newest]
+        for run in (first, second):
+            (run / ".lmlab.lock").touch()  # looked at, not written to
+            if (run / "checkpoints" / "last.ckpt").exists():
+                os.utime(run / "checkpoints" / "last.ckpt", (1002, 1002))
+
+
+def test_the_latest_run_to_be_loaded_has_a_checkpoint(tmp_path: Path) -> None:
+    trained = with_checkpoint(tmp_path / "x/1", 1000)
+    made_run(tmp_path / "x/2")
+    assert find_run("latest", output_dir=str(tmp_path)) == trained
+    (trained / "checkpoints" / "best.ckpt").unlink()
+    with pytest.raises(UserError, match=r"run=latest: no runs below .*train one first"):
+        find_run("latest", output_dir=str(tmp_path))
+
+
+def test_checkpoints_are_listed_by_step(tmp_path: Path) -> None:
+    folder = with_checkpoint(tmp_path / "run", 1)
+    for name in ("step-000200.ckpt", "step-000050.ckpt", "last.ckpt", "previous.ckpt", ".last.ckpt.1.part"):
+        (folder / "checkpoints" / name).touch()
+    assert checkpoint_names(folder) == ["step-000050", "step-000200", "best", "last"]
