@@ -171,3 +171,9 @@ def test_the_reference_shares_nothing_with_the_evaluator():
         assert not shared, f"{name} imports {shared}"
     ours = {"lmlab.data.tokenizers", "lmlab.data.tokenizers.base", "lmlab.data.pieces"}
     assert reached("lmlab.reference") <= {"lmlab.reference"} | ours | {"lmlab.data"}
+
+
+def test_no_two_test_files_have_a_name():
+    """pytest imports them by name alone, and takes the one for the other."""
+    names = [path.name for path in Path(__file__).parent.rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
