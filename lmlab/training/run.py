@@ -23,6 +23,7 @@ from lmlab.errors import InterruptedRun, UserError
 from lmlab.evaluation.baseline_figures import baseline_warning
 from lmlab.files import write_text
 from lmlab.models.embedding import Vectors
+from lmlab.models.language_model import LanguageModel
 from lmlab.runs.contents import write_config
 from lmlab.runs.files import CHECKPOINTS, LAST, TOKENIZER
 from lmlab.runs.summary import mark_unfinished, write_summary
@@ -130,12 +131,8 @@ def _assemble(
     reset_peak_memory(device)
     data = build_data(settings, tokenizer=resumption.tokenizer if resumption else None)
     limit_batches(settings.trainer, data)
-    fingerprints = {split: store.text_sha256 for split, store in data.stores.items()}
     if resumption:
-        resumption.check_texts(fingerprints, folder)
-        resumption.check_position(num_batches=len(data.train_loader), folder=folder)
-        resumption.keep_changes(folder)
-        log.info(f"going on with {folder} after step {resumption.position.step:,}")
+        _check_resumption(resumption, data, folder)
     pl.seed_everything(settings.seed, verbose=False)
     vectors = (
         _vectors_to_be_loaded(settings, data, resumption) if resumption else build_vectors(settings, data.tokenizer)
@@ -148,13 +145,8 @@ def _assemble(
     log.info(describe_plan(settings, data, model, vectors, device, seconds) + "\n")
 
     steps = total_steps(settings, data)
-    task = module_of(settings, model)
-    task.logs_evaluations = False  # the recorder does
-    task.observes_all = True  # the last evaluation may come after training
-    if task.averaging is not None:
-        task.averaging.saves_average = False  # last.ckpt has the trained weights, and best.ckpt is saved in time
+    task = _task(settings, model, vectors)
     task.lr_lambda = task.make_scheduler(total_steps=steps, steps_per_epoch=steps_per_epoch(settings, data))
-    task.vector_coverage = vectors.coverage
     if settings.trainer.enable_model_summary:  # Lightning's own would be silenced with its advice
         log.info(f"{ModelSummary(task)}\n")
     if resumption:  # Lightning loads them again, but its errors have many lines
@@ -188,6 +180,25 @@ def _assemble(
     )
     trainer = build_trainer(settings, folder, device, callbacks, steps, resumption, loggers, profiler)
     return _Run(settings, folder, device, data, task, clock, trainer, callbacks, added, loggers, steps)
+
+
+def _check_resumption(resumption: Resumption, data: LanguageModelData, folder: Path) -> None:
+    """Checks that the texts and batches are those that the run has been trained on so far."""
+    resumption.check_texts({split: store.text_sha256 for split, store in data.stores.items()}, folder)
+    resumption.check_position(num_batches=len(data.train_loader), folder=folder)
+    resumption.keep_changes(folder)
+    log.info(f"going on with {folder} after step {resumption.position.step:,}")
+
+
+def _task(settings: TrainSettings, model: LanguageModel, vectors: Vectors) -> LanguageModelModule:
+    """Returns the module for a run, which records and saves more than a Trainer does."""
+    task = module_of(settings, model)
+    task.logs_evaluations = False  # the recorder does
+    task.observes_all = True  # the last evaluation may come after training
+    if task.averaging is not None:
+        task.averaging.saves_average = False  # last.ckpt has the trained weights, and best.ckpt is saved in time
+    task.vector_coverage = vectors.coverage
+    return task
 
 
 @dataclass(frozen=True)
