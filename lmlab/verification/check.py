@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lmlab.metric_spec import exp
+
 # Relative tolerance for figures that were computed from each other in float64.
 ROUNDING = 1e-9
 
@@ -66,14 +68,6 @@ def near(value: float, expected: float) -> bool:
     if not math.isfinite(value) or not math.isfinite(expected):
         return math.isfinite(value) == math.isfinite(expected)
     return abs(value - expected) <= ROUNDING * max(1.0, abs(expected))
-
-
-def exp(nats: float) -> float:
-    """Returns exp(nats), which is infinity instead of an overflow."""
-    try:
-        return math.exp(nats)
-    except OverflowError:
-        return math.inf
 
 
 def shown(value: object) -> str:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from lmlab import reference
 from lmlab.data.sources.generated import make_grammar
 from lmlab.data.tokenizers.base import Tokenizer
-from lmlab.verification.check import ROUNDING, Check, agreement, exp, near, shown
+from lmlab.metric_spec import exp
+from lmlab.verification.check import ROUNDING, Check, agreement, near, shown
 
 # Evaluations are in float32, the reference in float64. Measured on runs of every kind: their nats per token differ by
 # about 1e-9 to 1e-8.
