@@ -14,6 +14,8 @@ from lmlab.runs.files import METRICS, Damaged, complete_lines, read_text
 from lmlab.runs.summary import NATS
 
 Row = dict[str, float]
+# Mean over the steps since the evaluation before, with dropout on.
+TRAIN = "train/nats_per_token"
 
 # Means over steps: the norm before and after clipping, and the share of steps on which it was clipped.
 GRADIENT_FIGURES = ("grad_norm", "grad_norm_clipped", "clip_fraction")
@@ -21,7 +23,7 @@ GRADIENT_FIGURES = ("grad_norm", "grad_norm_clipped", "clip_fraction")
 # row before, with dropout on.
 _FIRST = ("step", "epoch", "tokens", "seconds")
 _LAST = (
-    "train/nats_per_token", "train/perplexity", "train/error_rate", *GRADIENT_FIGURES, "tokens_per_second", "lr",
+    TRAIN, "train/perplexity", "train/error_rate", *GRADIENT_FIGURES, "tokens_per_second", "lr",
 )  # fmt: skip
 
 

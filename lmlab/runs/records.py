@@ -18,7 +18,7 @@ from lmlab.runs.contents import read_config, read_exhibits, read_samples, read_t
 from lmlab.runs.files import CONFIG, HYDRA, Damaged, read_text
 from lmlab.runs.history import Row, read_history
 from lmlab.runs.summary import ENDED, NATS, PARTIAL, SEED, Summary, describe_partial, read_summary
-from lmlab.runs.sweeps import JOB, read_overrides
+from lmlab.runs.sweeps import JOB, job_folders, read_overrides
 
 _INTERPOLATION = re.compile(r"\$\{([A-Za-z_][\w.]*)\}")
 
@@ -55,18 +55,12 @@ class RunRecord:
         ``finished``, ``partial`` (finished, but read only a part of the text), ``interrupted``, ``failed``,
         ``unfinished`` (still training, or killed), ``missing`` or ``damaged`` (there is a summary that cannot be used).
         """
-        evaluated = isinstance(self._history, Damaged) or self._history
-        return self.summary.status or ("unfinished" if evaluated else "missing")
+        return self.summary.status or ("unfinished" if self._history else "missing")
 
     @property
     def reason(self) -> str:
         """Why the run failed, what of it was limited or how its summary is damaged, in one line; empty otherwise."""
         return describe_partial(self.summary[PARTIAL]) if self.status == PARTIAL else self.summary.error
-
-    @property
-    def warnings(self) -> list[str]:
-        """The warnings that the run itself recorded."""
-        return self.summary.warnings
 
     @cached_property
     def damages(self) -> tuple[Damaged, ...]:
@@ -77,9 +71,20 @@ class RunRecord:
         )  # fmt: skip
         return tuple(found for found in read if isinstance(found, Damaged))
 
+    @property
+    def nats(self) -> float:
+        """Best validation nats per token; infinite if unknown."""
+        known = self.metric(NATS)
+        return math.inf if known is None else known
+
     def metric(self, name: str) -> float | None:
         """Returns a metric of the summary; None if it is missing or not finite."""
         return self.summary.figure(name)
+
+    def table(self, name: str) -> Mapping[str, Any]:
+        """Returns a table of the summary; empty if it is missing."""
+        found = self.summary.get(name)
+        return found if isinstance(found, Mapping) else {}
 
     @cached_property
     def specs(self) -> dict[str, MetricSpec]:
@@ -128,6 +133,11 @@ class RunRecord:
     def _history(self) -> list[Row] | Damaged:
         return read_history(self.folder, ended=self.summary.status in ENDED)
 
+    @property
+    def all_rows(self) -> list[Mapping[str, Any]]:
+        """The evaluations and the summary, which has the figures of the best one."""
+        return [*self.history, self.summary]
+
     @cached_property
     def best_row(self) -> Row | None:
         """The evaluation with the lowest validation nats; the first of equals."""
@@ -161,6 +171,11 @@ def read_record(folder: Path, *, label: str = "") -> RunRecord:
         label: of the run in a report; empty for the folder's name.
     """
     return RunRecord(folder, label or folder.name, read_summary(folder))
+
+
+def read_jobs(sweep: Path) -> list[RunRecord]:
+    """Returns the records of the jobs that a sweep has begun, ordered by number."""
+    return sorted(map(read_record, job_folders(sweep)), key=lambda job: (job.number or 0, job.folder.name))
 
 
 def setting(config: Mapping[str, Any], name: str) -> str:

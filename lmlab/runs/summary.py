@@ -32,14 +32,15 @@ _SCHEMA: Schema = {
     "status": TEXT,
     "format?": WHOLE,
     "diverged?": FLAG,
-    "warnings?": [TEXT],
+    "diagnostics?": [{"kind": TEXT, "level": TEXT, "text": TEXT, "values": OBJECT}],
+    "warnings?": [TEXT],  # of an older lmlab, instead of diagnostics
     "architecture?": [OBJECT],
     **{f"{name}?": TEXT for name in (*_TEXTS, "device", "precision", "stopped_by")},
     **{f"{name}?": OBJECT for name in (PARTIAL, "metrics", "versions", "samples", "plugins")},
     **{f"{name}?": NUMBER for name in OF_RUNS},
 }
 # Entries of a split that are no figures.
-_TABLES = ("/baselines", "/by_length")
+_TABLES = ("/baselines", "/by_length", "/streams")
 _WORDS = {"train": "training", "validation": "validation", "test": "test"}
 
 
@@ -62,11 +63,6 @@ class Summary(dict[str, Any]):
     def error(self) -> str:
         """Why the run failed or the summary is damaged, in one line; empty otherwise."""
         return " ".join(str(self.get("error", "")).split())
-
-    @property
-    def warnings(self) -> list[str]:
-        """The warnings that the run itself recorded."""
-        return list(self.get("warnings") or ())
 
     def figure(self, name: str) -> float | None:
         """Returns a figure; None if it is missing or not finite."""

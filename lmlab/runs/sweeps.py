@@ -6,62 +6,17 @@ import json
 import math
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lmlab import plain_yaml
 from lmlab.errors import UserError
 from lmlab.runs.files import HYDRA, SWEEP
-from lmlab.runs.summary import NATS, Summary, read_summary
 
 # Name of a job's folder: its number, then its settings.
 JOB = re.compile(r"(\d+)(_|$)")
 # Maximum number of bytes of a record, because it may come from others.
 MAX_RECORD = 1_000_000
-
-
-@dataclass(frozen=True)
-class Job:
-    """One run of a sweep.
-
-    Args:
-        folder: the job's.
-        number: of the job in the sweep.
-        settings: the overrides that the job was started with, as typed.
-        summary: of its summary.json; empty if there is none yet.
-    """
-
-    folder: Path
-    number: int
-    settings: dict[str, str]
-    summary: Summary
-
-    @property
-    def status(self) -> str:
-        """``finished``, ``partial``, ``interrupted``, ``failed``, ``unfinished``, ``damaged`` or ``missing``."""
-        return self.summary.status or "missing"
-
-    @property
-    def nats(self) -> float:
-        """Best validation nats a token; infinity if unknown or NaN."""
-        return number_or_infinity(self.summary.get(NATS))
-
-    @property
-    def reason(self) -> str:
-        """Why the job failed or its summary is damaged, in one line; empty otherwise."""
-        return self.summary.error
-
-
-def read_jobs(sweep: Path) -> list[Job]:
-    """Reads the jobs in a sweep's folder, ordered by number."""
-    jobs = [_read_job(folder) for folder in sweep.iterdir() if JOB.match(folder.name) and folder.is_dir()]
-    return sorted(jobs, key=lambda job: job.number)
-
-
-def _read_job(folder: Path) -> Job:
-    number = int(folder.name.partition("_")[0])
-    return Job(folder, number, read_overrides(folder), read_summary(folder))
 
 
 def read_overrides(folder: Path) -> dict[str, str]:
@@ -81,17 +36,6 @@ def overrides_as_settings(overrides: Sequence[object]) -> dict[str, str]:
 
 def _unquoted(value: str) -> str:
     return value[1:-1] if len(value) >= 2 and value[0] == value[-1] == "'" else value
-
-
-def number_or_infinity(value: object) -> float:
-    """Returns the value as a number, or infinity if it is none, so that it is ranked last."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return math.inf
-    try:
-        number = float(value)
-    except OverflowError:
-        return math.inf
-    return math.inf if math.isnan(number) else number
 
 
 def jobs_left(sweep: Path, folders: Collection[Path]) -> int:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from lmlab.metric_spec import PERPLEXITY, exp
-from lmlab.reporting.intervals import Difference, Estimate
+from lmlab.runs.statistics import Difference, Estimate
 from lmlab.runs.summary import BITS
 
 # Decimals of all values in nats or bits.
@@ -70,3 +70,25 @@ def occurrences(least: int, most: int | None) -> str:
     if most is None:
         return f"{least:,} or more"
     return f"{least:,}" if least == most else f"{least:,} to {most:,}"
+
+
+def sentence(text: str) -> str:
+    """Returns a text with a capital at its beginning and a full stop at its end."""
+    text = text.strip()
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
+
+
+def baseline_words(name: str) -> str:
+    """Returns a baseline's name in words: `a 5-gram model (Kneser-Ney)` for `kneser_ney_5`."""
+    if name.startswith("kneser_ney_"):
+        return f"a {name.rpartition('_')[2]}-gram model (Kneser-Ney)"
+    return f"a {name} model"
+
+
+def is_number(text: str) -> bool:
+    """Returns whether a setting's value is a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

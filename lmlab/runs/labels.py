@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from lmlab.reporting.settings import Values
+from lmlab.runs.settings import Values
 from lmlab.runs.summary import SEED
 
 # Pseudo-setting that distinguishes repetitions of the same settings and seeds in different folders.
@@ -54,3 +54,9 @@ def _distinguishing(names: Sequence[str], settings: Sequence[Values]) -> list[st
         while num_distinct(found) < num_distinct(left):
             found.append(max(left, key=lambda name: num_distinct([*found, name])))
     return [name for name in names if name in found]
+
+
+def short_names(names: Sequence[str]) -> dict[str, str]:
+    """Returns the last part of each setting's name if that is unambiguous: `hidden_size` for `model.hidden_size`."""
+    last = [name.rpartition(".")[2] for name in names]
+    return {name: word if last.count(word) == 1 else name for name, word in zip(names, last, strict=True)}

@@ -9,14 +9,11 @@ from functools import cached_property
 from pathlib import Path
 
 from lmlab.metric_spec import MetricSpec, exp
-from lmlab.reporting.intervals import Difference, Estimate, difference
-from lmlab.reporting.naming import RUN, setting_labels
-from lmlab.reporting.settings import Values, varied_settings
-from lmlab.reporting.sweeps import SweepCondition, rank
-from lmlab.reporting.tables import short_names
+from lmlab.runs.labels import RUN, setting_labels, short_names
 from lmlab.runs.records import RunRecord
-from lmlab.runs.summary import BITS, NATS, SEED
-from lmlab.runs.sweeps import Job
+from lmlab.runs.settings import Values, varied_settings
+from lmlab.runs.statistics import Difference, Estimate, difference, estimate
+from lmlab.runs.summary import BITS, NATS, PARTIAL, SEED
 
 
 @dataclass(frozen=True)
@@ -38,19 +35,19 @@ class Condition:
     runs: tuple[RunRecord, ...]
     gap_to_best: Difference | None
 
+    def values(self, metric: str) -> list[float]:
+        """Returns the metric of each seed; empty if it is not finite for one of them."""
+        return _values(self.runs, metric)
+
     def mean(self, metric: str) -> Estimate:
-        """Returns the mean of a metric of the summary over the seeds; infinite if it is not finite for one of them."""
-        return _as_sweep_condition(self).mean(metric)
+        """Returns the mean of a metric over the seeds; infinite if it is not finite for one of them."""
+        values = self.values(metric)
+        return estimate(values) if values else Estimate(math.inf, None, len(self.runs))
 
     @property
     def nats(self) -> Estimate:
         """Validation nats per token."""
         return self.mean(NATS)
-
-    @property
-    def bits(self) -> Estimate:
-        """Validation bits per character."""
-        return self.mean(BITS)
 
     @property
     def perplexity(self) -> float:
@@ -60,7 +57,7 @@ class Condition:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """All runs of a report.
+    """All runs of a report or a sweep.
 
     Args:
         records: in the order in which they were found.
@@ -68,7 +65,7 @@ class Comparison:
         conditions: the finished runs by condition, the best first.
         metric: by which the conditions are ranked, ``val/nats_per_token`` or ``val/bits_per_char``; None if they cannot
             be ranked.
-        note: why they are not ranked by nats; empty if they are.
+        partial: conditions of which only a part of the text was read; they have no place.
         duplicates: finished runs with the same settings and seed as a later run, which counts instead.
     """
 
@@ -76,7 +73,7 @@ class Comparison:
     settings: tuple[Values, ...]
     conditions: tuple[Condition, ...]
     metric: str | None
-    note: str
+    partial: tuple[Condition, ...]
     duplicates: tuple[RunRecord, ...]
 
     @property
@@ -95,17 +92,31 @@ class Comparison:
         return {name: spec for record in reversed(self.records) for name, spec in record.specs.items()}
 
     @property
+    def note(self) -> str:
+        """Why the conditions are not ranked by nats; empty if they are."""
+        return {
+            NATS: "",
+            BITS: "vocabulary or protocol differ, so perplexities do not compare: ranked by bits per character",
+            None: "evaluated on different texts, so their numbers do not compare: not ranked",
+        }[self.metric]
+
+    @property
     def best(self) -> Condition | None:
         """The best condition; None without a ranking, or if its metric is not finite."""
         condition = self.conditions[0] if self.conditions and self.metric is not None else None
         return condition if condition is not None and math.isfinite(condition.mean(self.metric or NATS).mean) else None
 
     @property
+    def best_run(self) -> RunRecord | None:
+        """The best run of the best condition; None without one."""
+        if self.best is None:
+            return None
+        return min(self.best.runs, key=lambda record: record.metric(self.metric or NATS) or math.inf)
+
+    @property
     def shown(self) -> RunRecord | None:
-        """The run whose curves and texts are shown: the best of the best condition, or else the first with a curve."""
-        if self.best is not None:
-            return min(self.best.runs, key=lambda record: record.metric(self.metric or NATS) or math.inf)
-        return next((record for record in self.records if record.history), None)
+        """The run whose curves and texts are shown: the best, or else the first with a curve."""
+        return self.best_run or next((record for record in self.records if record.history), None)
 
     @property
     def finished(self) -> tuple[RunRecord, ...]:
@@ -117,6 +128,11 @@ class Comparison:
         """The runs that failed, were interrupted, are still training or have not begun, and partial ones."""
         return tuple(record for record in self.records if record.status != "finished")
 
+    @property
+    def fewest_seeds(self) -> int:
+        """The number of repetitions of the condition that has the fewest."""
+        return min((len(condition.runs) for condition in self.conditions), default=0)
+
     def settings_of(self, record: RunRecord) -> Values:
         """Returns a run's values of the settings in which the runs differ, and its seed."""
         return self._settings_by_folder[record.folder]
@@ -124,6 +140,17 @@ class Comparison:
     def label(self, record: RunRecord) -> str:
         """Returns the label of a run: the settings in which the runs differ, and the seed if there are several."""
         return self._labels[record.folder]
+
+    def spread(self, metric: str, *, least: float = 1.01) -> tuple[float, float] | None:
+        """Returns the smallest and largest value of a metric among the finished runs.
+
+        None if the largest is not `least` times the smallest, or if there is but one condition. Numbers of tokens are
+        only compared if the tokens themselves are the same, that is, if the vocabulary is.
+        """
+        if len(self.conditions) < 2 or (metric == "num_train_tokens" and self.metric == BITS):
+            return None
+        values = [value for record in self.finished if (value := record.metric(metric)) is not None and value > 0]
+        return (min(values), max(values)) if values and max(values) > least * min(values) else None
 
     @cached_property
     def _settings_by_folder(self) -> dict[Path, Values]:
@@ -150,36 +177,61 @@ def compare(records: Sequence[RunRecord]) -> Comparison:
     They are ranked by validation nats if all were evaluated on the same text with the same vocabulary and protocol, by
     bits per character if only the text is the same, and otherwise not at all. Of several runs with the same settings
     and seed only the latest counts, because they are not independent. If whole sweeps were repeated with the same
-    seeds, the repetitions are conditions of their own.
+    seeds, the repetitions are conditions of their own. Runs that read only a part of the text are never ranked.
 
     Args:
         records: of any runs.
     """
     settings = varied_settings(records)
     kept, duplicates = _one_a_seed(records, settings)
-    jobs = [Job(records[i].folder, i, settings[i], records[i].summary) for i in kept]
-    ranking = rank(jobs)
-    by_folder = {record.folder: record for record in records}
+    finished = [records[i] for i in kept if records[i].status == "finished"]
+    metric = NATS if _alike(finished, "fingerprint") else BITS if _alike(finished, "text_fingerprint") else None
     names = [name for name in settings[0] if name != SEED] if settings else []
     labels = dict(zip((r.folder for r in records), setting_labels(settings, short_names(names)), strict=True))
-    best: list[float] = []
+    of_run = {record.folder: values for record, values in zip(records, settings, strict=True)}
+
+    def grouped(chosen: Sequence[RunRecord]) -> list[tuple[Values, tuple[RunRecord, ...]]]:
+        groups: dict[tuple[str, ...], list[RunRecord]] = {}
+        for record in chosen:
+            groups.setdefault(tuple(of_run[record.folder][name] for name in names), []).append(record)
+        return [(dict(zip(names, values, strict=True)), tuple(runs)) for values, runs in groups.items()]
+
+    def condition(place: int | None, values: Values, runs: tuple[RunRecord, ...], gap: Difference | None) -> Condition:
+        return Condition(place, labels[runs[0].folder] or _common_label(runs), values, runs, gap)
+
+    groups = grouped(finished)
+    if metric is not None:
+        groups.sort(key=lambda group: _mean(_values(group[1], metric)))
+    best = _values(groups[0][1], metric) if groups and metric is not None else []
     conditions = []
-    for place, found in enumerate(ranking.conditions, 1):
-        runs = tuple(by_folder[job.folder] for job in found.jobs)
-        values = found.values(ranking.metric) if ranking.metric is not None else []
-        best = values if place == 1 else best
-        gap_to_best = difference(best, values) if place > 1 and best and values else None
-        ranked = place if ranking.metric is not None else None
-        label = labels[runs[0].folder] or _common_label(runs)
-        conditions.append(Condition(ranked, label, found.settings, runs, gap_to_best))
+    for place, (values, runs) in enumerate(groups, 1):
+        own = _values(runs, metric) if metric is not None else []
+        gap = difference(best, own) if place > 1 and best and own else None
+        conditions.append(condition(None if metric is None else place, values, runs, gap))
+    partial = grouped([records[i] for i in kept if records[i].status == PARTIAL])
     return Comparison(
         records=tuple(records),
         settings=tuple(settings),
         conditions=tuple(conditions),
-        metric=ranking.metric,
-        note=ranking.note,
+        metric=metric,
+        partial=tuple(condition(None, values, runs, None) for values, runs in partial),
         duplicates=tuple(records[i] for i in duplicates),
     )
+
+
+def _values(runs: Sequence[RunRecord], metric: str) -> list[float]:
+    values = [record.metric(metric) for record in runs]
+    return [] if None in values else [value for value in values if value is not None]
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values) if values else math.inf
+
+
+def _alike(records: Sequence[RunRecord], fingerprint: str) -> bool:
+    """Returns whether the fingerprints are known and equal, which is always true of a single run."""
+    found = [record.summary.get(fingerprint) for record in records]
+    return len(records) <= 1 or (isinstance(found[0], str) and all(value == found[0] for value in found))
 
 
 def by_text(comparison: Comparison) -> list[Comparison]:
@@ -242,9 +294,3 @@ def _age(record: RunRecord) -> tuple[str, str]:
 
 def _origin_label(record: RunRecord) -> str:
     return record.label if record.number is None else record.origin.name
-
-
-def _as_sweep_condition(condition: Condition) -> SweepCondition:
-    return SweepCondition(
-        condition.settings, tuple(Job(r.folder, i, condition.settings, r.summary) for i, r in enumerate(condition.runs))
-    )

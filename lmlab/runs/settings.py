@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from lmlab.runs.formatting import is_number
 from lmlab.runs.records import RunRecord, setting, typed
 from lmlab.runs.summary import SEED
 
@@ -59,10 +60,15 @@ def varied_settings(records: Sequence[RunRecord]) -> list[Values]:
     if len(records) < 2:
         found: list[Values] = [{} for _ in records]
     elif _are_one_sweep(records):
-        found = _differing([record.overrides for record in records])
+        # Without config.yaml, which takes long to read: jobs whose seeds were not swept have the same.
+        return _with_seeds(_differing([r.overrides for r in records]), [r.overrides.get(SEED, "") for r in records])
     else:
         found = _of_configurations(records)
-    seeds = _spelled_alike([record.seed for record in records])
+    return _with_seeds(found, [record.seed for record in records])
+
+
+def _with_seeds(found: Sequence[Values], given: Sequence[str]) -> list[Values]:
+    seeds = _spelled_alike(given)
     return [{**values, SEED: seed} for values, seed in zip(found, seeds, strict=True)]
 
 
@@ -71,15 +77,6 @@ def choices(records: Sequence[RunRecord]) -> list[Values]:
     if all(record.choices for record in records):
         return [{group: record.choices.get(group, "null") for group in _GROUP_SETTINGS} for record in records]
     return [{group: _choice(record.config, group) for group in _GROUP_SETTINGS} for record in records]
-
-
-def is_number(text: str) -> bool:
-    """Returns whether a value is a number."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _are_one_sweep(records: Sequence[RunRecord]) -> bool:
