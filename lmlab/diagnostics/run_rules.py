@@ -78,9 +78,11 @@ def _unknown(run: RunRecord) -> Values | None:
     live=True,
 )
 def _coverage(run: RunRecord) -> Values | None:
-    share, frozen = run.metric("vector_coverage"), setting(run.config, "embedding.freeze") == "true"
-    words = ", and stays so, for the vectors are frozen" if frozen else ""
-    return {"share": share, "frozen": words} if share is not None and share < COVERAGE else None
+    share = run.metric("vector_coverage")
+    if share is None or share >= COVERAGE:
+        return None
+    frozen = setting(run.config, "embedding.freeze") == "true"
+    return {"share": share, "frozen": ", and stays so, for the vectors are frozen" if frozen else ""}
 
 
 @rule(

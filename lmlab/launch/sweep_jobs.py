@@ -19,11 +19,13 @@ from lmlab.launch import sweep_arguments, sweep_folder
 from lmlab.launch.execution import checked, pop_unstored, work
 from lmlab.launch.run_folder import Task, check_no_links, remaining_task
 from lmlab.locks import locked
-from lmlab.reporting.sweeps import results_csv
-from lmlab.reporting.tables import best_folder, job_line, sweep_table
+from lmlab.reporting.exports import results
+from lmlab.reporting.terminal import job_line, sweep_table
+from lmlab.runs.comparison import compare
 from lmlab.runs.files import CHECKPOINTS, HYDRA, RESULTS
+from lmlab.runs.records import RunRecord, read_jobs, read_record
 from lmlab.runs.summary import DONE, Summary, read_summary, write_failure
-from lmlab.runs.sweeps import Job, overrides_as_settings, read_jobs, read_sweep
+from lmlab.runs.sweeps import overrides_as_settings, read_sweep
 from lmlab.terminal import say
 
 # Folders of the jobs of this process that failed. This includes folders that contain something else worth keeping, to
@@ -39,9 +41,9 @@ def sweep_job(config: DictConfig, folder: Path, number: int, overrides: list[str
     """
     total = sweep_folder.num_jobs()
     settings = overrides_as_settings(overrides)
-    names = [name for name in settings if name in sweep_folder.swept_settings()]
-    hparams = {name: settings[name] for name in names}
-    if settings.get("embedding") == "random" and "embedding" in names:
+    swept = sweep_folder.swept_settings()
+    hparams = {name: value for name, value in settings.items() if name in swept}
+    if settings.get("embedding") == "random" and "embedding" in hparams:
         config.embedding.path = None  # the path on the command line is meant for the jobs with pretrained vectors
     label = f"job {number + 1}" + (f"/{total}" if total else "")
     done, summary = "", None
@@ -51,10 +53,11 @@ def sweep_job(config: DictConfig, folder: Path, number: int, overrides: list[str
         _failed.append(folder)
         summary = _record_failure(folder, config, error, hparams)
     gc.collect()  # a finished Trainer has reference cycles, and the next job needs its memory
-    jobs = read_jobs(folder.parent)
-    write_text(folder.parent / RESULTS, results_csv(jobs))
-    job = Job(folder, number, settings, read_summary(folder) if summary is None else Summary(summary))
-    say(job_line(job, total=total, names=names, best=best_folder(jobs) == folder) + done)
+    comparison = compare(read_jobs(folder.parent))
+    write_text(folder.parent / RESULTS, results(comparison))
+    job = read_record(folder) if summary is None else RunRecord(folder, folder.name, Summary(summary))
+    best = comparison.best_run is not None and comparison.best_run.folder == folder
+    say(job_line(job, settings=hparams, total=total, best=best) + done)
     return job.nats if job.status in DONE else None
 
 
@@ -106,12 +109,12 @@ def print_summary(folder: Path, *, interrupted: bool) -> None:
     again = _resume_command(folder)
     if not jobs:
         return
-    write_text(folder / RESULTS, results_csv(jobs))
-    say("\n" + "\n".join(sweep_table(jobs)) + "\n")
-    best = best_folder(jobs)
-    if best is not None:
+    comparison = compare(jobs)
+    write_text(folder / RESULTS, results(comparison))
+    say("\n" + "\n".join(sweep_table(comparison)) + "\n")
+    if comparison.best_run is not None:
         trusted = "".join(f" {word}" for word in sweep_folder.typed_plugins())
-        say(f"best run    python -m lmlab.generate run={shown(best)}{trusted}")
+        say(f"best run    python -m lmlab.generate run={shown(comparison.best_run.folder)}{trusted}")
     say(f"results     {shown(folder / 'results.csv')}")
     say(f"report      python -m lmlab.report runs={shown(folder)}")
     say(f"compare     tensorboard --logdir {shown(folder)} (page HPARAMS)")

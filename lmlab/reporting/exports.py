@@ -1,20 +1,26 @@
-"""The tables of a report as CSV files."""
+"""The tables of a report as CSV files that spreadsheets display without interpreting them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lmlab.metric_spec import OF_RUNS, heading, spec_of
-from lmlab.reporting.analysis import SAMPLE_FIGURES, Temperature, temperatures
-from lmlab.reporting.comparison import Comparison
-from lmlab.reporting.naming import RUN
-from lmlab.reporting.spreadsheets import csv_text
-from lmlab.reporting.sweeps import results_csv
-from lmlab.runs.records import RunRecord, setting
-from lmlab.runs.summary import SEED, Summary, finite
-from lmlab.runs.sweeps import Job
+import pandas as pd
 
+from lmlab.diagnostics.diagnose import stored
+from lmlab.metric_spec import OF_RUNS, heading, spec_of
+from lmlab.reporting.texts import SAMPLE_FIGURES, Temperature, temperatures
+from lmlab.runs.comparison import Comparison
+from lmlab.runs.formatting import is_number
+from lmlab.runs.labels import RUN
+from lmlab.runs.records import RunRecord, setting
+from lmlab.runs.summary import NATS, SEED, finite
+
+# First characters that make a spreadsheet interpret a cell as a formula, also in the full width of East Asian fonts.
+# A tab or carriage return before them is ignored by spreadsheets.
+_FORMULA = tuple("=+-@＝＋－＠\t\r")
+# Columns of results.csv after the figures.
+_OTHERS = ("device", "precision", "fingerprint", "train_fingerprint")
 # Columns of experiment_logs.csv with settings: name with unit, and name of the setting.
 _SETTINGS = {
     "data": "data.name",
@@ -28,76 +34,103 @@ _SETTINGS = {
     "sequence_length (tokens)": "data.sequence_length",
     "seed": SEED,
 }
-# Columns of history.csv whose names do not say what is counted.
-_COUNTS = ("tokens", "seconds", "epoch", "step")
 
 
 def results(comparison: Comparison) -> str:
-    """Returns ``results.csv``: a row for each run, the best condition first, with the exact numbers of the summaries.
+    """Returns ``results.csv``: a row for each run with the exact numbers of the summaries; settings by full names.
 
-    The columns are those of a sweep's own results.csv, but `job` contains the run's label.
+    The best condition comes first, then runs that are unfinished or cannot be ranked. All seeds of a condition share
+    its rank. If the runs cannot be compared with each other, the rank is empty and they are in the order of the sweep.
     """
-    labels = {record.folder: record.label for record in comparison.records}
-    jobs = [
-        Job(record.folder, i, comparison.settings_of(record), Summary(record.summary, status=record.status))
-        for i, record in enumerate(comparison.records)
+    placed: list[tuple[int | None, RunRecord]] = [
+        (condition.place, record)
+        for condition in comparison.conditions
+        for record in sorted(condition.runs, key=lambda record: record.metric(comparison.metric or NATS) or 0.0)
     ]
-    duplicates = {record.folder for record in comparison.duplicates}
-    return results_csv(jobs, name_of=lambda job: labels[job.folder], unranked=duplicates)
+    order = list(comparison.records)
+    if comparison.metric is None:
+        placed.sort(key=lambda item: order.index(item[1]))
+    ranked = {record for _, record in placed}
+    placed += [(None, record) for record in order if record not in ranked]
+    evaluated = dict.fromkeys([NATS, *(k for r in order for k, v in r.summary.items() if _is_figure(k, v))])
+    figures = [name for split in ("val/", "test/") for name in evaluated if name.startswith(split)]
+    several = len({values[SEED] for values in comparison.settings}) > 1
+    rows = []
+    for place, record in placed:
+        settings = comparison.settings_of(record)
+        row: dict[str, Any] = {"rank": place, "job": record.label}
+        row |= {name: value for name, value in settings.items() if name != SEED or several}
+        row |= {"status": record.status} | {n: record.summary.get(n) for n in (*figures, *OF_RUNS, *_OTHERS)}
+        rows.append(row | {"num_warnings": len(warnings(record)), "error": record.reason})
+    return as_csv(rows)
+
+
+def warnings(record: RunRecord) -> list[str]:
+    """Returns the titles of the diagnostics that a run itself has stored and that are more than a note."""
+    return [diagnostic.rule.title for diagnostic in stored(record.summary) if diagnostic.level != "note"]
 
 
 def experiment_logs(comparison: Comparison) -> str:
-    """Returns ``experiment_logs.csv``: a row for each run and sampling temperature (and prompt, if there are several).
+    """Returns ``experiment_logs.csv``: a row for each run and sampling temperature; one for a run without samples.
 
-    A run without samples has one row. Every setting in which the runs differ has a column.
+    Every setting in which the runs differ has a column.
     """
     more = [name for name in comparison.names if name not in (*_SETTINGS.values(), "model", "data", RUN)]
     figures = [f"{split}/{name}" for split in ("val", "test") for name in comparison.specs]
     figures = [name for name in figures if any(record.metric(name) is not None for record in comparison.records)]
-    figures += OF_RUNS
-    header = ["run", "status", *_SETTINGS, *more, *(heading(n, comparison.specs, formatted=False) for n in figures)]
-    header += ["temperature", "number of samples", *SAMPLE_FIGURES.values(), "prompt", "sample"]
     rows = []
     for record in comparison.records:
         own = comparison.settings_of(record)
-        about: list[object] = [record.label, record.status]
-        about += [_setting(record, name) for name in _SETTINGS.values()]
-        about += [own[name] for name in more]
-        about += [record.summary.get(name) for name in figures]
-        drawn: list[Temperature | None] = [*temperatures(record)]
-        rows += [[*about, *_sample(row)] for row in drawn or [None]]
-    return csv_text(header, rows)
+        row: dict[str, Any] = {"run": record.label, "status": record.status}
+        row |= {words: _setting(record, name) for words, name in _SETTINGS.items()} | {n: own[n] for n in more}
+        row |= {heading(n, comparison.specs, formatted=False): record.summary.get(n) for n in (*figures, *OF_RUNS)}
+        sampled: Sequence[Temperature | None] = temperatures(record) or [None]
+        for drawn in sampled:
+            known = drawn._asdict() if drawn is not None else {}
+            sample = {"temperature": known.get("temperature"), "number of samples": known.get("num_samples")}
+            sample |= {words: known.get("figures", {}).get(name) for name, words in SAMPLE_FIGURES.items()}
+            rows.append(row | sample | {"prompt": known.get("prompt"), "sample": known.get("text")})
+    return as_csv(rows)
 
 
 def history(comparison: Comparison) -> str:
     """Returns ``history.csv``: a row for each evaluation of each run, with the exact numbers of ``metrics.csv``."""
     names = list(dict.fromkeys(name for record in comparison.records for row in record.history for name in row))
-    settings = [name for name in comparison.names if name != RUN]
-    header = [
-        "run",
-        *settings,
-        SEED,
-        *(f"{name} ({spec_of(name).unit})" if name in _COUNTS else name for name in names),
-    ]
+    headings = {n: f"{n} ({spec_of(n).unit})" if n in ("tokens", "seconds", "epoch", "step") else n for n in names}
     rows = []
     for record in comparison.records:
-        own = comparison.settings_of(record)
-        about = [record.label, *(own[name] for name in settings), record.seed]
-        rows += [[*about, *(_whole(row.get(name)) for name in names)] for row in record.history]
-    return csv_text(header, rows)
+        own = {name: value for name, value in comparison.settings_of(record).items() if name not in (RUN, SEED)}
+        about = {"run": record.label, **own, SEED: record.seed}
+        rows += [about | {headings[name]: _whole(row.get(name)) for name in names} for row in record.history]
+    return as_csv(rows, columns=["run", SEED])
+
+
+def as_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> str:
+    """Returns rows as CSV.
+
+    Text that looks like a formula gets an apostrophe before it; text that is a number (``-1``, ``1e-3``) does not.
+
+    Args:
+        rows: cells by the names of their columns.
+        columns: without any row.
+    """
+    safe = [{_safe(name): _safe(value) for name, value in row.items()} for row in rows]
+    frame = pd.DataFrame(safe, columns=None if rows else list(columns), dtype=object)
+    return str(frame.to_csv(index=False, lineterminator="\n"))
+
+
+def _safe(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) and not is_number(value) else value
+
+
+def _is_figure(name: str, value: object) -> bool:
+    return name.startswith(("val/", "test/")) and (value is None or isinstance(value, int | float))
 
 
 def _setting(record: RunRecord, name: str) -> str:
     """Returns a setting from the configuration, or as it was typed if the run has stored no configuration."""
     typed = record.overrides.get(name) or record.overrides.get(name.removesuffix(".name"))
     return setting(record.config, name) or typed or ""
-
-
-def _sample(row: Temperature | None) -> Sequence[Any]:
-    if row is None:
-        return [None] * (len(SAMPLE_FIGURES) + 4)
-    figures = [row.figures.get(name) for name in SAMPLE_FIGURES]
-    return [row.temperature, row.num_samples, *figures, row.prompt, row.text]
 
 
 def _whole(value: float | None) -> float | int | None:

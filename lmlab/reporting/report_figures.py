@@ -5,47 +5,50 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from statistics import fmean, stdev
 
-from lmlab.reporting.analysis import comparable_bins, temperatures
-from lmlab.reporting.comparison import Comparison, Condition
-from lmlab.reporting.curve_diagnostics import baseline_words
-from lmlab.reporting.curves import TRAIN, diagnose_curve
+from lmlab.reporting import texts
 from lmlab.reporting.figures.axes import Along
+from lmlab.reporting.figures.curves import (
+    best_so_far,
+    error_rates,
+    gradient_norms,
+    learning_curves,
+    sweep_curves,
+    validity,
+)
 from lmlab.reporting.figures.data import TRAINING, VALIDATION, Curve, Figure, Reference, Result
 from lmlab.reporting.figures.frequency_bins import BinLosses, FrequencyBin, frequency_bins
-from lmlab.reporting.figures.generalization_gap import GeneralizationGap, generalization_gap
-from lmlab.reporting.figures.gradients import gradient_norms
-from lmlab.reporting.figures.grid import Cell
-from lmlab.reporting.figures.heat_map import heat_map
-from lmlab.reporting.figures.learning import error_rates, learning_curves
-from lmlab.reporting.figures.parameter import parameter_plot
-from lmlab.reporting.figures.ranking import ranked_settings
-from lmlab.reporting.figures.sweep_curves import sweep_curves
+from lmlab.reporting.figures.gap import GeneralizationGap, generalization_gap
+from lmlab.reporting.figures.heat_map import Cell, heat_map
+from lmlab.reporting.figures.results import Effect, effects, parameter_plot, ranked_settings
 from lmlab.reporting.figures.temperatures import Quality, temperature_panels
-from lmlab.reporting.formatting import unit
-from lmlab.reporting.intervals import estimate
-from lmlab.runs.history import Row
+from lmlab.runs.comparison import Comparison, Condition
+from lmlab.runs.formatting import baseline_words, is_number, unit
+from lmlab.runs.history import TRAIN, Row
 from lmlab.runs.records import RunRecord, setting
-from lmlab.runs.summary import BITS, NATS
+from lmlab.runs.statistics import estimate
+from lmlab.runs.summary import BITS, NATS, finite
 
 # Names of all possible figures.
 FIGURES = (
-    "curves", "heat_map", "parameter", "ranking", "gap", "frequency_bands", "learning_curves", "error_rate",
-    "gradient_norm", "temperatures",
+    "effects", "search", "heat_map", "parameter", "ranking", "curves", "gap", "frequency_bands", "learning_curves",
+    "error_rate", "gradient_norm", "validity", "temperatures",
 )  # fmt: skip
 # The column of metrics.csv for each kind of horizontal axis.
 _COLUMN = {"tokens": "tokens", "steps": "step", "epochs": "epoch", "seconds": "seconds"}
 # The drawn figures of samples and their names.
 QUALITIES = {
-    "distinct_2": "distinct pairs of tokens, per cent",
-    "repetition": "repeated, per cent",
-    "unknown_words": "words unknown to the training text, per cent",
+    "distinct_2": "distinct pairs of tokens",
+    "repetition": "repeated",
+    "unknown_words": "words unknown to the training text",
     "longest_copy_characters": "longest copy from the training text, characters",
-    "valid": "strings in the language, per cent",
-    "distinct": "of these different, per cent",
+    "valid": "strings in the language",
+    "distinct": "of these different",
 }
 # Most runs in figures that have a line of text for each.
 MOST_SIDE_BY_SIDE = 12
+_DROPOUTS = ("dropout", "input_dropout", "output_dropout", "embedding_dropout", "weight_dropout")
 
 
 @dataclass(frozen=True)
@@ -66,134 +69,178 @@ class ReportFigure:
 
 
 def report_figures(comparison: Comparison, *, along: Along) -> list[ReportFigure]:
-    """Returns the figures for which the runs have data: of all runs together, then of the shown run.
+    """Returns the figures for which the runs have data, that which shows the answer first.
 
     Args:
         comparison: of at least one run.
         along: the horizontal axis of learning curves.
     """
-    found = list(_of_all(comparison, along)) if len(comparison.conditions) > 1 and comparison.metric else []
+    found: list[ReportFigure] = []
+    if len(comparison.conditions) > 1 and comparison.metric:
+        found += [*_answers(comparison, comparison.metric), *_of_all(comparison, comparison.metric, along)]
     record = comparison.shown
     return [*found, *(_of_one(comparison, record, along) if record is not None else [])]
 
 
-def _of_all(comparison: Comparison, along: Along) -> Iterator[ReportFigure]:
-    metric = comparison.metric or NATS
-    words, short = f"validation loss, {unit(metric)}", comparison.short
-    parameter = ", ".join(short[name] for name in comparison.names) or "run"
-    curves = [
-        curve for condition in comparison.conditions if (curve := _mean_curve(condition, metric, along)) is not None
-    ]
-    if curves:
-        seeds = max(len(condition.runs) for condition in comparison.conditions)
-        figure = sweep_curves(curves, parameter=parameter, along=along, unit=unit(metric), seeds=seeds)
-        caption = "Lower is better. Where a line turns up again, the cautions say whether it overfitted."
-        yield ReportFigure("curves", f"Validation loss along training, by {parameter}", caption, figure)
-    names = comparison.names
-    if len(names) == 2:
-        figure = heat_map(_grid(comparison), row_name=short[names[0]], column_name=short[names[1]], what=words)
-        yield ReportFigure("heat_map", f"{short[names[0]]} against {short[names[1]]}", "Darker is better.", figure)
+def _answers(comparison: Comparison, metric: str) -> Iterator[ReportFigure]:
+    what, names, short = f"validation loss, {unit(metric)}", comparison.names, comparison.short
+    if len(names) > 2:
+        found = _effects(comparison, metric)
+        caption = "For each value the mean loss over all runs that have it, and how far they spread with the other "
+        caption += "settings. Lower is better; a setting whose means hardly differ matters little."
+        if found:
+            yield ReportFigure("effects", "What each setting does", caption, effects(found, what=what))
+        if not _is_grid(comparison):
+            losses = [math.nan if (v := r.metric(metric)) is None else v for r in comparison.records]
+            caption = "Each run in the order of the search. The bars say which share of the differences goes with a "
+            caption += "setting alone (its squared rank correlation with the loss, or for words the correlation ratio)."
+            figure = best_so_far(losses, what=what, importance=_importance(comparison, metric))
+            yield ReportFigure("search", "The best so far", caption, figure)
+    elif len(names) == 2:
+        figure = heat_map(_grid(comparison, metric), row_name=short[names[0]], column_name=short[names[1]], what=what)
+        yield ReportFigure("heat_map", f"{short[names[0]]} against {short[names[1]]}", "Lower is better.", figure)
     if len(names) == 1:
         results = [_result(condition, condition.settings[names[0]], metric) for condition in comparison.conditions]
-        figure = parameter_plot(results, parameter=short[names[0]], what=words, references=_references(comparison))
+        figure = parameter_plot(results, parameter=short[names[0]], what=what, references=_references(comparison))
         caption = "The best validation loss of each setting; the table says which differences are real."
         yield ReportFigure("parameter", f"Best loss by {short[names[0]]}", caption, figure)
     else:
         results = [_result(condition, condition.label, metric) for condition in comparison.conditions]
         caption = "The best validation loss of each setting, the best at the top."
-        yield ReportFigure("ranking", "Settings in order", caption, ranked_settings(results, what=words))
-    gaps = _generalization_gaps(comparison) if metric == NATS else []
+        yield ReportFigure("ranking", "Settings in order", caption, ranked_settings(results, what=what))
+
+
+def _effects(comparison: Comparison, metric: str) -> list[Effect]:
+    """Returns the mean loss at each value of each setting, the setting with the largest effect first."""
+    found = []
+    for name in comparison.names:
+        losses: dict[str, list[float]] = {}
+        for condition in comparison.conditions:
+            losses.setdefault(condition.settings[name], []).extend(condition.values(metric))
+        known = {value: given for value, given in losses.items() if given}
+        order = sorted(known, key=float) if all(map(is_number, known)) else list(known)
+        if 1 < len(order) <= MOST_SIDE_BY_SIDE:
+            pairs = [(value, known[value]) for value in order]
+            results = [Result(v, fmean(g), stdev(g) if len(g) > 1 else None, tuple(g)) for v, g in pairs]
+            found.append(Effect(comparison.short[name], tuple(results)))
+
+    def range_of(effect: Effect) -> float:
+        means = [result.value or 0.0 for result in effect.results]
+        return max(means) - min(means)
+
+    return sorted(found, key=range_of, reverse=True)
+
+
+def _is_grid(comparison: Comparison) -> bool:
+    """Returns whether the runs are a grid, and not drawn by a search."""
+    values = [len({condition.settings[name] for condition in comparison.conditions}) for name in comparison.names]
+    return math.prod(values) <= 2 * len(comparison.conditions)
+
+
+def _importance(comparison: Comparison, metric: str) -> dict[str, float]:
+    """Returns which share of the variance of the (ranked) loss goes with each setting alone."""
+    from scipy import stats
+
+    conditions = [condition for condition in comparison.conditions if condition.values(metric)]
+    ranks = stats.rankdata([condition.mean(metric).mean for condition in conditions])
+    found = {}
+    for name in comparison.names:
+        values = [condition.settings[name] for condition in conditions]
+        if all(map(is_number, values)):
+            numbers = stats.rankdata([float(value) for value in values])
+        else:  # each word stands for the mean rank of its runs
+            groups = {v: [r for r, other in zip(ranks, values, strict=True) if other == v] for v in values}
+            numbers = [fmean(groups[value]) for value in values]
+        if len(set(values)) > 1 and len(set(numbers)) > 1:
+            found[comparison.short[name]] = float(stats.pearsonr(numbers, ranks).statistic ** 2)
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def _of_all(comparison: Comparison, metric: str, along: Along) -> Iterator[ReportFigure]:
+    parameter = ", ".join(comparison.short[name] for name in comparison.names) or "run"
+    curves = [c for condition in comparison.conditions if (c := _mean_curve(condition, metric, along)) is not None]
+    if curves:
+        seeds = max(len(condition.runs) for condition in comparison.conditions)
+        figure = sweep_curves(curves, parameter=parameter, along=along, unit=unit(metric), seeds=seeds)
+        caption = "Lower is better. Where a line turns up again, the cautions say whether it overfitted."
+        yield ReportFigure("curves", f"Validation loss along training, by {parameter}", caption, figure)
+    gaps = [gap for c in comparison.conditions if (gap := _gap(c)) is not None] if metric == NATS else []
     if gaps:
         caption = (
             "How far validation lies above training, at the best and at the last evaluation. A gap that widens while "
             "training still falls is overfitting. Training loss is measured with dropout on, so it may lie above."
         )
         yield ReportFigure("gap", "Which models overfitted", caption, generalization_gap(gaps))
-    yield from _frequency_bins(
-        comparison, [condition.runs[0] for condition in comparison.conditions[:MOST_SIDE_BY_SIDE]]
-    )
+    runs = [condition.runs[0] for condition in comparison.conditions[:MOST_SIDE_BY_SIDE]]
+    yield from _frequency_bins(comparison, runs)
 
 
 def _of_one(comparison: Comparison, record: RunRecord, along: Along) -> Iterator[ReportFigure]:
-    alone = len(comparison.records) == 1
+    alone, rows = len(comparison.records) == 1, record.history
     of = "" if alone else f" of {comparison.label(record)}"
-    rows = record.history
-    epochs = [row.get("epoch", math.nan) for row in rows]
-    if any(NATS in row for row in rows):
-        label = _training_label(record)
+    known_source = record.metric("val/source_nats_per_token") is not None
+    if sum(NATS in row for row in rows) > 1:
+        off = all(setting(record.config, f"model.{name}") in ("0.0", "0", "") for name in _DROPOUTS)
+        label = "training (average since the last evaluation)" if off and record.config else TRAINING
         validation, training = _curve(VALIDATION, rows, NATS, along), _curve(label, rows, TRAIN, along)
-        figure = learning_curves(validation, training, along=along, epochs=epochs, references=_references_of(record))
+        references = _references_of(record)
+        figure = learning_curves(validation, training, along=along, references=references, unit=unit(NATS))
         caption = "The training figure is an average over the time before, when the weights were older"
         caption += ", with dropout on, so it may lie above validation." if label == TRAINING else "."
-        if record.metric("val/source_nats_per_token") is not None:
-            caption += (
-                " The source's line is of the validation strings, and no honest model ends below it but by chance; "
-            )
-            caption += "the training strings are others, so the training line may."
+        caption += (
+            " The source's line is of the validation strings, and no honest model ends below it but by chance; the "
+            "training strings are others, so the training line may."
+        ) * known_source
         yield ReportFigure("learning_curves", f"Learning curves{of}", caption, figure)
         validation = _curve(VALIDATION, rows, "val/error_rate", along)
-        figure = error_rates(validation, _curve(label, rows, "train/error_rate", along), along=along, epochs=epochs)
+        figure = error_rates(validation, _curve(label, rows, "train/error_rate", along), along=along)
         caption = "The share of tokens that were not ranked first."
-        if record.metric("val/source_nats_per_token") is not None:
-            caption += " What the source decides by chance nobody predicts, so this does not fall to 0."
+        caption += " What the source decides by chance nobody predicts, so this does not fall to 0." * known_source
         yield ReportFigure("error_rate", f"Error rate{of}", caption, figure)
-    if any("grad_norm" in row for row in rows):
+    if sum("grad_norm" in row for row in rows) > 1:
         clip = setting(record.config, "trainer.gradient_clip_val")
         figure = gradient_norms(
             _curve("before clipping", rows, "grad_norm", along),
             _curve("after clipping", rows, "grad_norm_clipped", along),
-            clip_at=_number(clip),
+            clip_at=float(clip) if is_number(clip) else None,
             clipped=_curve("clipped steps", rows, "clip_fraction", along),
             along=along,
         )
         caption = "Where nearly every step is clipped, the learning rate or the limit is wrong."
         yield ReportFigure("gradient_norm", f"Gradient norm{of}", caption, figure)
+    valid = texts.validity(record)
+    if len(valid) > 1:
+        curve = Curve("in the language", [step for step, _ in valid], [share for _, share in valid])
+        caption = "The share of the samples along training that are strings of the language."
+        yield ReportFigure("validity", f"Valid samples{of}", caption, validity(curve, along="steps"))
     if alone:
         yield from _frequency_bins(comparison, [record])
-    qualities = _qualities(record)
+    qualities = list(_qualities(record))
     if qualities:
-        words = any(quality.name == QUALITIES["unknown_words"] for quality in qualities)
-        caption = "Low temperatures repeat themselves" + (" and copy; high ones make up words." if words else ".")
+        caption = "Low temperatures repeat themselves and copy; high ones make up words or leave the language."
         yield ReportFigure("temperatures", f"Samples by temperature{of}", caption, temperature_panels(qualities))
 
 
 def _frequency_bins(comparison: Comparison, records: Sequence[RunRecord]) -> Iterator[ReportFigure]:
-    alike = comparable_bins(records)
-    if not alike:
-        return
-    drawn = [FrequencyBin(group.least, group.most, group.num_tokens) for group in alike[0][1]]
-    losses = [BinLosses(comparison.label(r), [group.nats_per_token for group in known]) for r, known in alike]
-    caption = "Rare words are the hardest; if pretrained vectors help, it should be there. "
-    caption += "Below 0 a setting is better than the mean of all at such words." if len(losses) > 1 else ""
-    title = "Loss by how often a word occurs in the training text"
-    yield ReportFigure("frequency_bands", title, caption.strip(), frequency_bins(drawn, losses))
+    alike = texts.frequency_bins(records)
+    if alike:
+        drawn = [FrequencyBin(*one[:3]) for one in alike[0][1]]
+        losses = [BinLosses(comparison.label(r), [one.nats_per_token for one in known]) for r, known in alike]
+        caption = "Rare words are the hardest; if pretrained vectors help, it should be there."
+        caption += " Below 0 a setting is better than the mean of all at such words." if len(losses) > 1 else ""
+        title = "Loss by how often a word occurs in the training text"
+        yield ReportFigure("frequency_bands", title, caption, frequency_bins(drawn, losses))
 
 
-def _qualities(record: RunRecord) -> list[Quality]:
-    """Returns the sample figures that are known at two temperatures or more."""
-    rows = [row for row in temperatures(record) if row.figures]
-    found = []
+def _qualities(record: RunRecord) -> Iterator[Quality]:
+    """Yields the sample figures that are known at two temperatures or more."""
+    rows = [row for row in texts.temperatures(record) if row.figures]
     for name, words in QUALITIES.items():
         known = [(row.temperature, row.figures[name]) for row in rows if name in row.figures]
         # A word tokenizer cannot generate unknown words.
         if len(known) > 1 and (name != "unknown_words" or any(value for _, value in known)):
             curve = Curve("", [t for t, _ in known], [value for _, value in known])
-            found.append(Quality(words, (curve,), share=name != "longest_copy_characters"))
-    return found
-
-
-def _training_label(record: RunRecord) -> str:
-    """Returns the label of the training curve, which says whether dropout was on."""
-    names = ("dropout", "input_dropout", "output_dropout", "embedding_dropout", "weight_dropout")
-    off = all(_number(setting(record.config, f"model.{name}")) in (0.0, None) for name in names)
-    return "training (average since the last evaluation)" if off and record.config else TRAINING
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
+            yield Quality(words, (curve,), share=name != "longest_copy_characters")
 
 
 def _curve(label: str, rows: Sequence[Row], column: str, along: Along) -> Curve:
@@ -203,71 +250,55 @@ def _curve(label: str, rows: Sequence[Row], column: str, along: Along) -> Curve:
 
 def _mean_curve(condition: Condition, metric: str, along: Along) -> Curve | None:
     """Returns the mean over the seeds with its interval, up to the last evaluation that all seeds have."""
-    histories = [record.history for record in condition.runs if record.history]
+    histories = [record.history for record in condition.runs if len(record.history) > 1]
     if not histories:
         return None
-    shortest = min(map(len, histories))
-    x, y, low, high = [], [], [], []
-    for rows in zip(*(history[:shortest] for history in histories), strict=True):
-        values = [row.get(metric, math.nan) for row in rows]
-        x.append(sum(row.get(_COLUMN[along], math.nan) for row in rows) / len(rows))
-        found = estimate(values) if all(map(math.isfinite, values)) else None
-        half = (found.half_width or 0.0) if found else math.nan
-        y.append(found.mean if found else math.nan)
-        low.append(y[-1] - half)
-        high.append(y[-1] + half)
-    several = len(histories) > 1
-    return Curve(condition.label, x, y, low if several else None, high if several else None)
+    points = list(zip(*histories, strict=False))
+    x = [fmean(row.get(_COLUMN[along], math.nan) for row in rows) for rows in points]
+    values = [[row.get(metric, math.nan) for row in rows] for rows in points]
+    means = [estimate(v) if all(map(math.isfinite, v)) else None for v in values]
+    y = [math.nan if found is None else found.mean for found in means]
+    half = [0.0 if found is None else found.half_width or 0.0 for found in means]
+    if len(histories) == 1:
+        return Curve(condition.label, x, y)
+    ends = [[v + sign * h for v, h in zip(y, half, strict=True)] for sign in (-1, 1)]
+    return Curve(condition.label, x, y, *ends)
 
 
 def _result(condition: Condition, label: str, metric: str) -> Result:
-    mean = condition.mean(metric)
-    seeds = [value for record in condition.runs if (value := record.metric(metric)) is not None]
+    mean, seeds = condition.mean(metric), condition.values(metric)
     value = mean.mean if math.isfinite(mean.mean) else None
     return Result(label, value, mean.half_width, tuple(seeds) if len(seeds) > 1 else ())
 
 
-def _grid(comparison: Comparison) -> list[Cell]:
+def _grid(comparison: Comparison, metric: str) -> list[Cell]:
     rows, columns = comparison.names
-    metric = comparison.metric or NATS
     found = {}
     for record in comparison.unfinished:
         values = comparison.settings_of(record)
         found[values[rows], values[columns]] = Cell(values[rows], values[columns], None, None, record.status)
     for condition in comparison.conditions:
-        mean = condition.mean(metric)
-        value = mean.mean if math.isfinite(mean.mean) else None
-        place = condition.settings[rows], condition.settings[columns]
-        found[place] = Cell(*place, value, mean.half_width, "" if value is not None else "no number")
+        result, place = _result(condition, "", metric), (condition.settings[rows], condition.settings[columns])
+        found[place] = Cell(*place, result.value, result.half_width, "" if result.value is not None else "no number")
     return list(found.values())
 
 
 def _references(comparison: Comparison) -> list[Reference]:
     """Returns the reference lines of the shown run if they hold for all runs: same text and vocabulary."""
-    best = comparison.shown
-    return [] if best is None or comparison.metric == BITS else _references_of(best)
+    shown = comparison.shown
+    return [] if shown is None or comparison.metric == BITS else _references_of(shown)
 
 
 def _references_of(record: RunRecord) -> list[Reference]:
-    found = []
-    baselines = record.summary.get("val/baselines")
-    if isinstance(baselines, dict):
-        values = ((str(name), value) for name, value in baselines.items() if isinstance(value, int | float))
-        found = [Reference(baseline_words(name), float(value)) for name, value in values]
+    known = {str(name): finite(value) for name, value in record.table("val/baselines").items()}
+    found = [Reference(baseline_words(name), value) for name, value in known.items() if value is not None]
     source = record.metric("val/source_nats_per_token")
-    if source is not None:
-        found.append(Reference("floor: the source itself on these strings", source, floor=True))
-    return found
+    return found if source is None else [*found, Reference("the source itself on these strings", source, floor=True)]
 
 
-def _generalization_gaps(comparison: Comparison) -> list[GeneralizationGap]:
-    found = []
-    for condition in comparison.conditions:
-        record = condition.runs[0]
-        rows = [row for row in record.history if math.isfinite(row.get(NATS, math.nan))]
-        if not rows or record.best_row is None:
-            continue
-        best, last, diagnosis = record.best_row, rows[-1], diagnose_curve(record)
-        kind = diagnosis.kind if diagnosis is not None and diagnosis.kind != "last worse" else ""
-        found.append(GeneralizationGap(condition.label, best.get(TRAIN), best[NATS], last.get(TRAIN), last[NATS], kind))
-    return found
+def _gap(condition: Condition) -> GeneralizationGap | None:
+    record, best = condition.runs[0], condition.runs[0].best_row
+    rows = [row for row in record.history if math.isfinite(row.get(NATS, math.nan))]
+    if best is None or len(rows) < 2:
+        return None
+    return GeneralizationGap(condition.label, best.get(TRAIN), best[NATS], rows[-1].get(TRAIN), rows[-1][NATS], "")

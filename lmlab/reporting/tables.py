@@ -1,223 +1,228 @@
-"""Tables of results for the terminal."""
+"""The tables of results as frames of formatted text, whose first column names the rows."""
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from lmlab.metric_spec import MetricSpec, added_to, compact, exp
-from lmlab.reporting.intervals import Estimate, difference
-from lmlab.reporting.sweeps import Ranking, SweepCondition, differing, rank
-from lmlab.runs.summary import BITS, DAMAGED, EXCESS, NATS, PARTIAL, SEED, describe_partial
-from lmlab.runs.sweeps import Job
+import pandas as pd
 
-# With fewer repetitions a confidence interval is too wide to be useful.
-ENOUGH_SEEDS = 3
-# Above this share of unknown tokens, bits per character of different tokenizers hardly compare.
-UNK_SEEN = 0.01
-# If more jobs than this failed for the same reason, they share one line.
-SAME_REASON = 3
-# Rows shown; results.csv has all.
-MOST_ROWS = 40
+from lmlab.diagnostics.diagnose import of_run
+from lmlab.metric_spec import (
+    BITS_PER_CHAR,
+    NATS_PER_TOKEN,
+    NUM_TOKENS,
+    OF_RUNS,
+    OF_SOURCES,
+    PERPLEXITY,
+    UNK_RATE,
+    MetricSpec,
+    added_to,
+    exp,
+    heading,
+    percent,
+    spec_of,
+)
+from lmlab.runs.comparison import Comparison, Condition
+from lmlab.runs.formatting import baseline_words, count, number
+from lmlab.runs.history import TRAIN
+from lmlab.runs.records import RunRecord
+from lmlab.runs.statistics import Estimate
+from lmlab.runs.summary import BITS, EXCESS, NATS, finite
 
-
-def _number_or_zero(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0
-
-
-def aligned(rows: Sequence[Sequence[str]], *, left: int) -> list[str]:
-    """Aligns columns: the first `left` to the left, the rest to the right.
-
-    Args:
-        rows: the header first; all of equal length.
-        left: number of columns with words.
-    """
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = [c.ljust(w) if i < left else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
-        lines.append("  ".join(cells).rstrip())
-    return lines
+# Shown instead of a missing value.
+NOTHING = "–"
+MOST_EVALUATIONS = 30
+_SPLITS = {"val": "validation", "test": "test"}
+_LAST_COLUMNS = ("train/error_rate", "grad_norm", "clip_fraction", "lr")
 
 
-def short_names(names: Sequence[str]) -> dict[str, str]:
-    """Returns the last part of each setting's name if that is unambiguous: `hidden_size` for `model.hidden_size`."""
-    last = [name.rpartition(".")[2] for name in names]
-    return {name: word if last.count(word) == 1 else name for name, word in zip(names, last, strict=True)}
+def results_table(comparison: Comparison) -> pd.DataFrame:
+    """Returns the conditions with the figures that decide, the best first; unordered if they cannot be ranked."""
+    by_bits = comparison.metric == BITS
+    names = (BITS,) if by_bits else (NATS, "val/perplexity", EXCESS, "test/perplexity")
+    added = dict.fromkeys(f"val/{name}" for record in comparison.finished for name in added_to(record.summary))
+    rows = []
+    for condition in comparison.conditions:
+        row: dict[str, str] = {} if comparison.metric is None else {"place": str(condition.place)}
+        row["setting"] = condition.label
+        if any(len(other.runs) > 1 for other in comparison.conditions):
+            row["seeds"] = str(len(condition.runs))
+        row |= _figures(comparison, condition, [*names, *added])
+        if comparison.metric is not None and len(comparison.conditions) > 1:
+            row |= _behind(condition)
+        rows.append({**row, "remarks": _remarks(condition)})
+    return _without_empty(pd.DataFrame(rows))
 
 
-def sweep_table(jobs: Sequence[Job]) -> list[str]:
-    """Returns the lines of a sweep's ranked table with its notes and failures."""
-    ranking = rank(jobs)
-    lines = _ranked(ranking) if ranking.conditions or ranking.partial else []
-    notes = [*([ranking.note] if ranking.note else []), *_notes(jobs, ranking), *_partial_notes(jobs)]
-    lines += [f"note: {note}" for note in notes]
-    return lines + _unfinished(jobs)
+def figures_of_settings(comparison: Comparison) -> pd.DataFrame:
+    """Returns all figures of each condition, means over its seeds."""
+    evaluated = [f"val/{name}" for name in comparison.specs if name != NUM_TOKENS.name]
+    of_runs = (name for name in OF_RUNS if name not in ("best_step", "vocabulary_size"))
+    names = [NATS, *evaluated, "test/nats_per_token", *of_runs]
+    if comparison.metric == BITS:  # the tokens of the runs differ, so figures of tokens do not compare
+        names = [name for name in names if name in (BITS, f"val/{UNK_RATE.name}", *OF_RUNS)]
+    rows = []
+    for condition in comparison.conditions:
+        settings = {comparison.short[name]: condition.settings.get(name, "") for name in comparison.names}
+        figures = _figures(comparison, condition, list(dict.fromkeys(names)))
+        rows.append((settings or {"runs": condition.label}) | figures | {"training loss then": _training(condition)})
+    return _without_empty(pd.DataFrame(rows))
 
 
-def _unfinished(jobs: Sequence[Job]) -> list[str]:
-    """Returns a line for each job that failed, was interrupted or is damaged; many with the same reason share one."""
-    by_reason: dict[tuple[str, str], list[str]] = {}
-    for job in jobs:
-        if job.status in ("failed", "interrupted", DAMAGED):
-            reason = job.reason or "interrupted; it can be resumed where it stopped"
-            by_reason.setdefault((job.status, reason), []).append(job.folder.name)
-    lines = []
-    for (status, reason), names in by_reason.items():
-        shown = [[name] for name in names] if len(names) <= SAME_REASON else [names]
-        for group in shown:
-            more = f" and {len(group) - 1} more" if len(group) > 1 else ""
-            lines.append(f"{status:<8}  {group[0]}{more}: {reason}")
-    return lines
+def figures_of_run(record: RunRecord) -> pd.DataFrame:
+    """Returns the validation and test figures of one run with those of its baselines."""
+    rows: list[tuple[str, dict[str, float | None], MetricSpec]] = []
+    for name in dict.fromkeys([*record.specs, *OF_SOURCES]):
+        values = {split: record.metric(f"{split}/{name}") for split in _SPLITS}
+        rows.append((heading(name, record.specs), values, spec_of(name, record.specs)))
+    for name in dict.fromkeys(str(name) for split in _SPLITS for name in record.table(f"{split}/baselines")):
+        values = {split: finite(record.table(f"{split}/baselines").get(name)) for split in _SPLITS}
+        rows.append((f"{baseline_words(name)}, to compare ({NATS_PER_TOKEN.unit})", values, NATS_PER_TOKEN))
+    cells = [
+        {"figure": name, **{_SPLITS[split]: _shown(spec, value) for split, value in values.items()}}
+        for name, values, spec in rows
+        if any(value is not None for value in values.values())
+    ]
+    return _without_empty(pd.DataFrame(cells))
 
 
-def _listed(settings: dict[str, str], names: Sequence[str], short: dict[str, str]) -> str:
-    return " ".join(f"{short[name]}={settings.get(name, '')}" for name in names)
+def unfinished_table(comparison: Comparison) -> pd.DataFrame:
+    """Returns the runs without a result and the reasons."""
+    rows = []
+    for record in comparison.unfinished:
+        best = record.best_row
+        so_far = NOTHING if best is None else number(best[NATS])
+        cells = (comparison.label(record), record.status, record.reason or NOTHING, so_far)
+        rows.append(dict(zip(("run", "status", "reason", "best so far (nats per token)"), cells, strict=True)))
+    return pd.DataFrame(rows)
 
 
-def _ranked(ranking: Ranking) -> list[str]:
-    conditions = [*ranking.conditions, *ranking.partial]
-    names = list(conditions[0].settings)
-    short = short_names(names)
-    repeated = any(len(condition.jobs) > 1 for condition in conditions)
-    header = ["", *(short[name] for name in names)]
-    left = len(header)
-    known = any(math.isfinite(condition.mean(EXCESS).mean) for condition in conditions)
-    header += [*(["seeds"] if repeated else []), "nats/token", *(["above source"] if known else [])]
-    added = {
-        name: spec for condition in conditions for job in condition.jobs for name, spec in added_to(job.summary).items()
+def evaluation_table(record: RunRecord) -> pd.DataFrame:
+    """Returns the evaluations of a run; if there are many, only some, with the best and the last among them."""
+    rows, best = record.history, record.best_row
+    evaluated = (f"val/{name}" for name in record.specs if name not in (NUM_TOKENS.name, UNK_RATE.name))
+    names = dict.fromkeys(["step", "tokens", TRAIN, NATS, "val/perplexity", *evaluated, *_LAST_COLUMNS])
+    step = max(1.0, (len(rows) - 1) / (MOST_EVALUATIONS - 2))
+    kept = {round(i * step) for i in range(MOST_EVALUATIONS - 1)} | {len(rows) - 1}
+    cells = [
+        {"epoch": f"{row.get('epoch', math.nan):.4g}{' (best)' if row is best else ''}"}
+        | {heading(name, record.specs): _shown(spec_of(name, record.specs), row.get(name)) for name in names}
+        for i, row in enumerate(rows)
+        if i in kept or row is best
+    ]
+    return _without_empty(pd.DataFrame(cells))
+
+
+def language_tables(record: RunRecord) -> dict[str, pd.DataFrame]:
+    """Returns the tables of a model of a formal language by title: loss above the source, validity of samples."""
+    samples = record.table("samples")
+    judged, closing = (_mapping(samples.get(name)) for name in ("language", "closing"))
+    names = {
+        "within": f"closing brackets at depths that training had (up to {_count(closing.get('trained_depth'))})",
+        "beyond": "closing brackets deeper than that",
+        "end": "ends of strings",
     }
-    header += ["perplexity", "bits/char", *(spec.words for spec in added.values()), "parameters"]
-    header += ["tokens/s", "memory", "best epoch"]
-    rows = [header]
-    for place, condition in enumerate(conditions[:MOST_ROWS], 1):
-        nats = condition.mean(NATS)
-        numbered = f"{place}." if ranking.metric else ""
-        row = [numbered if place <= len(ranking.conditions) else PARTIAL, *condition.settings.values()]
-        row += [str(len(condition.jobs))] if repeated else []
-        row += [with_interval(nats)]
-        row += [_decimals(condition.mean(EXCESS).mean, "+.4f")] if known else []
-        row += [f"{exp(nats.mean):,.3f}", _decimals(condition.mean(BITS).mean, ".4f")]
-        row += [_cell(spec, condition.mean(f"val/{name}").mean) for name, spec in added.items()]
-        row += [compact(condition.mean("num_parameters").mean), compact(condition.mean("tokens_per_second").mean)]
-        row += [f"{compact(condition.mean('peak_memory_bytes').mean)}B", f"{condition.mean('best_epoch').mean:.3g}"]
-        rows.append(row)
-    lines = aligned(rows, left=left)
-    more = len(conditions) - MOST_ROWS
-    return [*lines, f"and {more} more in results.csv"] if more > 0 else lines
+    tables = {
+        "Above the source on validation strings": [
+            {
+                "strings": name,
+                "how many": _count(row.get("strings")),
+                "above the source (nats per symbol)": _signed(row.get("excess_nats_per_token")),
+            }
+            for name, row in _rows(record.table("val/by_length"))
+        ],
+        "Samples by length (characters)": _validity("length", judged.get("by_length")),
+        "Samples by depth (brackets open at once)": _validity("depth", judged.get("by_depth")),
+        "Closing brackets predicted on validation strings": [
+            {"what comes": words, "how many": _count(closing[f"{name}_count"]), "ranked first": _percent(closing[name])}
+            for name, words in names.items()
+            if f"{name}_count" in closing and name in closing
+        ],
+    }
+    return {title: pd.DataFrame(rows) for title, rows in tables.items() if rows}
 
 
-def _cell(spec: MetricSpec, value: float) -> str:
-    return spec.shown(value) if math.isfinite(value) else "-"
+def _validity(by: str, found: object) -> list[dict[str, str]]:
+    return [
+        {
+            by: name,
+            "samples": _count(row.get("count")),
+            "in the language": _percent(row.get("valid")),
+            "of these different": _percent(row.get("distinct")),
+        }
+        for name, row in _rows(found)
+    ]
 
 
-def _partial_notes(jobs: Sequence[Job]) -> list[str]:
-    partial = [job for job in jobs if job.status == PARTIAL]
-    if not partial:
-        return []
-    what = describe_partial(partial[0].summary[PARTIAL])
-    return [f"{len(partial)} of the jobs are partial and have no place: they read a part of the text only ({what})"]
+def _rows(found: object) -> list[tuple[str, Mapping[str, Any]]]:
+    return [(str(name), row) for name, row in _mapping(found).items() if isinstance(row, Mapping)]
 
 
-def _decimals(value: float, how: str) -> str:
-    """Formats a figure that a part of a text does not have."""
-    return format(value, how) if math.isfinite(value) else "-"
+def _mapping(found: object) -> Mapping[str, Any]:
+    return found if isinstance(found, Mapping) else {}
 
 
-def with_interval(value: Estimate) -> str:
-    """Formats a value: 1.2345, or 1.2345 ± 0.0067 over several seeds."""
-    return f"{value.mean:.4f}" if value.half_width is None else f"{value.mean:.4f} ± {value.half_width:.4f}"
+def _count(value: object) -> str:
+    known = finite(value)
+    return NOTHING if known is None else count(known)
 
 
-def _notes(jobs: Sequence[Job], ranking: Ranking) -> list[str]:
-    """Returns what a reader should know before trusting the ranks."""
-    if ranking.metric is None or not ranking.conditions:
-        return []
-    notes = []
-    best = ranking.conditions[0]
-    repeated = any(SEED in differing([*condition.jobs]) for condition in ranking.conditions)
-    if repeated:
-        notes.append("nats/token is the mean over seeds ± the half width of its 95% interval; perplexity is exp(mean)")
-    unknown = max(_number_or_zero(job.summary.get("val/unk_rate")) for s in ranking.conditions for job in s.jobs)
-    if ranking.metric == BITS and unknown > UNK_SEEN:
-        notes.append(f"up to {unknown:.1%} of a job's tokens are <unk>, which flatters its bits per character")
-    if len(ranking.conditions) > 1:
-        notes += _doubt(ranking, repeated=repeated)
-    for name in best.settings:
-        edge = _edge(name, best, ranking.conditions)
-        if edge:
-            notes.append(edge)
-    warned = [job for job in jobs if job.status == "finished" and job.summary.get("warnings")]
-    if warned:
-        kinds = sorted({kind for job in warned for warning in job.summary["warnings"] if (kind := _kind(warning))})
-        what = f" ({', '.join(kinds)})" if kinds else ""
-        notes.append(f"{len(warned)} of the jobs ended with warnings{what}: see warnings in their summary.json")
-    return notes
+def _percent(value: object) -> str:
+    known = finite(value)
+    return NOTHING if known is None else percent(known)
 
 
-def _kind(warning: str) -> str:
-    """Returns the kind of a warning that begins with one, such as `overfitting`; otherwise empty."""
-    found = re.match(r"([a-z ]{3,30}):", warning)
-    return found[1] if found else ""
+def _signed(value: object) -> str:
+    known = finite(value)
+    return NOTHING if known is None else f"{known:+.4f}"
 
 
-def _doubt(ranking: Ranking, *, repeated: bool) -> list[str]:
-    assert ranking.metric is not None
-    fewest = min(len(condition.jobs) for condition in ranking.conditions)
-    if fewest < ENOUGH_SEEDS:
-        seeds = "one seed" if fewest == 1 else f"{fewest} seeds"
-        return [f"{seeds} a setting: small differences may be chance; sweep seed=0,1,2 as well to see"]
-    first, second = (condition.values(ranking.metric) for condition in ranking.conditions[:2])
-    if repeated and first and second and not difference(first, second).significant:
-        return ["the first two differ by less than the 95% interval of their difference: their order may be chance"]
-    return []
+def _figures(comparison: Comparison, condition: Condition, names: Sequence[str]) -> dict[str, str]:
+    """Returns the means over the seeds; for perplexity exp of the mean nats, not the mean of perplexities."""
+    cells = {}
+    for name in names:
+        split, _, word = name.partition("/")
+        spec, value = spec_of(name, comparison.specs), condition.mean(name)
+        if word == PERPLEXITY.name:
+            value = Estimate(exp(condition.mean(f"{split}/nats_per_token").mean), None, len(condition.runs))
+        width = value.half_width if spec.unit in (NATS_PER_TOKEN.unit, BITS_PER_CHAR.unit) else None
+        cells[heading(name, comparison.specs)] = _shown(spec, value.mean) + (f" ± {number(width)}" if width else "")
+    return cells
 
 
-def _edge(name: str, best: SweepCondition, settings: Sequence[SweepCondition]) -> str:
-    """Returns a note if the best value of a numeric setting is the largest or smallest of three or more tried."""
-    try:
-        tried = sorted({float(condition.settings[name]) for condition in settings})
-        value = float(best.settings[name])
-    except ValueError:
-        return ""
-    if len(tried) < 3 or value not in (tried[0], tried[-1]):
-        return ""
-    word = "smallest" if value == tried[0] else "largest"
-    return f"the best {name} ({best.settings[name]}) is the {word} that was tried: a better one may lie beyond"
+def _behind(condition: Condition) -> dict[str, str]:
+    """Returns how far a condition is behind the best, and whether that is more than chance explains."""
+    gap = condition.gap_to_best
+    if gap is None:
+        return {"behind the best": "the best" if condition.place == 1 else NOTHING, "is that real?": NOTHING}
+    width = f" ± {number(gap.half_width)}" if gap.half_width is not None else ""
+    real = {True: "yes", False: "not significant", None: "not known: one seed each"}[gap.significant]
+    return {"behind the best": number(gap.mean) + width, "is that real?": real}
 
 
-def job_line(job: Job, *, total: int | None, names: Sequence[str], best: bool) -> str:
-    """Returns the line for a job that has ended.
-
-    Args:
-        job: with its summary.
-        total: number of jobs of the sweep; None if unknown.
-        names: the settings that differ.
-        best: whether it is the best so far.
-    """
-    count = f"{job.number + 1}/{total}" if total else str(job.number + 1)
-    width = 2 * len(str(total)) + 1 if total else 0
-    listed = _listed(job.settings, names, short_names(names))
-    if job.status in ("failed", DAMAGED):
-        return f"{count:>{width}}  {listed}  {job.status}: {job.reason}"
-    summary = job.summary
-    nats, seconds = job.nats, summary.get("wall_seconds", math.nan)
-    figures = f"val {nats:.4f} nats  perplexity {exp(nats):,.3f}"
-    # Bits per character are not known of a part of the text.
-    if BITS in summary or job.status != PARTIAL:
-        figures += f"  bits/char {summary.get(BITS) or math.nan:.4f}"
-    mark = "  partial" if job.status == PARTIAL else "  *best" if best else ""
-    warned = f"  {len(summary['warnings'])} warnings" if len(summary.get("warnings", [])) > 1 else ""
-    warned = "  1 warning" if len(summary.get("warnings", [])) == 1 else warned
-    return f"{count:>{width}}  {listed}  {figures}  {seconds:.0f} s{warned}{mark}"
+def _remarks(condition: Condition) -> str:
+    """Returns in a word or two what went wrong, with the number of runs if there are several."""
+    found = [d.rule.short for record in condition.runs for d in of_run(record) if d.rule.short]
+    size = len(condition.runs)
+    return ", ".join(f"{w} ({found.count(w)} of {size})" if size > 1 else w for w in dict.fromkeys(found)) or NOTHING
 
 
-def best_folder(jobs: Sequence[Job]) -> Path | None:
-    """Returns the folder of the best run of the best condition; None without finished jobs or a ranking."""
-    ranking = rank(jobs)
-    if ranking.metric is None or not ranking.conditions:
-        return None
-    metric = ranking.metric
-    return min(ranking.conditions[0].jobs, key=lambda job: float(job.summary.get(metric) or math.inf)).folder
+def _training(condition: Condition) -> str:
+    """Returns the mean training loss at the best evaluations, which tells overfitting from underfitting."""
+    losses = [(record.best_row or {}).get(TRAIN, math.nan) for record in condition.runs]
+    return _shown(NATS_PER_TOKEN, math.fsum(losses) / len(losses))
+
+
+def _shown(spec: MetricSpec, value: float | None) -> str:
+    return NOTHING if value is None or not math.isfinite(value) else spec.shown(value)
+
+
+def _without_empty(frame: pd.DataFrame) -> pd.DataFrame:
+    """Drops the columns without any value, and that of unknown words if there are none."""
+    unknown = heading(f"val/{UNK_RATE.name}")
+    empty = [
+        name for name in frame.columns if set(frame[name]) <= {NOTHING, "", *(["0.0%"] if name == unknown else [])}
+    ]
+    return frame.drop(columns=empty)

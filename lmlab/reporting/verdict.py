@@ -1,19 +1,28 @@
-"""The verdict of a report: what a comparison shows and what it does not, in a few sentences."""
+"""The answer at the head of a report: what the runs show and what they do not, in a few sentences."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from lmlab.diagnostics.comparison_rules import ENOUGH_SEEDS
+from lmlab.diagnostics.rules import Diagnostic, name_runs
 from lmlab.metric_spec import percent
-from lmlab.reporting.comparison import Comparison, Condition, by_text
-from lmlab.reporting.curve_diagnostics import baseline_words
-from lmlab.reporting.curves import Kind, diagnose_curve, first_non_finite
-from lmlab.reporting.formatting import count, interval, listing, measured, number, perplexity, plural, unit
-from lmlab.reporting.limitations import limitations
+from lmlab.runs.comparison import Comparison, Condition, by_text
+from lmlab.runs.formatting import (
+    baseline_words,
+    count,
+    interval,
+    listing,
+    measured,
+    number,
+    perplexity,
+    plural,
+    sentence,
+    unit,
+)
 from lmlab.runs.records import RunRecord, setting
 from lmlab.runs.summary import BITS, DAMAGED, NATS, PARTIAL, finite
 
@@ -33,46 +42,51 @@ class Verdict:
     limitations: tuple[str, ...]
 
 
-def verdict(comparison: Comparison) -> Verdict:
+def verdict(comparison: Comparison, diagnostics: Sequence[Diagnostic]) -> Verdict:
     """Returns the verdict on one run, on several ranked runs, or on runs that cannot be ranked.
 
     Args:
         comparison: of at least one run.
+        diagnostics: of it.
     """
+    wrong = list(_wrong(comparison, diagnostics))
     if not comparison.conditions:
-        return Verdict(_nothing_finished(comparison), tuple(_curves(comparison)), ())
+        return Verdict(_nothing_finished(comparison), tuple(wrong), ())
+    several, best = len(comparison.conditions) > 1, comparison.best
+    limits = [words for diagnostic in diagnostics if (words := diagnostic.words("limits"))]
+    if not several and comparison.fewest_seeds < ENOUGH_SEEDS:
+        limits.append("How much another seed would change the figure: that takes three runs or more.")
+    what = "order" if several else "figure"
+    limits.append(f"Anything about other texts, sizes or lengths of training: there the {what} may be another.")
     if comparison.metric is None:
-        return _unranked(comparison)
-    best = comparison.best
+        headline = "None can be called best: the runs were evaluated on different texts, and one may be easier."
+        return Verdict(headline, (*_by_text(comparison), *wrong), tuple(limits))
     if best is None:
-        headline = "No run has a validation loss that is a number, so none is best."
-        return Verdict(headline, tuple(_curves(comparison)), ())
-    name = "It" if len(comparison.conditions) == 1 else "The best"
-    shows = [*_lead(comparison), *_test(best, name), *_against_baselines(best, name), *_curves(comparison)]
-    return Verdict(_headline(comparison, best), tuple(shows), tuple(limitations(comparison)))
+        return Verdict("No run has a validation loss that is a number, so none is best.", tuple(wrong), ())
+    shows = [*_lead(comparison, best), *_figures(comparison, best), *wrong]
+    return Verdict(_headline(comparison, best), tuple(shows), tuple(limits))
 
 
 def _headline(comparison: Comparison, best: Condition) -> str:
     value = measured(best.mean(comparison.metric or NATS), comparison.metric)
     seeds = f", the mean of {len(best.runs)} seeds" if len(best.runs) > 1 else ""
     if len(comparison.conditions) > 1:
-        total = len(comparison.conditions)
-        return f"Best of {total} settings: {quoted(best)}, with {value} on the validation text{seeds}."
-    bits = best.bits.mean
+        best_of = "The better of the two settings" if len(comparison.conditions) == 2 else "The best"
+        best_of += "" if len(comparison.conditions) == 2 else f" of {len(comparison.conditions)} settings"
+        return f"{best_of} is “{best.label}”, with {value} on the validation text{seeds}."
+    bits = best.mean(BITS).mean
     bits_too = f", {number(bits)} bits per character" if math.isfinite(bits) and comparison.metric == NATS else ""
     epoch = best.mean("best_epoch").mean
-    where = f", at its best epoch, {epoch:g}" if math.isfinite(epoch) and len(best.runs) == 1 else ""
-    name = "This run" if len(comparison.records) == 1 else quoted(best)
+    where = f", at its best epoch, {epoch:.3g}" if math.isfinite(epoch) and len(best.runs) == 1 else ""
+    name = "This run" if len(comparison.records) == 1 else f"“{best.label}”"
     return f"{name} has {value}{bits_too} on the validation text{seeds}{where}."
 
 
 def _nothing_finished(comparison: Comparison) -> str:
     partial = sum(record.status == PARTIAL for record in comparison.records)
-    if len(comparison.records) > 1 and partial:
-        runs = plural(len(comparison.records), "run")
-        return f"None of the {runs} is a finished one of the whole text ({partial} partial), so none is best."
     if len(comparison.records) > 1:
-        return f"None of the {plural(len(comparison.records), 'run')} has finished, so there is nothing to compare yet."
+        what = f"is a finished one of the whole text ({partial} partial)" if partial else "has finished"
+        return f"None of the {plural(len(comparison.records), 'run')} {what}, so none is best."
     (record,) = comparison.records
     if record.status == "failed":
         return f"This run failed: {record.reason or 'no reason is recorded'}"
@@ -85,23 +99,16 @@ def _nothing_finished(comparison: Comparison) -> str:
         return "This run has not been evaluated yet."
     words = "was interrupted" if record.status == "interrupted" else "has not finished"
     seen = f"{number(best[NATS])} nats per token (perplexity {perplexity(best[NATS])})"
-    return f"This run {words}. So far its best epoch, {best.get('epoch', 0):g}, has {seen} on the validation text."
+    return f"This run {words}. So far its best epoch, {best.get('epoch', 0):.3g}, has {seen} on the validation text."
 
 
-def _unranked(comparison: Comparison) -> Verdict:
-    headline = (
-        "None can be called best: the runs were evaluated on different texts, and one may be easier than another."
-    )
-    shows = []
+def _by_text(comparison: Comparison) -> Iterator[str]:
     for part in by_text(comparison):
-        best = part.best
-        if best is None:
-            continue
-        names = sorted({text_name(record) for record in part.records})
-        of = f"Of {plural(len(part.conditions), 'setting')} evaluated on {listing(names)}"
-        shows.append(f"{of}, {quoted(best)} is best, with {measured(best.mean(part.metric or NATS), part.metric)}.")
-        shows += _lead(part)[:2]
-    return Verdict(headline, (*shows, *_curves(comparison)), tuple(limitations(comparison)))
+        if part.best is not None:
+            names = sorted({text_name(record) for record in part.records})
+            value = measured(part.best.mean(part.metric or NATS), part.metric)
+            best = f"of {plural(len(part.conditions), 'setting')}, “{part.best.label}” is best, with {value}."
+            yield f"Evaluated on {listing(names)}: {best} {' '.join(_lead(part, part.best))}"
 
 
 def text_name(record: RunRecord) -> str:
@@ -111,151 +118,86 @@ def text_name(record: RunRecord) -> str:
     return Path(path).name if own else name or "the same text"
 
 
-def quoted(condition: Condition) -> str:
-    """Returns the label of a condition in quotation marks."""
-    return f"“{condition.label}”"
-
-
-def _lead(comparison: Comparison) -> list[str]:
+def _lead(comparison: Comparison, best: Condition) -> Iterator[str]:
     """Says by how much the best condition leads, and whether that is significant."""
-    best = comparison.best
-    if best is None or len(comparison.conditions) < 2:
-        return []
-    second = comparison.conditions[1]
-    if second.gap_to_best is None:
-        return [f"The next, {quoted(second)}, has no validation loss that is a number."]
-    found = [f"The next, {quoted(second)}, is {_distance(comparison, best, second)} behind."]
-    found.append(_significance(comparison, best))
-    last = next(
-        (condition for condition in reversed(comparison.conditions[2:]) if condition.gap_to_best is not None), None
-    )
-    if last is not None:
-        found.append(f"The last, {quoted(last)}, is {_distance(comparison, best, last)} behind.")
-    return found
+    others = [condition for condition in comparison.conditions[1:] if condition.gap_to_best is not None]
+    if not others:
+        return
+    yield f"{_distance(comparison, best, others[0], 'The next')} {_significance(comparison, others)}"
+    if len(others) > 1:
+        yield _distance(comparison, best, others[-1], "The last")
 
 
-def _distance(comparison: Comparison, best: Condition, other: Condition) -> str:
+def _distance(comparison: Comparison, best: Condition, other: Condition, which: str) -> str:
     assert other.gap_to_best is not None
     mean = other.gap_to_best.mean
-    amount = f"{number(mean)} {unit(comparison.metric)}"
     if comparison.metric == BITS:
-        return f"{amount} ({percent(mean / best.bits.mean)})" if best.bits.mean else amount
-    more = f"{percent(math.expm1(mean))} more" if mean < 100 else "far more"
-    return f"{amount} (perplexity {perplexity(other.nats.mean)} against {perplexity(best.nats.mean)}, {more})"
-
-
-def _significance(comparison: Comparison, best: Condition) -> str:
-    """Says whether the other conditions are worse by more than chance explains."""
-    others = [condition for condition in comparison.conditions[1:] if condition.gap_to_best is not None]
-    within = [
-        condition
-        for condition in others
-        if condition.gap_to_best is not None and condition.gap_to_best.significant is False
-    ]
-    unknown = [
-        condition
-        for condition in others
-        if condition.gap_to_best is not None and condition.gap_to_best.significant is None
-    ]
-    if len(unknown) == len(others):
-        return (
-            "Whether these differences are real is not known: without several seeds of a setting nothing can be "
-            "concluded about small differences, for another seed may turn the order round."
-        )
-    second = others[0]
-    assert second.gap_to_best is not None
-    if second.gap_to_best.significant:
-        text = (
-            f"That difference is real as far as the seeds can tell: its 95% interval, {interval(second.gap_to_best)} "
-        )
-        text += f"{unit(comparison.metric)}, leaves out zero."
-    elif second.gap_to_best.significant is False:
-        text = f"That difference is inside its 95% interval, {interval(second.gap_to_best)} {unit(comparison.metric)}: "
-        text += "chance may have made it, so neither of the two can be called better."
+        more = f"{percent(mean / best.mean(BITS).mean)} more" if best.mean(BITS).mean else "more"
     else:
-        text = f"Whether that is real is not known: {quoted(best)} or {quoted(second)} was run with one seed only."
-    rest = [condition for condition in within if condition is not second]
-    if rest:
-        words = "Inside the interval, too" if second in within else "Not told apart from the best, though worse"
-        text += f" {words}: {listing([quoted(condition) for condition in rest])}."
-    return text
+        share = f"{percent(math.expm1(mean))} more" if mean < 100 else "far more"
+        more = f"perplexity {perplexity(other.nats.mean)} against {perplexity(best.nats.mean)}, {share}"
+    which = "The other" if len(comparison.conditions) == 2 else which
+    return f"{which}, “{other.label}”, is {number(mean)} {unit(comparison.metric)} behind ({more})."
 
 
-def _test(best: Condition, name: str) -> list[str]:
-    nats = best.mean("test/nats_per_token")
-    return [f"{name} has {measured(nats, NATS)} on the test text."] if math.isfinite(nats.mean) else []
+def _significance(comparison: Comparison, others: Sequence[Condition]) -> str:
+    """Says whether the other conditions are worse by more than chance explains."""
+    gaps = {condition.label: condition.gap_to_best for condition in others if condition.gap_to_best is not None}
+    second = gaps[others[0].label]
+    if all(gap.significant is None for gap in gaps.values()):
+        return "Whether that is real is not known: one seed each, and another seed may turn the order round."
+    if second.significant is None:
+        return "Whether that is real is not known: one of the two was run with one seed only."
+    around = f"its 95% interval, {interval(second)} {unit(comparison.metric)},"
+    if second.significant:
+        text = f"That is real as far as the seeds can tell: {around} leaves out zero."
+    else:
+        text = f"That is not significant: {around} includes zero, so chance may have made it."
+    rest = [f"“{label}”" for label, gap in gaps.items() if gap is not second and gap.significant is False]
+    return f"{text} Not told apart from the best either: {listing(rest)}." if rest else text
 
 
-def _against_baselines(best: Condition, name: str) -> list[str]:
-    """Compares the best condition with its baselines and with the source of its strings.
-
-    Says also which share of the samples is valid.
-    """
-    found = []
-    figures = [record.summary.get("val/baselines") for record in best.runs]
-    known: dict[str, Any] = figures[0] if isinstance(figures[0], dict) else {}
-    values = {name: value for name in known if (value := finite(known[name])) is not None}
-    if values and best.runs[0].metric(NATS) is not None:
-        baseline = min(values, key=lambda name: values[name])
-        below = values[baseline] - best.nats.mean
-        words = "better" if below > 0 else "worse"
-        counting = baseline_words(baseline)
-        found.append(f"{name} is {number(abs(below))} nats per token {words} than {counting}, which only counts.")
+def _figures(comparison: Comparison, best: Condition) -> Iterator[str]:
+    """Compares the best condition with its test text, its baselines and the source of its strings."""
+    name = "It" if len(comparison.conditions) == 1 else "The best"
+    test = best.mean("test/nats_per_token")
+    if math.isfinite(test.mean):
+        yield f"{name} has {measured(test, NATS)} on the test text."
+    known = {n: v for n, value in best.runs[0].table("val/baselines").items() if (v := finite(value)) is not None}
+    if known and math.isfinite(best.nats.mean):
+        counting = min(known, key=lambda n: known[n])
+        below = known[counting] - best.nats.mean
+        side = "better" if below > 0 else "worse"
+        than = f"{side} than {baseline_words(counting)}, which only counts"
+        yield f"{name} is {number(abs(below))} nats per token {than}."
     source = best.mean("val/source_nats_per_token").mean
     if math.isfinite(source):
         above = best.nats.mean - source
-        side = "above" if above >= 0 else "below"
-        found.append(
+        side = f"{number(abs(above))} {'above' if above >= 0 else 'below'}"
+        yield (
             f"The grammar that wrote the validation strings has {number(source)} nats per token on them, which no "
-            f"model beats but by chance; {name.lower()} is {number(abs(above))} {side} that."
+            f"model beats but by chance; {name.lower()} is {side} that."
         )
-    return found + _validity(best, name)
+    judged = [_judged(record) for record in best.runs]
+    total = sum(size for size, _ in judged)
+    if total:
+        share = percent(sum(valid for _, valid in judged) / total)
+        yield f"Of {count(total)} of its samples at temperature 1, {share} are in the language."
 
 
-def _validity(best: Condition, name: str) -> list[str]:
-    """Says which share of the samples at temperature 1 is in the language."""
-    counts = []
-    for record in best.runs:
-        samples = record.summary.get("samples")
-        judged = samples.get("language") if isinstance(samples, dict) else None
-        size, valid = (finite(judged.get(key)) for key in ("samples", "valid")) if isinstance(judged, dict) else (0, 0)
-        if size and valid is not None:
-            counts.append((size, valid * size))
-    if not counts:
-        return []
-    total, right = (sum(values) for values in zip(*counts, strict=True))
-    whose = "its" if name == "It" else "the best's"
-    return [f"Of {count(total)} of {whose} samples at temperature 1, {percent(right / total)} are in the language."]
+def _judged(record: RunRecord) -> tuple[float, float]:
+    """Returns the number of judged samples, and of those that are in the language."""
+    found = record.table("samples").get("language")
+    size, valid = (finite(found.get(key)) for key in ("samples", "valid")) if isinstance(found, dict) else (0.0, 0.0)
+    return (size, valid * size) if size and valid is not None else (0.0, 0.0)
 
 
-def _curves(comparison: Comparison) -> list[str]:
-    """Says which runs overfitted, failed to optimise or were unsteady."""
-    diagnoses = {record: found.kind for record in comparison.records if (found := diagnose_curve(record)) is not None}
-    words: list[tuple[Kind, str]] = [
-        ("overfitting", "Overfitted (validation rose while the training loss fell)"),
-        ("failed optimisation", "Failed to optimise (validation rose, the training loss stood or rose too)"),
-        ("unsteady", "Unsteady (validation rose before the text had been read through once, so not by overfitting)"),
-    ]
-    sentences = []
-    for kind, text in words:
-        runs = [record for record, seen in diagnoses.items() if seen == kind]
-        if runs:
-            sentences.append(f"{text}: {_listed(comparison, runs)}.")
-    ended = all(record.status == "finished" and len(record.history) > 1 for record in comparison.records)
-    if not diagnoses and ended and not any(first_non_finite(record.history) for record in comparison.records):
-        sentences.append("No sign of overfitting: no validation loss rose again after its best.")
-    return sentences
-
-
-def _listed(comparison: Comparison, runs: Sequence[RunRecord]) -> str:
-    """Lists runs: by condition if all runs of it are among them, otherwise one by one."""
-    names: list[str] = []
-    left = list(runs)
-    for condition in comparison.conditions:
-        if all(record in left for record in condition.runs):
-            several = f" (all {len(condition.runs)} seeds)" if len(condition.runs) > 1 else ""
-            names.append(f"{quoted(condition)}{several}")
-            left = [record for record in left if record not in condition.runs]
-    if len(comparison.records) == 1:
-        return "this run"
-    return listing([*names, *(f"“{comparison.label(record)}”" for record in left)], most=6)
+def _wrong(comparison: Comparison, diagnostics: Sequence[Diagnostic]) -> Iterator[str]:
+    """Says which runs overfitted, diverged and the like."""
+    told = [d for d in diagnostics if d.rule.about == "run" and d.rule.short and d.level != "note"]
+    for diagnostic in told:
+        who = name_runs(diagnostic.runs, len(comparison.records))
+        yield f"{sentence(f'{diagnostic.rule.title}, in {who}')}"
+    evaluated = all(record.status == "finished" and len(record.history) > 1 for record in comparison.records)
+    if evaluated and not {d.kind for d in told} & {"overfitting", "failed-optimisation", "unsteady", "diverged"}:
+        yield "No sign of overfitting: no validation loss rose again after its best."

@@ -1,0 +1,242 @@
+"""The texts of a report: samples side by side, a passage with its losses, predictions of the next token."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from lmlab.metric_spec import percent
+from lmlab.reporting.tables import NOTHING
+from lmlab.runs.comparison import Comparison
+from lmlab.runs.formatting import count, number, occurrences
+from lmlab.runs.records import RunRecord
+from lmlab.runs.summary import finite
+
+# Figures of samples: names in files, and in tables with their units.
+SAMPLE_FIGURES = {
+    "distinct_1": "distinct tokens (share)",
+    "distinct_2": "distinct pairs of tokens (share)",
+    "distinct_3": "distinct triples of tokens (share)",
+    "repetition": "repeated (share)",
+    "unknown_words": "words unknown to the training text (share)",
+    "ended": "ended by the end token (share)",
+    "mean_tokens": "mean length (tokens)",
+    "longest_copy_characters": "longest copy from the training text (characters)",
+    "valid": "in the language (share)",
+    "novel": "of these not in the training text (share)",
+    "distinct": "of these different (share)",
+}
+# Least probability that a token was given, by CSS class; the smaller, the darker.
+SURPRISE = {"s0": 0.5, "s1": 0.1, "s2": 0.01, "s3": 0.001, "s4": 0.0}
+SURPRISE_WORDS = ("over 50%", "10 to 50%", "1 to 10%", "0.1 to 1%", "under 0.1%")
+# Most rows and prompts of the table of texts; characters of a text at once, and with what is folded away.
+MOST_ROWS, MOST_PROMPTS, BEGINNING, WHOLE = 12, 6, 240, 2_000
+_ENDINGS = {"end": "ended by itself", "length": "cut at its greatest length"}
+_MOST_SURPRISING, _SURPRISING = 8, 0.1
+
+
+class Sample(NamedTuple):
+    """A generated text, in parts.
+
+    Args:
+        prompt: that it continues.
+        text: its beginning.
+        rest: what is folded away.
+        wrong: what follows where it left the formal language; empty if it did not.
+        note: how it ended, or that it is valid.
+    """
+
+    prompt: str
+    text: str
+    rest: str
+    wrong: str
+    note: str
+
+
+class Temperature(NamedTuple):
+    """What a run generates at a sampling temperature.
+
+    Args:
+        temperature: of the softmax; 0 for the most probable token.
+        prompt: that the sample continues.
+        text: one sample; empty if there is none.
+        num_samples: from which `figures` were computed; None if there are no figures.
+        figures: the known ones of `SAMPLE_FIGURES`.
+    """
+
+    temperature: float
+    prompt: str
+    text: str
+    num_samples: int | None
+    figures: dict[str, float]
+
+
+def texts_side_by_side(comparison: Comparison) -> tuple[list[str], list[tuple[str, list[Sample | None]]]]:
+    """Returns the prompts, and for each setting, the best first, its last text after each prompt.
+
+    Those of all settings had the same sampling seeds. Of a single run the rows are steps of its training instead.
+    """
+    if len(comparison.records) == 1:
+        (record,) = comparison.records
+        steps = list(dict.fromkeys(sample.get("step") for sample in record.samples))
+        if len(steps) > MOST_ROWS:
+            steps = [steps[round(i * (len(steps) - 1) / (MOST_ROWS - 1))] for i in range(MOST_ROWS)]
+        of_step = ([s for s in record.samples if s.get("step") == step] for step in steps)
+        rows = [(f"step {finite(step) or 0:,.0f}", samples) for step, samples in zip(steps, of_step, strict=True)]
+    else:
+        runs = [(c.label, c.runs[0]) for c in comparison.conditions] or [(r.label, r) for r in comparison.records]
+        sampled = [(label, record) for label, record in runs if record.samples][:MOST_ROWS]
+        rows = [(label, _last(record.samples)) for label, record in sampled]
+    prompts = list(dict.fromkeys(str(s.get("prompt", "")) for _, samples in rows for s in samples))[:MOST_PROMPTS]
+    first = [(label, {str(s.get("prompt", "")): s for s in reversed(samples)}) for label, samples in rows]
+    return prompts, [(label, [_sample(found[p]) if p in found else None for p in prompts]) for label, found in first]
+
+
+def _last(samples: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [sample for sample in samples if sample.get("step") == samples[-1].get("step")]
+
+
+def _sample(found: Mapping[str, Any]) -> Sample:
+    prompt, text = str(found.get("prompt") or ""), str(found["text"])[:WHOLE]
+    leaves = finite(found.get("leaves"))
+    right = len(text) if leaves is None else max(0, int(leaves) - len(prompt))
+    note = {True: "in the language", False: "not in the language"}.get(found.get("valid"), "")  # type: ignore[arg-type]
+    note = note or _ENDINGS.get(str(found.get("stop_reason")), "")
+    return Sample(prompt, text[: min(right, BEGINNING)], text[BEGINNING:right], text[right:], note)
+
+
+def validity(record: RunRecord) -> list[tuple[float, float]]:
+    """Returns the share of samples in the formal language at each step at which there are any."""
+    judged: dict[float, list[bool]] = {}
+    for sample in record.samples:
+        step = finite(sample.get("step"))
+        if step is not None and isinstance(sample.get("valid"), bool):
+            judged.setdefault(step, []).append(sample["valid"])
+    return [(step, sum(valid) / len(valid)) for step, valid in judged.items()]
+
+
+def temperatures(record: RunRecord) -> list[Temperature]:
+    """Returns what a run generates at each temperature, in ascending order.
+
+    These are the samples of the stored analysis or, without one, those that were generated during training. They are
+    not mixed, because their prompts and lengths differ. The figures at temperature 1 from the summary are added.
+    """
+    found = {row.temperature: row for entry in record.analysis.get("temperatures") or () if (row := _row(entry))}
+    samples = record.table("samples")
+    measured = _row({**samples, **(samples.get("language") or {})})
+    if not found:
+        sampled = (row._replace(num_samples=None) for sample in record.samples if (row := _row(sample)))
+        found = {row.temperature: row for row in sampled}
+        same = found.get(measured.temperature) if measured else None
+        if measured and same:
+            measured = measured._replace(prompt=same.prompt, text=same.text)
+            found[measured.temperature] = measured
+    if measured:
+        found.setdefault(measured.temperature, measured)
+    return sorted(found.values())
+
+
+def _row(entry: Mapping[str, Any]) -> Temperature | None:
+    value, size = finite(entry.get("temperature")), finite(entry.get("num_samples"))
+    figures = {name: known for name in SAMPLE_FIGURES if (known := finite(entry.get(name))) is not None}
+    prompt, text = (str(entry.get(key) or "") for key in ("prompt", "text"))
+    return None if value is None else Temperature(value, prompt, text, None if size is None else int(size), figures)
+
+
+def temperature_table(record: RunRecord) -> pd.DataFrame:
+    """Returns the sample figures at each temperature and the beginning of a sample."""
+    drawn = temperatures(record)
+    names = [name for name in SAMPLE_FIGURES if any(name in row.figures for row in drawn)]
+    rows = []
+    for row in drawn:
+        figures = {SAMPLE_FIGURES[n]: _figure(n, row.figures[n]) if n in row.figures else NOTHING for n in names}
+        sample = visible(row.prompt + row.text)
+        begins = sample[:80] + ("…" if len(sample) > 80 else "")
+        rows.append({"temperature": f"{row.temperature:g}", "sample begins": begins or NOTHING, **figures})
+    return pd.DataFrame(rows)
+
+
+def _figure(name: str, value: float) -> str:
+    return f"{value:,.1f}" if name in ("mean_tokens", "longest_copy_characters") else percent(value)
+
+
+def predictions_table(record: RunRecord) -> tuple[str, pd.DataFrame]:
+    """Returns a prompt, and what each kept checkpoint predicts after it, the most probable token first."""
+    given = record.analysis.get("predictions") or {}
+    rows = []
+    for entry in given.get("checkpoints", ()):
+        step = finite(entry.get("step"))
+        about = {"checkpoint": entry["name"], "step": NOTHING if step is None else count(step)}
+        pairs = (f"{visible(token)} {percent(share)}" for token, share in entry["next"])
+        rows.append(about | dict(zip(("1st", "2nd", "3rd", "4th", "5th"), pairs, strict=False)))
+    return str(given.get("prompt") or ""), pd.DataFrame(rows).fillna(NOTHING)
+
+
+def passage(record: RunRecord) -> list[tuple[str, float]]:
+    """Returns a passage of the validation text as tokens with their nats; empty if none was stored."""
+    tokens = (record.analysis.get("passage") or {}).get("tokens", ())
+    return [(token, nats) for token, nats in tokens if nats >= 0]
+
+
+def surprise(nats: float) -> str:
+    """Returns the CSS class of a token by its loss."""
+    return next(name for name, least in SURPRISE.items() if math.exp(-nats) >= least)
+
+
+def most_surprising(tokens: Sequence[tuple[str, float]]) -> str:
+    """Returns the tokens of a passage with the lowest probabilities under 10%, each once, with the probability."""
+    rare = dict(sorted(((t, n) for t, n in tokens if math.exp(-n) < _SURPRISING), key=lambda pair: pair[1]))
+    most = sorted(rare.items(), key=lambda pair: -pair[1])[:_MOST_SURPRISING]
+    return ", ".join(f"“{visible(token)}” ({percent(math.exp(-nats))})" for token, nats in most)
+
+
+class FrequencyBin(NamedTuple):
+    """The loss on the tokens whose number of occurrences in the training text lies in a range.
+
+    Args:
+        least: smallest number of occurrences.
+        most: largest number of occurrences; None for no limit.
+        num_tokens: number of evaluated tokens.
+        nats_per_token: their mean loss.
+    """
+
+    least: int
+    most: int | None
+    num_tokens: int
+    nats_per_token: float
+
+
+def frequency_bins(records: Iterable[RunRecord]) -> list[tuple[RunRecord, list[FrequencyBin]]]:
+    """Returns the loss by frequency in the training text, the rarest first, without empty bins.
+
+    Of all runs that were evaluated on the same tokens as the first that has it: bins of other sizes belong to another
+    text or vocabulary.
+    """
+    found = []
+    for record in records:
+        given = record.analysis.get("frequency_bands") or ()
+        known = [e for e in given if e["tokens"] and e.get("nats_per_token") is not None]
+        bins = [FrequencyBin(e["from"], e.get("to"), e["tokens"], e["nats_per_token"]) for e in known]
+        if bins:
+            found.append((record, sorted(bins, key=lambda one: one.least)))
+    return [(r, bins) for r, bins in found if [one[:3] for one in bins] == [one[:3] for one in found[0][1]]]
+
+
+def frequency_table(comparison: Comparison, records: Iterable[RunRecord]) -> pd.DataFrame:
+    """Returns the loss (nats per token) by how often a token occurs in the training text."""
+    return pd.DataFrame(
+        {"occurrences in the training text": comparison.label(record)}
+        | {occurrences(one.least, one.most): number(one.nats_per_token) for one in bins}
+        for record, bins in frequency_bins(records)
+    )
+
+
+def visible(text: str) -> str:
+    """Replaces white space and control characters by visible signs: a single space by `␣`, a line end by `⏎`."""
+    if text and not text.strip(" "):
+        return "␣" * len(text)
+    shown = text.replace("\n", "⏎").replace("\t", "⇥")
+    return "".join(c if c.isprintable() else "�" for c in shown)
