@@ -120,7 +120,11 @@ class Diagnostic:
         if not self.runs or total == 1:
             return found
         example = f", {'most' if self.rule.worst else 'for instance'} in “{self.runs[0]}”" if len(self.runs) > 1 else ""
-        return f"In {name_runs(self.runs, total)}{example}: {found}"
+        return f"In {self.where(total)}{example}: {found}"
+
+    def where(self, total: int) -> str:
+        """Returns the affected runs as part of a sentence; empty if it is about all."""
+        return name_runs(self.runs, total) if self.runs else ""
 
 
 def noted(kind: str, **values: Any) -> Diagnostic:

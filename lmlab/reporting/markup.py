@@ -41,9 +41,9 @@ def markdown(context: Mapping[str, Any]) -> str:
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
-def numeric(column: pd.Series[str]) -> bool:
-    """Returns whether all cells of a column are formatted numbers."""
-    return all(_NUMBER.fullmatch(str(cell)) for cell in column)
+def numeric(frame: pd.DataFrame) -> list[bool]:
+    """Returns for each column whether all its cells are formatted numbers."""
+    return [all(_NUMBER.fullmatch(str(cell)) for cell in frame[name]) for name in frame.columns]
 
 
 def escaped(text: object) -> str:
@@ -72,7 +72,7 @@ def fenced(text: str) -> str:
 
 def markdown_table(frame: pd.DataFrame) -> str:
     """Returns a frame as a table, with columns of numbers aligned to the right."""
-    marks = ["--:" if numeric(frame[name]) else ":--" for name in frame.columns]
+    marks = ["--:" if right else ":--" for right in numeric(frame)]
     rows = [list(map(escaped, row)) for row in (frame.columns, *frame.head(MOST_ROWS).itertuples(index=False))]
     lines = [f"| {' | '.join(row)} |" for row in [rows[0], marks, *rows[1:]]]
     more = len(frame) - MOST_ROWS

@@ -32,9 +32,9 @@ SAMPLE_FIGURES = {
 # Least probability that a token was given, by CSS class; the smaller, the darker.
 SURPRISE = {"s0": 0.5, "s1": 0.1, "s2": 0.01, "s3": 0.001, "s4": 0.0}
 SURPRISE_WORDS = ("over 50%", "10 to 50%", "1 to 10%", "0.1 to 1%", "under 0.1%")
-# Most rows and prompts of the table of texts; characters of a text at once, and with what is folded away.
-MOST_ROWS, MOST_PROMPTS, BEGINNING, WHOLE = 12, 6, 240, 2_000
-_ENDINGS = {"end": "ended by itself", "length": "cut at its greatest length"}
+# Most rows and columns of the table of texts; characters of a text at once, and with what is folded away.
+MOST_ROWS, MOST_TEXTS, BEGINNING, WHOLE = 12, 6, 240, 2_000
+_VALID = {True: "in the language", False: "not in the language"}
 _MOST_SURPRISING, _SURPRISING = 8, 0.1
 
 
@@ -90,9 +90,17 @@ def texts_side_by_side(comparison: Comparison) -> tuple[list[str], list[tuple[st
         runs = [(c.label, c.runs[0]) for c in comparison.conditions] or [(r.label, r) for r in comparison.records]
         sampled = [(label, record) for label, record in runs if record.samples][:MOST_ROWS]
         rows = [(label, _last(record.samples)) for label, record in sampled]
-    prompts = list(dict.fromkeys(str(s.get("prompt", "")) for _, samples in rows for s in samples))[:MOST_PROMPTS]
-    first = [(label, {str(s.get("prompt", "")): s for s in reversed(samples)}) for label, samples in rows]
-    return prompts, [(label, [_sample(found[p]) if p in found else None for p in prompts]) for label, found in first]
+    numbered = [(label, _numbered(samples)) for label, samples in rows]
+    # The first sample of each prompt, then the second ones.
+    places = sorted({place for _, samples in numbered for place in samples}, key=lambda place: place[0])[:MOST_TEXTS]
+    found = [(label, [_sample(known[p]) if p in known else None for p in places]) for label, known in numbered]
+    return [prompt for _, prompt in places], found
+
+
+def _numbered(samples: Sequence[dict[str, Any]]) -> dict[tuple[int, str], dict[str, Any]]:
+    """Returns the samples by their number among those of the same prompt, and the prompt."""
+    prompts = [str(sample.get("prompt") or "") for sample in samples]
+    return {(prompts[:i].count(prompts[i]), prompts[i]): sample for i, sample in enumerate(samples)}
 
 
 def _last(samples: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -103,8 +111,9 @@ def _sample(found: Mapping[str, Any]) -> Sample:
     prompt, text = str(found.get("prompt") or ""), str(found["text"])[:WHOLE]
     leaves = finite(found.get("leaves"))
     right = len(text) if leaves is None else max(0, int(leaves) - len(prompt))
-    note = {True: "in the language", False: "not in the language"}.get(found.get("valid"), "")  # type: ignore[arg-type]
-    note = note or _ENDINGS.get(str(found.get("stop_reason")), "")
+    ended = found.get("stop_reason") == "end"
+    valid = found.get("valid")
+    note = "it ended by itself" if ended and valid is None else "" if valid is None else _VALID[bool(valid)]
     return Sample(prompt, text[: min(right, BEGINNING)], text[BEGINNING:right], text[right:], note)
 
 

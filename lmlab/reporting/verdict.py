@@ -192,12 +192,16 @@ def _judged(record: RunRecord) -> tuple[float, float]:
     return (size, valid * size) if size and valid is not None else (0.0, 0.0)
 
 
+_RISEN = {"overfitting", "failed-optimisation", "unsteady", "last-worse", "diverged"}
+
+
 def _wrong(comparison: Comparison, diagnostics: Sequence[Diagnostic]) -> Iterator[str]:
     """Says which runs overfitted, diverged and the like."""
-    told = [d for d in diagnostics if d.rule.about == "run" and d.rule.short and d.level != "note"]
+    # Of the baseline, the figures of the best say more.
+    told = [d for d in diagnostics if d.rule.short and d.level != "note" and d.kind != "baseline"]
     for diagnostic in told:
         who = name_runs(diagnostic.runs, len(comparison.records))
         yield f"{sentence(f'{diagnostic.rule.title}, in {who}')}"
     evaluated = all(record.status == "finished" and len(record.history) > 1 for record in comparison.records)
-    if evaluated and not {d.kind for d in told} & {"overfitting", "failed-optimisation", "unsteady", "diverged"}:
+    if evaluated and not {d.kind for d in diagnostics} & _RISEN:
         yield "No sign of overfitting: no validation loss rose again after its best."
