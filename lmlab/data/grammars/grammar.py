@@ -48,8 +48,8 @@ class Grammar(Protocol):
         """Returns where the string leaves the language, in time linear in its length; never raises.
 
         Returns:
-            The position (from 0) of the first wrong character, so that no string of the language begins with the
-            characters up to it; the string's length if it is right so far, but incomplete; None if it is in the
+            The position (from 0) of the first wrong character: no string of the language begins with the characters up
+            to and including it. The string's length if it is right so far, but incomplete; None if it is in the
             language.
         """
         ...
