@@ -36,6 +36,11 @@ NEWER_KEYS = {
     "format": "version of the summary's contents, kept since the base 6e8c8da",
     "stopped_by": "the callback that ended the run, kept since the base 6e8c8da",
 }
+# Likewise of a line of samples.jsonl.
+NEWER_SAMPLE_KEYS = {
+    "valid": "of samples of formal languages, kept since the base 6e8c8da",
+    "leaves": "of samples of formal languages, kept since the base 6e8c8da",
+}
 CHECKPOINTS = ("best.ckpt", "last.ckpt")
 
 
@@ -44,7 +49,7 @@ def folder_differences(base: Path, work: Path) -> Iterator[str]:
     compared: dict[str, Callable[..., Iterator[str]]] = {
         "metrics.csv": _table_differences,
         "gradients.csv": _table_differences,
-        "samples.jsonl": _line_differences,
+        "samples.jsonl": _sample_differences,
         "exhibits.json": _json_differences,
         "summary.json": _summary_differences,
         "tokenizer.json": _line_differences,
@@ -84,9 +89,22 @@ def _table_differences(base: Path, work: Path, *, where: str) -> Iterator[str]:
 
 
 def _line_differences(base: Path, work: Path, *, where: str) -> Iterator[str]:
-    texts = [path.read_bytes() for path in (base, work)]
-    yield from text_differences(*(text.decode("utf-8") for text in texts), where=f"{where} line")
-    if not texts[0]:
+    yield from _written_differences(*(path.read_bytes().decode("utf-8") for path in (base, work)), where=where)
+
+
+def _sample_differences(base: Path, work: Path, *, where: str) -> Iterator[str]:
+    text, other = (path.read_bytes().decode("utf-8") for path in (base, work))
+    newer = NEWER_SAMPLE_KEYS.keys() - {key for line in text.split("\n")[:-1] for key in json.loads(line)}
+    samples = [json.loads(line) for line in other.split("\n")[:-1]]
+    if any(newer & sample.keys() for sample in samples):
+        kept = ({key: value for key, value in sample.items() if key not in newer} for sample in samples)
+        other = "".join(f"{json.dumps(sample, ensure_ascii=False)}\n" for sample in kept)
+    yield from _written_differences(text, other, where=where)
+
+
+def _written_differences(base: str, work: str, *, where: str) -> Iterator[str]:
+    yield from text_differences(base, work, where=f"{where} line")
+    if not base:
         yield f"{where} is empty"
 
 

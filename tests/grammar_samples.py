@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,6 +13,19 @@ import pytest
 from lmlab.data.grammars.brackets import Brackets
 from lmlab.data.grammars.ndfa import NDFA
 from lmlab.data.grammars.toy import Toy
+
+
+def left_at(string: str, begins: Callable[[str], bool], within: Callable[[str], bool]) -> int | None:
+    """Where a string leaves a language, by definition.
+
+    Args:
+        string: any.
+        begins: whether a string of the language begins with this one.
+        within: whether this one is in the language.
+    """
+    # What no string begins with, no string with more after it does.
+    wrong = bisect_left(range(len(string)), True, key=lambda at: not begins(string[: at + 1]))
+    return None if wrong == len(string) and within(string) else wrong
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,19 @@ _RANGES = ("0", "1-10", "11-20", "21-50", "51-100", "101-200", "over 200")
 _Judged = tuple[str, bool]
 
 
+def leaves_at(string: str, stop_reason: str, grammar: Grammar) -> int | None:
+    """Returns where a generated string leaves the language, see `Grammar.leaves`; None for a valid string.
+
+    Args:
+        string: without start and end tokens.
+        stop_reason: ``end``; or ``length`` for a string that did not end by itself, so that it is incomplete even if it
+            is in the language so far.
+        grammar: the language.
+    """
+    at = grammar.leaves(string)
+    return len(string) if at is None and stop_reason != "end" else at
+
+
 def language_quality(
     strings: Sequence[str], stop_reasons: Sequence[str], grammar: Grammar, training: Collection[str]
 ) -> dict[str, Any]:
@@ -50,7 +63,7 @@ def language_quality(
     unknown_reasons = set(stop_reasons) - {"end", "length"}
     if unknown_reasons:
         raise ValueError(f"stop reasons are 'end' and 'length', not {sorted(unknown_reasons)}")
-    judged = [(s, r == "end" and grammar.accepts(s)) for s, r in zip(strings, stop_reasons, strict=True)]
+    judged = [(s, leaves_at(s, r, grammar) is None) for s, r in zip(strings, stop_reasons, strict=True)]
     valid = [string for string, is_valid in judged if is_valid]
     known = set(training)
     row = _row(judged)

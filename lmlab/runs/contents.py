@@ -14,6 +14,7 @@ from lmlab.files import write_text
 from lmlab.runs.files import (
     CONFIG,
     EXHIBITS,
+    FLAG,
     NUMBER,
     SAMPLES,
     TEXT,
@@ -27,7 +28,9 @@ from lmlab.runs.files import (
     read_text,
 )  # fmt: skip
 
-_SAMPLE: Schema = {"text": TEXT, "prompt?": TEXT, "step?": NUMBER, "temperature?": NUMBER}
+_SAMPLE: Schema = {
+    "text": TEXT, "prompt?": TEXT, "step?": NUMBER, "temperature?": NUMBER, "valid?": FLAG, "leaves?": NUMBER
+}  # fmt: skip
 _PAIRS: Schema = [(TEXT, NUMBER)]
 _EXHIBITS: Schema = {
     "passage?": {"tokens": _PAIRS},

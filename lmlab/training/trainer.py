@@ -15,6 +15,7 @@ from lmlab.config import plugins, registry
 from lmlab.config.settings import TrainSettings
 from lmlab.config.typed import plain, targets
 from lmlab.data.datamodule import LanguageModelData
+from lmlab.data.sources.generated import Generated, make_grammar
 from lmlab.training.callbacks.added import AddedCallbacks
 from lmlab.training.callbacks.checkpoints import BetweenBatches, Checkpoints, SealedCheckpointIO
 from lmlab.training.callbacks.hparams import HParams, Value
@@ -93,7 +94,9 @@ def build_callbacks(
     if wanted.sample_text is not None:
         beginning = data.corpus.texts("validation")[0]
         prompts = fallback_prompts(beginning, by_character=data.tokenizer.unit == "character")
-        how = {"tokenizer": data.tokenizer, "folder": folder, "clock": clock, "fallback_prompts": prompts}
+        grammar = make_grammar(data.source.name) if isinstance(data.source, Generated) else None
+        how = {"tokenizer": data.tokenizer, "folder": folder, "clock": clock}
+        how |= {"fallback_prompts": prompts, "grammar": grammar}
         made.append(registry.build("callbacks.sample_text", wanted.sample_text, **how))
     for name, callback in added.callbacks.items():
         stopped.watch(name, callback)

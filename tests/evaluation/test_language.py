@@ -11,7 +11,7 @@ import pytest
 from lmlab.data.grammars.brackets import Brackets
 from lmlab.data.grammars.ndfa import NDFA
 from lmlab.data.grammars.toy import Toy
-from lmlab.evaluation.language import closing_accuracy, language_quality, trained_depth
+from lmlab.evaluation.language import closing_accuracy, language_quality, leaves_at, trained_depth
 
 
 def test_shares_by_hand():
@@ -71,6 +71,24 @@ def test_ranges_come_in_order():
     quality = language_quality(["(" * n for n in lengths], ["end"] * 7, Brackets(), [])
     assert list(quality["by_length"]) == ["0", "1-10", "11-20", "21-50", "51-100", "101-200", "over 200"]
     assert list(quality["by_depth"]) == ["0", "5", "15", "30", "70", "150", "300"]
+
+
+@pytest.mark.parametrize(
+    ("string", "stop_reason", "expected"),
+    [
+        ("ss", "end", None),
+        ("ss", "length", 2),
+        ("sabc!", "end", 5),
+        ("sabc!", "length", 5),
+        ("sabc!x", "end", 5),
+        ("sabc!x", "length", 5),
+        ("", "end", 0),
+    ],
+)
+def test_a_string_that_did_not_end_is_incomplete(string, stop_reason, expected):
+    assert leaves_at(string, stop_reason, NDFA()) == expected
+    quality = language_quality([string], [stop_reason], NDFA(), [])
+    assert quality["valid"] == (expected is None)
 
 
 @pytest.mark.parametrize("grammar", [NDFA(), Brackets(), Toy()])

@@ -36,6 +36,8 @@ ONE_MAY_NOT_BE = {
         (b'{"text": "a"}\n\n', "line 2: it is not JSON"),
         (b'{"prompt": "a"}\n', "line 1: text is missing"),
         (b'{"text": "a", "step": "1"}\n', "line 1: step is not a number"),
+        (b'{"text": "a", "valid": 1}\n', "line 1: valid is not true or false"),
+        (b'{"text": "a", "valid": false, "leaves": "1"}\n', "line 1: leaves is not a number"),
         (b'{"text": "a"}\n{"text": "b', "its last line is incomplete"),
     ),
     "exhibits.json": (

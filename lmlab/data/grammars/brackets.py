@@ -66,11 +66,17 @@ class Brackets:
 
     def accepts(self, string: str) -> bool:
         """Returns whether the string is in the language, in time linear in its length."""
-        if not string.startswith("(") or string.strip("()"):
-            return False
-        # The depth must be 0 at the end and above 0 everywhere before.
-        depths = _depths(string)
-        return depths[-1] == 0 and depths.index(0) == len(depths) - 1
+        return self.leaves(string) is None
+
+    def leaves(self, string: str) -> int | None:
+        """Returns where the string leaves the language; see `Grammar.leaves`."""
+        depth = 0
+        for at, c in enumerate(string):
+            # Depth 0 is before the string or after its end.
+            if c not in "()" or (depth == 0 and (at > 0 or c == ")")):
+                return at
+            depth += 1 if c == "(" else -1
+        return None if string and depth == 0 else len(string)
 
     def nats(self, string: str) -> float:
         """Returns -ln P(string and its end) in nats; infinite outside the language. Depends on the length alone."""

@@ -9,6 +9,11 @@ import numpy as np
 Unit = Literal["char", "word"]
 
 
+def length_in_common(a: str, b: str) -> int:
+    """Returns the number of characters, from the first on, in which two strings agree."""
+    return next((at for at, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+
+
 class Grammar(Protocol):
     """A probability distribution over strings: draws strings, tests membership and returns exact probabilities.
 
@@ -37,6 +42,16 @@ class Grammar(Protocol):
 
     def accepts(self, string: str) -> bool:
         """Returns whether the string is in the language, in time linear in its length; never raises."""
+        ...
+
+    def leaves(self, string: str) -> int | None:
+        """Returns where the string leaves the language, in time linear in its length; never raises.
+
+        Returns:
+            The position (from 0) of the first wrong character: no string of the language begins with the characters up
+            to and including it. The string's length if it is right so far, but incomplete; None if it is in the
+            language.
+        """
         ...
 
     def nats(self, string: str) -> float:

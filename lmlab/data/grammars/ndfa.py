@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from lmlab.data.grammars.grammar import Unit
+from lmlab.data.grammars.grammar import Unit, length_in_common
 
 WORDS = ("abc!", "uvw!", "klm!")
 MARK = "s"
@@ -53,6 +53,16 @@ class NDFA:
     def accepts(self, string: str) -> bool:
         """Returns whether the string is in the language, in time linear in its length."""
         return _repetitions(string) is not None
+
+    def leaves(self, string: str) -> int | None:
+        """Returns where the string leaves the language; see `Grammar.leaves`."""
+        # The character after the first mark decides on the word.
+        word = next((word for word in WORDS if word[0] == string[len(MARK) : len(MARK) + 1]), WORDS[0])
+        at = length_in_common(string, MARK + word * (len(string) // len(word) + 1))
+        if at % len(word) != len(MARK) or not string.startswith(MARK, at):
+            return at
+        end = at + len(MARK)
+        return None if len(string) == end else end
 
     def nats(self, string: str) -> float:
         """Returns -ln P(string and its end) in nats; infinite outside the language."""

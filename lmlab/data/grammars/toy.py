@@ -9,7 +9,7 @@ from itertools import chain, pairwise
 
 import numpy as np
 
-from lmlab.data.grammars.grammar import Unit
+from lmlab.data.grammars.grammar import Unit, length_in_common
 
 # What S is rewritten to, each with the same probability. Words and parentheses are separated by one space.
 RULES = ("S ADV", "NP VP", "NP VP PREP NP", "NP VP ( PREP NP )", "NP VP CON S", "NP VP ( CON S )")
@@ -25,6 +25,7 @@ WORDS = {
     "(": ("(",),
     ")": (")",),
 }
+_KIND_OF = {word: kind for kind, words in WORDS.items() for word in words}
 _NOUN_PHRASES = tuple(
     f"{determiner} {middle}{noun}"
     for determiner in WORDS["DET"]
@@ -37,9 +38,23 @@ _CHOICES = {**WORDS, "NP": _NOUN_PHRASES}
 
 # Represents a string of words by a string of letters, one per word, so that regular expressions can parse it.
 _LETTERS = {"DET": "D", "ADJ": "A", "N": "N", "VP": "V", "PREP": "P", "CON": "C", "ADV": "R", "(": "(", ")": ")"}
-_LETTER_OF = {word: _LETTERS[kind] for kind, words in WORDS.items() for word in words}
+_LETTER_OF = {word: _LETTERS[kind] for word, kind in _KIND_OF.items()}
 _JOINED_CLAUSE = re.compile(r"DA?NV(\(?)C")
 _LAST_CLAUSE = re.compile(r"DA?NV(?:PDA?N|\(PDA?N\))?")
+
+# The same language word by word: what may be expected, and each kind of word with which it may begin, with what is then
+# expected instead. Never do two kinds fit one word, and whatever was read so far is the beginning of a sentence.
+_EXPECTED: dict[str, dict[str, tuple[str, ...]]] = {
+    "S": {"DET": ("noun", "VP", "after VP")},
+    "NP": {"DET": ("noun",)},
+    "noun": {"ADJ": ("N",), "N": ()},
+    # Adverbs that end both a sentence and the one after its CON are one row.
+    "after VP": {"PREP": ("NP", "adverbs"), "(": ("aside", ")", "adverbs"), "CON": ("S",), "ADV": ("adverbs",)},
+    "aside": {"PREP": ("NP",), "CON": ("S",)},
+    "adverbs": {"ADV": ("adverbs",)},
+    **{kind: {kind: ()} for kind in ("N", "VP", ")")},
+}
+_OPTIONAL = frozenset({"after VP", "adverbs"})  # may stay without a word
 
 _RULE_NATS = math.log(len(RULES))
 # Of each word; a determiner has one bit more, for whether an adjective follows.
@@ -120,6 +135,23 @@ class Toy:
         """Returns whether the string is in the language, in time linear in its length."""
         return _levels(_letters(string)) is not None
 
+    def leaves(self, string: str) -> int | None:
+        """Returns where the string leaves the language, also within a word; see `Grammar.leaves`.
+
+        Source: predictive parsing, Aho, Lam, Sethi and Ullman 2007, Compilers, section 4.4.
+        """
+        expected, at = ["S"], 0
+        for word in string.split(" "):
+            following = _following(expected)
+            kind = _KIND_OF.get(word)
+            if kind not in following:
+                possible = [whole for other in following for whole in WORDS[other]]
+                return at + max(length_in_common(word, whole) for whole in possible)
+            kept, put = following[kind]
+            expected[kept:] = reversed(put)
+            at += len(word) + 1
+        return None if _OPTIONAL.issuperset(expected) else len(string)
+
     def parses(self, string: str) -> int:
         """Returns the exact number of derivations of the string; 0 outside the language."""
         levels = _levels(_letters(string))
@@ -156,6 +188,20 @@ def _sentence(rules: list[int]) -> list[str]:
     for rule in reversed(rules):
         sentence += _AROUND_S[rule][1]
     return sentence
+
+
+def _following(expected: list[str]) -> dict[str, tuple[int, tuple[str, ...]]]:
+    """Returns each kind of word that may come next, with how many expectations it keeps and which it puts on them.
+
+    Args:
+        expected: what must still come, the next last.
+    """
+    found: dict[str, tuple[int, tuple[str, ...]]] = {}
+    for kept in reversed(range(len(expected))):
+        found |= {kind: (kept, put) for kind, put in _EXPECTED[expected[kept]].items()}
+        if expected[kept] not in _OPTIONAL:
+            break
+    return found
 
 
 def _letters(string: str) -> str:

@@ -14,7 +14,9 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.loggers import TensorBoardLogger
 
+from lmlab.data.grammars.grammar import Grammar
 from lmlab.data.tokenizers.base import Tokenizer
+from lmlab.evaluation.language import leaves_at
 from lmlab.generation import Sample, SamplingOptions, excluded_ids, generate, start_of_text
 from lmlab.runs.contents import write_samples
 from lmlab.training.callbacks.recorder import task_of
@@ -47,6 +49,10 @@ class SampleText(pl.Callback):
         folder: the run's.
         clock: shared with the other callbacks.
         fallback_prompts: used if `prompts` is empty.
+        grammar: the formal language of the text; None if it is of none. Its samples also have ``valid``, whether prompt
+            and text together are in the language and the text ended by itself, and ``leaves``, the position (from 0,
+            in characters of prompt and text together) of the first wrong one: their number if the sample is right so
+            far, but incomplete or cut at its greatest length, and None if it is valid.
     """
 
     def __init__(
@@ -65,6 +71,7 @@ class SampleText(pl.Callback):
         folder: Path,
         clock: Clock,
         fallback_prompts: Sequence[str],
+        grammar: Grammar | None,
     ) -> None:
         self.every_n_epochs = every_n_epochs
         self.every_n_steps = every_n_steps
@@ -73,6 +80,7 @@ class SampleText(pl.Callback):
         self.tokenizer = tokenizer
         self.folder = folder
         self.clock = clock
+        self.grammar = grammar
         self.options = SamplingOptions(
             length=length,
             temperature=temperature,
@@ -148,7 +156,7 @@ class SampleText(pl.Callback):
         ids = self.tokenizer.encode(prompt).tolist()
         prefix = self.tokenizer.decode(ids)
         text = self.tokenizer.decode([*ids, *sample.ids])[len(prefix) :]
-        return {
+        record = {
             "prompt": prompt,
             "text": text,
             "temperature": self.options.temperature,
@@ -157,14 +165,19 @@ class SampleText(pl.Callback):
             "seed": seed,
             "stop_reason": sample.stop_reason,
         }
+        if self.grammar is None:
+            return record
+        leaves = leaves_at(prompt + text, sample.stop_reason, self.grammar)
+        return record | {"valid": leaves is None, "leaves": leaves}
 
     def _show(self, trainer: pl.Trainer, records: list[dict[str, Any]]) -> None:
         first = records[0]
-        log.info(f"  sample, temperature {first['temperature']:g}:{_indented(first['prompt'] + first['text'])}")
+        heading = f"sample, temperature {first['temperature']:g}{mark(first)}"
+        log.info(f"  {heading}:{_indented(first['prompt'] + first['text'])}")
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
                 for i, record in enumerate(records):
-                    logger.experiment.add_text(f"samples/{i}", as_markdown(record), record["step"])
+                    logger.experiment.add_text(f"samples/{i}", as_markdown(record) + mark(record), record["step"])
             elif isinstance(logger, RunWandbLogger):
                 logger.log_samples(records)
 
@@ -176,6 +189,16 @@ class SampleText(pl.Callback):
         """Restores the samples."""
         self.records = [dict(record) for record in state_dict["records"]]
         self._last_step = state_dict["last_step"]
+
+
+def mark(record: dict[str, Any]) -> str:
+    """Returns whether a sample of a formal language is valid, to be put behind it; nothing for another sample."""
+    if "valid" not in record:
+        return ""
+    if record["valid"]:
+        return " [valid]"
+    right, length = record["leaves"], len(record["prompt"] + record["text"])
+    return " [incomplete]" if right == length else f" [leaves the language after {right} of {length} characters]"
 
 
 def as_markdown(record: dict[str, Any]) -> str:

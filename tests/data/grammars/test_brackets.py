@@ -8,6 +8,7 @@ from collections import Counter
 from itertools import product
 
 import pytest
+from grammar_samples import left_at
 
 from lmlab.data.grammars.brackets import Brackets
 
@@ -58,6 +59,19 @@ def test_only_brackets_are_accepted():
         for letters in product("()[ ", repeat=length):
             string = "".join(letters)
             assert brackets.accepts(string) == (probability(string) > 0)
+
+
+def test_a_string_leaves_where_no_string_of_the_language_begins_so():
+    """Up to n brackets are closed by n more, so the strings of 14 have all beginnings of 7."""
+    pairs = ("".join(letters) for length in range(15) for letters in product("()", repeat=length))
+    language = {string for string in pairs if probability(string)}
+    beginnings = {string[:n] for string in language for n in range(len(string) + 1)}
+    brackets = Brackets()
+    for length in range(8):
+        for letters in product("()x ", repeat=length):
+            string = "".join(letters)
+            expected = left_at(string, beginnings.__contains__, language.__contains__)
+            assert brackets.leaves(string) == expected, string
 
 
 def test_entropy_and_mean_length_follow_from_the_distribution_of_lengths():

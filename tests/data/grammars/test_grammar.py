@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 import time
+from bisect import bisect_left
 
 import numpy as np
 import pytest
@@ -90,12 +91,32 @@ def test_accepts_what_has_a_probability_and_nothing_else(grammar, samples):
 
 
 @every_grammar
+def test_a_string_leaves_where_no_sample_begins_so(grammar, samples):
+    generator, ordered = random.Random(4), sorted(samples[type(grammar)])
+    pieces = [*"s()abc! ", " cat", "a ", " ( ", " ) ", " quickly", "abc!", "klm!", "while", "\n"]
+    for string in samples[type(grammar)][:2000]:
+        begun = string[: generator.randrange(len(string) + 1)]
+        assert grammar.leaves(begun) == (None if grammar.accepts(begun) else len(begun)), begun
+        changed = mutated(string, pieces, generator)
+        at = grammar.leaves(changed)
+        assert (at is None) == grammar.accepts(changed), changed
+        if at is None or at == len(changed):
+            continue
+        wrong = changed[: at + 1]
+        assert grammar.leaves(wrong) == at, changed
+        assert grammar.leaves(wrong[:-1]) in (at, None), changed
+        place = bisect_left(ordered, wrong)
+        assert not any(sample.startswith(wrong) for sample in ordered[place : place + 1]), changed
+
+
+@every_grammar
 @pytest.mark.parametrize(
     "string", ["", " ", "s", "(", ")", "\0", "\ud800", "日本", "é", "ſ", "s" * 5, "()()", "() ", " ()", "a cat", "\n"]
 )
 def test_no_string_raises(grammar, string):
     assert not grammar.accepts(string)
     assert grammar.nats(string) == math.inf
+    assert 0 <= grammar.leaves(string) <= len(string)
 
 
 @every_grammar

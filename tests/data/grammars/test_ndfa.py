@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from itertools import product
 
 import pytest
+from grammar_samples import left_at
 
 from lmlab.data.grammars.ndfa import NDFA
 
@@ -51,6 +52,22 @@ def test_of_all_short_strings_only_those_of_the_automaton_are_in():
             assert ndfa.accepts(string) == (string in language)
 
 
+def test_a_string_leaves_where_no_string_of_the_automaton_begins_so():
+    """All strings of up to five characters, and all with one character changed, put in or taken out."""
+    alphabet, ndfa, language = "sabcuvwklm!", NDFA(), automaton()
+    beginnings = {string[:n] for string in language for n in range(len(string) + 1)}
+    tried = {"".join(letters) for length in range(6) for letters in product(alphabet, repeat=length)}
+    for string in (string for string in language if len(string) < 20):
+        for at in range(len(string) + 1):
+            before, after = string[:at], string[at + 1 :]
+            tried |= {before, before + after} | {
+                before + letter + rest for letter in (*alphabet, " ", "é") for rest in (after, string[at:])
+            }
+    for string in tried:
+        expected = left_at(string, beginnings.__contains__, language.__contains__)
+        assert ndfa.leaves(string) == expected, string
+
+
 @pytest.mark.parametrize(
     "string",
     ["s", "sss", "sabc!", "abc!s", "sabc!uvw!s", "sabc!abcs", "sabc!abc!!s", "sABC!s", "ssabc!s", "sabc!ss", "s s"],
@@ -68,3 +85,5 @@ def test_long_strings():
     string = "s" + "uvw!" * 500_000 + "s"
     assert NDFA().nats(string) == pytest.approx(math.log(3) + 500_000 * math.log(4 / 3) + math.log(4))
     assert not NDFA().accepts(string[:-2] + "?s")
+    assert NDFA().leaves(string) is None
+    assert NDFA().leaves(string[:-2] + "?s") == len(string) - 2

@@ -12,6 +12,7 @@ from itertools import pairwise, product
 
 import numpy as np
 import pytest
+from grammar_samples import left_at
 
 from lmlab.data.grammars.toy import Toy
 
@@ -64,6 +65,40 @@ def inside(words: list[str], weight: Callable[[str], float]) -> float:
         return total
 
     return symbol("S", 0, len(words))
+
+
+def begins(string: str) -> bool:
+    """Whether a derivation begins with the string, by every split of the words; the last word may be incomplete."""
+    *words, last = string.split(" ")
+
+    @cache
+    def symbol(name: str, start: int, end: int) -> bool:
+        if name not in GRAMMAR:
+            return end - start == 1 and words[start] == name
+        return any(sequence(tuple(rule), start, end) for rule in GRAMMAR[name])
+
+    @cache
+    def sequence(names: tuple[str, ...], start: int, end: int) -> bool:
+        if len(names) == 1:
+            return symbol(names[0], start, end)
+        middles = range(start + 1, end - len(names) + 2)
+        return any(sequence(names[1:], m, end) and symbol(names[0], start, m) for m in middles)
+
+    @cache
+    def unfinished(name: str, start: int) -> bool:
+        """Whether the words from here on, with the last one, begin a derivation from the symbol."""
+        if name not in GRAMMAR:
+            return start == len(words) and name.startswith(last)
+        # What S ADV begins with its S, S begins as well.
+        return any(after(tuple(rule), start, left_of=name) for rule in GRAMMAR[name])
+
+    def after(names: tuple[str, ...], start: int, left_of: str = "") -> bool:
+        if names[0] != left_of and unfinished(names[0], start):
+            return True
+        middles = range(start + 1, len(words) + 1) if len(names) > 1 else ()
+        return any(symbol(names[0], start, m) and after(names[1:], m) for m in middles)
+
+    return unfinished("S", 0)
 
 
 def probability(string: str) -> float:
@@ -169,6 +204,49 @@ def test_of_all_short_strings_only_those_with_a_derivation_are_in():
             assert toy.accepts(filled_in(kinds, generator)) == (kinds in language)
 
 
+def test_short_strings_leave_where_no_derivation_begins_so():
+    """All words that go wrong after at most five that do not, each cut at all its characters.
+
+    Six words rewrite S at most four times: each but the first clause takes two words or more, and each adverb one.
+    """
+    toy, generator = Toy(), random.Random(3)
+    language = set(derivations(4))
+    beginnings = {kinds[:n] for kinds in language for n in range(7)}
+
+    def begin(string: str) -> bool:
+        *words, last = string.split(" ")
+        kinds = tuple(KIND.get(word, "") for word in words)
+        return any((*kinds, KIND[word]) in beginnings for word in VOCABULARY if word.startswith(last))
+
+    def within(string: str) -> bool:
+        return tuple(KIND.get(word, "") for word in string.split(" ")) in language
+
+    for kinds in (kinds for kinds in beginnings if len(kinds) < 6):
+        start = "".join(f"{generator.choice(WORDS[kind])} " for kind in kinds)
+        for word in (*VOCABULARY, "quicklyy", "(a", "", "x", "man "):
+            cut = generator.randrange(len(word) + 1)
+            for string in (start + word, start + word[:cut], start + word[:cut] + generator.choice("xakt( ")):
+                if string.count(" ") < 6:
+                    assert toy.leaves(string) == left_at(string, begin, within), string
+                    assert begins(string) == begin(string), string
+
+
+def test_mutated_samples_leave_where_no_derivation_begins_so(samples):
+    toy, generator = Toy(), random.Random(4)
+    nested = [s for s in samples[Toy] if 9 < s.count(" ") < 24 and s.count("( while") + s.count("( but") > 1][:20]
+    assert len(nested) == 20
+    places = Counter()
+    for string in [*nested, *(s for s in samples[Toy][:60] if s.count(" ") < 16)]:
+        words = string.split(" ")
+        at = generator.randrange(len(words))
+        put = " ".join([*words[:at], generator.choice(VOCABULARY), *words[at + generator.randrange(2) :]])
+        for changed in (put, string[: generator.randrange(len(string))], f"{string} {generator.choice(VOCABULARY)}"):
+            expected = left_at(changed, begins, lambda s: inside(s.split(" "), lambda _: 1) > 0)
+            assert toy.leaves(changed) == expected, changed
+            places["in" if expected is None else "end" if expected == len(changed) else "before"] += 1
+    assert min(places.values()) > 10, places
+
+
 def test_mutated_samples_are_judged_as_by_the_inside_algorithm(samples):
     toy, generator, inside_it = Toy(), random.Random(2), 0
     strings = [s for s in samples[Toy][:4000] if s.count(" ") < 15]
@@ -271,4 +349,6 @@ def test_deep_parentheses():
     assert toy.nats(string) == pytest.approx((depth + 1 + 2 * depth) * math.log(6) + words, rel=1e-12)
     assert not toy.accepts(string[: -len(" ) briefly")])
     assert not toy.accepts(string + " )")
+    assert toy.leaves(string) is None
+    assert toy.leaves(string + " )") == len(string) + 1
     assert time.process_time() - start < 3
