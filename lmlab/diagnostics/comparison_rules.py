@@ -78,7 +78,8 @@ def _seeds(comparison: Comparison) -> Values | None:
         return None
     every = "both settings were" if len(sizes) == 2 else "each setting was"
     times = {1: "once", 2: "twice"}[sizes[0]] if len(set(sizes)) == 1 else "fewer than three times"
-    return {"which": every if few == len(sizes) else f"{few} of the {len(sizes)} settings were", "times": times}
+    some = f"{few} of the {len(sizes)} settings {'was' if few == 1 else 'were'}"
+    return {"which": every if few == len(sizes) else some, "times": times}
 
 
 @rule(

@@ -86,8 +86,10 @@ def _answers(comparison: Comparison, metric: str) -> Iterator[ReportFigure]:
     what, names, short = f"validation loss, {unit(metric)}", comparison.names, comparison.short
     if len(names) > 2:
         found = _effects(comparison, metric)
-        caption = "For each value the mean loss over all runs that have it, and how far they spread with the other "
-        caption += "settings. Lower is better; a setting whose means hardly differ matters little."
+        caption = (
+            "For each value the mean loss, and how far it spreads among runs that are equal in all other settings. "
+        )
+        caption += "Lower is better; a setting whose means hardly differ matters little."
         if found:
             yield ReportFigure("effects", "What each setting does", caption, effects(found, what=what))
         if not _is_grid(comparison):
@@ -111,24 +113,40 @@ def _answers(comparison: Comparison, metric: str) -> Iterator[ReportFigure]:
 
 
 def _effects(comparison: Comparison, metric: str) -> list[Effect]:
-    """Returns the mean loss at each value of each setting, the setting with the largest effect first."""
+    """Returns the mean loss at each value of each setting, that with the largest effect first."""
     found = []
     for name in comparison.names:
-        losses: dict[str, list[float]] = {}
-        for condition in comparison.conditions:
-            losses.setdefault(condition.settings[name], []).extend(condition.values(metric))
-        known = {value: given for value, given in losses.items() if given}
-        order = sorted(known, key=float) if all(map(is_number, known)) else list(known)
+        losses = _at_equal_others(comparison, metric, name)
+        order = sorted(losses, key=float) if all(map(is_number, losses)) else list(losses)
         if 1 < len(order) <= MOST_SIDE_BY_SIDE:
-            pairs = [(value, known[value]) for value in order]
+            pairs = [(value, losses[value]) for value in order]
             results = [Result(v, fmean(g), stdev(g) if len(g) > 1 else None, tuple(g)) for v, g in pairs]
-            found.append(Effect(comparison.short[name], tuple(results)))
+            effect = max(fmean(g) for _, g in pairs) - min(fmean(g) for _, g in pairs)
+            found.append((effect, Effect(comparison.short[name], tuple(results))))
+    return [effect for _, effect in sorted(found, key=lambda item: -item[0])]
 
-    def range_of(effect: Effect) -> float:
-        means = [result.value or 0.0 for result in effect.results]
-        return max(means) - min(means)
 
-    return sorted(found, key=range_of, reverse=True)
+def _at_equal_others(comparison: Comparison, metric: str, name: str) -> dict[str, list[float]]:
+    """Returns the losses by value of a setting, without what the other settings do.
+
+    Runs that are equal in all others are put around the mean of all runs, as far as they have every value: otherwise
+    a value would seem good because it was tried with good others. Of a search, where hardly any are equal, the losses
+    stay as they are.
+    """
+    blocks: dict[tuple[str, ...], dict[str, float]] = {}
+    for condition in comparison.conditions:
+        if condition.values(metric):
+            others = tuple(value for other, value in condition.settings.items() if other != name)
+            blocks.setdefault(others, {})[condition.settings[name]] = condition.mean(metric).mean
+    most = max(map(len, blocks.values()), default=0)
+    whole = [block for block in blocks.values() if len(block) == most]
+    level = fmean(loss for block in whole for loss in block.values()) if whole else 0.0
+    losses: dict[str, list[float]] = {}
+    for block in whole:
+        shift = level - fmean(block.values()) if most > 1 else 0.0
+        for value, loss in block.items():
+            losses.setdefault(value, []).append(loss + shift)
+    return losses
 
 
 def _is_grid(comparison: Comparison) -> bool:
