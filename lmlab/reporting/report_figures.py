@@ -242,8 +242,8 @@ def _of_one(comparison: Comparison, record: RunRecord, along: Along) -> Iterator
 def _frequency_bins(comparison: Comparison, records: Sequence[RunRecord]) -> Iterator[ReportFigure]:
     alike = texts.frequency_bins(records)
     if alike:
-        drawn = [FrequencyBin(*one[:3]) for one in alike[0][1]]
-        losses = [BinLosses(comparison.label(r), [one.nats_per_token for one in known]) for r, known in alike]
+        drawn = [FrequencyBin(one["from"], one.get("to"), one["tokens"]) for one in alike[0][1]]
+        losses = [BinLosses(comparison.label(r), [one["nats_per_token"] for one in known]) for r, known in alike]
         caption = "Rare words are the hardest; if pretrained vectors help, it should be there."
         caption += " Below 0 a setting is better than the mean of all at such words." if len(losses) > 1 else ""
         title = "Loss by how often a word occurs in the training text"

@@ -96,11 +96,10 @@ def _notes(comparison: Comparison) -> list[str]:
     if best is not None and others and others[0].gap_to_best and others[0].gap_to_best.significant is False:
         notes.append("the first two differ by less than the 95% interval of their difference: it may be chance")
     for diagnostic in of_comparison(comparison):
-        if diagnostic.level == "note" or diagnostic.kind in ("failed", "unfinished", "not-begun"):
-            continue
-        few = "" if diagnostic.rule.about == "comparison" else f"{plural(len(diagnostic.runs), 'job')}, "
-        text = diagnostic.words("finding") if diagnostic.rule.about == "comparison" else f"“{diagnostic.runs[0]}”"
-        notes.append(f"{diagnostic.rule.title.lower()}: {few}{text}")
+        if diagnostic.level != "note" and diagnostic.kind not in ("failed", "unfinished", "not-begun"):
+            where = diagnostic.where(len(comparison.records))
+            said = f", in {where}" if where else f": {diagnostic.words('finding')}"
+            notes.append(f"{diagnostic.rule.title.lower()}{said}")
     return notes
 
 

@@ -128,31 +128,17 @@ def validity(record: RunRecord) -> list[tuple[float, float]]:
 
 
 def temperatures(record: RunRecord) -> list[Temperature]:
-    """Returns what a run generates at each temperature, in ascending order.
-
-    These are the samples of the stored analysis or, without one, those that were generated during training. They are
-    not mixed, because their prompts and lengths differ. The figures at temperature 1 from the summary are added.
-    """
-    found = {row.temperature: row for entry in record.analysis.get("temperatures") or () if (row := _row(entry))}
+    """Returns what the best model generates at each temperature, in ascending order, with the summary's at 1."""
     samples = record.table("samples")
-    measured = _row({**samples, **(samples.get("language") or {})})
-    if not found:
-        sampled = (row._replace(num_samples=None) for sample in record.samples if (row := _row(sample)))
-        found = {row.temperature: row for row in sampled}
-        same = found.get(measured.temperature) if measured else None
-        if measured and same:
-            measured = measured._replace(prompt=same.prompt, text=same.text)
-            found[measured.temperature] = measured
-    if measured:
-        found.setdefault(measured.temperature, measured)
+    given = [{**samples, **(samples.get("language") or {})}, *(record.analysis.get("temperatures") or ())]
+    found = {}
+    for entry in given:
+        value, size = finite(entry.get("temperature")), finite(entry.get("num_samples"))
+        figures = {name: known for name in SAMPLE_FIGURES if (known := finite(entry.get(name))) is not None}
+        prompt, text = (str(entry.get(key) or "") for key in ("prompt", "text"))
+        if value is not None:
+            found[value] = Temperature(value, prompt, text, None if size is None else int(size), figures)
     return sorted(found.values())
-
-
-def _row(entry: Mapping[str, Any]) -> Temperature | None:
-    value, size = finite(entry.get("temperature")), finite(entry.get("num_samples"))
-    figures = {name: known for name in SAMPLE_FIGURES if (known := finite(entry.get(name))) is not None}
-    prompt, text = (str(entry.get(key) or "") for key in ("prompt", "text"))
-    return None if value is None else Temperature(value, prompt, text, None if size is None else int(size), figures)
 
 
 def temperature_table(record: RunRecord) -> pd.DataFrame:
@@ -202,23 +188,7 @@ def most_surprising(tokens: Sequence[tuple[str, float]]) -> str:
     return ", ".join(f"“{visible(token)}” ({percent(math.exp(-nats))})" for token, nats in most)
 
 
-class FrequencyBin(NamedTuple):
-    """The loss on the tokens whose number of occurrences in the training text lies in a range.
-
-    Args:
-        least: smallest number of occurrences.
-        most: largest number of occurrences; None for no limit.
-        num_tokens: number of evaluated tokens.
-        nats_per_token: their mean loss.
-    """
-
-    least: int
-    most: int | None
-    num_tokens: int
-    nats_per_token: float
-
-
-def frequency_bins(records: Iterable[RunRecord]) -> list[tuple[RunRecord, list[FrequencyBin]]]:
+def frequency_bins(records: Iterable[RunRecord]) -> list[tuple[RunRecord, list[Mapping[str, Any]]]]:
     """Returns the loss by frequency in the training text, the rarest first, without empty bins.
 
     Of all runs that were evaluated on the same tokens as the first that has it: bins of other sizes belong to another
@@ -226,19 +196,17 @@ def frequency_bins(records: Iterable[RunRecord]) -> list[tuple[RunRecord, list[F
     """
     found = []
     for record in records:
-        given = record.analysis.get("frequency_bands") or ()
-        known = [e for e in given if e["tokens"] and e.get("nats_per_token") is not None]
-        bins = [FrequencyBin(e["from"], e.get("to"), e["tokens"], e["nats_per_token"]) for e in known]
-        if bins:
-            found.append((record, sorted(bins, key=lambda one: one.least)))
-    return [(r, bins) for r, bins in found if [one[:3] for one in bins] == [one[:3] for one in found[0][1]]]
+        given = (one for one in record.analysis.get("frequency_bands") or () if one["tokens"])
+        bins = sorted((one for one in given if one.get("nats_per_token") is not None), key=lambda one: one["from"])
+        found += [(record, bins, [(one["from"], one.get("to"), one["tokens"]) for one in bins])] if bins else []
+    return [(record, bins) for record, bins, sizes in found if sizes == found[0][2]]
 
 
 def frequency_table(comparison: Comparison, records: Iterable[RunRecord]) -> pd.DataFrame:
     """Returns the loss (nats per token) by how often a token occurs in the training text."""
     return pd.DataFrame(
         {"occurrences in the training text": comparison.label(record)}
-        | {occurrences(one.least, one.most): number(one.nats_per_token) for one in bins}
+        | {occurrences(one["from"], one.get("to")): number(one["nats_per_token"]) for one in bins}
         for record, bins in frequency_bins(records)
     )
 
