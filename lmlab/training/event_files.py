@@ -15,6 +15,8 @@ from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.writer import FileWriter
 
 PATTERN = "events.out.tfevents.*"
+# TensorBoard orders groups of curves by name and opens the first two. So these stand behind `train/` and `val/`.
+_VITALS = ("epoch", "lr", "num_parameters", "tokens_per_second", "clip_fraction", "grad_norm", "grad_norm_clipped")
 
 
 class RunLogger(TensorBoardLogger):
@@ -42,7 +44,7 @@ class RunLogger(TensorBoardLogger):
             OSError: the disk is full; Lightning would report it as a figure of an unsupported type.
         """
         try:
-            super().log_metrics(metrics, step)
+            super().log_metrics({tag_of(name): value for name, value in metrics.items()}, step)
         except ValueError as error:
             if isinstance(error.__cause__, OSError):
                 raise error.__cause__ from None
@@ -50,6 +52,11 @@ class RunLogger(TensorBoardLogger):
 
     def save(self) -> None:
         """Does nothing: no hparams.yaml is written, because config.yaml has the settings."""
+
+
+def tag_of(name: str) -> str:
+    """Returns the tag of a figure, by which TensorBoard groups the curves."""
+    return f"vitals/{name}" if name in _VITALS or name.startswith("grad_norm/") else name
 
 
 class _Writer(SummaryWriter):

@@ -131,7 +131,7 @@ def test_it_is_in_every_file_and_right(text_file: Path, tmp_path: Path) -> None:
     events = EventAccumulator(str(tmp_path / "run"))
     events.Reload()
     assert events.Scalars("val/brier")[-1].value == pytest.approx(float(rows(tmp_path / "run")[-1]["val/brier"]))
-    assert events.Scalars("best/brier")[-1].value == pytest.approx(summary["val/brier"])
+    assert events.Scalars("val_best/brier")[-1].value == pytest.approx(summary["val/brier"])
     text = data.corpus.texts("test")
     assert lm.evaluate(text)["brier"] == pytest.approx(summary["test/brier"])
 

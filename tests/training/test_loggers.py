@@ -29,6 +29,7 @@ from lmlab.config.typed import plain
 from lmlab.errors import UserError
 from lmlab.launch.execution import work
 from lmlab.launch.run_folder import Task
+from lmlab.training.event_files import tag_of
 from lmlab.training.resuming import resume_from
 from lmlab.training.run import train
 
@@ -132,7 +133,7 @@ class NoLogger:
     pass
 """
 # Of the time that a step took.
-_OF_TIME = ("tokens_per_second", "best/tokens_per_second")
+_OF_TIME = ("tokens_per_second", "val_best/tokens_per_second")
 
 
 @pytest.fixture(autouse=True)
@@ -181,9 +182,9 @@ def test_all_get_the_same_figures(text_file: Path, tmp_path: Path) -> None:
     with (tmp_path / "run" / "metrics.csv").open(newline="") as file:
         evaluations = [(int(row["step"]), float(row["val/nats_per_token"])) for row in csv.DictReader(file)]
     assert len(evaluations) == 2
-    for name in ("val/nats_per_token", "train/nats_per_token", "grad_norm/decoder", "best/perplexity"):
+    for name in ("val/nats_per_token", "train/nats_per_token", "grad_norm/decoder", "val_best/perplexity"):
         logged = [(int(row["step"]), float(row[name])) for row in found if row.get(name)]
-        assert logged == [(step, pytest.approx(value)) for step, value in points(tmp_path / "run", name)]
+        assert logged == [(step, pytest.approx(value)) for step, value in points(tmp_path / "run", tag_of(name))]
         assert name != "val/nats_per_token" or logged == evaluations
     assert not (tmp_path / "run" / "hparams.yaml").exists()
 

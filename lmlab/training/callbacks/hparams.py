@@ -17,7 +17,7 @@ from torch.utils.tensorboard.summary import hparams as hparams_summaries
 from lmlab.evaluation.metrics import OWN
 from lmlab.reporting.settings import option
 from lmlab.training.callbacks.recorder import Recorder, task_of
-from lmlab.training.event_files import RunLogger
+from lmlab.training.event_files import RunLogger, tag_of
 
 Value = str | float
 
@@ -27,6 +27,8 @@ _NUMBERS = (
     "model.hidden_size", "model.num_layers", "model.dropout", "embedding.dim", "optimizer.lr", "data.batch_size",
     "data.sequence_length", "seed",
 )  # fmt: skip
+# What a sweep sweeps besides. A page over several sweeps has no columns for all of it, but this one.
+_OTHERS = "other settings"
 # As they are typed, and the settings above that tell the same.
 _ALIASES = {"model": "model.name", "data": "data.name"}
 # The page shows those first that are said to differ, and only so many until others are ticked.
@@ -61,6 +63,8 @@ def shown_settings(config: Mapping[str, Any], swept: Mapping[str, str] | None = 
     names = {_ALIASES.get(name, name): value for name, value in (swept or {}).items()}
     more = {name: value for name, value in names.items() if name not in found}
     values |= {name: _typed(value) for name, value in more.items() if value != "null"}
+    if more:
+        values[_OTHERS] = " ".join(f"{name}={value}" for name, value in more.items())
     return Shown(values, tuple(names))
 
 
@@ -173,10 +177,10 @@ def _experiment(shown: Shown, figures: Sequence[str]) -> Summary:
     first = list(dict.fromkeys([*shown.swept, *_MAIN]))[: max(_NUM_TICKED, len(shown.swept))]
     settings = [
         api_pb2.HParamInfo(name=name, type=_type(shown, name), differs=name in first)
-        for name in dict.fromkeys([*_TEXTS, *_NUMBERS, *shown.swept])
+        for name in dict.fromkeys([*_TEXTS, *_NUMBERS, _OTHERS, *shown.swept])
     ]
     curves = {_curve(name): name.replace("/", " ").replace("_", " ") for name in figures}
-    curves["num_parameters"] = "parameters"
+    curves[tag_of("num_parameters")] = "parameters"
     columns = [
         api_pb2.MetricInfo(name=api_pb2.MetricName(tag=tag), display_name=words) for tag, words in curves.items()
     ]
@@ -186,7 +190,7 @@ def _experiment(shown: Shown, figures: Sequence[str]) -> Summary:
 
 
 def _type(shown: Shown, name: str) -> Any:
-    is_text = name in _TEXTS or isinstance(shown.values.get(name), str)
+    is_text = name in (*_TEXTS, _OTHERS) or isinstance(shown.values.get(name), str)
     return api_pb2.DATA_TYPE_STRING if is_text else api_pb2.DATA_TYPE_FLOAT64
 
 
