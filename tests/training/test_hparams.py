@@ -74,6 +74,8 @@ def test_every_run_has_the_same_columns(outputs: Path) -> None:
     assert (row["optimizer"], row["tokenizer"], row["embedding"]) == ("adam", "char", "random")
     assert (row["model.hidden_size"], page.rows["sweep/1"].settings["model.hidden_size"]) == (16.0, 0.0)
     assert not page.rows["sweep/1"].figures
+    alone = hparams_page(outputs / "sweep" / "1")
+    assert (sorted(alone.settings), alone.figures) == (settings_of(page)["sweep/1"], [])
 
 
 @pytest.mark.parametrize("part", ["", "single", "sweep", "other"])
@@ -126,6 +128,7 @@ def test_a_resumed_run_has_the_page_of_one_that_was_not_interrupted(text_file: P
     assert part == whole
     told = EventAccumulator(str(tmp_path / "part" / "run")).Reload()
     assert len(told.Scalars("val_best/nats_per_token")) == 2
+    assert len(told.Scalars("vitals/num_parameters")) == 1
 
 
 def test_whatever_is_swept_no_setting_is_told_twice(text_file: Path) -> None:
