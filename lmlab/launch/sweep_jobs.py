@@ -90,8 +90,8 @@ def _record_failure(folder: Path, config: DictConfig, error: Exception, swept: d
     if config.get("logger", {}).get("tensorboard"):
         from lmlab.training.callbacks.hparams import shown_settings, write_failed_job
 
-        found = OmegaConf.to_container(config)
-        write_failed_job(folder, shown_settings(found if isinstance(found, dict) else {}, swept))
+        composed: Any = OmegaConf.to_container(config)
+        write_failed_job(folder, shown_settings(composed, swept))
     return None
 
 
