@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from lmlab.config.command import describe
 from lmlab.config.folders import log_to, write_record
@@ -41,27 +41,27 @@ def sweep_job(config: DictConfig, folder: Path, number: int, overrides: list[str
     """
     total = sweep_folder.num_jobs()
     settings = overrides_as_settings(overrides)
-    swept = sweep_folder.swept_settings()
-    hparams = {name: value for name, value in settings.items() if name in swept}
-    if settings.get("embedding") == "random" and "embedding" in hparams:
+    varied = sweep_folder.swept_settings()
+    swept = {name: value for name, value in settings.items() if name in varied}
+    if settings.get("embedding") == "random" and "embedding" in swept:
         config.embedding.path = None  # the path on the command line is meant for the jobs with pretrained vectors
     label = f"job {number + 1}" + (f"/{total}" if total else "")
     done, summary = "", None
     try:
-        done = _do_job(config, folder, hparams, label)
+        done = _do_job(config, folder, swept, label)
     except Exception as error:
         _failed.append(folder)
-        summary = _record_failure(folder, config, error, hparams)
+        summary = _record_failure(folder, config, error, swept)
     gc.collect()  # a finished Trainer has reference cycles, and the next job needs its memory
     comparison = compare(read_jobs(folder.parent))
     write_text(folder.parent / RESULTS, results(comparison))
     job = read_record(folder) if summary is None else RunRecord(folder, folder.name, Summary(summary))
     best = comparison.best_run is not None and comparison.best_run.folder == folder
-    say(job_line(job, settings=hparams, total=total, best=best) + done)
+    say(job_line(job, settings=swept, total=total, best=best) + done)
     return job.nats if job.status in DONE else None
 
 
-def _do_job(config: DictConfig, folder: Path, hparams: dict[str, str], label: str) -> str:
+def _do_job(config: DictConfig, folder: Path, swept: dict[str, str], label: str) -> str:
     """Does what remains to be done for a job; returns text to be printed in addition to its figures."""
     record = copy.deepcopy(config)
     check_no_links(folder)
@@ -74,13 +74,11 @@ def _do_job(config: DictConfig, folder: Path, hparams: dict[str, str], label: st
     with locked(folder):
         task = remaining_task(folder, settings)
         log_to(folder, terminal=False)
-        work(folder, task, settings, record, hparams=hparams, label=label, **unstored)
+        work(folder, task, settings, record, swept=swept, label=label, **unstored)
     return ""
 
 
-def _record_failure(
-    folder: Path, config: DictConfig, error: Exception, hparams: dict[str, str]
-) -> dict[str, Any] | None:
+def _record_failure(folder: Path, config: DictConfig, error: Exception, swept: dict[str, str]) -> dict[str, Any] | None:
     """Writes the reason of a failure to the job's folder.
 
     Returns:
@@ -93,9 +91,10 @@ def _record_failure(
         return summary
     write_failure(folder, config.name, error, summary["error"])
     if config.get("logger", {}).get("tensorboard"):
-        from lmlab.training.callbacks.hparams import write_failed_job
+        from lmlab.training.callbacks.hparams import shown_settings, write_failed_job
 
-        write_failed_job(folder, hparams)
+        composed: Any = OmegaConf.to_container(config)
+        write_failed_job(folder, shown_settings(composed, swept))
     return None
 
 

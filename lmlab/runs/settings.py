@@ -76,21 +76,22 @@ def choices(records: Sequence[RunRecord]) -> list[Values]:
     """Returns the chosen option of each group for each run, determined in the same way for all runs."""
     if all(record.choices for record in records):
         return [{group: record.choices.get(group, "null") for group in _GROUP_SETTINGS} for record in records]
-    return [{group: _choice(record.config, group) for group in _GROUP_SETTINGS} for record in records]
+    return [{group: option(record.config, group) for group in _GROUP_SETTINGS} for record in records]
+
+
+def option(config: Mapping[str, Any], group: str) -> str:
+    """Returns the option of a group that a configuration has, derived from its names and classes."""
+    if group in _NAMED:
+        return setting(config, _NAMED[group])
+    target = setting(config, _CLASSES.get(group, f"{group}._target_"))
+    words = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "_", target.rpartition(".")[2]).lower()
+    return re.sub(r"_?(tokenizer|loader|vectors)$", "", words)
 
 
 def _are_one_sweep(records: Sequence[RunRecord]) -> bool:
     """Returns whether the runs are jobs of one sweep with known overrides; jobs that have not begun do not count."""
     begun = [record for record in records if record.overrides or record.status != "missing"]
     return len({record.origin for record in records}) == 1 and all(record.overrides for record in begun)
-
-
-def _choice(config: Mapping[str, Any], group: str) -> str:
-    if group in _NAMED:
-        return setting(config, _NAMED[group])
-    target = setting(config, _CLASSES.get(group, f"{group}._target_"))
-    words = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "_", target.rpartition(".")[2]).lower()
-    return re.sub(r"_?(tokenizer|loader|vectors)$", "", words)
 
 
 def _of_configurations(records: Sequence[RunRecord]) -> list[Values]:

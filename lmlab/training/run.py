@@ -34,7 +34,7 @@ from lmlab.training.callbacks.added import AddedCallbacks
 from lmlab.training.callbacks.alarms import Alarms
 from lmlab.training.callbacks.checkpoints import Checkpoints, PausedRun
 from lmlab.training.callbacks.gradients import Gradients
-from lmlab.training.callbacks.hparams import HParams, single_run_settings, typed
+from lmlab.training.callbacks.hparams import HParams, shown_settings
 from lmlab.training.callbacks.recorder import Recorder
 from lmlab.training.callbacks.samples import SampleText
 from lmlab.training.callbacks.time_limit import TimeLimit
@@ -69,7 +69,7 @@ def train(
     folder: Path,
     *,
     resumption: Resumption | None = None,
-    hparams: dict[str, str] | None = None,
+    swept: dict[str, str] | None = None,
     label: str = "training",
     stop_after_tokens: int | None = None,
     profiler: str | None = None,
@@ -80,8 +80,8 @@ def train(
         settings: checked settings; see `conf/train.yaml`.
         folder: the run's own folder, which exists.
         resumption: what to resume from, exactly as if the run had not been interrupted; None to begin a run.
-        hparams: settings that distinguish this run from others on TensorBoard's HPARAMS page; None for the main
-            settings.
+        swept: the settings that the sweep sweeps whose job this is, as typed, for TensorBoard's HPARAMS page; None if
+            it is no job of a sweep.
         label: label of the progress bar.
         stop_after_tokens: number of trained tokens after which training pauses; None for no pause.
         profiler: name of a profiler (`trainer.profiler`); None for none.
@@ -93,7 +93,7 @@ def train(
         UserError: text, vectors or device cannot be used, or training diverged.
         InterruptedRun: a signal ended the run; its message says what was saved.
     """
-    run = _assemble(settings, folder, resumption, hparams, label, stop_after_tokens, profiler)
+    run = _assemble(settings, folder, resumption, swept, label, stop_after_tokens, profiler)
     failed = True
     try:
         run.fit(resumption)
@@ -119,7 +119,7 @@ def _assemble(
     settings: TrainSettings,
     folder: Path,
     resumption: Resumption | None,
-    hparams: dict[str, str] | None,
+    swept: dict[str, str] | None,
     label: str,
     stop_after_tokens: int | None,
     profiler: str | None,
@@ -155,13 +155,13 @@ def _assemble(
     notes = [*data.warnings, *vector_warnings(vectors), *precision_warnings(settings.trainer.precision, device)]
     if resumption:
         event_files.cut_back(folder, resumption.checkpoint["lmlab"].get("event_files"))
-    shown_hparams = single_run_settings(settings) if hparams is None else typed(hparams)
+    shown = shown_settings(plain(settings), swept)
     pause_at = None if stop_after_tokens is None else steps_for_tokens(settings, data, stop_after_tokens)
     added = AddedCallbacks(settings.callbacks.added)
     loggers = Loggers(
         settings.logger,
         folder,
-        shown=single_run_settings(settings) | shown_hparams,
+        shown=shown.values,
         purge_from=None if resumption is None else resumption.position.step + 1,
         state=None if resumption is None else resumption.checkpoint["callbacks"].get("Loggers"),
     )
@@ -172,7 +172,7 @@ def _assemble(
         clock,
         notes=notes,
         label=label,
-        hparams=shown_hparams,
+        shown=shown,
         added=added,
         loggers=loggers,
         steps=steps,

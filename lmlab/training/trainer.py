@@ -18,7 +18,7 @@ from lmlab.data.datamodule import LanguageModelData
 from lmlab.data.sources.generated import Generated, make_grammar
 from lmlab.training.callbacks.added import AddedCallbacks
 from lmlab.training.callbacks.checkpoints import BetweenBatches, Checkpoints, SealedCheckpointIO
-from lmlab.training.callbacks.hparams import HParams, Value
+from lmlab.training.callbacks.hparams import HParams, Shown
 from lmlab.training.callbacks.recorder import Recorder
 from lmlab.training.callbacks.samples import fallback_prompts
 from lmlab.training.callbacks.stopping import Stopped
@@ -52,7 +52,7 @@ def build_callbacks(
     *,
     notes: list[str],
     label: str,
-    hparams: dict[str, Value],
+    shown: Shown,
     added: AddedCallbacks,
     loggers: Loggers,
     steps: int,
@@ -69,7 +69,7 @@ def build_callbacks(
         label: of the progress bar.
         added: callbacks that the configuration adds.
         loggers: the run's.
-        hparams: settings for TensorBoard's HPARAMS page.
+        shown: settings for TensorBoard's HPARAMS page.
         steps: optimizer steps of the whole run.
         pause_at: optimizer steps after which the run pauses; None for never.
     """
@@ -103,9 +103,9 @@ def build_callbacks(
         made.append(callback)
     if settings.trainer.max_time is not None:
         made.append(TimeLimit(settings.trainer.max_time))
-    shown = HParams(settings=hparams, recorder=recorder)
+    page = HParams(shown=shown, recorder=recorder)
     checkpoints = _checkpoints(settings, folder, data, recorder, clock, stopped, steps=steps, pause_at=pause_at)
-    return [BetweenBatches(checkpoints), *made, shown, *([loggers] if loggers.has_state else []), checkpoints]
+    return [BetweenBatches(checkpoints), *made, page, *([loggers] if loggers.has_state else []), checkpoints]
 
 
 def _recorder(settings: TrainSettings, folder: Path, data: LanguageModelData, clock: Clock) -> Recorder:

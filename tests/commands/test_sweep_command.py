@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 from conftest import SMALL, made_up_text
+from hparams_pages import hparams_page
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from lmlab.config.arguments import quote_free_text
 
@@ -123,25 +125,28 @@ def test_results_equal_the_summaries(sweep: Sweep) -> None:
 
 
 def test_tensorboard_knows_every_job(sweep: Sweep) -> None:
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
-
-    for name, summary in summaries(sweep.folder).items():
-        told = EventAccumulator(str(sweep.folder / name)).Reload()
-        content = told.PluginTagToContent("hparams")
-        data = HParamsPluginData.FromString(content["_hparams_/session_start_info"])
-        settings = {key: value.number_value for key, value in data.session_start_info.hparams.items()}
+    read = summaries(sweep.folder)
+    page = hparams_page(sweep.folder)
+    # What is swept is ticked, and with it what matters of the rest.
+    assert page.ticked == ["model.hidden_size", "model.name", "model.num_layers", "optimizer.lr", "seed"]
+    assert page.figures[:3] == ["val nats per token", "val perplexity", "val bits per char"]
+    assert sorted(page.rows) == sorted(read)
+    for name, row in page.rows.items():
         size, seed = re.findall(r"-(\d)", name)
-        assert settings == {"model.hidden_size": float(size), "seed": float(seed)}
-        assert "_hparams_/experiment" not in content
-        if summary["status"] == "finished":
-            assert "_hparams_/session_end_info" in content
+        assert sorted(row.settings) == sorted(set(page.settings) - {"other settings"})
+        assert (row.settings["model.hidden_size"], row.settings["seed"]) == (float(size), float(seed))
+        assert (row.settings["model.name"], row.settings["data.batch_size"]) == ("lstm", 8.0)
+        finished = read[name]["status"] == "finished"
+        assert row.is_done == finished
+        assert bool(row.figures) == finished
+        if finished:
             for figure in ("nats_per_token", "perplexity", "bits_per_char", "error_rate"):
-                last = told.Scalars(f"best/{figure}")[-1].value
-                assert last == pytest.approx(summary[f"val/{figure}"], rel=1e-6)
-            rows = [event.value for event in told.Scalars("best/nats_per_token")]
-            assert rows == sorted(rows, reverse=True)
-            assert len(rows) == 2
+                shown = row.figures[f"val {figure.replace('_', ' ')}"]
+                assert shown == pytest.approx(read[name][f"val/{figure}"], rel=1e-6)
+            told = EventAccumulator(str(sweep.folder / name)).Reload()
+            nats = [event.value for event in told.Scalars("val_best/nats_per_token")]
+            assert nats == sorted(nats, reverse=True)
+            assert len(nats) == 2
 
 
 def test_going_on_trains_only_what_is_missing_to_the_same_numbers(sweep: Sweep, tmp_path: Path) -> None:

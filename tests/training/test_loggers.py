@@ -132,7 +132,7 @@ class NoLogger:
     pass
 """
 # Of the time that a step took.
-_OF_TIME = ("tokens_per_second", "best/tokens_per_second")
+_OF_TIME = ("tokens_per_second", "val_best/tokens_per_second")
 
 
 @pytest.fixture(autouse=True)
@@ -181,7 +181,7 @@ def test_all_get_the_same_figures(text_file: Path, tmp_path: Path) -> None:
     with (tmp_path / "run" / "metrics.csv").open(newline="") as file:
         evaluations = [(int(row["step"]), float(row["val/nats_per_token"])) for row in csv.DictReader(file)]
     assert len(evaluations) == 2
-    for name in ("val/nats_per_token", "train/nats_per_token", "grad_norm/decoder", "best/perplexity"):
+    for name in ("val/nats_per_token", "train/nats_per_token", "grad_norm/decoder", "val_best/perplexity"):
         logged = [(int(row["step"]), float(row[name])) for row in found if row.get(name)]
         assert logged == [(step, pytest.approx(value)) for step, value in points(tmp_path / "run", name)]
         assert name != "val/nats_per_token" or logged == evaluations
