@@ -19,8 +19,6 @@ from lmlab.launch import sweep_arguments, sweep_folder
 from lmlab.launch.execution import checked, pop_unstored, work
 from lmlab.launch.run_folder import Task, check_no_links, remaining_task
 from lmlab.locks import locked
-from lmlab.reporting.exports import results
-from lmlab.reporting.terminal import job_line, sweep_table
 from lmlab.runs.comparison import compare
 from lmlab.runs.files import CHECKPOINTS, HYDRA, RESULTS
 from lmlab.runs.records import RunRecord, read_jobs, read_record
@@ -39,6 +37,10 @@ def sweep_job(config: DictConfig, folder: Path, number: int, overrides: list[str
     Returns:
         The validation nats of a finished job, else None.
     """
+    # pandas takes a second to import, which a single run and an error in a setting do without.
+    from lmlab.reporting.exports import results
+    from lmlab.reporting.terminal import job_line
+
     total = sweep_folder.num_jobs()
     settings = overrides_as_settings(overrides)
     varied = sweep_folder.swept_settings()
@@ -104,6 +106,9 @@ def print_summary(folder: Path, *, interrupted: bool) -> None:
     Raises:
         UserError: jobs failed.
     """
+    from lmlab.reporting.exports import results
+    from lmlab.reporting.terminal import sweep_table
+
     jobs = read_jobs(folder)
     again = _resume_command(folder)
     if not jobs:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from lmlab.runs.formatting import is_number
 from lmlab.runs.records import RunRecord, setting, typed
 from lmlab.runs.summary import SEED
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Values = dict[str, str]
 
@@ -95,33 +98,42 @@ def _are_one_sweep(records: Sequence[RunRecord]) -> bool:
 
 
 def _of_configurations(records: Sequence[RunRecord]) -> list[Values]:
+    import pandas as pd  # takes a second, which training does without
+
+    rows = [{**_flat(r.config), **options} for r, options in zip(records, choices(records), strict=True)]
+    frame = pd.DataFrame(rows, dtype=object)
     # Runs that failed at once have no resolved configuration and are only used if there are no others.
-    sound = [i for i, record in enumerate(records) if record.status not in ("failed", "missing")]
-    deciding = sound if len(sound) > 1 else list(range(len(records)))
-    flat = [_flat(record.config) for record in records]
-    chosen = choices(records)
-    overridden = list(dict.fromkeys(name for record in records for name in record.overrides))
-    groups = _varied(list(_GROUP_SETTINGS), [chosen[i] for i in deciding])
-    all_names = dict.fromkeys(name for values in flat for name in values)
-    names = _varied(all_names, [flat[i] for i in deciding])
-    names = [name for name in names if not _is_any(name, _NEVER) and not name.endswith("_target_")]
-    options = [chosen[i] for i in deciding]
-    names = [
-        name
-        for name in names
-        if not _explained(name, groups, [flat[i] for i in deciding], options, overridden=name in overridden)
-    ]
-    names = _without_repeats(names, [flat[i] for i in deciding])
+    sound = [record.status not in ("failed", "missing") for record in records]
+    deciding = frame[sound] if sum(sound) > 1 else frame
+    typed_in = list(dict.fromkeys(name for record in records for name in record.overrides))
+    varied = [name for name in frame if deciding[name].nunique(dropna=False) > 1]
+    groups = [name for name in varied if name in _GROUP_SETTINGS]
+
+    def determined(name: str, by: Sequence[str]) -> bool:
+        """Returns whether runs with the same options of these groups always have the same value."""
+        return bool((deciding.groupby(list(by), dropna=False)[name].nunique(dropna=False) == 1).all())
+
+    def explained(name: str) -> bool:
+        """Returns whether a setting differs only because options do, or only some versions of lmlab have it.
+
+        Options explain a setting only if they determine its value: a file of the configuration may have been edited
+        between two runs with the same options.
+        """
+        covering = [group for group in groups if group != name and _is_any(name, _GROUP_SETTINGS[group])]
+        found, known = bool(covering) and determined(name, covering), deciding[name].dropna()
+        if len(known) < len(deciding):
+            return found or (name not in typed_in and known.nunique() == 1)
+        return name not in typed_in and found
+
+    names = [n for n in varied if n not in groups and not _is_any(n, _NEVER) and not n.endswith("_target_")]
+    names = _without_repeats([name for name in names if not explained(name)], deciding)
     kept = [name for name in names if not _is_any(name, _MINOR) or name == _PROTOCOL] or ([] if groups else names)
-    shown = [
-        group for group in groups if not _explained(group, groups, options, options, overridden=group in overridden)
-    ]
+    shown = [group for group in groups if not explained(group)]
     if "data" in shown:
-        kept = [name for name in kept if name != "data.path" or not _determined(name, flat, ["data"], chosen)]
-    values = [{**one, **options} for one, options in zip(flat, chosen, strict=True)]
-    place = {name: i for i, name in enumerate(overridden)}
+        kept = [name for name in kept if name != "data.path" or not determined(name, ["data"])]
+    place = {name: i for i, name in enumerate(typed_in)}
     ordered = [name for part in (shown, kept) for name in sorted(part, key=lambda name: place.get(name, len(place)))]
-    return _differing([{name: one.get(name, "") for name in ordered} for one in values])
+    return _differing(frame[ordered].fillna("").to_dict("records"))
 
 
 def _differing(values: Sequence[Values]) -> list[Values]:
@@ -138,52 +150,24 @@ def _spelled_alike(values: Sequence[str]) -> list[str]:
     return [first.setdefault(float(value), value) if is_number(value) else value for value in values]
 
 
-def _varied(names: Iterable[str], values: Sequence[Values]) -> list[str]:
-    return [name for name in names if len({one.get(name) for one in values}) > 1]
-
-
-def _explained(
-    name: str, groups: Sequence[str], flat: Sequence[Values], chosen: Sequence[Values], *, overridden: bool
-) -> bool:
-    """Returns whether a setting differs only because options do, or because only some versions of lmlab have it.
-
-    Options explain a setting only if they determine its value: a file of the configuration may have been edited between
-    two runs with the same options.
-    """
-    covering = [group for group in groups if group != name and _is_any(name, _GROUP_SETTINGS[group])]
-    explained = bool(covering) and _determined(name, flat, covering, chosen)
-    if any(name not in one for one in flat):
-        known = {one[name] for one in flat if name in one}
-        return explained or (not overridden and len(known) == 1)
-    return not overridden and explained
-
-
 def _is_any(name: str, wanted: Sequence[str]) -> bool:
     """Returns whether a name is listed; entries that are empty or end in a dot match all names that begin with them."""
     return any(name.startswith(w) if w.endswith(".") or not w else name == w for w in wanted)
 
 
-def _without_repeats(names: Sequence[str], flat: Sequence[Values]) -> list[str]:
+def _without_repeats(names: Sequence[str], frame: pd.DataFrame) -> list[str]:
     """Drops settings that have the same values as another one.
 
     That is a setting with the same last word nearer the root, or the one that it follows by default.
     """
-    columns = {name: [one.get(name, "") for one in flat] for name in names}
 
     def repeats(name: str) -> bool:
         word = name.rpartition(".")[2]
         nearer = [n for n in names if n.rpartition(".")[2] == word and n.count(".") < name.count(".")]
-        return any(columns[name] == columns[other] for other in [*nearer, _FOLLOWS.get(name, "")] if other in columns)
+        others = [other for other in [*nearer, _FOLLOWS.get(name, "")] if other in names]
+        return any(frame[name].equals(frame[other]) for other in others)
 
     return [name for name in names if not repeats(name)]
-
-
-def _determined(name: str, flat: Sequence[Values], by: Sequence[str], chosen: Sequence[Values]) -> bool:
-    """Returns whether runs with the same options of these groups always have the same value."""
-    pairs = {
-        (tuple(options[group] for group in by), one.get(name, "")) for one, options in zip(flat, chosen, strict=True)
-    }
-    return len(pairs) == len({option for option, _ in pairs})
 
 
 def _flat(config: Mapping[str, Any], prefix: str = "") -> Values:
