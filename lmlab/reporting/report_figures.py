@@ -11,16 +11,12 @@ from lmlab.reporting.comparison import Comparison, Condition
 from lmlab.reporting.curve_diagnostics import baseline_words
 from lmlab.reporting.curves import TRAIN, diagnose_curve
 from lmlab.reporting.figures.axes import Along
+from lmlab.reporting.figures.curves import error_rates, gradient_norms, learning_curves, sweep_curves
 from lmlab.reporting.figures.data import TRAINING, VALIDATION, Curve, Figure, Reference, Result
 from lmlab.reporting.figures.frequency_bins import BinLosses, FrequencyBin, frequency_bins
-from lmlab.reporting.figures.generalization_gap import GeneralizationGap, generalization_gap
-from lmlab.reporting.figures.gradients import gradient_norms
-from lmlab.reporting.figures.grid import Cell
-from lmlab.reporting.figures.heat_map import heat_map
-from lmlab.reporting.figures.learning import error_rates, learning_curves
-from lmlab.reporting.figures.parameter import parameter_plot
-from lmlab.reporting.figures.ranking import ranked_settings
-from lmlab.reporting.figures.sweep_curves import sweep_curves
+from lmlab.reporting.figures.gap import GeneralizationGap, generalization_gap
+from lmlab.reporting.figures.heat_map import Cell, heat_map
+from lmlab.reporting.figures.results import parameter_plot, ranked_settings
 from lmlab.reporting.figures.temperatures import Quality, temperature_panels
 from lmlab.reporting.formatting import unit
 from lmlab.reporting.intervals import estimate
@@ -118,11 +114,10 @@ def _of_one(comparison: Comparison, record: RunRecord, along: Along) -> Iterator
     alone = len(comparison.records) == 1
     of = "" if alone else f" of {comparison.label(record)}"
     rows = record.history
-    epochs = [row.get("epoch", math.nan) for row in rows]
     if any(NATS in row for row in rows):
         label = _training_label(record)
         validation, training = _curve(VALIDATION, rows, NATS, along), _curve(label, rows, TRAIN, along)
-        figure = learning_curves(validation, training, along=along, epochs=epochs, references=_references_of(record))
+        figure = learning_curves(validation, training, along=along, references=_references_of(record))
         caption = "The training figure is an average over the time before, when the weights were older"
         caption += ", with dropout on, so it may lie above validation." if label == TRAINING else "."
         if record.metric("val/source_nats_per_token") is not None:
@@ -132,7 +127,7 @@ def _of_one(comparison: Comparison, record: RunRecord, along: Along) -> Iterator
             caption += "the training strings are others, so the training line may."
         yield ReportFigure("learning_curves", f"Learning curves{of}", caption, figure)
         validation = _curve(VALIDATION, rows, "val/error_rate", along)
-        figure = error_rates(validation, _curve(label, rows, "train/error_rate", along), along=along, epochs=epochs)
+        figure = error_rates(validation, _curve(label, rows, "train/error_rate", along), along=along)
         caption = "The share of tokens that were not ranked first."
         if record.metric("val/source_nats_per_token") is not None:
             caption += " What the source decides by chance nobody predicts, so this does not fall to 0."

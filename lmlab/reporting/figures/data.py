@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,12 +15,7 @@ TRAINING = "training (dropout on, average since the last evaluation)"
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure with a description in words.
-
-    Args:
-        drawing: the matplotlib figure, ready to be saved.
-        alt: one or two sentences with the numbers, for readers who cannot see the figure.
-    """
+    """A matplotlib figure, ready to be saved, and its numbers in words for those who cannot see it."""
 
     drawing: MatplotlibFigure
     alt: str
@@ -28,48 +23,28 @@ class Figure:
 
 @dataclass(frozen=True)
 class Curve:
-    """A line of a figure; values that are not finite leave a gap in it.
-
-    Args:
-        label: at the end of the line.
-        x: positions, ascending.
-        y: as many values.
-        low: lower end of the interval around each value if there are several seeds.
-        high: upper end of that interval.
-        best_index: index of the value to mark; None for the smallest.
-    """
+    """A line with ascending x, and the ends of an interval around each y; what is not finite leaves a gap in it."""
 
     label: str
     x: Sequence[float]
     y: Sequence[float]
     low: Sequence[float] | None = None
     high: Sequence[float] | None = None
-    best_index: int | None = None
 
     @cached_property
-    def best(self) -> int | None:
-        """Index of the best value; None if no value is finite."""
-        finite = [i for i, y in enumerate(self.y) if math.isfinite(y) and math.isfinite(self.x[i])]
-        if self.best_index in finite:
-            return self.best_index
-        return min(finite, key=lambda i: self.y[i], default=None)
+    def known(self) -> list[int]:
+        """Indices of the finite values."""
+        return [i for i, pair in enumerate(zip(self.x, self.y, strict=True)) if all(map(math.isfinite, pair))]
 
-    @cached_property
-    def last(self) -> int | None:
-        """Index of the last finite value; None if no value is finite."""
-        finite = (i for i in reversed(range(len(self.y))) if math.isfinite(self.y[i]) and math.isfinite(self.x[i]))
-        return next(finite, None)
+    @property
+    def lowest(self) -> float:
+        """The smallest value; infinite if none is finite."""
+        return min((self.y[i] for i in self.known), default=math.inf)
 
 
 @dataclass(frozen=True)
 class Reference:
-    """A known value to compare with, drawn as a horizontal line.
-
-    Args:
-        label: what it is.
-        value: its position.
-        floor: whether no correct model can be below it.
-    """
+    """A known value to compare with; a floor is one that no correct model can be below."""
 
     label: str
     value: float
@@ -93,18 +68,17 @@ class Result:
     seeds: tuple[float, ...] = ()
 
     @property
-    def ends(self) -> list[float | None]:
-        """All numbers that must lie inside a figure of the result."""
-        half = self.half_width or 0.0
-        around = [self.value - half, self.value + half] if self.value is not None else []
-        return [self.value, *around, *self.seeds]
+    def mean(self) -> float:
+        """The value; not a number if there is none."""
+        return math.nan if self.value is None else self.value
 
     @property
-    def finite(self) -> bool:
-        """Whether there is a finite number to show."""
-        return self.value is not None and math.isfinite(self.value)
+    def ends(self) -> list[float]:
+        """All numbers that a figure of the result shows."""
+        half = self.half_width or 0.0
+        return [self.mean - half, self.mean, self.mean + half, *self.seeds]
 
 
-def best_result(results: Sequence[Result]) -> Result | None:
-    """Returns the result with the smallest value, the first of equals; None if no value is finite."""
-    return min((r for r in results if r.finite), key=lambda r: r.value or 0.0, default=None)
+def finite(values: Iterable[float | None]) -> list[float]:
+    """Returns the finite numbers among the values."""
+    return [value for value in values if value is not None and math.isfinite(value)]

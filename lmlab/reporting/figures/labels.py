@@ -1,233 +1,100 @@
-"""Labels at the ends of lines instead of a legend, moved apart so that they do not overlap."""
+"""Labels at the ends of lines, notes under a figure, and its layout."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
-import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure as MatplotlibFigure
+from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
-from matplotlib.patheffects import withStroke
+from matplotlib.transforms import Bbox
 
-from lmlab.reporting.figures.layout import inches
-from lmlab.reporting.figures.style import DPI, INK, MUTED, PAPER, Stroke
-from lmlab.reporting.figures.text import ELLIPSIS, clean, shortened, size, widest, width, wrapped
+from lmlab.reporting.figures.data import Figure
+from lmlab.reporting.figures.style import MUTED, SMALL, WIDTH, canvas
+from lmlab.reporting.figures.text import brief, wrapped
 
-# Inches: from the axes to the label's marker, from there to its text, from the text to the figure's edge.
-_LEADER, _MARKER, _EDGE = 0.22, 0.12, 0.08
-_BETWEEN = 0.04  # between labels
-_NEAR_THE_EDGE = 0.97  # share of the axes' width; lines that end before it are joined to their label by dots
-WIDEST = 2.3
-# Widths in inches and numbers of lines that are tried in turn until no label is shortened and all together are at most
-# this high.
-_SHAPES = ((1.85, 3), (WIDEST, 2))
-_ROOMY = 3.0
-# More lines than this cannot be distinguished.
-MOST_LABELS = 12
+_LINE, _GAP, _ROOM = SMALL * 1.25 / 72, 0.05, 1.8  # inches: a line of text, between labels, and the width of labels
 
 
-@dataclass(frozen=True)
-class EndLabel:
-    """The label of a line.
+class EndLabel(NamedTuple):
+    """A label at the end of a line: its name and more lines on it, where it ends, a sample, and whether it is best."""
 
-    Args:
-        text: name of the line.
-        x: where the line ends, in the units of the axes; None if it crosses them entirely.
-        y: vertical position of that end.
-        stroke: of the line, whose marker is drawn before the text; None for a reference line.
-        value: a number after the name.
-        bold: whether the label stands out.
-        colour: of the text; empty for the stroke's.
-    """
-
-    text: str
-    x: float | None
+    name: str
+    more: str
     y: float
-    stroke: Stroke | None
-    value: str = ""
+    sample: Line2D
     bold: bool = False
-    colour: str = ""
-
-    def lines(self, room: float, most: int) -> str:
-        """Wraps the label into lines without breaking its value."""
-        name, tail = (f"{clean(self.text)}:", f" {self.value}") if self.value else (self.text, "")
-        return wrapped(name, room, lines=most, bold=self.bold, tail=tail)
 
 
-@dataclass(frozen=True)
-class Fitted:
-    """Wrapped labels and the room that they need, in inches."""
-
-    labels: Sequence[EndLabel]
-    texts: Sequence[str]
-    heights: Sequence[float]
-    header: str
-    margin: float
-
-    @property
-    def total_height(self) -> float:
-        """The least height of axes at which all labels fit beside them."""
-        return sum(self.heights)
-
-
-def fit(labels: Sequence[EndLabel], *, header: str = "") -> Fitted:
-    """Wraps labels, into a few narrow lines if possible, and measures them.
-
-    Args:
-        labels: in any order.
-        header: text above them.
-    """
-    texts: list[str] = []
-    for room, lines in _SHAPES:
-        texts = [label.lines(room, lines) for label in labels]
-        if not any(ELLIPSIS in text for text in texts) and sum(size(text)[1] for text in texts) <= _ROOMY:
-            break
-    heights = [size(text, bold=label.bold)[1] + _BETWEEN for text, label in zip(texts, labels, strict=True)]
-    widths = [widest(text.split("\n"), bold=label.bold) for text, label in zip(texts, labels, strict=True)]
-    header = shortened(header, WIDEST)
-    margin = _LEADER + _MARKER + max([*widths, width(header) if header else 0.0], default=0.0) + _EDGE
-    return Fitted(labels, texts, heights, header, margin if labels else 0.4)
+def label_ends(axes: Axes, labels: Sequence[EndLabel]) -> None:
+    """Writes labels to the right of the axes, near their lines but apart; the figure grows if needed."""
+    drawing = axes.get_figure(root=True)
+    assert drawing is not None
+    texts = ["\n".join(filter(None, [wrapped(label.name, _ROOM), label.more])) or "-" for label in labels]
+    heights = [(1 + text.count("\n")) * _LINE + _GAP for text in texts]
+    drawing.draw_without_rendering()
+    lacking = sum(heights) - axes.get_window_extent().height / drawing.dpi
+    drawing.set_figheight(drawing.get_figheight() + max(0.0, 1.5 * lacking))  # other axes grow too
+    drawing.draw_without_rendering()
+    room = axes.get_window_extent().height / drawing.dpi
+    ends = [axes.transAxes.inverted().transform(axes.transData.transform((1, label.y)))[1] for label in labels]
+    places = spread([min(1.0, max(0.0, float(end))) * room for end in ends], heights, room)
+    for label, text, place in zip(labels, texts, places, strict=True):
+        legend = Legend(axes, [label.sample], ["-"], loc="center left", bbox_to_anchor=(1, place / room), borderpad=0)
+        legend.get_texts()[0].set(text=text, fontweight="bold" if label.bold else "normal", linespacing=1.1)
+        axes.add_artist(legend).set_clip_on(False)  # what is clipped gets no room
 
 
-def spread(wanted: Sequence[float], heights: Sequence[float], low: float, high: float) -> list[float]:
-    """Moves labels as little as possible so that they do not overlap (least squares).
-
-    Labels keep their order. If all together are higher than the room, they are centred on it and exceed both ends.
-
-    Args:
-        wanted: preferred centres.
-        heights: of the labels.
-        low: lower end of the room.
-        high: upper end of the room.
-
-    Returns:
-        The centres of the labels.
-
-    Source: Best & Chakravarti 1990, pool adjacent violators for isotonic regression; bounds are applied by clipping.
-    """
-    if not wanted:
-        return []
+def spread(wanted: Sequence[float], heights: Sequence[float], room: float) -> list[float]:
+    """Returns the middles of labels of some heights, moved apart in their order, between 0 and the room."""
     order = sorted(range(len(wanted)), key=lambda i: wanted[i])
-    total = sum(heights)
-    if total > high - low:
-        low, high = (low + high - total) / 2, (low + high + total) / 2
-    # Relative to the total height of all labels below, centres of labels that do not overlap are an ascending sequence.
-    offsets, pile = [], 0.0
+    places, end = list(wanted), 0.0
     for i in order:
-        offsets.append(pile + heights[i] / 2)
-        pile += heights[i]
-    pools: list[list[float]] = []  # sum, count
-    for i, offset in zip(order, offsets, strict=True):
-        pools.append([wanted[i] - offset, 1])
-        while len(pools) > 1 and pools[-2][0] / pools[-2][1] > pools[-1][0] / pools[-1][1]:
-            above = pools.pop()
-            pools[-1] = [pools[-1][0] + above[0], pools[-1][1] + above[1]]
-    free = [pool_sum / number for pool_sum, number in pools for _ in range(int(number))]
-    placed = [0.0] * len(wanted)
-    for i, offset, value in zip(order, offsets, free, strict=True):
-        placed[i] = min(max(value, low), high - total) + offset
-    return placed
+        places[i] = max(wanted[i], end + heights[i] / 2)
+        end = places[i] + heights[i] / 2
+    end = room
+    for i in reversed(order):
+        places[i] = min(places[i], end - heights[i] / 2)
+        end = places[i] - heights[i] / 2
+    return places
 
 
-def draw(axes: Axes, fitted: Fitted) -> None:
-    """Draws labels to the right of axes, whose limits must be set before."""
-    across, up = inches(axes)
-    corner = axes.transAxes.inverted()
-    if fitted.header:
-        axes.text(1 + _LEADER / across, 1 + 0.1 / up, fitted.header, transform=axes.transAxes, va="bottom", color=MUTED)
-    ends = []
-    for label in fitted.labels:
-        x = axes.get_xlim()[1] if label.x is None else label.x
-        place = corner.transform(axes.transData.transform((x, label.y)))
-        ends.append((1.0 if label.x is None else min(1.0, float(place[0])), min(1.0, max(0.0, float(place[1])))))
-    middles = spread([y * up for _, y in ends], fitted.heights, -0.12, up + 0.04)
-    for label, text, (x, y), middle in zip(fitted.labels, fitted.texts, ends, middles, strict=True):
-        at = 1 + _LEADER / across
-        colour = label.stroke.colour if label.stroke else label.colour or INK
-        axes.add_line(
-            Line2D(
-                [x, max(x, 1.0) + 0.04 / across, at],
-                [y, y, middle / up],
-                color=colour,
-                linewidth=0.9,
-                linestyle=(0, (1, 2)) if x < _NEAR_THE_EDGE else "-",
-                transform=axes.transAxes,
-                clip_on=False,
-            )
-        )
-        if label.stroke:
-            axes.add_line(
-                Line2D(
-                    [at],
-                    [middle / up],
-                    color=colour,
-                    marker=label.stroke.marker,
-                    markersize=5,
-                    transform=axes.transAxes,
-                    clip_on=False,
-                )
-            )
-        axes.text(
-            at + (_MARKER if label.stroke else 0.05) / across,
-            middle / up,
-            text,
-            transform=axes.transAxes,
-            va="center",
-            fontweight="bold" if label.bold else "normal",
-            color=label.colour or (label.stroke.text_colour if label.stroke else INK),
-        )
+def finish(
+    drawing: MatplotlibFigure, alt: str, notes: Sequence[str] = (), ends: tuple[Axes, Sequence[EndLabel]] | None = None
+) -> Figure:
+    """Writes notes under a figure and labels at the ends of lines, lays the figure out and returns it."""
+    text = "\n".join(wrapped(note, WIDTH - 0.2, lines=5) for note in notes)
+    if text:
+        drawing.supxlabel(text, x=0.015, ha="left", fontsize=SMALL, color=MUTED, linespacing=1.1)
+        drawing.set_figheight(drawing.get_figheight() + (1 + text.count("\n")) * _LINE)
+    if ends:
+        label_ends(*ends)
+    drawing.draw_without_rendering()
+    for axes in drawing.axes:
+        _thin_out(axes.xaxis)
+        _thin_out(axes.yaxis)
+    drawing.draw_without_rendering()
+    drawing.set_layout_engine("none")
+    return Figure(drawing, alt)
 
 
-def annotate(axes: Axes, x: float, y: float, text: str, points: np.ndarray, *, colour: str = INK) -> None:
-    """Writes beside a point, where the text covers the fewest other points.
-
-    Args:
-        axes: with limits set.
-        x: horizontal position of the point, in the units of the axes.
-        y: vertical position of the point.
-        text: of one or more lines.
-        points: (N, 2), what should stay visible, in the units of the axes.
-        colour: of the text.
-    """
-    across, up = inches(axes)
-    wide, high = size(text, bold=True)
-    to_inches = axes.transData + axes.transAxes.inverted()
-    px, py = to_inches.transform((x, y)) * (across, up)
-    others = to_inches.transform(points) * (across, up) if len(points) else np.zeros((0, 2))
-    best, place = float("inf"), (0.0, 0.0)
-    for distance in (0.14, 0.3, 0.5, 0.8, 1.2):
-        for toward_x, toward_y in ((0, -1), (0.5, -1), (-0.5, -1), (0, 1), (0.5, 1), (-0.5, 1), (1, 0), (-1, 0)):
-            left = px + toward_x * (wide / 2 + (distance if not toward_y else 0)) - wide / 2
-            base = py + toward_y * (high / 2 + distance) - high / 2
-            left = min(max(left, 0.03), max(0.03, across - wide - 0.03))
-            base = min(max(base, 0.03), max(0.03, up - high - 0.03))
-            near = (others > (left - 0.05, base - 0.05)) & (others < (left + wide + 0.05, base + high + 0.05))
-            covers = left - 0.06 < px < left + wide + 0.06 and base - 0.06 < py < base + high + 0.06
-            cost = float(near.all(axis=1).sum()) + 1000.0 * covers + distance
-            if cost < best:
-                best, place = cost, (left, base)
-    axes.text(
-        place[0] / across,
-        place[1] / up,
-        text,
-        transform=axes.transAxes,
-        color=colour,
-        fontweight="bold",
-        path_effects=[withStroke(linewidth=3, foreground=PAPER)],
-    )
+def _thin_out(axis: Axis) -> None:
+    """Hides names of ticks that would touch."""
+    kept: Bbox | None = None
+    for label in reversed(axis.get_ticklabels()):
+        box = label.get_window_extent().padded(1.5)
+        if kept is not None and box.overlaps(kept):
+            label.set_visible(False)
+        elif label.get_text():
+            kept = box
 
 
-def along_line(axes: Axes, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Returns (N, 2) densely spaced points along a line, so that text can be kept away from it."""
-    known = np.isfinite(x) & np.isfinite(y)
-    bottom, top = axes.get_ylim()
-    x, y = x[known], np.clip(y[known], bottom, top)
-    if len(x) < 2:
-        return np.stack([x, y], axis=1)
-    to_pixels = axes.transData
-    dots = to_pixels.transform(np.stack([x, y], axis=1))
-    length = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(dots, axis=0).T))])
-    at = np.linspace(0.0, length[-1], int(min(2000, length[-1] / (0.05 * DPI) + 2)))
-    dense = np.stack([np.interp(at, length, dots[:, 0]), np.interp(at, length, dots[:, 1])], axis=1)
-    return np.asarray(to_pixels.inverted().transform(dense))
+def empty_figure(what: str, why: str) -> Figure:
+    """Returns a figure that only says why there is nothing to show."""
+    drawing, (axes,) = canvas(1.2)
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, why, ha="center", va="center", color=MUTED, transform=axes.transAxes)
+    return finish(drawing, f"{brief(what)}: {why}")

@@ -9,40 +9,24 @@ from typing import BinaryIO
 
 from lmlab.files import write_atomically
 from lmlab.reporting.figures.data import Figure
-from lmlab.reporting.figures.style import DPI, styled
+from lmlab.reporting.figures.style import styled
 
 
-def png(figure: Figure) -> bytes:
-    """Returns the figure as PNG, 1,080 pixels wide, with its description as metadata."""
-    return _drawn(figure, "png", {"Software": None, "Description": figure.alt})
-
-
-def svg(figure: Figure) -> bytes:
-    """Returns the figure as SVG with letters as outlines, so that it does not depend on installed fonts."""
-    return _drawn(figure, "svg", {"Date": None, "Creator": None, "Description": figure.alt})
-
-
-def _drawn(figure: Figure, kind: str, metadata: dict[str, str | None]) -> bytes:
+@styled()
+def rendered(figure: Figure, kind: str) -> bytes:
+    """Returns the figure as `png` or `svg`, with its description; letters of the SVG are outlines and need no font."""
+    metadata = {"Description": figure.alt} | ({"Software": None} if kind == "png" else {"Date": None, "Creator": None})
     file = io.BytesIO()
-    with styled():
-        figure.drawing.savefig(file, format=kind, dpi=DPI, metadata=metadata)
+    figure.drawing.savefig(file, format=kind, metadata=metadata)
     return file.getvalue()
 
 
 def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
-    """Writes `<name>.png` and `<name>.svg` atomically.
-
-    Args:
-        figure: to be saved.
-        folder: created if missing.
-        name: of the files, without the extension.
-
-    Returns:
-        Both paths.
-    """
+    """Writes `<name>.png` and `<name>.svg` atomically into a folder, created if missing, and returns both paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = folder / f"{name}.png", folder / f"{name}.svg"
-    for path, content in zip(paths, (png(figure), svg(figure)), strict=True):
+    for path in paths:
+        content = rendered(figure, path.suffix[1:])
         write_atomically(path, partial(_write, content=content))
     return paths
 
