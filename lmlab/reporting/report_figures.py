@@ -117,7 +117,7 @@ def _of_one(comparison: Comparison, record: RunRecord, along: Along) -> Iterator
     if any(NATS in row for row in rows):
         label = _training_label(record)
         validation, training = _curve(VALIDATION, rows, NATS, along), _curve(label, rows, TRAIN, along)
-        figure = learning_curves(validation, training, along=along, references=_references_of(record))
+        figure = learning_curves(validation, training, along=along, references=_references_of(record), unit=unit(NATS))
         caption = "The training figure is an average over the time before, when the weights were older"
         caption += ", with dropout on, so it may lie above validation." if label == TRAINING else "."
         if record.metric("val/source_nats_per_token") is not None:

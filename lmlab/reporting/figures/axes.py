@@ -9,9 +9,8 @@ from typing import Literal, NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
-from lmlab.reporting.figures.data import Curve, Reference, finite
+from lmlab.reporting.figures.data import Curve, Reference, View, finite
 from lmlab.reporting.figures.labels import EndLabel
-from lmlab.reporting.figures.ranges import View
 from lmlab.reporting.figures.style import BEST, MUTED, WIDTH
 from lmlab.reporting.figures.text import brief, few, number, wrapped
 
@@ -35,8 +34,7 @@ class Progress(NamedTuple):
 def progress(axes: Axes, curves: Sequence[Curve], along: Along) -> Progress:
     """Sets the horizontal axis of curves along training."""
     known = finite(x for curve in curves for x in curve.x)
-    units = {"minutes": 60.0} if max(known) < 10_800 else {"hours": 3600.0}
-    unit, scale = next(iter(units.items())) if along == "seconds" and max(known) >= 180 else (along, 1.0)
+    unit, scale = ("minutes", 60.0) if along == "seconds" and max(known) >= 180 else (along, 1.0)
     low, high = min(known) / scale, max(known) / scale
     low = 0.0 if 0 <= low <= 0.5 * high or low == high > 0 else low
     axes.set_xlim(*((low, high + 0.02 * (high - low)) if high > low else (low - 0.5, high + 0.5)))
@@ -56,11 +54,7 @@ def set_losses(axes: Axes, view: View, name: str, room: float = WIDTH - 0.9) -> 
 
 
 def draw_references(axes: Axes, view: View, references: Sequence[Reference]) -> tuple[View, list[EndLabel], list[str]]:
-    """Draws the lines of references that leave the data most of the height.
-
-    Returns:
-        The range with them, their labels, and a note on those that are not drawn.
-    """
+    """Draws the references that leave the data most of the height; returns range, labels, and a note on the rest."""
     drawn, ends, left_out = view, [], []
     known = [one for one in references if math.isfinite(one.value)]
     for one in sorted(known, key=lambda r: (not r.floor, max(view.low - r.value, r.value - view.high))):

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import LogLocator, MultipleLocator, NullLocator, StrMethodFormatter
+from matplotlib.ticker import LogLocator, MultipleLocator
 
 from lmlab.reporting.figures.axes import Along, Progress, compared, draw_references, mark_best, progress, set_losses
-from lmlab.reporting.figures.data import Curve, Figure, Reference, finite
+from lmlab.reporting.figures.data import Curve, Figure, Reference, View, finite, loss_view, sensible_view
 from lmlab.reporting.figures.labels import EndLabel, empty_figure, finish
-from lmlab.reporting.figures.ranges import View, loss_view, sensible_view
 from lmlab.reporting.figures.style import BLUE, FAINT, HEIGHT, MUTED, canvas, looks, styled
-from lmlab.reporting.figures.text import beyond, brief, capital, few, number, shortened
+from lmlab.reporting.figures.text import beyond, brief, few, number, shortened
 
 MOST_LINES = 12  # more cannot be told apart, so that only some are in colour
 _NOTHING = "No evaluation left a finite number."
@@ -21,37 +21,27 @@ _NOTHING = "No evaluation left a finite number."
 
 @styled()
 def learning_curves(
-    validation: Curve,
-    training: Curve | None = None,
-    *,
-    along: Along,
-    references: Sequence[Reference] = (),
-    unit: str = "nats per token",
+    validation: Curve, training: Curve | None = None, *, along: Along, references: Sequence[Reference] = (), unit: str
 ) -> Figure:
-    """Draws the loss along training and marks the best evaluation.
+    """Draws the loss at each evaluation, and the average training loss since the one before, and marks the best.
 
-    Args:
-        validation: loss at each evaluation.
-        training: average loss since the evaluation before.
-        along: what `x` counts.
-        references: baselines and the source's entropy; a note names those that would squash the curves.
-        unit: of the loss.
+    A note names references, which are baselines and the source's entropy, that would squash the curves.
     """
     curves = [validation, *([training] if training else [])]
-    return _of_one_run(curves, along, f"loss, {unit}", number, references)
+    return _of_one_run(curves, along, f"loss, {unit}", references)
 
 
 @styled()
 def error_rates(validation: Curve, training: Curve | None = None, *, along: Along) -> Figure:
     """Draws the share of wrong predictions, 0 to 1, along training in per cent and marks the best evaluation."""
     curves = [_in_per_cent(curve) for curve in (validation, training) if curve]
-    return _of_one_run(curves, along, "error rate, per cent of tokens", _per_cent)
+    return _of_one_run(curves, along, "error rate, per cent of tokens")
 
 
 @styled()
 def validity(curve: Curve, *, along: Along) -> Figure:
     """Draws the share, 0 to 1, of samples in the formal language along training in per cent, and marks the best."""
-    return _of_one_run([_in_per_cent(curve)], along, "samples in the language, per cent", _per_cent, best=max)
+    return _of_one_run([_in_per_cent(curve)], along, "samples in the language, per cent", best=max)
 
 
 def _in_per_cent(curve: Curve) -> Curve:
@@ -63,13 +53,9 @@ def _per_cent(value: float) -> str:
 
 
 def _of_one_run(
-    curves: Sequence[Curve],
-    along: Along,
-    name: str,
-    show: Callable[[float], str],
-    references: Sequence[Reference] = (),
-    best: Callable[..., int] = min,
+    curves: Sequence[Curve], along: Along, name: str, references: Sequence[Reference] = (), best: Any = min
 ) -> Figure:
+    """Draws up to two curves and marks the best value of the first."""
     if not any(curve.known for curve in curves):
         return empty_figure(name, _NOTHING)
     drawing, (axes,) = canvas()
@@ -77,19 +63,20 @@ def _of_one_run(
     view = loss_view(curves) if best is min else View(-3.0, 103.0)
     view, ends, notes = draw_references(axes, view, references)
     set_losses(axes, view, name)
+    told, main, show = [], curves[0], _per_cent if "per cent" in name else number
     words = {id(curve): f"{show(curve.y[curve.known[-1]])} at the end" for curve in curves if curve.known}
-    told, main = words.copy(), curves[0]
     if main.known:
         place = best(main.known, key=lambda i: main.y[i])
         mark_best(axes, main.x[place] / axis.scale, main.y[place])
+        told.append(f"{brief(main.label)} {show(main.y[main.known[0]])} at first")
         top = f"best {show(main.y[place])}\n{axis.at(main.x[place])}"
-        told[id(main)] = f"{show(main.y[main.known[0]])} at first, {top}, {words[id(main)]}".replace("\n", " ")
         words[id(main)] = top if place == main.known[-1] else f"{top}\n{words[id(main)]}"
-    ends += _lines(axes, axis, curves, lambda curve: words[id(curve)])
-    parts = [f"{brief(curve.label.partition(' (')[0])} {told[id(curve)]}" for curve in curves if curve.known]
-    alt = f"Along training, {brief(name)}: {'; '.join(parts)}."
+    lines = _lines(axes, axis, curves, lambda curve: words[id(curve)])
+    told += [f"{brief(end.name.partition(' (')[0])} {' '.join(end.more.split())}" for end in lines]
+    alt = f"Along training, {brief(name)}: {'; '.join(told)}."
     alt += f" For comparison: {compared(references)}." if references else ""
-    return finish(drawing, alt, notes + beyond(_highest(curves), view.high), (axes, ends))
+    notes += beyond(((curve.label, y) for curve in curves for y in curve.y), view.high)
+    return finish(drawing, alt, notes, (axes, ends + lines))
 
 
 def _lines(
@@ -110,11 +97,6 @@ def _lines(
         if curve.known:
             ends.append(EndLabel(curve.label, words(curve), curve.y[curve.known[-1]], line, curve is best))
     return ends
-
-
-def _highest(curves: Sequence[Curve]) -> list[tuple[str, float]]:
-    """Returns the highest value of each curve with its name; not a number if one of them is none."""
-    return [(curve.label.partition(" (")[0], float(np.max(curve.y))) for curve in curves if len(curve.y)]
 
 
 @styled()
@@ -147,9 +129,8 @@ def sweep_curves(curves: Sequence[Curve], *, parameter: str, along: Along, unit:
         notes.append(f"Lines are means over up to {seeds} seeds, bands their 95% intervals.")
     listed = few([f"{brief(curve.label)} {number(curve.lowest)}" for curve in known], 8)
     alt = f"Validation loss along training by {brief(parameter)}, {brief(unit)}, lowest of each, reached by the best "
-    return finish(
-        drawing, f"{alt}{axis.at(place)}: {listed}.", notes + beyond(_highest(known), view.high), (axes, ends)
-    )
+    notes += beyond(((one.label, y) for one in known for y in one.y), view.high)
+    return finish(drawing, f"{alt}{axis.at(place)}: {listed}.", notes, (axes, ends))
 
 
 @styled()
@@ -161,15 +142,7 @@ def gradient_norms(
     clipped: Curve | None = None,
     along: Along,
 ) -> Figure:
-    """Draws the mean norm before and after clipping, and below it the share of clipped steps.
-
-    Args:
-        before: means before clipping.
-        after: means after clipping.
-        clip_at: the norm to which gradients are clipped; None without clipping.
-        clipped: shares of clipped steps, 0 to 1.
-        along: what `x` counts.
-    """
+    """Draws the mean norm before and after clipping to a norm, and below it the share, 0 to 1, of clipped steps."""
     name, curves = "L2 norm of the gradient", [before, *([after] if after else [])]
     if not before.known:
         return empty_figure(name, "No gradient norms were recorded.")
@@ -178,19 +151,16 @@ def gradient_norms(
     axes, axis = panels[0], progress(panels[-1], curves, along)
     known = finite(y for curve in curves for y in curve.y)
     room = 0.06 * (max(known) - min(known)) or 0.5
-    limit = [] if clip_at is None else [Reference("clipped at this norm", clip_at)]
+    limit = [] if clip_at is None else [Reference("limit of clipping", clip_at)]
     view, ends, notes = draw_references(axes, View(min(known) - room, max(known) + room), limit)
     known += [end.y for end in ends]
     logarithmic = 0 < 30 * min(known) < max(known)
-    axes.set_yscale("log" if logarithmic else "linear")
-    set_losses(
-        axes, View(min(known) / 1.3, 1.3 * max(known)) if logarithmic else view, name + ", log scale" * logarithmic
-    )
+    set_losses(axes, view, name + ", log scale" * logarithmic)
     if logarithmic:
-        factors = (1,) if max(known) > 1e3 * min(known) else (1, 2, 5)
-        axes.yaxis.set_major_locator(LogLocator(subs=factors, numticks=7))
-        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        axes.yaxis.set_minor_locator(NullLocator())
+        axes.set(yscale="log", ylim=(min(known) / 1.3, 1.3 * max(known)))
+        axes.yaxis.set_major_locator(LogLocator(numticks=7))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.minorticks_off()
     ends += _lines(axes, axis, curves, lambda curve: f"{number(curve.y[curve.known[-1]], 3)} at the end")
     norms = [number(value, 3) for value in finite(before.y)]
     alt = f"Mean gradient norm before clipping along training: {norms[0]} at first, {norms[-1]} at the end, at least "
@@ -231,7 +201,7 @@ def best_so_far(values: Sequence[float], *, what: str, importance: Mapping[str, 
         panels[1].bar_label(bars, fmt="%.0f %%", padding=4, fontsize=9)
         panels[1].set_yticks(range(len(shares)), labels=[shortened(name, 1.6) for name, _ in shares])
         panels[1].set(ylim=(len(shares) - 0.4, -0.6), xlim=(0, 112), title="share of the variance explained, per cent")
-    alt = f"{capital(what)}, of {len(y)} trials: the best is trial {best + 1} with {number(y[best])}."
+    alt = f"Trials by {brief(what)}: the best of {len(y)} is trial {best + 1} with {number(y[best])}."
     matter = few([f"{brief(name)} {share:.0f} %" for name, share in shares])
     alt += f" Share of the variance explained: {matter}." if matter else ""
     end = EndLabel("best so far", f"{number(y[best])}\nin trial {best + 1}", y[best], line)

@@ -10,9 +10,8 @@ from matplotlib.ticker import EngFormatter
 
 from lmlab.reporting.figures.axes import set_losses
 from lmlab.reporting.figures.curves import MOST_LINES
-from lmlab.reporting.figures.data import Figure, finite
+from lmlab.reporting.figures.data import Figure, finite, sensible_view
 from lmlab.reporting.figures.labels import EndLabel, empty_figure, finish
-from lmlab.reporting.figures.ranges import sensible_view
 from lmlab.reporting.figures.style import WIDTH, canvas, looks, styled
 from lmlab.reporting.figures.text import beyond, brief, few, number, wrapped
 from lmlab.reporting.formatting import occurrences
@@ -63,9 +62,7 @@ def frequency_bins(bins: Sequence[FrequencyBin], runs: Sequence[BinLosses]) -> F
         places = np.arange(len(bins)) + 0.5 * ((i + 0.5) / len(shown) - 0.5)
         (line,) = axes.plot(places, drawn[i].filled(np.nan), **look, linewidth=1.0, markersize=6)
         ends.append(EndLabel(run.label, "", drawn[i].compressed()[-1], line))
-        above += [
-            (f"{run.label} at {name}", y) for name, y in zip(names, drawn[i], strict=True) if y is not np.ma.masked
-        ]
+        above += [(f"{run.label} at {names[j]}", drawn[i, j]) for j in np.flatnonzero(drawn[i] > view.high)]
     lowest = [(name, i, losses[i, j]) for j, (name, i) in enumerate(zip(names, losses.argmin(axis=0), strict=True))]
     told = [f"{name} {number(y, 2)} ({brief(shown[i].label)})" for name, i, y in lowest if y is not np.ma.masked]
     notes = beyond(above, view.high)

@@ -14,14 +14,13 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
 
-from lmlab.reporting.figures.data import Figure, Result
+from lmlab.reporting.figures.data import Figure, Result, in_order, sensible_view
 from lmlab.reporting.figures.labels import empty_figure, finish
-from lmlab.reporting.figures.ranges import in_order, sensible_view
-from lmlab.reporting.figures.style import BEST, FAINT, PAPER, WIDTH, canvas, ink_on, styled
-from lmlab.reporting.figures.text import beyond, brief, capital, few, measured, number, shortened, width, wrapped
+from lmlab.reporting.figures.style import BEST, FAINT, PAPER, WIDTH, canvas, styled
+from lmlab.reporting.figures.text import beyond, brief, few, measured, shortened, width, wrapped
 
-_MANY = 6  # columns; if there are more, rows and columns are swapped
 _COLOURS = matplotlib.colormaps["viridis"]
+_LIGHT = 0.44  # from here on black is easier to read on these colours than white
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ def heat_map(cells: Sequence[Cell], *, row_name: str, column_name: str, what: st
         return empty_figure(f"{what} by {row_name} and {column_name}", "No run left a finite number.")
     rows, columns = in_order(cell.row for cell in cells), in_order(cell.column for cell in cells)
     found, names = {(cell.row, cell.column): cell for cell in cells}, (row_name, column_name)
-    if len(columns) > max(_MANY, len(rows)):
+    if len(columns) > max(6, len(rows)):  # numbers would have no room
         rows, columns, names = columns, rows, names[::-1]
         found = {(column, row): cell for (row, column), cell in found.items()}
     table = [[found.get((row, column), Cell(row, column, None, None, "not run")) for column in columns] for row in rows]
@@ -73,26 +72,25 @@ def heat_map(cells: Sequence[Cell], *, row_name: str, column_name: str, what: st
     axes.set_title(wrapped(f"{what}; rows: {names[0]}", room, 2, points=10))
     if not texts:
         drawing.colorbar(ScalarMappable(norm, _COLOURS), ax=axes, aspect=30)
-    where = f"{brief(row_name)} {brief(known[0].row)}, {brief(column_name)} {brief(known[0].column)}"
-    notes = [f"Outlined, the best: {where}: {measured(known[0].result)}."]
     listed = few([f"{cell.result.label} {measured(cell.result)}" for cell in known], 8)
-    alt = f"{capital(what)} by {brief(row_name)} and {brief(column_name)}, the lowest first: {listed}."
+    notes = [f"Outlined: {listed.partition(';')[0]}, the best."]
+    alt = f"{brief(row_name)} and {brief(column_name)} in order of {brief(what)}: {listed}."
     return finish(drawing, alt, notes + beyond([(cell.result.label, cell.result.mean) for cell in cells], high))
 
 
 def _texts(table: Sequence[Sequence[Cell]], room: float) -> list[list[str]]:
     """Returns the texts of the cells with as many decimals as fit; empty if not even few fit."""
-    for digits, show in ((4, measured), (3, measured), (4, _mean), (3, _mean), (2, _mean)):
-        texts = [[show(one.result, digits).replace(" ±", "\n±") for one in row] for row in table]
-        for (y, x), text in np.ndenumerate(texts):
-            texts[y][x] = text if text != "not a number" else shortened(table[y][x].note or "no number", room)
+    for digits, lines in ((4, 2), (3, 2), (4, 1), (3, 1), (2, 1)):
+        texts = [[_text(cell, digits, lines, room) for cell in row] for row in table]
         if len(table) <= 20 and all(width(line) <= room for row in texts for text in row for line in text.split("\n")):
             return texts
     return []
 
 
-def _mean(result: Result, digits: int) -> str:
-    return number(result.mean, digits)
+def _text(cell: Cell, digits: int, lines: int, room: float) -> str:
+    if not math.isfinite(cell.result.mean):
+        return shortened(cell.note or "no number", room)
+    return "\n±".join(measured(cell.result, digits).split(" ±")[:lines])
 
 
 def _draw(axes: Axes, table: list[list[Cell]], texts: list[list[str]], norm: Normalize, best: Cell) -> None:
@@ -104,13 +102,14 @@ def _draw(axes: Axes, table: list[list[Cell]], texts: list[list[str]], norm: Nor
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     for (y, x), mean in np.ndenumerate(means.filled(math.nan)):
-        known, look = math.isfinite(mean), {"facecolor": PAPER, "edgecolor": FAINT, "hatch": "///", "linewidth": 0}
+        known = math.isfinite(mean)
+        look: dict[str, Any] = {"facecolor": PAPER, "edgecolor": FAINT, "hatch": "///", "linewidth": 0}
         if table[y][x] is best:
             look = {"fill": False, "edgecolor": BEST, "linewidth": 3, "clip_on": False, "zorder": 3}
         if table[y][x] is best or not known:
             axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, **look))
         if texts:
-            words: dict[str, Any] = {"weight": "bold" if table[y][x] is best else "normal", "size": 9}
-            words["color"] = ink_on(_COLOURS(norm(mean))) if known else "black"
-            words["bbox"] = None if known else {"facecolor": PAPER, "edgecolor": "none", "pad": 1.5}
-            axes.text(x, y, texts[y][x], ha="center", va="center", **words)
+            colour = PAPER if known and norm(mean) < _LIGHT else "black"
+            text = axes.text(x, y, texts[y][x], ha="center", va="center", size=9, color=colour)
+            text.set_fontweight("bold" if table[y][x] is best else "normal")
+            text.set_bbox(None if known else {"facecolor": PAPER, "edgecolor": "none", "pad": 1.5})

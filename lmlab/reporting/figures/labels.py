@@ -29,10 +29,8 @@ class EndLabel(NamedTuple):
     bold: bool = False
 
 
-def label_ends(axes: Axes, labels: Sequence[EndLabel]) -> None:
+def label_ends(drawing: MatplotlibFigure, axes: Axes, labels: Sequence[EndLabel]) -> None:
     """Writes labels to the right of the axes, near their lines but apart; the figure grows if needed."""
-    drawing = axes.get_figure(root=True)
-    assert drawing is not None
     texts = ["\n".join(filter(None, [wrapped(label.name, _ROOM), label.more])) or "-" for label in labels]
     heights = [(1 + text.count("\n")) * _LINE + _GAP for text in texts]
     drawing.draw_without_rendering()
@@ -43,7 +41,8 @@ def label_ends(axes: Axes, labels: Sequence[EndLabel]) -> None:
     ends = [axes.transAxes.inverted().transform(axes.transData.transform((1, label.y)))[1] for label in labels]
     places = spread([min(1.0, max(0.0, float(end))) * room for end in ends], heights, room)
     for label, text, place in zip(labels, texts, places, strict=True):
-        legend = Legend(axes, [label.sample], ["-"], loc="center left", bbox_to_anchor=(1, place / room), borderpad=0)
+        beside = (1.02, place / room)
+        legend = Legend(axes, [label.sample], ["-"], loc="center left", bbox_to_anchor=beside, borderpad=0)
         legend.get_texts()[0].set(text=text, fontweight="bold" if label.bold else "normal", linespacing=1.1)
         axes.add_artist(legend).set_clip_on(False)  # what is clipped gets no room
 
@@ -71,11 +70,10 @@ def finish(
         drawing.supxlabel(text, x=0.015, ha="left", fontsize=SMALL, color=MUTED, linespacing=1.1)
         drawing.set_figheight(drawing.get_figheight() + (1 + text.count("\n")) * _LINE)
     if ends:
-        label_ends(*ends)
+        label_ends(drawing, *ends)
     drawing.draw_without_rendering()
-    for axes in drawing.axes:
-        _thin_out(axes.xaxis)
-        _thin_out(axes.yaxis)
+    for axis in (axis for axes in drawing.axes for axis in (axes.xaxis, axes.yaxis)):
+        _thin_out(axis)
     drawing.draw_without_rendering()
     drawing.set_layout_engine("none")
     return Figure(drawing, alt)

@@ -7,15 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import NullLocator
 from matplotlib.transforms import offset_copy
 
 from lmlab.reporting.figures.axes import compared, draw_references, mark_best, set_losses
-from lmlab.reporting.figures.data import Figure, Reference, Result
+from lmlab.reporting.figures.data import Figure, Reference, Result, as_numbers, in_order, sensible_view
 from lmlab.reporting.figures.labels import EndLabel, empty_figure, finish
-from lmlab.reporting.figures.ranges import as_numbers, in_order, is_geometric, sensible_view
 from lmlab.reporting.figures.style import BLUE, FAINT, WIDTH, canvas, styled
-from lmlab.reporting.figures.text import beyond, brief, capital, few, measured, shortened, width, wrapped
+from lmlab.reporting.figures.text import beyond, brief, few, measured, shortened, width, wrapped
 
 MOST_SETTINGS, MOST_EFFECTS = 25, 6
 _NOTHING = "No run left a finite number."
@@ -23,12 +21,7 @@ _NOTHING = "No run left a finite number."
 
 @dataclass(frozen=True)
 class Effect:
-    """The results of the values of a setting.
-
-    Args:
-        setting: its name.
-        results: `half_width` is the standard deviation at equal other settings, and `seeds` are the single values.
-    """
+    """The results of the values of a setting, with their standard deviations and the single values as seeds."""
 
     setting: str
     results: tuple[Result, ...]
@@ -51,35 +44,34 @@ def parameter_plot(
         return empty_figure(f"{what} by {parameter}", _NOTHING)
     drawing, (axes,) = canvas()
     view = sensible_view(end for result in results for end in result.ends)
-    high = view.high
     view, ends, notes = draw_references(axes, view, references)
     set_losses(axes, view, what)
     values = as_numbers([result.label for result in results])
     places = values or [float(i) for i in range(len(results))]
-    logarithmic = bool(values) and is_geometric(places)
+    logarithmic = bool(values) and 0 < 20 * min(places) <= max(places)
     axes.set_xscale("log" if logarithmic else "linear")
-    axes.margins(x=0.07 if values else 0.5 / len(results))
     room = 1.0 if values else max(0.5, (WIDTH - 3.0) / len(results) - 0.1)
     axes.set_xticks(places, labels=[wrapped(result.label, room) for result in results])
-    axes.xaxis.set_minor_locator(NullLocator())
+    axes.minorticks_off()
     axes.set_xlabel(shortened(parameter, WIDTH - 1.7, 10) + " (log scale)" * logarithmic)
-    line = sorted((x, one.mean if one.mean <= high else math.nan) for x, one in zip(places, results, strict=True))
+    line = sorted((place, result.mean) for place, result in zip(places, results, strict=True))
     axes.plot(*zip(*line, strict=True), color=BLUE, linewidth=1.2 if values else 0, alpha=0.5)
     (dot,) = axes.plot([], [], "o", color=BLUE, markersize=7)
     _draw(axes, places, results)
-    axes.axhline(known[0].mean, color=BLUE, linewidth=1, linestyle=":")
+    axes.plot(places, [known[0].mean] * len(places), ":", color=BLUE, linewidth=1)
     ends.append(EndLabel(f"best: {known[0].label}", measured(known[0]), known[0].mean, dot, True))
-    alt = _told(f"{capital(what)} by {brief(parameter)}", known)
+    alt = _told(parameter, what, known)
     alt += f" For comparison: {compared(references)}." if references else ""
-    return finish(drawing, alt, _notes(results, high) + notes, (axes, ends))
+    return finish(drawing, alt, _notes(results, view.high) + notes, (axes, ends))
 
 
 def _best_first(results: Sequence[Result]) -> list[Result]:
     return sorted((result for result in results if math.isfinite(result.mean)), key=lambda result: result.mean)
 
 
-def _told(what: str, known: Sequence[Result]) -> str:
-    return f"{what}, the lowest first: {few([f'{brief(one.label)} {measured(one)}' for one in known], 8)}."
+def _told(whose: str, what: str, known: Sequence[Result]) -> str:
+    listed = few([f"{brief(result.label)} {measured(result)}" for result in known], 8)
+    return f"{brief(whose)} in order of {brief(what)}: {listed}."
 
 
 def _notes(results: Sequence[Result], high: float, bars: str = "95% intervals of the means") -> list[str]:
@@ -110,7 +102,7 @@ def ranked_settings(results: Sequence[Result], *, what: str) -> Figure:
     if not shown:
         return empty_figure(what, _NOTHING)
     names = [wrapped(f"{place}. {result.label}", 2.1) for place, result in enumerate(shown, 1)]
-    drawing, (axes,) = canvas(0.8 + sum(0.13 + 0.16 * (1 + name.count("\n")) for name in names))
+    drawing, (axes,) = canvas(0.8 + len(names) * (0.29 + 0.16 * max(name.count("\n") for name in names)))
     view = sensible_view(end for result in shown for end in result.ends)
     axes.set(xlim=view, ylim=(len(shown) - 0.4, -0.6), title=wrapped(what, 3.5, 2, points=10))
     axes.locator_params(axis="x", nbins=4)
@@ -118,12 +110,12 @@ def ranked_settings(results: Sequence[Result], *, what: str) -> Figure:
     axes.grid(True, axis="both")
     _draw(axes, range(len(shown)), shown, across=True)
     for place, result in enumerate(shown):
-        look = {"size": 9, "weight": "normal" if place else "bold"}
-        axes.text(1.03, place, measured(result), transform=axes.get_yaxis_transform(), va="center", **look)
+        text = axes.text(1.03, place, measured(result), transform=axes.get_yaxis_transform(), va="center", size=9)
+        text.set_fontweight("normal" if place else "bold")
     notes = _notes([*shown, *(result for result in results if not math.isfinite(result.mean))], view.high)
     if len(shown) < len(known):
         notes.append(f"The best {len(shown)} of {len(known)}; the table has the others.")
-    return finish(drawing, _told(capital(what), shown), notes)
+    return finish(drawing, _told("Settings", what, shown), notes)
 
 
 @styled()
@@ -132,8 +124,9 @@ def effects(effects: Sequence[Effect], *, what: str) -> Figure:
     shown = [effect for effect in effects if _best_first(effect.results)][:MOST_EFFECTS]
     if not shown:
         return empty_figure(what, _NOTHING)
-    widest = max(len(one.results) * (0.08 + max(width(r.label) for r in one.results)) for one in shown)
-    columns = min(len(shown), 2 if len(shown) == 4 else 3, max(1, int((WIDTH - 0.5) / (widest + 0.1))))
+    labels = [[shortened(result.label, 9) for result in effect.results] for effect in shown]
+    wide = any(len(names) * (0.12 + max(map(width, names))) > 1.7 for names in labels)
+    columns = min(len(shown), 2 if wide or len(shown) == 4 else 3)
     rows, room = math.ceil(len(shown) / columns), (WIDTH - 0.6) / columns
     drawing, panels = canvas(2.5 * rows + 0.3, rows, columns, sharey=True)
     every = [result for effect in shown for result in effect.results]
@@ -146,9 +139,9 @@ def effects(effects: Sequence[Effect], *, what: str) -> Figure:
         each = max(0.3, room / len(results) - 0.1)
         axes.set_xticks(range(len(results)), labels=[wrapped(result.label, each) for result in results])
         _draw(axes, range(len(results)), results)
-        told.append(_told(brief(effect.setting), _best_first(results)))
+        told.append(_told(effect.setting, what, _best_first(results)))
     for axes in panels[len(shown) :]:
         axes.set_visible(False)
     drawing.suptitle(wrapped(what, WIDTH - 0.2, 2, points=10), x=0.015, ha="left", fontsize=10)
     notes = _notes(every, view.high, "standard deviation where all other settings are equal")
-    return finish(drawing, f"{capital(what)}. {' '.join(told)}", notes)
+    return finish(drawing, " ".join(told), notes)

@@ -9,7 +9,6 @@ from typing import Any
 
 import matplotlib.style
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 WIDTH, HEIGHT = 5.8, 3.4  # inches
@@ -25,11 +24,9 @@ styled = partial(matplotlib.style.context, Path(__file__).with_name("lmlab.mplst
 
 
 def looks(labels: Sequence[str]) -> list[dict[str, Any]]:
-    """Returns a look for each of at most 12 lines, by which they can be told apart without colours too.
+    """Returns a look for each of at most 12 labelled lines, by which they can be told apart without colours too.
 
-    Args:
-        labels: of the lines; if all are of two settings, such as `gru, glove`, the first has a colour for each of its
-            values and the second a dash.
+    If all labels are of two settings, such as `gru, glove`, values of the first have colours, of the second dashes.
     """
     places = [(i % len(COLOURS), (i + 2 * (i // len(COLOURS))) % len(DASHES)) for i in range(len(labels))]
     pairs = [label.split(", ") for label in labels]
@@ -37,18 +34,11 @@ def looks(labels: Sequence[str]) -> list[dict[str, Any]]:
         first, second = (list(dict.fromkeys(pair[k] for pair in pairs)) for k in (0, 1))
         if len(first) <= len(COLOURS) and len(second) <= len(DASHES):
             places = [(first.index(one), second.index(other)) for one, other in pairs]
-    return [
-        {"color": COLOURS[c], "linestyle": DASHES[d], "marker": m} for (c, d), m in zip(places, MARKERS, strict=False)
-    ]
+    marked = zip(places, MARKERS, strict=False)
+    return [{"color": COLOURS[c], "linestyle": DASHES[d], "marker": marker} for (c, d), marker in marked]
 
 
 def canvas(height: float = HEIGHT, rows: int = 1, columns: int = 1, **more: Any) -> tuple[Figure, list[Axes]]:
     """Returns an empty figure of some height in inches and its axes, row by row."""
     drawing = Figure(figsize=(WIDTH, height), layout="constrained")
     return drawing, list(drawing.subplots(rows, columns, squeeze=False, **more).flat)
-
-
-def ink_on(colour: Any) -> str:
-    """Returns white or black, whichever is easier to read on a colour (WCAG 2.2, relative luminance)."""
-    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour))
-    return "#000000" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.18 else PAPER

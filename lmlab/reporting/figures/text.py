@@ -14,6 +14,7 @@ from lmlab.reporting.figures.data import Result
 from lmlab.reporting.figures.style import FONT, SMALL
 
 _UNKNOWN = "\N{REPLACEMENT CHARACTER}"
+_DRAWABLE = frozenset(get_font(findfont(FONT)).get_charmap())
 
 
 def number(value: float, digits: int = 4) -> str:
@@ -36,9 +37,10 @@ def few(parts: Sequence[str], most: int = 6) -> str:
 
 
 def beyond(values: Iterable[tuple[str, float]], high: float) -> list[str]:
-    """Returns a note on named values above the range and on those that are no numbers; empty if there are none."""
-    above = [f"{brief(name)} {number(value)}" for name, value in values if not value <= high]
-    return [f"Beyond the picture: {few(above)}."] if above else []
+    """Returns a note on names with a value above the range or with none that is finite; empty if there are none."""
+    worst = dict(sorted(values, key=lambda pair: pair[1]))
+    above = [f"{brief(name)} {number(value)}" for name, value in worst.items() if not value <= high]
+    return [f"Not in the picture: {few(above)}."] if above else []
 
 
 def brief(text: str) -> str:
@@ -46,18 +48,8 @@ def brief(text: str) -> str:
     return _cut("".join(c if c.isprintable() else _UNKNOWN for c in " ".join(text.split())), 60)
 
 
-def capital(text: str) -> str:
-    """Returns a name as the start of a sentence."""
-    return brief(text)[:1].upper() + brief(text)[1:]
-
-
 def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most // 2]}…{text[len(text) - (most - 1) // 2 :]}"
-
-
-@lru_cache(maxsize=1)
-def _drawable() -> frozenset[int]:
-    return frozenset(get_font(findfont(FontProperties(family=FONT))).get_charmap())
 
 
 @lru_cache(maxsize=8192)
@@ -70,7 +62,7 @@ def width(text: str, points: float = SMALL) -> float:
 def shortened(text: str, room: float, points: float = SMALL) -> str:
     """Returns one line that is no wider than some inches; what is too long loses its middle."""
     whole = _cut(" ".join(text.split()), 300)
-    cut = whole = "".join(c if c.isprintable() and ord(c) in _drawable() else _UNKNOWN for c in whole)
+    cut = whole = "".join(c if c.isprintable() and ord(c) in _DRAWABLE else _UNKNOWN for c in whole)
     kept = len(whole)
     while kept > 1 and (wide := width(cut, points)) > room:
         kept = max(1, min(kept - 1, int(kept * room / wide) + 1))
