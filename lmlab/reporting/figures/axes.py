@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import EngFormatter, MaxNLocator
+from matplotlib.ticker import EngFormatter, MaxNLocator, ScalarFormatter
 
 from lmlab.reporting.figures.data import Curve, Reference, View, finite
 from lmlab.reporting.figures.labels import EndLabel
@@ -34,14 +34,14 @@ class Progress(NamedTuple):
 def progress(axes: Axes, curves: Sequence[Curve], along: Along) -> Progress:
     """Sets the horizontal axis of curves along training."""
     known = finite(x for curve in curves for x in curve.x)
-    unit, scale = ("minutes", 60.0) if along == "seconds" and max(known) >= 180 else (along, 1.0)
+    longer = ("hours", 3600.0) if max(known) >= 10_800 else ("minutes", 60.0)
+    unit, scale = longer if along == "seconds" and max(known) >= 180 else (along, 1.0)
     low, high = min(known) / scale, max(known) / scale
     low = 0.0 if 0 <= low <= 0.5 * high or low == high > 0 else low
     axes.set_xlim(*((low, high + 0.02 * (high - low)) if high > low else (low - 0.5, high + 0.5)))
     counted = along in ("tokens", "steps")
     axes.xaxis.set_major_locator(MaxNLocator(5, steps=_STEPS, integer=counted))
-    if counted:
-        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.xaxis.set_major_formatter(EngFormatter(sep="") if counted else ScalarFormatter())
     axes.set_xlabel(f"{'time' if along == 'seconds' else 'training'} so far, {unit}")
     return Progress(unit, scale)
 
@@ -71,7 +71,7 @@ def draw_references(axes: Axes, view: View, references: Sequence[Reference]) -> 
 
 def compared(references: Sequence[Reference]) -> str:
     """Returns references and their values in words."""
-    return few([f"{brief(one.label)} {number(one.value)}" for one in references])
+    return few([f"{brief(one.label)}: {number(one.value)}" for one in references])
 
 
 def mark_best(axes: Axes, x: float, y: float) -> None:

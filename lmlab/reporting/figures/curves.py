@@ -127,7 +127,7 @@ def sweep_curves(curves: Sequence[Curve], *, parameter: str, along: Along, unit:
     mark_best(axes, place / axis.scale, best.lowest)
     if seeds > 1:
         notes.append(f"Lines are means over up to {seeds} seeds, bands their 95% intervals.")
-    listed = few([f"{brief(curve.label)} {number(curve.lowest)}" for curve in known], 8)
+    listed = few([f"{brief(curve.label)}: {number(curve.lowest)}" for curve in known], 8)
     alt = f"Validation loss along training by {brief(parameter)}, {brief(unit)}, lowest of each, reached by the best "
     notes += beyond(((one.label, y) for one in known for y in one.y), view.high)
     return finish(drawing, f"{alt}{axis.at(place)}: {listed}.", notes, (axes, ends))

@@ -42,8 +42,8 @@ def generalization_gap(gaps: Sequence[GeneralizationGap]) -> Figure:
             y = place + 0.13 * (1 if last else -1)
             axes.plot(finite(pair), [y] * len(finite(pair)), color=MUTED, linewidth=1.2 if last else 3, alpha=0.6)
             for x, colour, marker in zip(pair, (BEST, BLUE), "so", strict=True):
-                at, face = [min(value, view.high) for value in finite([x])], PAPER if last else colour
-                axes.plot(at, [y] * len(at), marker, color=colour, mfc=face, markersize=7, clip_on=False)
+                for at in finite([x and min(x, view.high)]):  # an empty line would take room
+                    axes.plot(at, y, marker, color=colour, mfc=PAPER if last else colour, markersize=7, clip_on=False)
         words = [f"best {number(x)}" for x in finite([gap.best_validation])]
         words += [f"last {number(x)}" for x in finite([gap.last_validation])]
         words += [shortened(gap.kind, 1.2)] if gap.kind else []

@@ -20,7 +20,6 @@ from lmlab.reporting.figures.style import BEST, FAINT, PAPER, WIDTH, canvas, sty
 from lmlab.reporting.figures.text import beyond, brief, few, measured, shortened, width, wrapped
 
 _COLOURS = matplotlib.colormaps["viridis"]
-_LIGHT = 0.44  # from here on black is easier to read on these colours than white
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ def heat_map(cells: Sequence[Cell], *, row_name: str, column_name: str, what: st
     if not known:
         return empty_figure(f"{what} by {row_name} and {column_name}", "No run left a finite number.")
     rows, columns = in_order(cell.row for cell in cells), in_order(cell.column for cell in cells)
-    found, names = {(cell.row, cell.column): cell for cell in cells}, (row_name, column_name)
+    found, names, best = {(cell.row, cell.column): cell for cell in cells}, (row_name, column_name), known[0]
     if len(columns) > max(6, len(rows)):  # numbers would have no room
         rows, columns, names = columns, rows, names[::-1]
         found = {(column, row): cell for (row, column), cell in found.items()}
@@ -65,17 +64,17 @@ def heat_map(cells: Sequence[Cell], *, row_name: str, column_name: str, what: st
     values = [cell.result.mean for cell in known]
     high = max(value for value in values if value <= sensible_view(values).high)
     norm = Normalize(values[0], high if high > values[0] else values[0] + 1)
-    _draw(axes, table, texts, norm, known[0])
+    _draw(axes, table, texts, norm, best)
     axes.set_xticks(range(len(columns)), labels=[wrapped(c, max(0.3, room / len(columns) - 0.1)) for c in columns])
     axes.set_yticks(range(len(rows)), labels=labels)
     axes.set_xlabel(shortened(names[1], room, 10))
     axes.set_title(wrapped(f"{what}; rows: {names[0]}", room, 2, points=10))
     if not texts:
         drawing.colorbar(ScalarMappable(norm, _COLOURS), ax=axes, aspect=30)
-    listed = few([f"{cell.result.label} {measured(cell.result)}" for cell in known], 8)
-    notes = [f"Outlined: {listed.partition(';')[0]}, the best."]
+    listed = few([f"{cell.result.label}: {measured(cell.result)}" for cell in known], 8)
+    notes = [f"Outlined, the best: {brief(row_name)} {brief(best.row)}, {brief(column_name)} {brief(best.column)}."]
     alt = f"{brief(row_name)} and {brief(column_name)} in order of {brief(what)}: {listed}."
-    return finish(drawing, alt, notes + beyond([(cell.result.label, cell.result.mean) for cell in cells], high))
+    return finish(drawing, alt, notes + beyond([(cell.result.label, cell.result.mean) for cell in known], high))
 
 
 def _texts(table: Sequence[Sequence[Cell]], room: float) -> list[list[str]]:
@@ -109,7 +108,7 @@ def _draw(axes: Axes, table: list[list[Cell]], texts: list[list[str]], norm: Nor
         if table[y][x] is best or not known:
             axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, **look))
         if texts:
-            colour = PAPER if known and norm(mean) < _LIGHT else "black"
+            colour = PAPER if known and norm(mean) < 0.44 else "black"  # the easier to read
             text = axes.text(x, y, texts[y][x], ha="center", va="center", size=9, color=colour)
             text.set_fontweight("bold" if table[y][x] is best else "normal")
             text.set_bbox(None if known else {"facecolor": PAPER, "edgecolor": "none", "pad": 1.5})

@@ -70,7 +70,7 @@ def _best_first(results: Sequence[Result]) -> list[Result]:
 
 
 def _told(whose: str, what: str, known: Sequence[Result]) -> str:
-    listed = few([f"{brief(result.label)} {measured(result)}" for result in known], 8)
+    listed = few([f"{brief(result.label)}: {measured(result)}" for result in known], 8)
     return f"{brief(whose)} in order of {brief(what)}: {listed}."
 
 
@@ -102,7 +102,7 @@ def ranked_settings(results: Sequence[Result], *, what: str) -> Figure:
     if not shown:
         return empty_figure(what, _NOTHING)
     names = [wrapped(f"{place}. {result.label}", 2.1) for place, result in enumerate(shown, 1)]
-    drawing, (axes,) = canvas(0.8 + len(names) * (0.29 + 0.16 * max(name.count("\n") for name in names)))
+    drawing, (axes,) = canvas(0.8 + len(names) * (0.27 + 0.15 * max(name.count("\n") for name in names)))
     view = sensible_view(end for result in shown for end in result.ends)
     axes.set(xlim=view, ylim=(len(shown) - 0.4, -0.6), title=wrapped(what, 3.5, 2, points=10))
     axes.locator_params(axis="x", nbins=4)

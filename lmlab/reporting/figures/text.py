@@ -39,7 +39,7 @@ def few(parts: Sequence[str], most: int = 6) -> str:
 def beyond(values: Iterable[tuple[str, float]], high: float) -> list[str]:
     """Returns a note on names with a value above the range or with none that is finite; empty if there are none."""
     worst = dict(sorted(values, key=lambda pair: pair[1]))
-    above = [f"{brief(name)} {number(value)}" for name, value in worst.items() if not value <= high]
+    above = [f"{brief(name)}: {number(value)}" for name, value in worst.items() if not value <= high]
     return [f"Not in the picture: {few(above)}."] if above else []
 
 
@@ -71,9 +71,10 @@ def shortened(text: str, room: float, points: float = SMALL) -> str:
 
 
 def wrapped(text: str, room: float, lines: int = 3, points: float = SMALL) -> str:
-    """Breaks the text into lines of some inches at spaces, or else within names; what is too long is shortened."""
+    """Breaks the text into lines of some inches after commas, at spaces or else within names; it may be shortened."""
     found = [""]
-    for word in shortened(text, 0.85 * lines * room, points).split():
+    chunks = re.split(r"(?<=[,;]) ", shortened(text, 0.85 * lines * room, points))
+    for word in [word for one in chunks for word in ([one] if width(one, points) <= room else one.split())]:
         parts = [word] if width(word, points) <= room else re.split(r"(?<=[_/=:,])(?=[^\W\d])", word)
         pieces = [piece for part in parts for piece in ([part] if width(part, points) <= room else part)]
         for i, piece in enumerate(pieces):

@@ -71,7 +71,7 @@ ORDINARY: dict[str, Ordinary] = {
             unit="nats per token",
         ),
         [y + i / 8 for y in FALL for i in range(9)],
-        "rnn, random 1.6875",
+        "rnn, random: 1.6875",
     ),
     "norms": Ordinary(
         lambda: gradient_norms(
@@ -83,18 +83,18 @@ ORDINARY: dict[str, Ordinary] = {
     "trials": Ordinary(
         lambda: best_so_far([*FALL, NAN], what=LOSS, importance={"lr": 0.5, "size": 0.25}), [*FALL, 50, 25], "1.6875"
     ),
-    "parameter": Ordinary(lambda: parameter_plot(RESULTS, parameter="size", what=LOSS), ENDS, "64 1.8750 ± 0.0625"),
-    "ranked": Ordinary(lambda: ranked_settings(RESULTS, what=LOSS), ENDS, "64 1.8750 ± 0.0625"),
+    "parameter": Ordinary(lambda: parameter_plot(RESULTS, parameter="size", what=LOSS), ENDS, "64: 1.8750 ± 0.0625"),
+    "ranked": Ordinary(lambda: ranked_settings(RESULTS, what=LOSS), ENDS, "64: 1.8750 ± 0.0625"),
     "effects": Ordinary(
         lambda: effects([Effect(name, tuple(RESULTS)) for name in ("size", "lr", "model")], what=LOSS),
         ENDS,
-        "64 1.8750 ± 0.0625",
+        "64: 1.8750 ± 0.0625",
     ),
     "gap": Ordinary(lambda: generalization_gap(GAPS), [1.5, 1.75, 1.25, 1.875, 1.8125, 1.9375], "a best 1.7500"),
     "bins": Ordinary(lambda: frequency_bins(BINS, [BinLosses("a", FALL[:3])]), FALL[:3], "10 or more 1.75"),
     "temperatures": Ordinary(lambda: temperature_panels([BY_HEAT] * 3), [75, 25], "25 at 1"),
     "heat map": Ordinary(
-        lambda: heat_map(GRID, row_name="lr", column_name="size", what=LOSS), GRID_VALUES, "1, 1 2.0234"
+        lambda: heat_map(GRID, row_name="lr", column_name="size", what=LOSS), GRID_VALUES, "1, 1: 2.0234"
     ),
 }
 

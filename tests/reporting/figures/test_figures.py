@@ -86,13 +86,13 @@ def test_outliers_do_not_squash_and_are_named() -> None:
     healthy = [curve(str(i), [2.0, 1.5, 1.2 + i / 10]) for i in range(3)]
     figure = sweep([*healthy, curve("wild", [2.0, 90.0, 50.0])]).drawing
     assert share_of_height(figure, 1.2, 2.0) > 0.5
-    assert "wild 90.000" in text_of(figure)
+    assert "wild: 90.000" in text_of(figure)
     figure = parameter({"1": 1.5, "2": 1.6, "3": 1.7, "4": 40.0, "5": INF}).drawing
     assert share_of_height(figure, 1.5, 1.7) > 0.5
-    assert "4 40.000" in text_of(figure)
+    assert "4: 40.000" in text_of(figure)
     figure = best_so_far([2.0, 1.5, 1.8, 1.7, 90.0], what="loss", importance={}).drawing
     assert share_of_height(figure, 1.5, 2.0) > 0.5
-    assert "trial 5 90.000" in text_of(figure)
+    assert "trial 5: 90.000" in text_of(figure)
 
 
 def test_far_lines_do_not_squash_and_are_named() -> None:
@@ -107,7 +107,7 @@ def test_far_lines_do_not_squash_and_are_named() -> None:
     figure = learning(curve(VALIDATION, falling), references=far).drawing
     assert share_of_height(figure, 0.4, 0.9) > 0.5
     assert np.isclose(drawn_numbers(figure), 1.0).any()
-    assert "floor −50.000; uniform 99.000." in text_of(figure)
+    assert "floor: −50.000; uniform: 99.000." in text_of(figure)
 
 
 def test_labels_move_apart_but_stay_in_order_and_inside() -> None:
