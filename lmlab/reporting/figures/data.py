@@ -1,11 +1,13 @@
-"""Figures and the data that they are made from."""
+"""The data of figures, and the ranges and orders in which they are shown."""
 
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from matplotlib.figure import Figure as MatplotlibFigure
 
@@ -23,15 +25,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Curve:
-    """A line of a figure; values that are not finite leave a gap in it.
-
-    Args:
-        label: at the end of the line.
-        x: positions, ascending.
-        y: as many values.
-        low: lower end of the interval around each value if there are several seeds.
-        high: upper end of that interval.
-    """
+    """A line with ascending x, and the ends of an interval around each y; what is not finite leaves a gap in it."""
 
     label: str
     x: Sequence[float]
@@ -90,3 +84,47 @@ class Result:
 def finite(values: Iterable[float | None]) -> list[float]:
     """Returns the finite numbers among the values."""
     return [value for value in values if value is not None and math.isfinite(value)]
+
+
+class View(NamedTuple):
+    """The lower and the upper end of an axis."""
+
+    low: float
+    high: float
+
+
+def sensible_view(values: Iterable[float | None], *, loss: bool = False, ceiling: float = 1e99) -> View:
+    """Returns a range that is not stretched by values of runs that diverged, and never reaches above a ceiling.
+
+    Losses along training may lie farther apart, as they begin far above their end.
+    """
+    known = sorted(finite(values)) or [0.0, 1.0]
+    low, better = known[0], known[math.ceil((0.7 if loss else 0.5) * (len(known) - 1))]
+    reach, least = (8, 0.1) if loss else (5, 0.5)
+    limit = min(ceiling, low + max(reach * (better - low), least * abs(low)))
+    high = max((value for value in known if value <= limit), default=low)
+    room = 0.06 * (high - low) or 0.05 * abs(low) or 0.5
+    return View(low - room, high + room)
+
+
+def loss_view(curves: Sequence[Curve]) -> View:
+    """Returns the range for losses along training; healthy losses do not rise far above where they began."""
+    low = min(curve.lowest for curve in curves)
+    began = statistics.median_low(curve.y[curve.known[0]] for curve in curves if curve.known)
+    values = (y for curve in curves for y in curve.y)
+    return sensible_view(values, loss=True, ceiling=low + 2 * max(began - low, abs(low)))
+
+
+def as_numbers(labels: Sequence[str]) -> list[float] | None:
+    """Returns the labels as finite numbers; None if one of them is not."""
+    try:
+        values = [float(label) for label in labels]
+    except ValueError:
+        return None
+    return values if all(map(math.isfinite, values)) and not any("_" in label for label in labels) else None
+
+
+def in_order(labels: Iterable[str]) -> list[str]:
+    """Returns the different labels, sorted if all of them are numbers."""
+    distinct = list(dict.fromkeys(labels))
+    return sorted(distinct, key=float) if as_numbers(distinct) else distinct

@@ -5,48 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import matplotlib.style
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 WIDTH, HEIGHT = 5.8, 3.4  # inches
 FONT, SMALL = "DejaVu Sans", 9.0  # points
-INK, MUTED, FAINT, PAPER = "#1f2328", "#57606a", "#b4bac2", "#ffffff"
+MUTED, FAINT, PAPER = "#57606a", "#b4bac2", "#ffffff"
 # Source: Okabe & Ito 2008, Color Universal Design; without the yellow that is invisible on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#000000", "#56B4E9", "#E69F00", "#CC79A7")
+BLUE, BEST = COLOURS[:2]
+DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 1.5, 1.5, 1.5)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
-Dash = Literal["-"] | tuple[float, tuple[float, ...]]
-DASHES: tuple[Dash, ...] = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 1.5, 1.5, 1.5)))
 # Applies the style file to a function or a block, and restores the user's own settings afterwards.
 styled = partial(matplotlib.style.context, Path(__file__).with_name("lmlab.mplstyle"), after_reset=True)
 
 
-class Look(NamedTuple):
-    """The look of a line, which can be told from others without its colour too."""
+def looks(labels: Sequence[str]) -> list[dict[str, Any]]:
+    """Returns a look for each of at most 12 labelled lines, by which they can be told apart without colours too.
 
-    colour: str
-    dash: Dash = "-"
-    marker: str = "o"
-
-    @property
-    def line(self) -> dict[str, Any]:
-        """What matplotlib calls these three."""
-        return {"color": self.colour, "linestyle": self.dash, "marker": self.marker}
-
-
-BEST = COLOURS[1]
-VALIDATION_LOOK, TRAINING_LOOK = Look(COLOURS[0]), Look(COLOURS[1], DASHES[1], "s")
-
-
-def looks(labels: Sequence[str]) -> list[Look]:
-    """Returns a look for each of at most 12 lines.
-
-    Args:
-        labels: of the lines; if all are of two settings, such as `gru, glove`, the first has a colour for each of its
-            values and the second a dash.
+    If all labels are of two settings, such as `gru, glove`, values of the first have colours, of the second dashes.
     """
     places = [(i % len(COLOURS), (i + 2 * (i // len(COLOURS))) % len(DASHES)) for i in range(len(labels))]
     pairs = [label.split(", ") for label in labels]
@@ -54,16 +34,11 @@ def looks(labels: Sequence[str]) -> list[Look]:
         first, second = (list(dict.fromkeys(pair[k] for pair in pairs)) for k in (0, 1))
         if len(first) <= len(COLOURS) and len(second) <= len(DASHES):
             places = [(first.index(one), second.index(other)) for one, other in pairs]
-    return [Look(COLOURS[c], DASHES[d], MARKERS[i % len(MARKERS)]) for i, (c, d) in enumerate(places)]
+    marked = zip(places, MARKERS, strict=False)
+    return [{"color": COLOURS[c], "linestyle": DASHES[d], "marker": marker} for (c, d), marker in marked]
 
 
 def canvas(height: float = HEIGHT, rows: int = 1, columns: int = 1, **more: Any) -> tuple[Figure, list[Axes]]:
     """Returns an empty figure of some height in inches and its axes, row by row."""
     drawing = Figure(figsize=(WIDTH, height), layout="constrained")
     return drawing, list(drawing.subplots(rows, columns, squeeze=False, **more).flat)
-
-
-def ink_on(colour: Any) -> str:
-    """Returns white or black, whichever is easier to read on a colour (WCAG 2.2, relative luminance)."""
-    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour))
-    return "#000000" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.18 else PAPER

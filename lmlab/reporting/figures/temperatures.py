@@ -8,23 +8,16 @@ from dataclasses import dataclass
 
 from matplotlib.lines import Line2D
 
-from lmlab.reporting.figures.axes import View, set_losses
-from lmlab.reporting.figures.data import Curve, Figure, finite
-from lmlab.reporting.figures.labels import brief, empty_figure, few, finish, number, shortened
-from lmlab.reporting.figures.style import FAINT, WIDTH, canvas, looks, styled
-
-_MOST_RUNS = 7
+from lmlab.reporting.figures.axes import set_losses
+from lmlab.reporting.figures.data import Curve, Figure, View
+from lmlab.reporting.figures.labels import empty_figure, finish
+from lmlab.reporting.figures.style import WIDTH, canvas, looks, styled
+from lmlab.reporting.figures.text import brief, few, number, shortened
 
 
 @dataclass(frozen=True)
 class Quality:
-    """A property of samples by temperature.
-
-    Args:
-        name: of the property, with its unit: `distinct pairs of tokens, per cent`.
-        curves: one for each run; `x` are temperatures.
-        share: whether the values are shares, which are shown in per cent.
-    """
+    """A property of samples with its unit, a curve along the temperatures for each run, and whether it is a share."""
 
     name: str
     curves: Sequence[Curve]
@@ -33,34 +26,32 @@ class Quality:
 
 @styled()
 def temperature_panels(qualities: Sequence[Quality]) -> Figure:
-    """Draws a small panel for each property of samples, two side by side, with the curves of at most 7 runs."""
+    """Draws a small panel for each property, two side by side, for at most 7 runs; shares are in per cent."""
     known = [quality for quality in qualities if any(curve.known for curve in quality.curves)]
     if not known:
         return empty_figure("Samples by temperature", "No samples at several temperatures were judged.")
-    runs = list(dict.fromkeys(curve.label for quality in known for curve in quality.curves))[:_MOST_RUNS]
+    runs = list(dict.fromkeys(curve.label for quality in known for curve in quality.curves))[:7]
     by_run = dict(zip(runs, looks(runs), strict=True))
     rows, columns = math.ceil(len(known) / 2), min(2, len(known))
     drawing, panels = canvas(0.5 + 1.8 * rows, rows, columns)
-    places = sorted({x for quality in known for curve in quality.curves for x in finite(curve.x)})
-    told = []
+    places, told = sorted({curve.x[i] for quality in known for curve in quality.curves for i in curve.known}), []
     for axes, quality in zip(panels, known, strict=False):
         scale = 100 if quality.share else 1
-        drawn = [curve for curve in quality.curves if curve.label in by_run]
-        high = max([0.0, *(scale * curve.y[i] for curve in drawn for i in curve.known)]) or 1.0
-        view = View(-0.04 * high, 105.0 if quality.share and high > 50 else 1.08 * high)
-        set_losses(axes, view, quality.name, WIDTH / columns - 0.5)
-        axes.set_xticks(places, labels=[f"{place:g}" for place in places])
-        axes.axvline(1, color=FAINT, linewidth=1, linestyle=":")
-        for curve in drawn:
+        for curve in quality.curves:
             y = [scale * value if math.isfinite(value) else math.nan for value in curve.y]
-            axes.plot(curve.x, y, **by_run[curve.label].line)
-        shown = next(curve for curve in quality.curves if curve.known)
-        ends = few([f"{number(scale * shown.y[i], 1)} at {shown.x[i]:g}" for i in shown.known], 3)
-        told.append(f"{brief(quality.name)}, {brief(shown.label)}: {ends}".replace(", :", ":"))
+            if curve.label in by_run:
+                axes.plot(curve.x, y, **by_run[curve.label])
+            if curve.known:
+                ends = few([f"{number(y[i], 1)} at {curve.x[i]:g}" for i in curve.known], 8)
+                told.append(f"{brief(quality.name)}, {brief(curve.label)}: {ends}".replace(", :", ":"))
+        high = max([0.0, *(scale * curve.y[i] for curve in quality.curves for i in curve.known)]) or 1.0
+        view = View(-0.04 * high, 105.0 if quality.share and high > 50 else 1.08 * high)
+        set_losses(axes, view, quality.name, WIDTH / columns - 0.35)
+        axes.set_xticks(places, labels=[f"{place:g}" for place in places])
     for i, axes in enumerate(panels):
         axes.set_visible(i < len(known))
         axes.set_xlabel("temperature" if i + columns >= len(known) else "")
     if len(runs) > 1:
-        handles = [Line2D([], [], **look.line) for look in by_run.values()]
+        handles = [Line2D([], [], **look) for look in by_run.values()]
         drawing.legend(handles, [shortened(run, 2.3) or "-" for run in runs], loc="outside lower left", ncols=2)
-    return finish(drawing, f"Samples by temperature. {'. '.join(told)}.")
+    return finish(drawing, f"Samples by temperature. {few(told, 8)}.")
