@@ -19,10 +19,8 @@ from lmlab.reporting.figures.curves import (
 )
 from lmlab.reporting.figures.data import TRAINING, VALIDATION, Curve, Figure, Reference, Result
 from lmlab.reporting.figures.frequency_bins import BinLosses, FrequencyBin, frequency_bins
-from lmlab.reporting.figures.gap import GeneralizationGap, generalization_gap
 from lmlab.reporting.figures.heat_map import Cell, heat_map
 from lmlab.reporting.figures.results import Effect, effects, parameter_plot, ranked_settings
-from lmlab.reporting.figures.temperatures import Quality, temperature_panels
 from lmlab.runs.comparison import Comparison, Condition
 from lmlab.runs.formatting import baseline_words, is_number, unit
 from lmlab.runs.history import TRAIN, Row
@@ -30,22 +28,13 @@ from lmlab.runs.records import RunRecord, setting
 from lmlab.runs.statistics import estimate
 from lmlab.runs.summary import BITS, NATS, finite
 
-# Names of all possible figures.
+# Names of all possible figures; the last two are of older reports.
 FIGURES = (
-    "effects", "search", "heat_map", "parameter", "ranking", "curves", "gap", "frequency_bands", "learning_curves",
-    "error_rate", "gradient_norm", "validity", "temperatures",
+    "effects", "search", "heat_map", "parameter", "ranking", "curves", "frequency_bands", "learning_curves",
+    "error_rate", "gradient_norm", "validity", "gap", "temperatures",
 )  # fmt: skip
 # The column of metrics.csv for each kind of horizontal axis.
 _COLUMN = {"tokens": "tokens", "steps": "step", "epochs": "epoch", "seconds": "seconds"}
-# The drawn figures of samples and their names.
-QUALITIES = {
-    "distinct_2": "distinct pairs of tokens",
-    "repetition": "repeated",
-    "unknown_words": "words unknown to the training text",
-    "longest_copy_characters": "longest copy from the training text, characters",
-    "valid": "strings in the language",
-    "distinct": "of these different",
-}
 # Most runs in figures that have a line of text for each.
 MOST_SIDE_BY_SIDE = 12
 _DROPOUTS = ("dropout", "input_dropout", "output_dropout", "embedding_dropout", "weight_dropout")
@@ -182,13 +171,6 @@ def _of_all(comparison: Comparison, metric: str, along: Along) -> Iterator[Repor
         figure = sweep_curves(curves, parameter=parameter, along=along, unit=unit(metric), seeds=seeds)
         caption = "Lower is better. Where a line turns up again, the cautions say whether it overfitted."
         yield ReportFigure("curves", f"Validation loss along training, by {parameter}", caption, figure)
-    gaps = [gap for c in comparison.conditions if (gap := _gap(c)) is not None] if metric == NATS else []
-    if gaps:
-        caption = (
-            "How far validation lies above training, at the best and at the last evaluation. A gap that widens while "
-            "training still falls is overfitting. Training loss is measured with dropout on, so it may lie above."
-        )
-        yield ReportFigure("gap", "Which models overfitted", caption, generalization_gap(gaps))
     runs = [condition.runs[0] for condition in comparison.conditions[:MOST_SIDE_BY_SIDE]]
     yield from _frequency_bins(comparison, runs)
 
@@ -233,10 +215,6 @@ def _of_one(comparison: Comparison, record: RunRecord, along: Along) -> Iterator
         yield ReportFigure("validity", f"Valid samples{of}", caption, validity(curve, along="steps"))
     if alone:
         yield from _frequency_bins(comparison, [record])
-    qualities = list(_qualities(record))
-    if qualities:
-        caption = "Low temperatures repeat themselves and copy; high ones make up words or leave the language."
-        yield ReportFigure("temperatures", f"Samples by temperature{of}", caption, temperature_panels(qualities))
 
 
 def _frequency_bins(comparison: Comparison, records: Sequence[RunRecord]) -> Iterator[ReportFigure]:
@@ -248,17 +226,6 @@ def _frequency_bins(comparison: Comparison, records: Sequence[RunRecord]) -> Ite
         caption += " Below 0 a setting is better than the mean of all at such words." if len(losses) > 1 else ""
         title = "Loss by how often a word occurs in the training text"
         yield ReportFigure("frequency_bands", title, caption, frequency_bins(drawn, losses))
-
-
-def _qualities(record: RunRecord) -> Iterator[Quality]:
-    """Yields the sample figures that are known at two temperatures or more."""
-    rows = [row for row in texts.temperatures(record) if row.figures]
-    for name, words in QUALITIES.items():
-        known = [(row.temperature, row.figures[name]) for row in rows if name in row.figures]
-        # A word tokenizer cannot generate unknown words.
-        if len(known) > 1 and (name != "unknown_words" or any(value for _, value in known)):
-            curve = Curve("", [t for t, _ in known], [value for _, value in known])
-            yield Quality(words, (curve,), share=name != "longest_copy_characters")
 
 
 def _curve(label: str, rows: Sequence[Row], column: str, along: Along) -> Curve:
@@ -312,11 +279,3 @@ def _references_of(record: RunRecord) -> list[Reference]:
     found = [Reference(baseline_words(name), value) for name, value in known.items() if value is not None]
     source = record.metric("val/source_nats_per_token")
     return found if source is None else [*found, Reference("the source itself on these strings", source, floor=True)]
-
-
-def _gap(condition: Condition) -> GeneralizationGap | None:
-    record, best = condition.runs[0], condition.runs[0].best_row
-    rows = [row for row in record.history if math.isfinite(row.get(NATS, math.nan))]
-    if best is None or len(rows) < 2:
-        return None
-    return GeneralizationGap(condition.label, best.get(TRAIN), best[NATS], rows[-1].get(TRAIN), rows[-1][NATS], "")

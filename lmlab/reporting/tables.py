@@ -67,7 +67,7 @@ def figures_of_settings(comparison: Comparison) -> pd.DataFrame:
     for condition in comparison.conditions:
         settings = {comparison.short[name]: condition.settings.get(name, "") for name in comparison.names}
         figures = _figures(comparison, condition, list(dict.fromkeys(names)))
-        rows.append((settings or {"runs": condition.label}) | figures | {"training loss then": _training(condition)})
+        rows.append((settings or {"runs": condition.label}) | figures | _training(condition))
     return _without_empty(pd.DataFrame(rows))
 
 
@@ -209,10 +209,15 @@ def _remarks(condition: Condition) -> str:
     return ", ".join(f"{w} ({found.count(w)} of {size})" if size > 1 else w for w in dict.fromkeys(found)) or NOTHING
 
 
-def _training(condition: Condition) -> str:
-    """Returns the mean training loss at the best evaluations, which tells overfitting from underfitting."""
+def _training(condition: Condition) -> dict[str, str]:
+    """Returns the mean training loss at the best evaluations, and how far validation lies above it.
+
+    A gap that widens while training still falls is overfitting. Training loss is measured with dropout on.
+    """
     losses = [(record.best_row or {}).get(TRAIN, math.nan) for record in condition.runs]
-    return _shown(NATS_PER_TOKEN, math.fsum(losses) / len(losses))
+    training = math.fsum(losses) / len(losses)
+    shown = {"training loss then": _shown(NATS_PER_TOKEN, training)}
+    return shown | {"gap to validation": _shown(NATS_PER_TOKEN, condition.nats.mean - training)}
 
 
 def _shown(spec: MetricSpec, value: float | None) -> str:

@@ -18,10 +18,8 @@ from lmlab.reporting.figures.curves import (
 )
 from lmlab.reporting.figures.data import TRAINING, VALIDATION, Curve, Figure, Reference
 from lmlab.reporting.figures.frequency_bins import BinLosses, FrequencyBin, frequency_bins
-from lmlab.reporting.figures.gap import GeneralizationGap, generalization_gap
 from lmlab.reporting.figures.heat_map import Cell, heat_map
 from lmlab.reporting.figures.results import Effect, effects, parameter_plot, ranked_settings
-from lmlab.reporting.figures.temperatures import Quality, temperature_panels
 
 
 class Ordinary(NamedTuple):
@@ -41,12 +39,8 @@ NINE = [f"{model}, {vectors}" for model in ("rnn", "gru", "lstm") for vectors in
 MEANS = [2.25, 1.875, 1.9375]
 RESULTS = [result(label, mean, 0.0625) for label, mean in zip(("32", "64", "128"), MEANS, strict=True)]
 ENDS = [*MEANS, *(mean + side * 0.0625 for mean in MEANS for side in (1, -1)), *(m + 0.01 for m in MEANS)]
-GAPS = [
-    GeneralizationGap(name, 1.5, 1.75 + i / 16, 1.25, 1.875 + i / 16, "overfitting") for i, name in enumerate("abc")
-]
 BINS = [FrequencyBin(0, 0, 12), FrequencyBin(1, 9, 3400), FrequencyBin(10, None, 56_000)]
 GRID_VALUES = [2.0 + row / 64 + column / 128 for row in (1, 2) for column in (1, 2, 3)]
-BY_HEAT = Quality("repeated, per cent", [Curve("", [0.5, 1.0], [0.75, 0.25])])
 GRID = [Cell(row, column, 2.0 + int(row) / 64 + int(column) / 128) for row in ("1", "2") for column in ("1", "2", "3")]
 
 ORDINARY: dict[str, Ordinary] = {
@@ -90,9 +84,7 @@ ORDINARY: dict[str, Ordinary] = {
         ENDS,
         "64: 1.8750 ± 0.0625",
     ),
-    "gap": Ordinary(lambda: generalization_gap(GAPS), [1.5, 1.75, 1.25, 1.875, 1.8125, 1.9375], "a best 1.7500"),
     "bins": Ordinary(lambda: frequency_bins(BINS, [BinLosses("a", FALL[:3])]), FALL[:3], "10 or more 1.75"),
-    "temperatures": Ordinary(lambda: temperature_panels([BY_HEAT] * 3), [75, 25], "25 at 1"),
     "heat map": Ordinary(
         lambda: heat_map(GRID, row_name="lr", column_name="size", what=LOSS), GRID_VALUES, "1, 1: 2.0234"
     ),
@@ -169,25 +161,10 @@ NASTY: dict[str, Callable[[], Figure]] = {
     "many effects": lambda: effects(
         [Effect(s, tuple(result(f"{s} {i}", 2.0 + i) for i in range(9))) for s in (*LABELS, "seventh")], what=LONG
     ),
-    "gaps": lambda: generalization_gap([GeneralizationGap(f"{i} {LONG}", 1, 1.1, 0.9, 1.3, LONG) for i in range(30)]),
-    "nasty gaps": lambda: generalization_gap(
-        [GeneralizationGap(s, NAN, 1.0 + i, INF, 10.0 ** (5 * i), CONTROLS) for i, s in enumerate(LABELS)]
-        + [GeneralizationGap("b", None, None, None, None), GeneralizationGap("a", None, 1.0, None, None)]
-    ),
     "fifteen in bins": lambda: frequency_bins(BINS, [BinLosses(f"{i} {LONG}", [9.0, 5.0, 2.0]) for i in range(15)]),
     "nasty bins": lambda: frequency_bins(
         [FrequencyBin(10**i, 10 ** (i + 1), 10**i) for i in range(9)],
         [BinLosses(label, [None, NAN, INF, 1e30, 2.0]) for label in LABELS],
-    ),
-    "thirty temperatures": lambda: temperature_panels(
-        [
-            Quality(f"{LONG} {i}", [Curve(s, [k / 10 for k in range(30)], [k / 31 for k in range(30)]) for s in LABELS])
-            for i in range(5)
-        ]
-    ),
-    "a temperature": lambda: temperature_panels([Quality("valid", [Curve("a", [1.0], [0.5])])]),
-    "holes of temperatures": lambda: temperature_panels(
-        [Quality("valid", [Curve("a", [0.5, 1.0], [NAN, INF]), Curve("b", [NAN, 1.0], [0.1, 0.0])])]
     ),
 }
 
@@ -206,8 +183,6 @@ EMPTY: dict[str, Callable[[], Figure]] = {
     "parameter, no number": lambda: parameter({"1": NAN, "2": INF, "3": None}, what=CONTROLS),
     "ranked": lambda: ranked_settings([], what=MATHS),
     "effects": lambda: effects([Effect("a", ()), Effect("b", (result("1", None),))], what=LOSS),
-    "gap": lambda: generalization_gap([GeneralizationGap("c", 1.0, NAN, 1.0, 1.0)]),
     "bins": lambda: frequency_bins([], []),
     "bins, no number": lambda: frequency_bins(BINS, [BinLosses("a", [None, NAN])]),
-    "temperatures": lambda: temperature_panels([]),
 }
