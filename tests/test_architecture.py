@@ -98,7 +98,9 @@ FLOORS = (
     {"errors"},
     {"files", "signals", "device", "plain_yaml", "changes", "version", "metric_spec", "random_states"},
     {"terminal", "locks"},
-    {"data", "runs"},
+    {"runs"},
+    {"diagnostics"},
+    {"data"},
     {"models", "reference", "checkpoints"},
     {"config", "reporting"},
     {"generation"},
@@ -158,7 +160,7 @@ def test_modules_do_not_import_each_other_in_a_circle():
 
 def test_runs_and_reports_need_neither_torch_nor_hydra():
     heavy = ("torch", "pytorch_lightning", "torchmetrics", "hydra", "omegaconf")
-    for name in modules_in("lmlab.runs", "lmlab.reporting"):
+    for name in modules_in("lmlab.runs", "lmlab.diagnostics", "lmlab.reporting"):
         for other in reached(name):
             assert not {m for m in IMPORTS[other] if is_within(m, *heavy)}, f"{name} imports {other}"
 

@@ -170,7 +170,7 @@ def _turn(run: RunRecord, *, kind: str) -> Values | None:
 
 
 def _figures(row: Row) -> dict[str, float | None]:
-    return {"nats": row[NATS], "training": row.get(TRAIN), "epoch": row.get("epoch", 0.0)}
+    return {"nats": row[NATS], "training": finite(row.get(TRAIN)), "epoch": row.get("epoch", 0.0)}
 
 
 def _passes_per_epoch(run: RunRecord) -> float:

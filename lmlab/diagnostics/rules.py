@@ -34,6 +34,7 @@ class Rule:
         apart: the value for which runs that differ in it are told apart.
         live: whether it is told while a run trains, as soon as it shows.
         noted: whether what the run itself has stored counts before what its folder shows.
+        stored: whether a run stores it in its summary; False for what only the state of its folder shows.
     """
 
     test: Callable[[Any], Values | None] | None
@@ -50,6 +51,7 @@ class Rule:
     apart: str = ""
     live: bool = False
     noted: bool = False
+    stored: bool = True
 
 
 # By kind; those that were added first come first among those of a level.

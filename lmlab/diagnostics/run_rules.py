@@ -6,6 +6,9 @@ from lmlab.diagnostics.rules import Values, add, rule
 from lmlab.runs.records import RunRecord, setting
 from lmlab.runs.summary import DAMAGED, PARTIAL, finite
 
+# Memorised text costs next to nothing, so a share of 1% lowers the nats per token by up to 1%, as much as the
+# differences that are reported. Texts without a leak are at 0.
+LEAK = 0.01
 UNKNOWN, COVERAGE = 0.05, 0.9
 # Entropy of the samples' tokens by that of as many tokens drawn uniformly. Texts have 0.6 to 0.85.
 UNIFORM = 0.95
@@ -19,6 +22,7 @@ UNIFORM = 0.95
     meaning="Nothing of a damaged file is shown, and a run without its summary is not ranked.",
     remedy="Restore the files from a copy, or train the run again.",
     apart="files",
+    stored=False,
 )
 def _damaged(run: RunRecord) -> Values | None:
     return {"files": "; ".join(map(str, run.damages))} if run.damages else None
@@ -32,6 +36,7 @@ def _damaged(run: RunRecord) -> Values | None:
     meaning="There is no result.",
     remedy="Put right what the reason names, then start again; a sweep that is started again runs only what failed.",
     apart="reason",
+    stored=False,
 )
 def _failed(run: RunRecord) -> Values | None:
     failed = run.status == "failed" and not run.summary.get("diverged")
@@ -62,9 +67,18 @@ add(
     noted=True,
 )
 def _unknown(run: RunRecord) -> Values | None:
-    rate = max(run.metric(f"{split}/unk_rate") or 0.0 for split in ("val", "test"))
-    remedy = "Lower tokenizer.min_frequency, raise tokenizer.max_size, or read pieces of words (tokenizer=bpe)."
-    return {"rate": rate, "remedy": remedy} if rate > UNKNOWN else None
+    return unknown_words(max(run.metric(f"{split}/unk_rate") or 0.0 for split in ("val", "test")))
+
+
+def unknown_words(rate: float, remedy: str = "") -> Values | None:
+    """Returns the values of the rule if there are too many unknown words.
+
+    Args:
+        rate: their share.
+        remedy: a sentence; empty for what helps in general.
+    """
+    usual = "Lower tokenizer.min_frequency, raise tokenizer.max_size, or read pieces of words (tokenizer=bpe)."
+    return {"rate": rate, "remedy": remedy or usual} if rate > UNKNOWN else None
 
 
 @rule(
@@ -105,6 +119,7 @@ def _uniform(run: RunRecord) -> Values | None:
     finding="{status}",
     meaning="Figures are of the best epoch so far, and what is not finished is not ranked.",
     remedy="Wait, or go on where it stopped: python -m lmlab.train run=FOLDER.",
+    stored=False,
 )
 def _unfinished(run: RunRecord) -> Values | None:
     words = {"interrupted": "it was interrupted", "missing": "nothing is written yet"}
@@ -120,6 +135,7 @@ def _unfinished(run: RunRecord) -> Values | None:
     meaning="Figures of a part say nothing about the whole, so such a run is never ranked.",
     remedy="Train without trainer.limit_*_batches, trainer.overfit_batches and trainer.fast_dev_run for a result.",
     apart="limits",
+    stored=False,
 )
 def _partial(run: RunRecord) -> Values | None:
     return {"limits": run.reason} if run.status == PARTIAL else None
@@ -160,7 +176,7 @@ add(
 add(
     "other",
     level="note",
-    title="Said while training",
+    title="Also said",
     finding="{text}",
     remedy="See train.log in the run's folder.",
     apart="text",
