@@ -43,7 +43,7 @@ def summarize(
     *,
     finished: bool,
 ) -> dict[str, Any]:
-    """Returns the contents of summary.json except warnings and memory.
+    """Returns the contents of summary.json except diagnostics and memory.
 
     Args:
         settings: the run's settings.
