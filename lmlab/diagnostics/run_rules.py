@@ -10,7 +10,9 @@ from lmlab.runs.summary import DAMAGED, PARTIAL, finite
 # differences that are reported. Texts without a leak are at 0.
 LEAK = 0.01
 UNKNOWN, COVERAGE = 0.05, 0.9
-# Entropy of the samples' tokens by that of as many tokens drawn uniformly. Texts have 0.6 to 0.85.
+# Entropy of the samples' tokens by that of as many drawn uniformly. Measured: 200 to 10,000 tokens of Oz, Dickens and
+# Shakespeare have 0.63 to 0.88, by character and by word; samples of LSTMs 0.69 and 0.79 after 200 steps, and 0.999
+# after one tiny step.
 UNIFORM = 0.95
 
 

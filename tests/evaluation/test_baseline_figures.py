@@ -92,7 +92,7 @@ def test_natural_samples_are_judged(text_file: Path, tmp_path: Path) -> None:
     assert samples["mean_tokens"] == 40
     assert samples["ended"] == 0
     assert 0 < samples["distinct_2"] <= 1
-    assert 0 < samples["uniformity"] < 1.1
+    assert samples["uniformity"] is None  # of so few tokens
     json.dumps(samples, allow_nan=False)
 
 

@@ -195,10 +195,10 @@ def test_throws_of_a_die_are_uniform_whatever_their_number(size, most):
 
 
 def test_samples_of_one_token_have_no_entropy_and_no_samples_none():
-    assert uniformity(["aaaa", "aa"], vocabulary_size=30) == 0
-    for nothing in ([], [""], ["a"]):
-        assert math.isnan(uniformity(nothing, vocabulary_size=30))
-    assert math.isnan(uniformity(["aaaa"], vocabulary_size=1))
+    assert uniformity(["a" * 150, "a" * 50], vocabulary_size=30) == 0
+    for few in ([], [""], ["abc" * 66]):
+        assert math.isnan(uniformity(few, vocabulary_size=30))
+    assert math.isnan(uniformity(["a" * 200], vocabulary_size=1))
 
 
 def test_nothing_to_count_is_nan():
