@@ -58,7 +58,7 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     width = max(map(len, result))
     for name, value in result.items():
         print(f"{name:{width}} {value:.6f}" if isinstance(value, float) else f"{name:{width}} {value}")
-    unknown = unknown_words(store.unk_rate)
+    unknown = unknown_words(store.unk_rate, "Evaluate text of the kind that the run was trained on.")
     if unknown is not None:
         print(f"warning: {noted('unknown-words', **unknown)}", file=sys.stderr)
     if settings.output:

@@ -97,11 +97,10 @@ def _collapse(run: RunRecord) -> Values | None:
 
 
 def _disagreement_words(values: Values) -> str:
-    both = (f"{number(values[s])} (perplexity {perplexity(values[s])})" for s in ("val", "test"))
-    known = (
-        f"; to the best n-gram model they differ by {number(values['texts'])}" if values["texts"] is not None else ""
-    )
-    return "nats per token are {} on validation and {} on the test text".format(*both) + known
+    val, test = (f"{number(values[s])} (perplexity {perplexity(values[s])})" for s in ("val", "test"))
+    found = f"nats per token are {val} on validation and {test} on the test text"
+    known = values["texts"]
+    return found if known is None else f"{found}; to the best n-gram model they differ by {number(known)}"
 
 
 @rule(
@@ -130,7 +129,6 @@ def _disagreement(run: RunRecord) -> Values | None:
 
 @rule(
     "strayed",
-    level="warning",
     title="Lost its way in a part of the text",
     finding="of the {count:.0f} parts of the {split} text that are read side by side, the worst has {worst:.4f} nats "
     "per token and the middle one {median:.4f}",
@@ -193,42 +191,38 @@ def _turn_words(values: Values) -> str:
     return f"{seen} while the training loss {verb} from {number(best['training'])} to {number(last['training'])}"
 
 
-def _add_turn(kind: str, **words: str | bool) -> None:
-    add(kind, partial(_turn, kind=kind), finding=_turn_words, worst="rise", **words)
+def _add_turn(kind: str, *, level: str = "warning", live: bool = True, **words: str) -> None:
+    test = partial(_turn, kind=kind)
+    add(kind, test, finding=_turn_words, worst="rise", level=level, live=live, **words)
 
 
 _add_turn(
     "overfitting",
-    level="warning",
     title="Overfitting",
     meaning="The model began to memorise its training text instead of learning the language. The figures are of the "
     "best epoch, so they stand.",
     remedy="More model.dropout, a smaller model, more text or fewer epochs help.",
     short="overfitted",
-    live=True,
 )
 _add_turn(
     "failed-optimisation",
-    level="warning",
     title="Failed optimisation",
     meaning="This is not overfitting: the model did not get better on the text it learns from either.",
     remedy="Lower optimizer.lr or trainer.gradient_clip_val; a smaller model will not help.",
     short="failed to optimise",
-    live=True,
 )
 _add_turn(
     "unsteady",
-    level="warning",
     title="Unsteady training",
     meaning="The text had not been read through once, so nothing was memorised: this is not overfitting. The steps "
     "were too large, or it was evaluated at a bad moment. The figures are of the best evaluation.",
     remedy="Lower optimizer.lr, or train longer and see whether it rises again.",
     short="unsteady",
-    live=True,
 )
 _add_turn(
     "last-worse",
     level="note",
+    live=False,
     title="The last epoch is not the best",
     meaning="The figures are of the best epoch.",
     remedy="Nothing has to be done; all commands use the best checkpoint.",
@@ -242,7 +236,6 @@ def _baseline_words(values: Values) -> str:
 
 @rule(
     "baseline",
-    level="warning",
     title="Worse than counting",
     finding=_baseline_words,
     remedy="Train longer, or change optimizer.lr or the model's size.",
@@ -254,17 +247,15 @@ def _baseline(run: RunRecord) -> Values | None:
     nats, source = run.metric(NATS), run.metric("val/source_nats_per_token")
     known = {str(n): value for n, v in run.table("val/baselines").items() if (value := finite(v)) is not None}
     name = min(known, key=lambda name: known[name], default="")
-    beaten = (
-        nats is not None and name and nats <= max(known[name], -math.inf if source is None else source + NOTICEABLE)
-    )
-    if nats is None or not name or beaten or _collapse(run) is not None:
+    if nats is None or not name or _collapse(run) is not None:
+        return None
+    if nats <= max(known[name], -math.inf if source is None else source + NOTICEABLE):
         return None
     return {"nats": nats, "best": known[name], "name": name, "above": nats - known[name]}
 
 
 @rule(
     "clipping",
-    level="warning",
     title="Clipped on most steps",
     finding="the gradient was clipped on {share:.1%} of the steps",
     meaning="So the clip and not optimizer.lr sets the size of a step.",

@@ -6,8 +6,7 @@ from lmlab.diagnostics.rules import Values, add, rule
 from lmlab.runs.records import RunRecord, setting
 from lmlab.runs.summary import DAMAGED, PARTIAL, finite
 
-# Memorised text costs next to nothing, so a share of 1% lowers the nats per token by up to 1%, as much as the
-# differences that are reported. Texts without a leak are at 0.
+# Memorised text costs next to nothing: 1% of it lowers the nats by up to 1%. Texts without a leak are at 0.
 LEAK = 0.01
 UNKNOWN, COVERAGE = 0.05, 0.9
 # Entropy of the samples' tokens by that of as many drawn uniformly. Measured: 200 to 10,000 tokens of Oz, Dickens and
@@ -59,7 +58,6 @@ add(
 
 @rule(
     "unknown-words",
-    level="warning",
     title="Unknown words",
     finding="{rate:.1%} of the evaluated tokens are <unk>",
     meaning="All unknown words are one easy token, so perplexity is flattered.",
@@ -73,19 +71,13 @@ def _unknown(run: RunRecord) -> Values | None:
 
 
 def unknown_words(rate: float, remedy: str = "") -> Values | None:
-    """Returns the values of the rule if there are too many unknown words.
-
-    Args:
-        rate: their share.
-        remedy: a sentence; empty for what helps in general.
-    """
+    """Returns the values of the rule for a share of unknown words, with a remedy that is not the usual one."""
     usual = "Lower tokenizer.min_frequency, raise tokenizer.max_size, or read pieces of words (tokenizer=bpe)."
     return {"rate": rate, "remedy": remedy or usual} if rate > UNKNOWN else None
 
 
 @rule(
     "glove-coverage",
-    level="warning",
     title="Words without a pretrained vector",
     finding="only {share:.1%} of the vocabulary has a pretrained vector",
     meaning="The rest began at random{frozen}. So this is only in part a test of the vectors.",
@@ -101,7 +93,6 @@ def _coverage(run: RunRecord) -> Values | None:
 
 @rule(
     "uniform-samples",
-    level="warning",
     title="Samples like dice",
     finding="the tokens of its samples are spread {share:.1%} as evenly as if each had been drawn blindly",
     meaning="Whatever its loss, the model has hardly learned which tokens are frequent.",
@@ -116,7 +107,6 @@ def _uniform(run: RunRecord) -> Values | None:
 
 @rule(
     "unfinished",
-    level="warning",
     title="Not finished",
     finding="{status}",
     meaning="Figures are of the best epoch so far, and what is not finished is not ranked.",
@@ -131,7 +121,6 @@ def _unfinished(run: RunRecord) -> Values | None:
 
 @rule(
     "partial",
-    level="warning",
     title="Partial",
     finding="only a part of the text was read ({limits})",
     meaning="Figures of a part say nothing about the whole, so such a run is never ranked.",
@@ -145,7 +134,6 @@ def _partial(run: RunRecord) -> Values | None:
 
 add(
     "time-limit",
-    level="warning",
     title="Ended by the clock",
     finding="trainer.max_time={limit} ended training after step {done:,} of {steps:,}",
     meaning="How far a run comes in a time depends on the machine.",
@@ -153,7 +141,6 @@ add(
 )
 add(
     "text-lost",
-    level="warning",
     title="Text lost",
     finding="{tokenizer} does not give back the text that it encodes",
     meaning="Text that is never predicted flatters bits per character.",
@@ -161,7 +148,6 @@ add(
 )
 add(
     "not-resumed-exactly",
-    level="warning",
     title="Not resumed exactly",
     finding="{callback} ({cls}) keeps state, but has no state_dict",
     meaning="A run that is interrupted and resumed may end otherwise than one that is not.",

@@ -88,7 +88,7 @@ def test_a_diverged_run_is_not_called_overfitted(caplog: pytest.LogCaptureFixtur
 def test_the_summary_has_what_the_folder_shows_with_and_without_the_callback(
     alarms: bool, text_file: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.WARNING, logger="lmlab")
+    caplog.set_level(logging.INFO, logger="lmlab")
     # Much too large steps, clipped to nothing; and no model beats counting after an epoch of that.
     more = ["trainer.gradient_clip_val=1e-4", "evaluation.baselines=true", "data.batch_size=4000"]
     if not alarms:
@@ -104,3 +104,6 @@ def test_the_summary_has_what_the_folder_shows_with_and_without_the_callback(
     assert not any("Clipped" in line or "counting" in line for line in told)
     assert any("shorter than one batch" in line for line in told) == alarms
     assert "other" in kinds(summary)
+    (result,) = [message for message in caplog.messages if "best epoch" in message]
+    for found in summary["diagnostics"]:
+        assert f"\n{found['level']:<11} {found['text']}\n" in result

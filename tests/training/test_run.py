@@ -293,6 +293,16 @@ def test_a_small_text_is_shrunk_to_fit_and_said(tmp_path: Path) -> None:
     assert any("shorter than one batch" in found["text"] for found in summary["diagnostics"])
 
 
+def test_unknown_words_of_an_evaluated_text_are_told(
+    trained_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = tmp_path / "other.txt"
+    for content, told in (("Ω" * 300, True), ("Anna sees Ben. " * 50, False)):
+        text.write_text(content, encoding="utf-8")
+        evaluate(compose_settings("evaluate", EvaluateSettings, [f"run={trained_run}", f"data.path={text}"]))
+        assert ("warning: Unknown words: 99.7%" in capsys.readouterr().err) == told
+
+
 def test_a_text_that_has_changed_is_not_evaluated_as_the_runs(tmp_path: Path) -> None:
     text = tmp_path / "book.txt"
     text.write_text(made_up_text(300), encoding="utf-8")
