@@ -40,7 +40,7 @@ def curve(validation: Sequence[float], training: Sequence[float] = (), **more: A
 def early(epoch: float, **more: Any) -> OfRun:
     """Validation rises while training falls until this epoch."""
     rows = evaluations([2.0, 1.5, 1.8], [2.0, 1.6, 1.2])
-    return run(*rows[:2], rows[2] | {"epoch": epoch}, **more)
+    return run(*(row | {"epoch": row["epoch"] * epoch / 3} for row in rows), **more)
 
 
 def clipped(*shares: float) -> OfRun:
