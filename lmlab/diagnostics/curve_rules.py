@@ -22,9 +22,11 @@ FAR_ABOVE = 1.0
 # Total nats below the source's own. On held-out strings, the ratio of a model's likelihood to the source's has a mean
 # of at most 1, so by Markov's inequality a model is this far below with a probability of at most exp(-20), 2e-9.
 IMPOSSIBLE = 20.0
-# Nats per token by which validation and test differ more for a model than for the best n-gram model.
+# Nats per token by which validation and test may differ beyond what they do for the best n-gram model. Measured: up to
+# 0.09 in 32 runs of Oz by word, Dickens, SST, Shakespeare, the Python reference by character, Shakespeare by pieces.
 DISAGREEMENT = 0.25
-# Nats per token of the worst stream of an evaluation above the median stream.
+# Nats per token of the worst stream of an evaluation above the median stream. Measured in 71 evaluations of such runs:
+# 0.03 to 0.22, up to 0.37 (Python reference) and 0.44 (pieces); of an RNN that had collapsed 0.33 and 0.50.
 STRAYED = 0.75
 CLIPPED = 0.5
 _SPLITS = (("val", "validation"), ("test", "test"))
@@ -115,14 +117,18 @@ def _disagreement_words(values: Values) -> str:
     worst="apart",
 )
 def _disagreement(run: RunRecord) -> Values | None:
-    """Validation and test further apart than for the best n-gram model, which reads the same texts."""
+    """Validation and test further apart than for the best n-gram model, which reads the same texts.
+
+    Less apart is no disagreement: the less a model has learned of its text, the less it minds which one it reads.
+    """
     val, test = run.metric(NATS), run.metric("test/nats_per_token")
     first, second = (run.table(f"{split}/baselines") for split, _ in _SPLITS)
     pairs = [(finite(first[n]), finite(second.get(n))) for n in first]
     known = [(v, v - t) for v, t in pairs if v is not None and t is not None]
     texts = min(known)[1] if known else None
-    apart = 0.0 if val is None or test is None else abs(val - test - (texts or 0.0))
-    if apart <= DISAGREEMENT:
+    difference, least, most = (val or 0.0) - (test or 0.0), min(texts or 0.0, 0.0), max(texts or 0.0, 0.0)
+    apart = max(difference - most, least - difference)
+    if val is None or test is None or apart <= DISAGREEMENT:
         return None
     return {"val": val, "test": test, "apart": apart, "texts": None if texts is None else abs(texts)}
 
