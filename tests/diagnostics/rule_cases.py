@@ -70,7 +70,7 @@ OF_RUNS: dict[str, tuple[Sequence[OfRun], Sequence[OfRun]]] = {
     "below-source": (
         [
             run(val__excess_nats_per_token=-0.0101, val__num_tokens=2000),
-            run({"val/excess_nats_per_token": -0.03, "val/num_tokens": 1000}, {"val/excess_nats_per_token": 0.1}),
+            run(*({"val/excess_nats_per_token": excess, "val/num_tokens": 1000} for excess in (-0.03, 0.1))),
         ],
         [
             run(val__excess_nats_per_token=-0.0099, val__num_tokens=2000),
@@ -316,6 +316,7 @@ OF_COMPARISONS: dict[str, tuple[Sequence[OfComparison], Sequence[OfComparison]]]
             jobs({"model": "a", "steps": 210, **READ}, {"model": "b", "steps": 100, "num_train_tokens": 4000}),
             jobs({"model": "a", "steps": 210, **READ}, {"model": "b", "steps": 100, **READ, **OTHER}),
             jobs({"model": "a", "steps": 210}, {"model": "b", "steps": 100}),
+            jobs({"seed": 0, "steps": 210, **READ}, {"seed": 1, "steps": 100, **READ}),
         ],
     ),
     "parameters": (

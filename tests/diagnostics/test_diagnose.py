@@ -79,6 +79,14 @@ def test_what_is_told_live_is_told_in_the_end_too(case: OfRun, tmp_path: Path) -
     assert set(map(str, live)) <= set(map(str, of_run(run)))
 
 
+@pytest.mark.parametrize(
+    ("training", "verb"), [(1.48, "fell"), (1.495, "hardly moved"), (1.505, "hardly moved"), (1.52, "rose")]
+)
+def test_what_the_training_loss_did_is_told_in_a_word(training: float, verb: str) -> None:
+    (found,) = of_run(in_memory(evaluations([2.0, 1.5, 1.6], [2.0, 1.5, training])))
+    assert f"while the training loss {verb} from 1.5000 to {training:.4f}" in found.words("finding")
+
+
 def test_rules_of_a_result_wait_for_it() -> None:
     run = in_memory(evaluations([1.7, 1.5], [1.7, 1.5], clip_fraction=1.0), val__baselines={"unigram": 1.0})
     assert kinds(run, live=True) == []
