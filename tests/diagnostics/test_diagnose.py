@@ -87,6 +87,11 @@ def test_what_the_training_loss_did_is_told_in_a_word(training: float, verb: str
     assert f"while the training loss {verb} from 1.5000 to {training:.4f}" in found.words("finding")
 
 
+def test_a_first_evaluation_is_not_above_the_best() -> None:
+    (found,) = of_run(in_memory(evaluations([9.0], [9.0]), vocabulary_size=60))
+    assert found.words("finding").endswith("training text at the end; guessing has 4.0943")
+
+
 def test_rules_of_a_result_wait_for_it() -> None:
     run = in_memory(evaluations([1.7, 1.5], [1.7, 1.5], clip_fraction=1.0), val__baselines={"unigram": 1.0})
     assert kinds(run, live=True) == []

@@ -78,3 +78,34 @@ def test_a_comparison_next_to_it_has_it_not(kind: str, case: OfComparison, tmp_p
 def test_no_two_rules_are_of_a_kind() -> None:
     with pytest.raises(ValueError, match="two rules of the kind leak"):
         add("leak", level="note", title="x", finding="y")
+
+
+# What the first case of a rule says, in which the values are read off.
+WORDS = {
+    "below-source": "20.2 nats better",
+    "diverged": "6.1000 nats per token on validation and 6.2000 on training text at the end, 1.1000 above the best",
+    "collapse": "3.0200 nats per token on the validation text, where the frequencies of single tokens alone give 3.0",
+    "disagreement": "1.5000 (perplexity 4.482) on validation and 1.7600 (perplexity 5.812) on the test text",
+    "strayed": "Of the 16 parts of the validation text that are read side by side, the worst has 2.7600",
+    "baseline": "a 5-gram model (Kneser-Ney), which only counts, has 1.8750 on the same tokens",
+    "clipping": "on 51.0% of the steps",
+    "still-falling": "0.0210 nats per token better than the one before",
+    "partial": "(1 of 2 training batches; 3 of 4 validation batches)",
+    "different-text": "2 different texts",
+    "different-vocabulary": "vocabularies of 65 and 9,000 entries",
+    "edge": "model.dropout 0.4 is the largest of 3 values",
+    "training-tokens": "between 1M and 3M tokens",
+    "steps": "in 100 to 210 steps",
+    "parameters": "between 10k and 25k parameters, 2.5 times as many",
+    "unknown-in-bits": "Up to 3.4% of a run's tokens",
+    "machines": "CPU (1 threads) and NVIDIA H200",
+    "versions": "torch 2.11 and 2.13",
+}
+
+
+@pytest.mark.parametrize("kind", WORDS)
+def test_the_values_are_those_of_the_runs(kind: str, tmp_path: Path) -> None:
+    found = of_run(OF_RUNS[kind][0][0](tmp_path)) if kind in OF_RUNS else None
+    every = of_comparison(OF_COMPARISONS[kind][0][0](tmp_path)) if found is None else found
+    (line,) = [str(diagnostic) for diagnostic in every if diagnostic.kind == kind]
+    assert WORDS[kind] in line
