@@ -62,7 +62,10 @@ def with_file(name: str, text: str) -> OfRun:
 
 OVERLAPPING = {"data": {"batching": {"sequence_length": 30, "stride": 3}}}
 FREE, FROZEN = ({"embedding": {"freeze": freeze}} for freeze in (False, True))
-NGRAMS = {"val__baselines": {"unigram": 3.0, "kneser_ney_5": 1.9}, "test__baselines": {"kneser_ney_5": 2.2}}
+NGRAMS = {
+    "val__baselines": {"unigram": 3.0, "kneser_ney_5": 1.9},
+    "test__baselines": {"unigram": 3.0, "kneser_ney_5": 2.2},
+}
 STREAMS, WORST = {"count": 16, "median_nats_per_token": 2.0}, "worst_nats_per_token"
 
 # Where the rule applies, and where it does not.
@@ -324,7 +327,10 @@ OF_COMPARISONS: dict[str, tuple[Sequence[OfComparison], Sequence[OfComparison]]]
         [pair({"num_parameters": 10_000}, {"num_parameters": 10_900}), jobs({"num_parameters": 1})],
     ),
     "unknown-in-bits": (
-        [pair({"val__unk_rate": 0.0}, {**OTHER, "val__unk_rate": 0.034})],
+        [
+            pair({"val__unk_rate": 0.0}, {**OTHER, "val__unk_rate": 0.034}),
+            pair({"val__unk_rate": 0.0}, {**OTHER, "val__unk_rate": 0.011}),
+        ],
         [
             pair({"val__unk_rate": 0.034}, {"val__unk_rate": 0.034}),
             pair({"val__unk_rate": 0.01}, {**OTHER, "val__unk_rate": 0.01}),

@@ -18,6 +18,10 @@ from lmlab.runs.comparison import compare
 from lmlab.runs.discovery import find_records
 from lmlab.runs.records import RunRecord
 
+# What is told while a run trains, so that nobody has to wait for the end of a run that is lost.
+LIVE = (
+    "below-source", "diverged", "overfitting", "failed-optimisation", "unsteady", "unknown-words", "glove-coverage",
+)  # fmt: skip
 TURNS = {"overfitting", "failed-optimisation", "unsteady", "last-worse"}
 # What summary.json cannot know, because it is about the folder as it is now.
 OF_FOLDERS = {"damaged", "failed", "unfinished", "partial"}
@@ -90,6 +94,12 @@ def test_what_the_training_loss_did_is_told_in_a_word(training: float, verb: str
 def test_a_first_evaluation_is_not_above_the_best() -> None:
     (found,) = of_run(in_memory(evaluations([9.0], [9.0]), vocabulary_size=60))
     assert found.words("finding").endswith("training text at the end; guessing has 4.0943")
+
+
+@pytest.mark.parametrize("kind", LIVE)
+def test_what_shows_while_training_is_told_then(kind: str, tmp_path: Path) -> None:
+    assert kind in kinds(OF_RUNS[kind][0][0](tmp_path), live=True)
+    assert {kind for kind, rule in RULES.items() if rule.live} == {*LIVE}
 
 
 def test_rules_of_a_result_wait_for_it() -> None:
