@@ -79,15 +79,11 @@ def allow_deterministic_kernels(device: torch.device) -> None:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 
-def precision_warnings(precision: str, device: torch.device) -> list[str]:
-    """Returns a warning if bfloat16 would be slow: on a CPU without units for it (known on Linux only).
+def slow_bfloat16(precision: str, device: torch.device) -> bool:
+    """Returns whether bfloat16 is used and slower than float32: on a CPU without units for it (known on Linux only).
 
     Args:
         precision: the trainer's setting.
         device: the device of training.
     """
-    if precision != "bf16-mixed" or device.type != "cpu":
-        return []
-    if has_bfloat16_units() is not False:
-        return []
-    return ["precision: this CPU has no bfloat16 units, so trainer.precision=bf16-mixed is slower here than 32-true"]
+    return precision == "bf16-mixed" and device.type == "cpu" and has_bfloat16_units() is False

@@ -17,6 +17,8 @@ from lmlab.config.checks import check_evaluation
 from lmlab.config.command import composed_command
 from lmlab.config.settings import EvaluateSettings
 from lmlab.config.stored import check_trust
+from lmlab.diagnostics.rules import noted
+from lmlab.diagnostics.run_rules import unknown_words
 from lmlab.errors import UserError
 from lmlab.runs.folders import find_run
 
@@ -31,7 +33,7 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     folder = find_run(settings.run, output_dir=settings.output_dir)
     check_trust(folder)
     # After what can go wrong without torch.
-    from lmlab.data.datamodule import UNK_ALARM, fingerprint
+    from lmlab.data.datamodule import fingerprint
     from lmlab.data.token_store import build
     from lmlab.files import write_text
     from lmlab.trained import load
@@ -56,8 +58,9 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     width = max(map(len, result))
     for name, value in result.items():
         print(f"{name:{width}} {value:.6f}" if isinstance(value, float) else f"{name:{width}} {value}")
-    if store.unk_rate > UNK_ALARM:
-        print(f"warning: {store.unk_rate:.1%} of the tokens are <unk>: perplexity is flattered", file=sys.stderr)
+    unknown = unknown_words(store.unk_rate, "Evaluate text of the kind that the run was trained on.")
+    if unknown is not None:
+        print(f"warning: {noted('unknown-words', **unknown)}", file=sys.stderr)
     if settings.output:
         write_text(Path(settings.output).expanduser(), json.dumps(result, indent=2, ensure_ascii=False) + "\n")
     return result

@@ -49,7 +49,7 @@ class Run:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """The contents of summary.json: figures at the best step, test figures, size, speed, warnings."""
+        """The contents of summary.json: figures at the best step, test figures, size, speed, diagnostics."""
         return self._record.summary
 
     @property

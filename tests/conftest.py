@@ -84,6 +84,11 @@ def changed(settings: TrainSettings, **values: Any) -> TrainSettings:
     return found
 
 
+def kinds(summary: dict[str, Any]) -> list[str]:
+    """The kinds of a summary's diagnostics, in their order."""
+    return [found["kind"] for found in summary["diagnostics"]]
+
+
 def resume_run(folder: Path, **changes: Any) -> dict[str, Any]:
     """The summary of a run that goes on from its last checkpoint, with changed settings by dotted name."""
     from lmlab.training.resuming import resume_from

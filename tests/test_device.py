@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lmlab.device import check_precision, choose_device, choose_precision, precision_warnings
+from lmlab.device import check_precision, choose_device, choose_precision, slow_bfloat16
 from lmlab.errors import UserError
 
 
@@ -40,7 +40,7 @@ def test_auto_does_not_guess_where_units_are_unknown(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(Path, "read_text", unreadable)
     assert choose_precision("auto", torch.device("cpu")) == "32-true"
-    assert precision_warnings("bf16-mixed", torch.device("cpu")) == []
+    assert not slow_bfloat16("bf16-mixed", torch.device("cpu"))
 
 
 def test_a_gpu_is_taken_only_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,16 +60,15 @@ BF16, CPU = "bf16-mixed", torch.device("cpu")
 @pytest.mark.parametrize("unit", ["avx512_bf16", "amx_bf16", "bf16"])
 def test_bfloat16_on_a_cpu_with_units_for_it_needs_no_warning(unit: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "read_text", lambda *_, **__: f"flags\t\t: fpu sse {unit} avx2\n")
-    assert precision_warnings(BF16, CPU) == []
+    assert not slow_bfloat16(BF16, CPU)
 
 
 @pytest.mark.parametrize("flags", ["fpu sse avx2 avx512f", "fpu avx512_bf160 nobf16 bf16x", ""])
 def test_bfloat16_on_a_cpu_without_units_for_it_is_warned_of(flags: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "read_text", lambda *_, **__: f"flags\t\t: {flags}\n")
-    (warning,) = precision_warnings(BF16, CPU)
-    assert "trainer.precision=bf16-mixed is slower here than 32-true" in warning
+    assert slow_bfloat16(BF16, CPU)
     for precision, device in (("32-true", CPU), ("16-mixed", CPU), (BF16, torch.device("cuda"))):
-        assert precision_warnings(precision, device) == []
+        assert not slow_bfloat16(precision, device)
 
 
 def test_nothing_is_said_where_the_cpu_cannot_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,4 +76,4 @@ def test_nothing_is_said_where_the_cpu_cannot_be_asked(monkeypatch: pytest.Monke
         raise FileNotFoundError
 
     monkeypatch.setattr(Path, "read_text", missing)
-    assert precision_warnings(BF16, CPU) == []
+    assert not slow_bfloat16(BF16, CPU)

@@ -15,15 +15,15 @@ from lmlab.data.corpus import Corpus
 from lmlab.data.loaders.base import TrainLoader
 from lmlab.data.loaders.first_batches import Evaluated, FirstBatches, FirstEvaluationBatches
 from lmlab.data.loaders.sentences import evaluation_loader
-from lmlab.data.overlap import leak_warning, overlap
+from lmlab.data.overlap import leak, overlap
 from lmlab.data.sources.base import Source
 from lmlab.data.token_store import UNKNOWN_ID, TokenStore
 from lmlab.data.tokenizers.base import UNKNOWN, Tokenizer, special_tokens
 from lmlab.data.tokenizers.saved import fitted
+from lmlab.diagnostics.rules import Diagnostic, noted
+from lmlab.diagnostics.run_rules import unknown_words
 from lmlab.errors import UserError
 
-# Above this share of unknown words, a perplexity is hardly meaningful.
-UNK_ALARM = 0.05
 # Number of characters of training text that a user's tokenizer must give back.
 LOSS_SEARCHED = 10_000
 # Maximum number of characters of each split that are searched for a leak, which takes about 20 seconds for so many.
@@ -200,22 +200,16 @@ class LanguageModelData(pl.LightningDataModule):
         return found
 
     @property
-    def warnings(self) -> list[str]:
-        """Returns warnings about the data that affect how far the results can be trusted."""
-        found = list(self.corpus.warnings)
-        if self.train_loader.note:
-            found.append(self.train_loader.note)
-        found += filter(None, (self._leak(), self._loss_of_text()))
-        for name, store in self.stores.items():
-            if name != "train" and store.unk_rate > UNK_ALARM:
-                found.append(
-                    f"unknown tokens: {store.unk_rate:.1%} of the {name} tokens are <unk>, so perplexity is flattered; "
-                    + self._unk_remedy()
-                )
-        return found
+    def diagnostics(self) -> list[Diagnostic]:
+        """What is wrong with the data and affects how far the results can be trusted; found anew each time."""
+        said = [*self.corpus.warnings, *filter(None, [self.train_loader.note])]
+        rates = [store.unk_rate for name, store in self.stores.items() if name != "train"]
+        unknown = unknown_words(max(rates, default=0.0), self._unk_remedy())
+        found = [self._leak(), self._loss_of_text(), None if unknown is None else noted("unknown-words", **unknown)]
+        return [*(noted("other", text=text) for text in said), *(one for one in found if one is not None)]
 
-    def _leak(self) -> str | None:
-        """Returns a warning if validation text also occurs in the training text.
+    def _leak(self) -> Diagnostic | None:
+        """Returns a diagnostic if validation text also occurs in the training text.
 
         Formal languages are not checked, because their strings repeat by nature.
         """
@@ -223,10 +217,10 @@ class LanguageModelData(pl.LightningDataModule):
             return None
         by_character = self.tokenizer.unit == "character"
         train, held_out = (_first(self.corpus.texts(split), LEAK_SEARCHED) for split in ("train", "validation"))
-        return leak_warning(overlap(train, held_out, by_character=by_character, sentences=self.corpus.sentences))
+        return leak(overlap(train, held_out, by_character=by_character, sentences=self.corpus.sentences))
 
-    def _loss_of_text(self) -> str | None:
-        """Returns a warning if a user's tokenizer drops or changes text that it knows.
+    def _loss_of_text(self) -> Diagnostic | None:
+        """Returns a diagnostic if a user's tokenizer drops or changes text that it knows.
 
         Bits per character count all characters of the text, so text that is never predicted flatters them.
         """
@@ -236,15 +230,14 @@ class LanguageModelData(pl.LightningDataModule):
         ids = self.tokenizer.encode(text)
         if UNKNOWN_ID in ids or self.tokenizer.decode(ids.tolist()) == text:
             return None
-        name = type(self.tokenizer).__name__
-        return f"text lost: {name} does not give back the text that it encodes, so bits per character are flattered"
+        return noted("text-lost", tokenizer=type(self.tokenizer).__name__)
 
     def _unk_remedy(self) -> str:
         if self.tokenizer.unit == "character":
-            return "the training split lacks characters that this one has; is it the same kind of text?"
+            return "The training split lacks characters that another has; is it the same kind of text?"
         if getattr(self.tokenizer, "min_frequency", 2) == 1 and UNKNOWN in self.corpus.texts("train")[0][:100_000]:
-            return "the text itself spells them so, as do the published figures for it"
-        return "lower tokenizer.min_frequency, raise tokenizer.max_size or use tokenizer=char"
+            return "The text itself spells them so, as do the published figures for it."
+        return ""
 
 
 def _first(texts: list[str], characters: int) -> list[str]:

@@ -11,6 +11,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from lmlab.data.passages import as_compared, find_windows, unused_characters
+from lmlab.diagnostics.rules import Diagnostic, noted
+from lmlab.diagnostics.run_rules import LEAK
 
 # Least number of characters of a passage that counts as copied, chosen by measurements on texts without a leak, by
 # character and by word. With 30 characters, stock phrases and repeated lines are up to 8% of the validation text. With
@@ -20,11 +22,8 @@ from lmlab.data.passages import as_compared, find_windows, unused_characters
 PASSAGE = 100
 # Shorter sentences occur twice by chance: "i liked it ."
 SENTENCE = 20
-# Memorised text costs next to nothing, so a share of 1% lowers the nats per token by up to 1%, as much as the
-# differences that are reported. Texts without a leak are at 0.
-ALARM = 0.01
 
-# Most characters of an example, and of an example in a warning.
+# Most characters of an example, and of an example in a diagnostic.
 _EXAMPLE = 300
 _QUOTED = 60
 
@@ -83,17 +82,14 @@ def overlap(
     return _of_sentences(train, validation) if sentences else _of_text(train, validation, passage)
 
 
-def leak_warning(found: Overlap) -> str | None:
-    """Returns a warning in one line if the share is `ALARM` or more, otherwise None."""
-    if not found.share >= ALARM:  # also if the share is NaN
+def leak(found: Overlap) -> Diagnostic | None:
+    """Returns the diagnostic of a share that makes the figures too good; None if the share is small."""
+    if not found.share >= LEAK:  # also if the share is NaN
         return None
     example = " ".join(found.example.split())
     quoted = example if len(example) <= _QUOTED else example[:_QUOTED].rstrip() + "..."
-    stand, what = ("stands", "passages") if found.of == "text" else ("stand", "sentences")
-    return (
-        f"leak: {found.share:.1%} of the validation {found.of} {stand} in the training text word for word, for example "
-        f"'{quoted}'; its perplexity is flattered: remove the {what} or split the text otherwise"
-    )
+    of = "text stands" if found.of == "text" else "sentences stand"
+    return noted("leak", share=found.share, of=of, example=quoted)
 
 
 def _of_text(train: list[str], validation: list[str], passage: int) -> Overlap:

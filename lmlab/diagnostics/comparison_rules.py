@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from lmlab.diagnostics.rules import Values, rule
 from lmlab.metric_spec import compact
 from lmlab.runs.comparison import Comparison
@@ -18,15 +20,16 @@ UNKNOWN_IN_BITS = 0.01
 # From this number of conditions on, the best one looks better than it would on another validation text.
 MANY = 5
 
+of_comparisons = partial(rule, about="comparison")
+
 
 def _different(comparison: Comparison, name: str) -> int:
     """Counts the different values of a fingerprint among the finished runs."""
     return len({str(record.summary.get(name)) for record in comparison.finished})
 
 
-@rule(
+@of_comparisons(
     "different-text",
-    about="comparison",
     level="alarm",
     title="Different texts",
     finding="the runs were evaluated on {texts}",
@@ -42,9 +45,8 @@ def _texts(comparison: Comparison) -> Values | None:
     return {"texts": found if known else "texts of which some are not recorded"}
 
 
-@rule(
+@of_comparisons(
     "different-vocabulary",
-    about="comparison",
     level="alarm",
     title="Perplexities do not compare",
     finding="the runs read the same text with {why}",
@@ -60,10 +62,8 @@ def _vocabularies(comparison: Comparison) -> Values | None:
     return {"why": why} if comparison.metric == BITS else None
 
 
-@rule(
+@of_comparisons(
     "seeds",
-    about="comparison",
-    level="warning",
     title="Too few seeds",
     finding="{which} run {times}, so whether small differences are real is not known",
     meaning="The same setting with another seed (another random beginning) ends a little better or worse, and from so "
@@ -82,10 +82,8 @@ def _seeds(comparison: Comparison) -> Values | None:
     return {"which": every if few == len(sizes) else some, "times": times}
 
 
-@rule(
+@of_comparisons(
     "edge",
-    about="comparison",
-    level="warning",
     title="Best at the edge of the grid",
     finding="of the best setting, {edges} that were tried",
     meaning="A better one may lie beyond.",
@@ -110,10 +108,8 @@ def _edge(comparison: Comparison) -> Values | None:
     return {"edges": listing([*found.values()], 5), "names": listing([*found], 5)} if found else None
 
 
-@rule(
+@of_comparisons(
     "training-text",
-    about="comparison",
-    level="warning",
     title="Different training texts",
     finding="the runs were trained on {texts} different texts, though they were evaluated on the same one",
     meaning="A difference between them may come from the text and not from the settings.",
@@ -124,10 +120,8 @@ def _trained_on(comparison: Comparison) -> Values | None:
     return None if found <= 1 or comparison.metric is None else {"texts": found}
 
 
-@rule(
+@of_comparisons(
     "training-tokens",
-    about="comparison",
-    level="warning",
     title="Different amounts of training",
     finding="the runs were trained on between {least} and {most} tokens (repeats counted)",
     meaning="One that read more may be better for that reason alone.",
@@ -139,10 +133,8 @@ def _tokens(comparison: Comparison) -> Values | None:
     return None if found is None else {"least": compact(found[0]), "most": compact(found[1])}
 
 
-@rule(
+@of_comparisons(
     "steps",
-    about="comparison",
-    level="warning",
     title="Different numbers of steps",
     finding="the runs read equally many tokens, in {least:,.0f} to {most:,.0f} steps",
     meaning="More and smaller steps often learn faster at first, so a difference may come from the number of steps and "
@@ -159,10 +151,8 @@ def _steps(comparison: Comparison) -> Values | None:
     return {"least": min(last), "most": max(last)}
 
 
-@rule(
+@of_comparisons(
     "parameters",
-    about="comparison",
-    level="warning",
     title="Models of different size",
     finding="the models have between {least} and {most} parameters, {ratio:.3g} times as many",
     meaning="A larger model may be better by its size alone, so this does not show which kind of model is better at "
@@ -175,10 +165,8 @@ def _parameters(comparison: Comparison) -> Values | None:
     return found and {"least": compact(found[0]), "most": compact(found[1]), "ratio": found[1] / found[0]}
 
 
-@rule(
+@of_comparisons(
     "unknown-in-bits",
-    about="comparison",
-    level="warning",
     title="Unknown words flatter the ranking",
     finding="up to {most:.1%} of a run's tokens are <unk>",
     meaning="What an unknown word was need not be predicted, which flatters bits per character, too.",
@@ -189,10 +177,8 @@ def _unknown_in_bits(comparison: Comparison) -> Values | None:
     return {"most": most} if comparison.metric == BITS and most > UNKNOWN_IN_BITS else None
 
 
-@rule(
+@of_comparisons(
     "not-begun",
-    about="comparison",
-    level="warning",
     title="Not all jobs have begun",
     finding="{missing} of {jobs} of the sweep have not begun",
     meaning="The best of all may be among them.",
@@ -205,9 +191,8 @@ def _not_begun(comparison: Comparison) -> Values | None:
     return {"missing": missing, "jobs": plural(planned, "job")} if missing else None
 
 
-@rule(
+@of_comparisons(
     "picked",
-    about="comparison",
     level="note",
     title="Picked from many",
     finding="the best is one of {total} settings, picked by the same validation text that its figure is of",
@@ -221,9 +206,8 @@ def _picked(comparison: Comparison) -> Values | None:
     return {"total": total} if comparison.metric is not None and total >= MANY else None
 
 
-@rule(
+@of_comparisons(
     "repeated",
-    about="comparison",
     level="note",
     title="The same run again",
     finding="{runs} with the settings and the seed of a later run",
@@ -235,9 +219,8 @@ def _repeated(comparison: Comparison) -> Values | None:
     return {"runs": plural(len(found), "run")} if found else None
 
 
-@rule(
+@of_comparisons(
     "machines",
-    about="comparison",
     level="note",
     title="Different machines",
     finding="the runs were trained on {devices}",
@@ -249,9 +232,8 @@ def _machines(comparison: Comparison) -> Values | None:
     return {"devices": listing(devices)} if len(devices) > 1 else None
 
 
-@rule(
+@of_comparisons(
     "versions",
-    about="comparison",
     level="note",
     title="Different versions",
     finding="the runs were trained with {versions}",

@@ -22,9 +22,11 @@ FAR_ABOVE = 1.0
 # Total nats below the source's own. On held-out strings, the ratio of a model's likelihood to the source's has a mean
 # of at most 1, so by Markov's inequality a model is this far below with a probability of at most exp(-20), 2e-9.
 IMPOSSIBLE = 20.0
-# Nats per token by which validation and test differ more for a model than for the best n-gram model.
+# Nats per token by which validation and test may differ beyond what they do for the best n-gram model. Measured: up to
+# 0.09 in 32 runs of Oz by word, Dickens, SST, Shakespeare, the Python reference by character, Shakespeare by pieces.
 DISAGREEMENT = 0.25
-# Nats per token of the worst stream of an evaluation above the median stream.
+# Nats per token of the worst stream of an evaluation above the median stream. Measured in 71 evaluations of such runs:
+# 0.03 to 0.22, up to 0.37 (Python reference) and 0.44 (pieces); of an RNN that had collapsed 0.33 and 0.50.
 STRAYED = 0.75
 CLIPPED = 0.5
 _SPLITS = (("val", "validation"), ("test", "test"))
@@ -97,11 +99,10 @@ def _collapse(run: RunRecord) -> Values | None:
 
 
 def _disagreement_words(values: Values) -> str:
-    both = (f"{number(values[s])} (perplexity {perplexity(values[s])})" for s in ("val", "test"))
-    known = (
-        f"; to the best n-gram model they differ by {number(values['texts'])}" if values["texts"] is not None else ""
-    )
-    return "nats per token are {} on validation and {} on the test text".format(*both) + known
+    val, test = (f"{number(values[s])} (perplexity {perplexity(values[s])})" for s in ("val", "test"))
+    found = f"nats per token are {val} on validation and {test} on the test text"
+    known = values["texts"]
+    return found if known is None else f"{found}; to the best n-gram model they differ by {number(known)}"
 
 
 @rule(
@@ -116,21 +117,24 @@ def _disagreement_words(values: Values) -> str:
     worst="apart",
 )
 def _disagreement(run: RunRecord) -> Values | None:
-    """Validation and test further apart than for the best n-gram model, which reads the same texts."""
+    """Validation and test further apart than for the best n-gram model, which reads the same texts.
+
+    Less apart is no disagreement: the less a model has learned of its text, the less it minds which one it reads.
+    """
     val, test = run.metric(NATS), run.metric("test/nats_per_token")
     first, second = (run.table(f"{split}/baselines") for split, _ in _SPLITS)
     pairs = [(finite(first[n]), finite(second.get(n))) for n in first]
     known = [(v, v - t) for v, t in pairs if v is not None and t is not None]
     texts = min(known)[1] if known else None
-    apart = 0.0 if val is None or test is None else abs(val - test - (texts or 0.0))
-    if apart <= DISAGREEMENT:
+    difference, least, most = (val or 0.0) - (test or 0.0), min(texts or 0.0, 0.0), max(texts or 0.0, 0.0)
+    apart = max(difference - most, least - difference)
+    if val is None or test is None or apart <= DISAGREEMENT:
         return None
     return {"val": val, "test": test, "apart": apart, "texts": None if texts is None else abs(texts)}
 
 
 @rule(
     "strayed",
-    level="warning",
     title="Lost its way in a part of the text",
     finding="of the {count:.0f} parts of the {split} text that are read side by side, the worst has {worst:.4f} nats "
     "per token and the middle one {median:.4f}",
@@ -170,7 +174,7 @@ def _turn(run: RunRecord, *, kind: str) -> Values | None:
 
 
 def _figures(row: Row) -> dict[str, float | None]:
-    return {"nats": row[NATS], "training": row.get(TRAIN), "epoch": row.get("epoch", 0.0)}
+    return {"nats": row[NATS], "training": finite(row.get(TRAIN)), "epoch": row.get("epoch", 0.0)}
 
 
 def _passes_per_epoch(run: RunRecord) -> float:
@@ -193,42 +197,38 @@ def _turn_words(values: Values) -> str:
     return f"{seen} while the training loss {verb} from {number(best['training'])} to {number(last['training'])}"
 
 
-def _add_turn(kind: str, **words: str | bool) -> None:
-    add(kind, partial(_turn, kind=kind), finding=_turn_words, worst="rise", **words)
+def _add_turn(kind: str, *, level: str = "warning", live: bool = True, **words: str) -> None:
+    test = partial(_turn, kind=kind)
+    add(kind, test, finding=_turn_words, worst="rise", level=level, live=live, **words)
 
 
 _add_turn(
     "overfitting",
-    level="warning",
     title="Overfitting",
     meaning="The model began to memorise its training text instead of learning the language. The figures are of the "
     "best epoch, so they stand.",
     remedy="More model.dropout, a smaller model, more text or fewer epochs help.",
     short="overfitted",
-    live=True,
 )
 _add_turn(
     "failed-optimisation",
-    level="warning",
     title="Failed optimisation",
     meaning="This is not overfitting: the model did not get better on the text it learns from either.",
     remedy="Lower optimizer.lr or trainer.gradient_clip_val; a smaller model will not help.",
     short="failed to optimise",
-    live=True,
 )
 _add_turn(
     "unsteady",
-    level="warning",
     title="Unsteady training",
     meaning="The text had not been read through once, so nothing was memorised: this is not overfitting. The steps "
     "were too large, or it was evaluated at a bad moment. The figures are of the best evaluation.",
     remedy="Lower optimizer.lr, or train longer and see whether it rises again.",
     short="unsteady",
-    live=True,
 )
 _add_turn(
     "last-worse",
     level="note",
+    live=False,
     title="The last epoch is not the best",
     meaning="The figures are of the best epoch.",
     remedy="Nothing has to be done; all commands use the best checkpoint.",
@@ -242,7 +242,6 @@ def _baseline_words(values: Values) -> str:
 
 @rule(
     "baseline",
-    level="warning",
     title="Worse than counting",
     finding=_baseline_words,
     remedy="Train longer, or change optimizer.lr or the model's size.",
@@ -254,17 +253,15 @@ def _baseline(run: RunRecord) -> Values | None:
     nats, source = run.metric(NATS), run.metric("val/source_nats_per_token")
     known = {str(n): value for n, v in run.table("val/baselines").items() if (value := finite(v)) is not None}
     name = min(known, key=lambda name: known[name], default="")
-    beaten = (
-        nats is not None and name and nats <= max(known[name], -math.inf if source is None else source + NOTICEABLE)
-    )
-    if nats is None or not name or beaten or _collapse(run) is not None:
+    if nats is None or not name or _collapse(run) is not None:
+        return None
+    if nats <= max(known[name], -math.inf if source is None else source + NOTICEABLE):
         return None
     return {"nats": nats, "best": known[name], "name": name, "above": nats - known[name]}
 
 
 @rule(
     "clipping",
-    level="warning",
     title="Clipped on most steps",
     finding="the gradient was clipped on {share:.1%} of the steps",
     meaning="So the clip and not optimizer.lr sets the size of a step.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 # The rules add themselves.
@@ -15,8 +16,8 @@ from lmlab.runs.records import RunRecord
 _LEVELS = ("alarm", "warning", "note")
 # How older versions of lmlab began their warnings of what is found again in a run's folder.
 _FOUND_AGAIN = (
-    "overfitting", "failed optimisation", "unsteady", "diverged", "below the source", "clipping", "baseline",
-    "unknown tokens",
+    "overfitting:", "failed optimisation:", "unsteady:", "diverged:", "below the source:", "clipping:", "baseline:",
+    "unknown tokens:", "only ",
 )  # fmt: skip
 
 
@@ -69,7 +70,8 @@ def _sorted(found: Iterable[Diagnostic]) -> list[Diagnostic]:
 
 def as_stored(diagnostics: Iterable[Diagnostic]) -> list[dict[str, Any]]:
     """Returns diagnostics as plain data for summary.json, with their text for whoever opens the file."""
-    return [{"kind": d.kind, "level": d.level, "text": str(d), "values": dict(d.values)} for d in diagnostics]
+    kept = [d for d in diagnostics if d.rule.stored]
+    return [{"kind": d.kind, "level": d.level, "text": str(d), "values": dict(d.values)} for d in kept]
 
 
 def stored(summary: Mapping[str, Any]) -> list[Diagnostic]:
@@ -78,6 +80,18 @@ def stored(summary: Mapping[str, Any]) -> list[Diagnostic]:
     Of the sentences of an older lmlab, only those count that cannot be found again.
     """
     entries = summary.get("diagnostics") or ()
-    old = [text for text in summary.get("warnings") or () if text.partition(":")[0] not in _FOUND_AGAIN]
-    found = [Diagnostic(e["kind"], e["level"], {"text": e["text"], **e["values"]}) for e in entries]
-    return [*(d for d in found if d.level in _LEVELS), *(noted("other", text=text) for text in old)]
+    old = [text for text in summary.get("warnings") or () if not text.startswith(_FOUND_AGAIN)]
+    return [*map(_of_entry, (entry for entry in entries if entry["level"] in _LEVELS)), *map(_of_sentence, old)]
+
+
+def _of_entry(entry: Mapping[str, Any]) -> Diagnostic:
+    """Returns a stored diagnostic; if another version of lmlab had other words for it, with those as its text."""
+    found = Diagnostic(entry["kind"], entry["level"], entry["values"])
+    return found if found.words("finding") else replace(found, values={**entry["values"], "text": entry["text"]})
+
+
+def _of_sentence(text: str) -> Diagnostic:
+    """Returns a warning of an older lmlab, which began with its kind."""
+    beginning, _, rest = text.partition(": ")
+    kind = beginning.replace(" ", "-")
+    return noted(kind, text=rest) if kind in RULES else noted("other", text=text)

@@ -22,10 +22,10 @@ class Rule:
         test: returns the values if a run, or a comparison, has it; None if only the run itself can know.
         about: what is tested.
         kind: a word, or several joined by hyphens; unique.
-        level: ``alarm`` if the numbers cannot be used or compared as they are, ``warning`` if a conclusion depends on
-            the problem, otherwise ``note``.
         title: a few words.
         finding: what was found, a clause.
+        level: ``alarm`` if the numbers cannot be used or compared as they are, ``warning`` if a conclusion depends on
+            the problem, otherwise ``note``.
         meaning: what it means, in sentences.
         remedy: what the user can do, in sentences.
         limits: what must not be concluded, a sentence for the head of a report.
@@ -34,14 +34,15 @@ class Rule:
         apart: the value for which runs that differ in it are told apart.
         live: whether it is told while a run trains, as soon as it shows.
         noted: whether what the run itself has stored counts before what its folder shows.
+        stored: whether a run stores it in its summary; False for what only the state of its folder shows.
     """
 
     test: Callable[[Any], Values | None] | None
     about: Literal["run", "comparison"]
     kind: str
-    level: Level
     title: str
     finding: Words
+    level: Level = "warning"
     meaning: Words = ""
     remedy: Words = ""
     limits: Words = ""
@@ -50,6 +51,7 @@ class Rule:
     apart: str = ""
     live: bool = False
     noted: bool = False
+    stored: bool = True
 
 
 # By kind; those that were added first come first among those of a level.

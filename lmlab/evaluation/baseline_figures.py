@@ -78,15 +78,3 @@ def describe_baselines(figures: dict[str, float]) -> str:
 
 def _ngram(name: str) -> str:
     return f"Kneser-Ney {name.rpartition('_')[2]}-gram"
-
-
-def baseline_warning(nats_per_token: float, figures: dict[str, float]) -> list[str]:
-    """Returns a warning if the model is worse than the best baseline; otherwise nothing."""
-    name, best = min(figures.items(), key=lambda item: item[1])
-    if nats_per_token <= best:
-        return []
-    words = _ngram(name) if name.startswith("kneser") else f"{name} model"
-    return [
-        f"baseline: a {words} has {best:.4f} nats a token on the same tokens, this model {nats_per_token:.4f}: "
-        "train it longer, or change optimizer.lr or its size"
-    ]

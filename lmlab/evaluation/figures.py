@@ -116,7 +116,7 @@ def build_metrics(added: Mapping[str, AddedSettings]) -> dict[str, Metric]:
     made: dict[str, Metric] = {}
     for name, settings in added.items():
         field = f"metrics.{name}"
-        if name in OWN or name in FIGURES or name in ("baselines", "by_length"):
+        if name in OWN or name in FIGURES or name in ("baselines", "by_length", "streams"):
             raise UserError(field, None, "is the name of one of lmlab's own figures", "give it another name")
         with isolated_randomness():
             made[name] = registry.make(added_slot("metrics", name), settings)

@@ -10,6 +10,7 @@ from torch import Tensor
 from lmlab.data.loaders.base import Batch
 from lmlab.data.token_store import TokenStore
 from lmlab.evaluation.figures import Figures, numbers
+from lmlab.evaluation.streams import StreamTotals
 from lmlab.models.core import State
 from lmlab.models.decoder import TokenStatistics
 from lmlab.models.inference import evaluation_mode, exact_float32
@@ -38,7 +39,12 @@ def evaluation_step(
 
 
 def evaluate(
-    model: LanguageModel, batches: Iterable[Batch], *, store: TokenStore | None = None, figures: Figures | None = None
+    model: LanguageModel,
+    batches: Iterable[Batch],
+    *,
+    store: TokenStore | None = None,
+    figures: Figures | None = None,
+    streams: StreamTotals | None = None,
 ) -> dict[str, float]:
     """Evaluates a split outside of a Trainer, on the model's device, and returns its figures by name.
 
@@ -47,6 +53,7 @@ def evaluate(
         batches: of the evaluation protocol.
         store: the split, if `batches` are all of it: some figures need its text.
         figures: what is measured; None for lmlab's own.
+        streams: to which what is found is added, stream by stream; only for running text.
     """
     device = next(model.parameters()).device
     measured = Figures() if figures is None else figures
@@ -57,6 +64,8 @@ def evaluate(
             moved = Batch(*(tensor.to(device) for tensor in batch))
             statistics, state = evaluation_step(model, moved, state, fields=measured.fields)
             measured.update(statistics)
+            if streams is not None:
+                streams.update(statistics, num_streams=len(moved.reset))
     return numbers(measured.figures(store))
 
 

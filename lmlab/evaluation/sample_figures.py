@@ -13,7 +13,7 @@ from lmlab.data.sources.generated import Generated, make_grammar
 from lmlab.data.token_store import build
 from lmlab.evaluation.language import closing_accuracy, language_quality, trained_depth
 from lmlab.evaluation.protocol import errors_by_token
-from lmlab.evaluation.sample_quality import sample_quality
+from lmlab.evaluation.sample_quality import sample_quality, uniformity
 from lmlab.generation import Sample, SamplingOptions, excluded_ids, generate, start_of_text
 from lmlab.models.language_model import LanguageModel
 
@@ -50,7 +50,9 @@ def sample_figures(
         return found | _of_language(model, data, source, texts, drawn)
     by_character = tokenizer.unit == "character"
     triples = [(text, sample.ids, sample.stop_reason) for text, sample in zip(texts, drawn, strict=True)]
-    return found | _finite(sample_quality(triples, data.corpus.texts("train"), by_character=by_character))
+    quality = sample_quality(triples, data.corpus.texts("train"), by_character=by_character)
+    size = len(tokenizer.vocabulary) - len(options.banned)
+    return found | _finite({**quality, "uniformity": uniformity([s.ids for s in drawn], vocabulary_size=size)})
 
 
 def _of_language(

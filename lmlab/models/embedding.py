@@ -18,9 +18,6 @@ from torch import Tensor
 
 from lmlab.errors import UserError
 
-# If a smaller share of the vocabulary is found, pretrained vectors have little effect.
-COVERAGE_ALARM = 0.9
-
 
 @dataclass(frozen=True)
 class Vectors:

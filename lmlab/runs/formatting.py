@@ -73,9 +73,10 @@ def occurrences(least: int, most: int | None) -> str:
 
 
 def sentence(text: str) -> str:
-    """Returns a text with a capital at its beginning and a full stop at its end."""
+    """Returns a text with a capital at its beginning, unless a setting or file is named there, and a full stop."""
     text = text.strip()
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
+    is_name = any(mark in text.partition(" ")[0][:-1] for mark in "._=/")
+    return (text if is_name else text[:1].upper() + text[1:]) + ("" if text.endswith((".", "?", "!")) else ".")
 
 
 def baseline_words(name: str) -> str:

@@ -163,6 +163,37 @@ class RunRecord:
         return read_exhibits(self.folder)
 
 
+@dataclass(frozen=True, eq=False)
+class RunInTraining(RunRecord):
+    """A run whose evaluations and settings are in memory; of its folder nothing is read.
+
+    Args:
+        folder: the run's.
+        label: of the run.
+        summary: what is known so far, with a status.
+        rows: the evaluations so far.
+        settings: the resolved configuration.
+    """
+
+    rows: list[Row]
+    settings: dict[str, Any]
+
+    @property
+    def history(self) -> list[Row]:
+        """The evaluations so far."""
+        return self.rows
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The resolved configuration."""
+        return self.settings
+
+    @cached_property
+    def damages(self) -> tuple[Damaged, ...]:
+        """None, because no file is read."""
+        return ()
+
+
 def read_record(folder: Path, *, label: str = "") -> RunRecord:
     """Returns the record of a folder.
 

@@ -25,7 +25,7 @@ from lmlab.evaluation.sample_figures import describe_samples
 from lmlab.evaluation.source_comparison import describe_excess
 from lmlab.files import shown
 from lmlab.metric_spec import added_to
-from lmlab.models.embedding import COVERAGE_ALARM, Vectors
+from lmlab.models.embedding import Vectors
 from lmlab.models.language_model import LanguageModel
 from lmlab.random_states import random_states, restore_random_states
 from lmlab.runs.summary import describe_partial
@@ -162,16 +162,6 @@ def _describe_vectors(vectors: Vectors, data: LanguageModelData) -> list[str]:
     ]
 
 
-def vector_warnings(vectors: Vectors) -> list[str]:
-    """Returns a warning if few words have a pretrained vector."""
-    if vectors.coverage is None or vectors.coverage >= COVERAGE_ALARM:
-        return []
-    return [
-        f"only {vectors.coverage:.1%} of the vocabulary has a pretrained vector; the rest begins at random "
-        "(larger GloVe files know more words)"
-    ]
-
-
 def human_seconds(seconds: float) -> str:
     """Returns a duration in words: 45 s, 3 min, 2.5 h."""
     if seconds < 90:
@@ -219,7 +209,7 @@ def describe_result(settings: TrainSettings, summary: dict[str, Any], folder: Pa
         f"{summary['tokens_per_second']:,.0f} tokens/s, {human_seconds(summary['wall_seconds'])} in all",
         *([f"stopped     by callbacks.{stopped}, before the limits of the run"] if stopped else []),
         *(f"partial     {note}" for note in _partial_note(summary.get("partial", {}))),
-        *(f"warning     {warning}" for warning in summary["warnings"]),
+        *(f"{found['level']:<11} {found['text']}" for found in summary["diagnostics"]),
         f"files       {place}",
         f"curves      tensorboard --logdir {shlex.quote(shown(Path(settings.output_dir)))}",
         f'next        python -m lmlab.generate run={place} prompt="The " temperature=0.8{trusted}',

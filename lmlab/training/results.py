@@ -20,6 +20,7 @@ from lmlab.evaluation.baseline_figures import baseline_figures
 from lmlab.evaluation.protocol import evaluate
 from lmlab.evaluation.sample_figures import sample_figures
 from lmlab.evaluation.source_comparison import excess_by_length
+from lmlab.evaluation.streams import StreamTotals
 from lmlab.models.architecture import architecture
 from lmlab.models.language_model import LanguageModel
 from lmlab.runs.contents import write_exhibits
@@ -43,7 +44,7 @@ def summarize(
     *,
     finished: bool,
 ) -> dict[str, Any]:
-    """Returns the contents of summary.json except warnings and memory.
+    """Returns the contents of summary.json except diagnostics and memory.
 
     Args:
         settings: the run's settings.
@@ -139,6 +140,11 @@ def _figures_of_the_best(
     evaluated = ["validation", "test"] if tested else ["validation"]
     # Baselines and strings by length are of the whole split, so that beside figures of a part they would mislead.
     whole = [split for split in evaluated if split not in data.partial]
+    if "validation" in whole and data.stores["validation"].sentences is None:
+        # The figures of the best step are known, but not of which streams.
+        streams = StreamTotals()
+        evaluate(task.model, data.val_dataloader(), streams=streams)
+        found |= _of_streams("val", streams)
     if wanted.baselines:
         found |= _baselines(settings, data, whole)
     source = registry.build("data.source", settings.data.source)
@@ -179,7 +185,14 @@ def write_analysis(settings: TrainSettings, data: LanguageModelData, model: Lang
 
 def _test_figures(task: LanguageModelModule, data: LanguageModelData) -> dict[str, Any]:
     store = data.stores["test"]
-    found = evaluate(task.model, data.evaluation_loader("test"), store=store, figures=task.test)
+    streams = StreamTotals() if store.sentences is None else None
+    found = evaluate(task.model, data.evaluation_loader("test"), store=store, figures=task.test, streams=streams)
     figures = {f"test/{name}": value for name, value in found.items()}
-    whole = found["num_tokens"] == store.num_targets
-    return figures | source_figures("test", found, data.corpus.source_nats.get("test") if whole else None)
+    if found["num_tokens"] != store.num_targets:
+        return figures
+    return figures | _of_streams("test", streams) | source_figures("test", found, data.corpus.source_nats.get("test"))
+
+
+def _of_streams(prefix: str, streams: StreamTotals | None) -> dict[str, Any]:
+    table = None if streams is None else streams.table()
+    return {} if table is None else {f"{prefix}/streams": table}

@@ -18,20 +18,21 @@ from lmlab.config.settings import TrainSettings
 from lmlab.config.typed import plain
 from lmlab.data.datamodule import LanguageModelData
 from lmlab.data.tokenizers.saved import to_json
-from lmlab.device import allow_deterministic_kernels, choose_device, precision_warnings, synchronize
+from lmlab.device import allow_deterministic_kernels, choose_device, slow_bfloat16, synchronize
+from lmlab.diagnostics.diagnose import as_stored, of_run
+from lmlab.diagnostics.rules import Diagnostic, noted
 from lmlab.errors import InterruptedRun, UserError
-from lmlab.evaluation.baseline_figures import baseline_warning
 from lmlab.files import write_text
 from lmlab.models.embedding import Vectors
 from lmlab.models.language_model import LanguageModel
 from lmlab.runs.contents import write_config
 from lmlab.runs.files import CHECKPOINTS, LAST, TOKENIZER
-from lmlab.runs.summary import mark_unfinished, write_summary
+from lmlab.runs.records import RunInTraining
+from lmlab.runs.summary import Summary, mark_unfinished, write_summary
 from lmlab.training import event_files
 from lmlab.training.assembly import build_data, build_model, build_vectors, module_of
 from lmlab.training.batch_limits import limit_batches
 from lmlab.training.callbacks.added import AddedCallbacks
-from lmlab.training.callbacks.alarms import Alarms
 from lmlab.training.callbacks.checkpoints import Checkpoints, PausedRun
 from lmlab.training.callbacks.gradients import Gradients
 from lmlab.training.callbacks.hparams import HParams, shown_settings
@@ -50,7 +51,6 @@ from lmlab.training.plan import (
     steps_for_tokens,
     steps_per_epoch,
     total_steps,
-    vector_warnings,
 )
 from lmlab.training.position import Position
 from lmlab.training.results import summarize, training_settings, write_analysis
@@ -152,7 +152,10 @@ def _assemble(
     if resumption:  # Lightning loads them again, but its errors have many lines
         load_weights(task, resumption.checkpoint.get("state_dict"), folder / CHECKPOINTS / LAST)
     clock = Clock(lambda: synchronize(device))
-    notes = [*data.warnings, *vector_warnings(vectors), *precision_warnings(settings.trainer.precision, device)]
+    before = data.diagnostics
+    if slow_bfloat16(settings.trainer.precision, device):
+        before.append(noted("precision"))
+    known = {"vocabulary_size": len(data.tokenizer.vocabulary), "vector_coverage": vectors.coverage}
     if resumption:
         event_files.cut_back(folder, resumption.checkpoint["lmlab"].get("event_files"))
     shown = shown_settings(plain(settings), swept)
@@ -170,7 +173,7 @@ def _assemble(
         folder,
         data,
         clock,
-        notes=notes,
+        known={**known, "diagnostics": as_stored(before)},
         label=label,
         shown=shown,
         added=added,
@@ -179,7 +182,7 @@ def _assemble(
         pause_at=pause_at,
     )
     trainer = build_trainer(settings, folder, device, callbacks, steps, resumption, loggers, profiler)
-    return _Run(settings, folder, device, data, task, clock, trainer, callbacks, added, loggers, steps)
+    return _Run(settings, folder, device, data, task, clock, trainer, callbacks, added, loggers, steps, before)
 
 
 def _check_resumption(resumption: Resumption, data: LanguageModelData, folder: Path) -> None:
@@ -217,6 +220,7 @@ class _Run:
         added: those of them that the configuration adds.
         loggers: the run's loggers.
         steps: optimizer steps of the whole run.
+        before: what was wrong before training.
     """
 
     settings: TrainSettings
@@ -230,6 +234,7 @@ class _Run:
     added: AddedCallbacks
     loggers: Loggers
     steps: int
+    before: list[Diagnostic]
 
     def _one(self, kind: type[Kind]) -> Kind:
         return next(callback for callback in self.callbacks if isinstance(callback, kind))
@@ -329,21 +334,20 @@ class _Run:
         summary |= training_settings(self.settings, self.task, self.callbacks)
         summary["stopped_by"] = self._one(Checkpoints).stopped.by
         summary["vector_coverage"] = self.task.vector_coverage
-        summary["warnings"] = [warning for alarms in self._all(Alarms) for warning in alarms.all(self.task)]
-        summary["warnings"] += [*self.added.warnings(), *self._time_warnings()]
-        if "val/baselines" in summary:
-            summary["warnings"] += baseline_warning(summary["val/nats_per_token"], summary["val/baselines"])
+        summary["diagnostics"] = self._diagnostics(summary)
         summary["peak_memory_bytes"] = peak_memory_bytes(self.device)
         recorded = self._one(Checkpoints).ours["plugins"]
         return summary | ({"plugins": recorded} if recorded else {})
 
-    def _time_warnings(self) -> list[str]:
-        """Returns a warning if the run was ended by `trainer.max_time`, before its other limits."""
-        done = self.trainer.global_step
-        if done >= self.steps or not any(limit.is_over for limit in self._all(TimeLimit)):
-            return []
-        limit = self.settings.trainer.max_time
-        return [f"time limit: trainer.max_time={limit} ended training after step {done:,} of {self.steps:,}"]
+    def _diagnostics(self, summary: dict[str, Any]) -> list[dict[str, Any]]:
+        """Returns what is wrong with the run as its summary has it."""
+        known = [*self.before, *self.added.diagnostics()]
+        done, limit = self.trainer.global_step, self.settings.trainer.max_time
+        if done < self.steps and any(one.is_over for one in self._all(TimeLimit)):
+            known.append(noted("time-limit", limit=limit, done=done, steps=self.steps))
+        with_known = Summary({**summary, "diagnostics": as_stored(known)})
+        rows, config = self._one(Recorder).rows, plain(self.settings)
+        return as_stored(of_run(RunInTraining(self.folder, self.settings.name, with_known, rows, config)))
 
 
 def _vectors_to_be_loaded(settings: TrainSettings, data: LanguageModelData, resumption: Resumption) -> Vectors:

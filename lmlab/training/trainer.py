@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from lmlab.config.settings import TrainSettings
 from lmlab.config.typed import plain, targets
 from lmlab.data.datamodule import LanguageModelData
 from lmlab.data.sources.generated import Generated, make_grammar
+from lmlab.runs.records import RunInTraining
+from lmlab.runs.summary import Summary
 from lmlab.training.callbacks.added import AddedCallbacks
 from lmlab.training.callbacks.checkpoints import BetweenBatches, Checkpoints, SealedCheckpointIO
 from lmlab.training.callbacks.hparams import HParams, Shown
@@ -50,7 +52,7 @@ def build_callbacks(
     data: LanguageModelData,
     clock: Clock,
     *,
-    notes: list[str],
+    known: Mapping[str, Any],
     label: str,
     shown: Shown,
     added: AddedCallbacks,
@@ -65,7 +67,7 @@ def build_callbacks(
         folder: the run's own folder.
         data: the texts and their batches.
         clock: shared by the callbacks.
-        notes: warnings from before training.
+        known: entries of the summary that are known before training.
         label: of the progress bar.
         added: callbacks that the configuration adds.
         loggers: the run's.
@@ -81,9 +83,12 @@ def build_callbacks(
         shared: dict[str, Any] = {"recorder": recorder, "clock": clock}
         made.append(registry.build("callbacks.progress", wanted.progress, total_steps=steps, label=label, **shared))
     if wanted.alarms is not None:
-        passes, uniform = data.train_loader.passes, math.log(len(data.tokenizer.vocabulary))
-        how = {"recorder": recorder, "notes": notes, "passes_per_epoch": passes, "uniform_nats": uniform}
-        made.append(registry.build("callbacks.alarms", wanted.alarms, **how))
+        config, summary = plain(settings), Summary(status="unfinished", **known)
+
+        def record() -> RunInTraining:
+            return RunInTraining(folder, settings.name, summary, recorder.rows, config)
+
+        made.append(registry.build("callbacks.alarms", wanted.alarms, record=record))
     if wanted.gradients is not None:
         made.append(registry.build("callbacks.gradients", wanted.gradients, folder=folder, log_every_n_steps=log_every))
     if wanted.early_stopping is not None and wanted.early_stopping.patience is not None:

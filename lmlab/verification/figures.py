@@ -141,6 +141,19 @@ def bits_of_characters(split: str, stored: Mapping[str, Any], made: Split) -> li
     return [] if near(bits, expected) else [f"{names[2]} {shown(bits)} is not {shown(expected)}"]
 
 
+def streams(split: str, stored: Mapping[str, Any], measured: reference.Measured, made: Split) -> Iterator[Check]:
+    """Compares the middle and the worst of the streams with those of the reference; nothing if they are not stored."""
+    found = stored.get(f"{PREFIXES[split]}/streams")
+    if found is None:
+        return
+    means = measured.row_nats / np.array([len(row.targets) for row in made.rows])
+    expected = {"median_nats_per_token": float(np.median(means)), "worst_nats_per_token": float(means.max())}
+    results = [_beside(name, found.get(name), value) for name, value in expected.items()]
+    faults = [f"{result.name} {result.detail}" for result in results if result.verdict == "wrong"]
+    faults += [] if found.get("count") == len(means) else [f"count {found.get('count')} (reference {len(means)})"]
+    yield agreement(f"{split} streams", faults, f"worst {shown(expected['worst_nats_per_token'])} nats/token")
+
+
 def lengths(stored: Mapping[str, Any], measured: reference.Measured, made: Split) -> Iterator[Check]:
     """Compares the figures of strings of a formal language up to each length with those of the reference."""
     for limit, row in stored.items():

@@ -19,7 +19,7 @@ from lmlab.runs.folders import checkpoint_path
 from lmlab.runs.records import read_record
 from lmlab.runs.summary import PARTIAL
 from lmlab.verification.check import Check, agreement, arithmetic, exact
-from lmlab.verification.figures import PREFIXES, RECOMPUTED, bits_of_characters, figures, lengths, make_split
+from lmlab.verification.figures import PREFIXES, RECOMPUTED, bits_of_characters, figures, lengths, make_split, streams
 from lmlab.verification.files import Run, Saved, copies, history, seal, settled
 
 # Classes of cores and decoders that the reference implements.
@@ -27,7 +27,7 @@ _KNOWN = frozenset(target for path in ("model.core", "model.decoder") for target
 _FINGERPRINTS = {"train": "train_fingerprint", "validation": "text_fingerprint", "test": "test_fingerprint"}
 _COVERED = {"status", "name", PARTIAL, "best_epoch", "best_step", "num_parameters", "architecture", "num_train_tokens"}
 _COVERED |= {"vocabulary_size", "fingerprint", "metrics", "val/by_length", *_FINGERPRINTS.values()}
-_COVERED |= {f"{prefix}/{figure}" for prefix in PREFIXES.values() for figure in RECOMPUTED}
+_COVERED |= {f"{prefix}/{figure}" for prefix in PREFIXES.values() for figure in (*RECOMPUTED, "streams")}
 
 
 def checks(folder: Path, which: str) -> Iterator[Check]:
@@ -179,6 +179,7 @@ def _split(run: Run, split: str, texts: list[str]) -> Iterator[Check]:
     yield from figures(split, stored, where, measured, made)
     if where == "summary.json":
         yield agreement(f"{split} arithmetic", [*arithmetic(stored), *bits_of_characters(split, stored, made)], "fits")
+        yield from streams(split, stored, measured, made)
         if split == "validation":
             yield from lengths(stored.get("val/by_length", {}), measured, made)
 

@@ -315,6 +315,15 @@ def test_the_source_of_a_formal_language_is_verified_too(text: Path, tmp_path: P
     assert set(by_verdict(tmp_path, "wrong")) == {"test source nats per token", "validation up to 16 characters"}
 
 
+def test_the_worst_stream_is_verified_too(text: Path, tmp_path: Path) -> None:
+    train(compose_config(text, "evaluation.num_streams=3", "trainer.max_epochs=1", "logger=none"), tmp_path)
+    assert by_verdict(tmp_path, "wrong") == []
+    assert {"validation streams", "test streams"} <= set(by_verdict(tmp_path, "ok"))
+    change_summary(tmp_path, lambda summary: summary["val/streams"].update(worst_nats_per_token=0.2))
+    change_summary(tmp_path, lambda summary: summary["test/streams"].update(count=4))
+    assert set(by_verdict(tmp_path, "wrong")) == {"validation streams", "test streams"}
+
+
 @pytest.mark.parametrize("averaging", ["ema", "triggered"])
 def test_averaged_weights_are_those_that_are_verified(averaging: str, text: Path, tmp_path: Path) -> None:
     train(compose_config(text, f"averaging={averaging}", "logger=none"), tmp_path)

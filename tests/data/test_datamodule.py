@@ -17,6 +17,7 @@ from lmlab.data.token_store import TokenStore
 from lmlab.data.tokenizers.base import Tokenizer
 from lmlab.data.tokenizers.char import CharTokenizer
 from lmlab.data.tokenizers.word import WordTokenizer
+from lmlab.diagnostics.rules import noted
 from lmlab.errors import UserError
 
 TRAIN = "abcab cab abba. " * 20
@@ -130,25 +131,33 @@ def test_one_token_after_an_end_token_is_enough():
     assert len(counted(data.val_dataloader())) == 2
 
 
-# Warnings
+# Diagnostics
 
 
-def test_no_warning_without_a_cause():
-    assert make_data(make_corpus(validation="cab. " * 10)).warnings == []
+def test_nothing_is_said_without_a_cause():
+    assert make_data(make_corpus(validation="cab. " * 10)).diagnostics == []
 
 
-def test_many_unknown_words_are_warned_of_by_split():
+def test_many_unknown_words_of_the_worst_split_are_said():
     known = "cab " * 18
     corpus = make_corpus(validation=known + "x\n", test=known + "cab x x\n")
-    (warning,) = make_data(corpus, make_words()).warnings
+    (found,) = make_data(corpus, make_words()).diagnostics
     # One token of 20 (the end of the line is one) is not too many, two of 22 are.
-    assert warning.startswith("unknown tokens: 9.1% of the test tokens are <unk>")
+    assert (found.kind, found.values["rate"]) == ("unknown-words", 2 / 22)
+    assert "tokenizer.min_frequency" in found.words("remedy")
+
+
+def test_unknown_characters_have_a_remedy_of_their_own():
+    (found,) = make_data(make_corpus(validation="cxb")).diagnostics
+    assert (found.kind, found.values["rate"]) == ("unknown-words", 1 / 3)
+    assert "lacks characters" in found.words("remedy")
+    assert "tokenizer" not in found.words("remedy")
 
 
 def test_a_shrunk_batch_and_the_warnings_of_the_corpus_are_passed_on():
     corpus = replace(make_corpus(train="abc", validation="cab"), warnings=("from the source",))
     data = make_data(corpus)
-    assert data.warnings == ["from the source", data.train_loader.note]
+    assert data.diagnostics == [noted("other", text=text) for text in ("from the source", data.train_loader.note)]
     assert data.train_loader.note
 
 
@@ -215,9 +224,9 @@ def test_a_user_s_tokenizer_that_loses_text_is_told(loses: bool) -> None:
         def encode(self, text: str):
             return super().encode(text[::2] if loses else text)
 
-    warnings = make_data(tokenizer=Own(end_token=None)).warnings
-    assert any("Own does not give back the text" in warning for warning in warnings) == loses
-    assert not any("give back" in warning for warning in make_data(tokenizer=make_words()).warnings)
+    lost = noted("text-lost", tokenizer="Own")
+    assert (lost in make_data(tokenizer=Own(end_token=None)).diagnostics) == loses
+    assert "text-lost" not in [found.kind for found in make_data(tokenizer=make_words()).diagnostics]
 
 
 def test_a_text_is_read_once_and_nothing_is_there_before() -> None:

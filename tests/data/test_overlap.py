@@ -9,7 +9,8 @@ import time
 import pytest
 
 from lmlab.data import passages
-from lmlab.data.overlap import PASSAGE, Overlap, Place, leak_warning, overlap
+from lmlab.data.overlap import PASSAGE, Overlap, Place, leak, overlap
+from lmlab.diagnostics.rules import noted
 
 
 def share_by_hand(train: list[str], validation: list[str], passage: int) -> float:
@@ -126,7 +127,7 @@ def test_sentences_count_whole_and_from_twenty_characters_on():
 def test_nothing_to_compare(sentences):
     empty = overlap(["abc" * 100], [], by_character=True, sentences=sentences)
     assert math.isnan(empty.share)
-    assert leak_warning(empty) is None
+    assert leak(empty) is None
     for train in ([], [""], ["short"]):
         found = overlap(train, ["x" * 200], by_character=True, sentences=sentences)
         assert (found.share, found.where) == (0.0, None)
@@ -140,26 +141,22 @@ def test_empty_documents_hold_nothing():
     assert (found.share, found.where) == (1.0, Place(2, 0, 1, 0))
 
 
-def test_one_line_warns():
-    found = Overlap(
-        0.12345, "'Follow the\n yellow road', said the girl to all the others who " + "x" * 200, None, "text"
+def test_what_is_copied_is_quoted_in_a_line():
+    example = "'Follow the\n yellow road', said the girl to all the others who " + "x" * 200
+    found = leak(Overlap(0.12345, example, None, "text"))
+    quoted = "'Follow the yellow road', said the girl to all the others wh..."
+    assert found == noted("leak", share=0.12345, of="text stands", example=quoted)
+    assert f"12.3% of the validation text stands in the training text word for word, for example “{quoted}”" in str(
+        found
     )
-    assert leak_warning(found) == (
-        "leak: 12.3% of the validation text stands in the training text word for word, for example "
-        "''Follow the yellow road', said the girl to all the others wh...'; its perplexity is flattered: remove the "
-        "passages or split the text otherwise"
-    )
-    found = Overlap(0.5, "a short sentence of it", None, "sentences")
-    assert leak_warning(found) == (
-        "leak: 50.0% of the validation sentences stand in the training text word for word, for example "
-        "'a short sentence of it'; its perplexity is flattered: remove the sentences or split the text otherwise"
-    )
+    found = leak(Overlap(0.5, "a short sentence of it", None, "sentences"))
+    assert found == noted("leak", share=0.5, of="sentences stand", example="a short sentence of it")
 
 
 def test_the_alarm_begins_at_one_percent():
-    assert leak_warning(Overlap(0.0099, "x", None, "text")) is None
-    assert leak_warning(Overlap(0.01, "x", None, "text")) is not None
-    assert leak_warning(Overlap(0.0, "", None, "text")) is None
+    assert leak(Overlap(0.0099, "x", None, "text")) is None
+    assert leak(Overlap(0.01, "x", None, "text")) is not None
+    assert leak(Overlap(0.0, "", None, "text")) is None
 
 
 def test_five_megabytes_are_compared_in_seconds():

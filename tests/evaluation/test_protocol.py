@@ -15,6 +15,7 @@ from lmlab.data.loaders.streams import EvaluationLoader
 from lmlab.data.token_store import TokenStore
 from lmlab.evaluation.figures import Figures, numbers
 from lmlab.evaluation.protocol import evaluate, evaluation_step, nats_by_token
+from lmlab.evaluation.streams import StreamTotals
 from lmlab.models.inference import exact_float32
 from lmlab.models.language_model import LanguageModel
 from lmlab.models.recurrent import GRU, LSTM, RNN, RecurrentCore
@@ -313,3 +314,29 @@ def test_an_evaluation_step_resets_flagged_rows_only():
         for ours, theirs in zip(mixed, expected, strict=True):
             torch.testing.assert_close(ours[:, row], theirs[:, row])
     assert not torch.allclose(fresh[0], carried[0])
+
+
+# Streams
+
+
+@EACH_CORE
+@pytest.mark.parametrize("end_token", [True, False])
+@pytest.mark.parametrize(("num_tokens", "num_streams"), [(1_000, 3), (1_190, 4), (5_017, 7)])
+def test_the_middle_and_the_worst_stream_equal_a_loop_over_tokens(kind, end_token, num_tokens, num_streams):
+    model, store, streams = make_model(kind), make_store(num_tokens, end_token=end_token), StreamTotals()
+    nats, _ = read_streams(model, store, num_streams)
+    loader = EvaluationLoader(store, num_streams=num_streams)
+    assert evaluate(model, loader, streams=streams) == evaluate(model, loader)
+    means = sorted(sum(found) / len(found) for found in nats)
+    middle = (means[(num_streams - 1) // 2] + means[num_streams // 2]) / 2
+    expected = {"count": num_streams, "median_nats_per_token": middle, "worst_nats_per_token": means[-1]}
+    assert streams.table() == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize(("num_tokens", "num_streams", "told"), [(400, 4, True), (399, 4, False), (400, 2, False)])
+def test_few_streams_and_short_ones_say_nothing(num_tokens, num_streams, told):
+    streams = StreamTotals()
+    assert streams.table() is None
+    evaluate(make_model(GRU), EvaluationLoader(make_store(num_tokens, end_token=True), num_streams=num_streams),
+             streams=streams)  # fmt: skip
+    assert (streams.table() is not None) == told

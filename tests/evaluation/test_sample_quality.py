@@ -13,7 +13,14 @@ import pytest
 
 from lmlab.data import passages
 from lmlab.evaluation import sample_quality as module
-from lmlab.evaluation.sample_quality import distinct, longest_copies, repetition, sample_quality, unknown_words
+from lmlab.evaluation.sample_quality import (
+    distinct,
+    longest_copies,
+    repetition,
+    sample_quality,
+    uniformity,
+    unknown_words,
+)
 
 KEYS = [
     "ended",
@@ -169,6 +176,29 @@ def test_half_a_word_at_the_cut_is_no_unknown_word():
     assert unknown("a wonderf ", "length") == 0.5
     assert unknown("wonderf", "length") == 1.0
     assert unknown("a wonderf", "length", by_character=False) == 0.5
+
+
+def entropy_by_hand(tokens: list[int]) -> float:
+    return sum(-n / len(tokens) * math.log(n / len(tokens)) for n in Counter(tokens).values())
+
+
+@pytest.mark.parametrize(("size", "most"), [(50, 2_000), (9_000, 2_000)])
+def test_throws_of_a_die_are_uniform_whatever_their_number(size, most):
+    generator = random.Random(0)
+    samples = [[generator.randrange(size) for _ in range(most)] for _ in range(3)]
+    assert uniformity(samples, vocabulary_size=size) == pytest.approx(1, abs=0.005)
+    # Every token of the first half only: the entropy is lower by ln 2.
+    half = [[token // 2 for token in sample] for sample in samples]
+    tokens = [token for sample in half for token in sample]
+    drawn = entropy_by_hand(tokens) / uniformity(half, vocabulary_size=size)
+    assert drawn == pytest.approx(entropy_by_hand([token for sample in samples for token in sample]), abs=0.02)
+
+
+def test_samples_of_one_token_have_no_entropy_and_no_samples_none():
+    assert uniformity(["a" * 150, "a" * 50], vocabulary_size=30) == 0
+    for few in ([], [""], ["abc" * 66]):
+        assert math.isnan(uniformity(few, vocabulary_size=30))
+    assert math.isnan(uniformity(["a" * 200], vocabulary_size=1))
 
 
 def test_nothing_to_count_is_nan():

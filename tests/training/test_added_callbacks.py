@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import SMALL, compose_config, resume_run
+from conftest import SMALL, compose_config, kinds, resume_run
 from equal_runs import weights
 
 import lmlab
@@ -141,14 +141,14 @@ def test_one_with_a_state_is_resumed_exactly(text_file: Path, tmp_path: Path) ->
     assert paused["status"] == "interrupted"
     resumed = resume_run(tmp_path / "part")
     assert (tmp_path / "steps.txt").read_text() == steps
-    assert not any("not resumed exactly" in warning for warning in [*whole["warnings"], *resumed["warnings"]])
+    assert "not-resumed-exactly" not in [*kinds(whole), *kinds(resumed)]
 
 
 @pytest.mark.parametrize(("name", "told"), [("Counts", True), ("Remembers", False), ("Plain", False)])
 def test_one_that_loses_its_state_is_told(name: str, told: bool, text_file: Path, tmp_path: Path) -> None:
     summary = trained(composed(text_file, own(name)), tmp_path / "run")
-    expected = f"not resumed exactly: callbacks.mine ({name}) keeps state, but has no state_dict"
-    assert (expected in summary["warnings"]) == told
+    found = [d["values"] for d in summary["diagnostics"] if d["kind"] == "not-resumed-exactly"]
+    assert found == [{"callback": "callbacks.mine", "cls": name}] * told
 
 
 def test_a_run_of_a_package_needs_trust_to_resume_run(text_file: Path, tmp_path: Path) -> None:
@@ -184,10 +184,10 @@ def test_all_but_the_checkpoints_may_be_removed(text_file: Path, tmp_path: Path)
     names = ("sample_text", "gradients", "alarms", "progress", "early_stopping")
     summary = trained(composed(text_file, *(f"callbacks.{name}=null" for name in names)), tmp_path / "run")
     assert summary["status"] == "finished"
-    assert summary["warnings"] == []
     assert not (tmp_path / "run" / "samples.jsonl").exists()
     expected = trained(composed(text_file), tmp_path / "with")
     assert summary["val/nats_per_token"] == expected["val/nats_per_token"]
+    assert summary["diagnostics"] == expected["diagnostics"]
     again = resume_run(tmp_path / "run", **{"trainer.max_epochs": 3})
     assert again["status"] == "finished"
 
@@ -199,7 +199,7 @@ def test_lightnings_own_work(text_file: Path, tmp_path: Path) -> None:
     assert summary["best_epoch"] == 1  # the threshold is met at once
     rates = "+callbacks.lr={_target_: pytorch_lightning.callbacks.LearningRateMonitor}"
     assert trained(composed(text_file, rates), tmp_path / "rates")["status"] == "finished"
-    assert json.loads((tmp_path / "run" / "summary.json").read_text())["warnings"] == summary["warnings"]
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["diagnostics"] == summary["diagnostics"]
 
 
 def test_two_of_a_class_keep_their_states_apart(text_file: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import pytorch_lightning as pl
 import torch
-from conftest import compose_config, resume_run
+from conftest import compose_config, kinds, resume_run
 from equal_runs import assert_equal_runs, rows
 from torch import Tensor
 
@@ -187,7 +187,7 @@ def test_a_part_has_no_figure_that_needs_the_whole_text(part: Path, text_file: P
         summary = json.loads((folder / "summary.json").read_text())
         assert not {f"{prefix}/{name}" for prefix in ("val", "test") for name in WHOLE} & set(summary)
         assert not [row for row in rows(folder) if row.get("val/bits_per_char") or row.get("val/source_nats_per_token")]
-        assert not [w for w in summary["warnings"] if w.startswith(("baseline", "source"))]
+        assert not {"baseline", "below-source", "partial"} & {*kinds(summary)}
 
 
 def test_the_summary_says_what_was_limited(part: Path) -> None:
@@ -271,17 +271,17 @@ def test_a_run_whose_time_is_over_is_finished_where_a_step_is_complete(
     summary = trained(settings, tmp_path / "run")
     assert summary["status"] == "finished"
     assert [int(row["step"]) for row in rows(tmp_path / "run")][-1] == steps
-    assert [warning for warning in summary["warnings"] if warning.startswith("time limit")]
+    assert "time-limit" in kinds(summary)
     again = resume_run(tmp_path / "run")
     assert again["num_train_tokens"] == summary["num_train_tokens"]
-    assert again["warnings"] == summary["warnings"]
+    assert again["diagnostics"] == summary["diagnostics"]
     with pytest.raises(UserError, match=r"ended by trainer\.max_time"):
         resume_run(tmp_path / "run", **{"trainer.max_epochs": 9})
 
 
 def test_time_that_is_left_changes_nothing(text_file: Path, tmp_path: Path) -> None:
     settings = compose_config(text_file, "trainer.max_time=00:10:00:00", "trainer.max_steps=4")
-    assert not trained(settings, tmp_path / "run")["warnings"]
+    assert "time-limit" not in kinds(trained(settings, tmp_path / "run"))
 
 
 # Arguments that must not change a number

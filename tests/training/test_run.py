@@ -14,13 +14,14 @@ from typing import Any
 import pytest
 import pytorch_lightning as pl
 import torch
-from conftest import SMALL, compose_config, made_up_text, resume_run
+from conftest import SMALL, compose_config, kinds, made_up_text, resume_run
 
 import lmlab
 from lmlab.config.compose import compose_settings
 from lmlab.config.settings import EvaluateSettings
 from lmlab.errors import InterruptedRun, UserError
 from lmlab.evaluate import evaluate
+from lmlab.runs.summary import read_summary
 from lmlab.training import run as run_module
 from lmlab.training.run import train
 
@@ -60,7 +61,7 @@ def test_the_summary_has_every_promised_figure(trained_run: Path) -> None:
     promised = {f"{split}/{figure}" for split in ("val", "test") for figure in figures}
     promised |= {"best_epoch", "best_step", "num_parameters", "num_train_tokens", "tokens_per_second", "wall_seconds"}
     promised |= {"peak_memory_bytes", "vocabulary_size", "fingerprint", "train_fingerprint", "device", "precision"}
-    assert promised | {"versions", "warnings"} <= summary.keys()
+    assert promised | {"versions", "diagnostics"} <= summary.keys()
     assert summary["val/perplexity"] == pytest.approx(math.exp(summary["val/nats_per_token"]), rel=1e-12)
     assert summary["num_train_tokens"] == int(read_rows(trained_run)[-1]["tokens"])
     assert sum(part["parameters"] for part in summary["architecture"]) == summary["num_parameters"]
@@ -230,7 +231,8 @@ def test_the_gradients_norm_before_clipping_and_the_clipped_share_are_kept(text_
     row = read_rows(tmp_path)[0]
     assert float(row["clip_fraction"]) == 1.0
     assert float(row["grad_norm"]) > 1e-2
-    assert any("clipped on 100%" in w for w in json.loads((tmp_path / "summary.json").read_text())["warnings"])
+    (clipping,) = [d for d in read_summary(tmp_path)["diagnostics"] if d["kind"] == "clipping"]
+    assert clipping["values"] == {"share": 1.0}
 
 
 def test_prompts_have_seeds_of_their_own(text_file: Path, tmp_path: Path) -> None:
@@ -274,21 +276,31 @@ def test_frozen_vectors_stay_and_tuned_ones_move(freeze: bool, text_file: Path, 
     folder = tmp_path / "run"
     folder.mkdir()
     summary = train(config, folder)
-    assert any("pretrained vector" in warning for warning in summary["warnings"])
+    assert "glove-coverage" in kinds(summary)
     lm = lmlab.load(folder)
     anna = lm.model.embedding.weight[list(lm.tokenizer.vocabulary).index("anna")].tolist()
     assert (anna == [1.0, 2.0, 3.0]) == freeze
     glove.unlink()  # not needed again, and what is known of it is not forgotten
     again = resume_run(folder, **{"trainer.max_steps": 7})
     assert again["vector_coverage"] == summary["vector_coverage"] > 0
-    assert any("pretrained vector" in warning for warning in again["warnings"])
+    assert "glove-coverage" in kinds(again)
 
 
 def test_a_small_text_is_shrunk_to_fit_and_said(tmp_path: Path) -> None:
     text = tmp_path / "text.txt"
     text.write_text("A short text of a few words, not more than that. " * 3)
     summary = train(compose_config(text, "data.batch_size=64", "data.sequence_length=100"), tmp_path)
-    assert any("shorter than one batch" in warning for warning in summary["warnings"])
+    assert any("shorter than one batch" in found["text"] for found in summary["diagnostics"])
+
+
+def test_unknown_words_of_an_evaluated_text_are_told(
+    trained_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = tmp_path / "other.txt"
+    for content, told in (("Ω" * 300, True), ("Anna sees Ben. " * 50, False)):
+        text.write_text(content, encoding="utf-8")
+        evaluate(compose_settings("evaluate", EvaluateSettings, [f"run={trained_run}", f"data.path={text}"]))
+        assert ("warning: Unknown words: 99.7%" in capsys.readouterr().err) == told
 
 
 def test_a_text_that_has_changed_is_not_evaluated_as_the_runs(tmp_path: Path) -> None:

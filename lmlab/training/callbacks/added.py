@@ -12,6 +12,7 @@ import torch
 from lmlab.config import registry
 from lmlab.config.settings import AddedSettings
 from lmlab.config.slots import OPEN, added_slot
+from lmlab.diagnostics.rules import Diagnostic, noted
 from lmlab.errors import UserError
 from lmlab.random_states import isolated_randomness
 
@@ -52,10 +53,10 @@ class AddedCallbacks:
                 for method, function in safe.items():
                     setattr(callback, method, function)
 
-    def warnings(self) -> list[str]:
-        """Returns a warning for each callback that has changed in training but has no state_dict: it is not resumed."""
+    def diagnostics(self) -> list[Diagnostic]:
+        """Returns one for each callback that has changed in training but has no state_dict: it is not resumed."""
         return [
-            f"not resumed exactly: callbacks.{name} ({type(callback).__name__}) keeps state, but has no state_dict"
+            noted("not-resumed-exactly", callback=f"callbacks.{name}", cls=type(callback).__name__)
             for name, callback in self._stateless.items()
             if _known(callback) != self._before[name]
         ]
