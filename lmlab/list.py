@@ -99,10 +99,10 @@ def _prune(records: Sequence[RunRecord], *, ask: bool) -> None:
     Raises:
         UserError: nobody can be asked.
     """
-    from lmlab.runs.formatting import plural
     from lmlab.reporting.terminal import human
     from lmlab.runs.disk import delete, spare_checkpoints
     from lmlab.runs.files import BEST_BEFORE_END
+    from lmlab.runs.formatting import plural
 
     spare = {record: files for record in records if (files := spare_checkpoints(record))}
     sizes = {file: file.lstat().st_size for files in spare.values() for file in files}
