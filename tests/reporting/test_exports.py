@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lmlab.reporting.comparison import Comparison, compare
+from lmlab.reporting.spreadsheets import cell, csv_text
 from made_sweeps import FINISHED, evaluations, made_job, made_run, resolved
 
-from lmlab.reporting.comparison import Comparison, compare
 from lmlab.reporting.exports import experiment_logs, history, results
-from lmlab.reporting.spreadsheets import cell, csv_text
 from lmlab.runs.discovery import find_records
 
 Rows = list[dict[str, str]]
@@ -78,6 +78,7 @@ def test_results_have_a_row_a_run_the_best_first_with_what_differs(tmp_path: Pat
 
 def test_results_of_a_sweep_are_the_sweeps_own(tmp_path: Path) -> None:
     from lmlab.reporting.sweeps import results_csv
+
     from lmlab.runs.sweeps import read_jobs
 
     for number, (model, seed) in enumerate((m, s) for m in ("gru", "lstm") for s in (0, 1)):

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lmlab.reporting.html import SURPRISE, _surprise
 from made_sweeps import evaluations, made_run, resolved
 
-from lmlab.reporting.html import SURPRISE, _surprise
 from lmlab.reporting.report import TABLES, write_report
 from lmlab.reporting.report_figures import FIGURES
 from lmlab.runs.discovery import find_records

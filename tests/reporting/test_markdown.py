@@ -9,12 +9,12 @@ from typing import Any
 
 import markdown
 import pytest
-from made_sweeps import evaluations, made_job, made_run, resolved, write_history
-
 from lmlab.reporting.comparison import compare
 from lmlab.reporting.diagnostics import diagnostics
 from lmlab.reporting.markdown import MOST_ROWS, Linked, escaped, fenced, markdown_report, markdown_table
 from lmlab.reporting.report_tables import Table
+from made_sweeps import evaluations, made_job, made_run, resolved, write_history
+
 from lmlab.reporting.verdict import verdict
 from lmlab.runs.discovery import find_records
 

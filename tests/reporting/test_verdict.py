@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lmlab.reporting.comparison import compare
 from made_sweeps import evaluations, made_job, made_run, resolved, write_history
 
-from lmlab.reporting.comparison import compare
 from lmlab.reporting.verdict import Verdict, text_name, verdict
 from lmlab.runs.discovery import find_records
 from lmlab.runs.records import read_record

@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 from conftest import SMALL, compose_config, resume_run
 from equal_runs import rows
+from lmlab.reporting.comparison import compare
+from lmlab.reporting.report_tables import figures_table, settings_table
+from lmlab.reporting.sweeps import results_csv
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import lmlab
@@ -18,9 +21,6 @@ from lmlab.config import plugins
 from lmlab.config.plugins import Untrusted
 from lmlab.errors import UserError
 from lmlab.evaluation.protocol import nats_by_token
-from lmlab.reporting.comparison import compare
-from lmlab.reporting.report_tables import figures_table, settings_table
-from lmlab.reporting.sweeps import results_csv
 from lmlab.reporting.tables import sweep_table
 from lmlab.runs.records import read_record
 from lmlab.runs.sweeps import read_jobs
