@@ -118,7 +118,7 @@ def as_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> st
     safe = [{_safe(name): _safe(value) for name, value in row.items()} for row in rows]
     frame = pd.DataFrame(safe, columns=None if rows else list(columns), dtype=object)
     text = str(frame.to_csv(index=False, lineterminator="\n"))
-    # Only line feeds are put in quotation marks by themselves.
+    # Cells with a line feed are quoted anyway, but not those with a carriage return alone.
     return str(frame.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)) if "\r" in text else text
 
 

@@ -92,8 +92,10 @@ def texts_side_by_side(comparison: Comparison) -> tuple[list[str], list[tuple[st
         rows = [(label, _last(record.samples)) for label, record in sampled]
     numbered = [(label, _numbered(samples)) for label, samples in rows]
     # The first sample of each prompt, then the second ones.
-    places = sorted({place for _, samples in numbered for place in samples}, key=lambda place: place[0])[:MOST_TEXTS]
-    found = [(label, [_sample(known[p]) if p in known else None for p in places]) for label, known in numbered]
+    places = sorted(dict.fromkeys(place for _, samples in numbered for place in samples), key=lambda p: p[0])[
+        :MOST_TEXTS
+    ]
+    found = [(label, [_sample(of[p]) if p in of else None for p in places]) for label, of in numbered]
     return [prompt for _, prompt in places], found
 
 
@@ -135,7 +137,8 @@ def temperatures(record: RunRecord) -> list[Temperature]:
     """
     found = {row.temperature: row for entry in record.analysis.get("temperatures") or () if (row := _row(entry))}
     samples = record.table("samples")
-    measured = _row({**samples, **(samples.get("language") or {})})
+    language = samples.get("language")
+    measured = _row({**samples, **(language if isinstance(language, dict) else {})})
     if not found:
         sampled = (row._replace(num_samples=None) for sample in record.samples if (row := _row(sample)))
         found = {row.temperature: row for row in sampled}

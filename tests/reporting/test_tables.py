@@ -143,11 +143,8 @@ def test_figures_of_one_run_are_its_summarys(tmp_path: Path) -> None:
     (record,), (summary,) = comparison.records, summaries([tmp_path / "0_job"])
     found = {row["figure"]: row for row in rows(figures_of_run(record))}
     names = {"loss (nats per token)": "nats_per_token", "perplexity": "perplexity", "error rate": "error_rate"}
-    names |= {
-        "loss (bits per character)": "bits_per_char",
-        "unknown tokens": "unk_rate",
-        "Brier score (share)": "brier",
-    }
+    names |= {"loss (bits per character)": "bits_per_char", "unknown tokens": "unk_rate"}
+    names |= {"Brier score (share)": "brier", "tokens predicted": "num_tokens"}
     for heading, name in names.items():
         for column, split in (("validation", "val"), ("test", "test")):
             known = summary.get(f"{split}/{name}")
