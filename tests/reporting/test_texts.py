@@ -231,7 +231,5 @@ def test_white_space_and_control_characters_are_seen() -> None:
 def test_jobs_that_have_not_finished_show_their_texts(tmp_path: Path) -> None:
     for number in range(2):
         folder = made_job(tmp_path, number, [f"a={number}"], status="missing")
-        (folder / "samples.jsonl").write_text(
-            '{"text": "caf\ufffd", "prompt": null}\n{"text": "x", "ste', encoding="utf-8"
-        )
-    assert [one and one.text for _, (one,) in texts.texts_side_by_side(compared(tmp_path))[1]] == ["é"] * 2
+        (folder / "samples.jsonl").write_text('{"text": "sea", "prompt": null}\n{"text": "x", "ste')
+    assert [one and one.text for _, (one,) in texts.texts_side_by_side(compared(tmp_path))[1]] == ["sea", "sea"]
