@@ -153,7 +153,7 @@ def test_a_search_shows_what_it_found_and_what_mattered(tmp_path: Path, monkeypa
     losses, more = drawn(monkeypatch, "best_so_far", comparison)
     assert losses == [record.metric("val/nats_per_token") for record in comparison.records]
     importance = more["importance"]
-    assert list(importance)[0] == "s0"
+    assert next(iter(importance)) == "s0"
     assert importance["s0"] > 0.7
     assert all(0 <= share <= 1 for share in importance.values())
     assert importance["s3"] < 0.3
