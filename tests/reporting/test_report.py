@@ -186,7 +186,7 @@ def test_the_best_row_is_marked_only_where_there_is_a_best(tmp_path: Path) -> No
 def test_settings_are_in_words_and_only_those_that_are_on(tmp_path: Path) -> None:
     layers = [
         {"part": "embedding", "input": 11, "output": 6, "parameters": 66, "trained": False},
-        {"part": "LSTM layer"},
+        {"part": "LSTM"},
     ]
     more = {"architecture": layers, "num_parameters": 12411, "vocabulary_size": 66, "vector_coverage": 0.875}
     off = {"trainer__max_steps": -1, "trainer__gradient_clip_val": None, "model__locked_dropout": False}
