@@ -92,9 +92,8 @@ def texts_side_by_side(comparison: Comparison) -> tuple[list[str], list[tuple[st
         rows = [(label, _last(record.samples)) for label, record in sampled]
     numbered = [(label, _numbered(samples)) for label, samples in rows]
     # The first sample of each prompt, then the second ones.
-    places = sorted(dict.fromkeys(place for _, samples in numbered for place in samples), key=lambda p: p[0])[
-        :MOST_TEXTS
-    ]
+    known = dict.fromkeys(place for _, samples in numbered for place in samples)
+    places = sorted(known, key=lambda place: place[0])[:MOST_TEXTS]
     found = [(label, [_sample(of[p]) if p in of else None for p in places]) for label, of in numbered]
     return [prompt for _, prompt in places], found
 

@@ -249,6 +249,8 @@ def test_of_runs_repeated_in_part_the_latest_counts(tmp_path: Path) -> None:
     assert sorted(record.label for record in condition.runs) == ["2026-01-02", "2026-01-03"]
     assert [record.label for record in comparison.duplicates] == ["2026-01-01"]
     assert condition.nats.mean == 2.5
+    (condition,) = compare(comparison.records[::-1]).conditions
+    assert condition.nats.mean == 2.5
 
 
 def test_a_repeated_run_leaves_other_settings_as_they_are(tmp_path: Path) -> None:
