@@ -74,6 +74,9 @@ def test_no_text_becomes_markup(hostile: Path, tmp_path: Path) -> None:
     assert page.text.count(EVIL) >= 20  # as text it is there, letter by letter
     assert not {"script", "i", "iframe", "object", "form"} & {tag for tag, _ in page.elements}
     assert not [a for _, a in page.elements if any(name.startswith("on") for name in a)]
+    # The samples are marked from where they leave the language on.
+    marked = re.findall(r"<mark[^>]*>(.*?)</mark>", report.html)
+    assert [html.unescape(text) for text in marked] == [EVIL[5:]] * 3
     code = re.compile(r"<code[^>]*>.*?</code>", re.DOTALL)
     tags = set(re.findall(r"<\s*/?(\w+)", code.sub("", report.rendered)))
     assert tags <= {
@@ -218,35 +221,22 @@ def test_settings_are_in_words_and_only_those_that_are_on(tmp_path: Path) -> Non
     assert not re.search(r"\| learning rate|wall time|hidden-to-hidden", shared)
 
 
-def test_the_titles_name_the_runs(tmp_path: Path) -> None:
-    for number, name in enumerate("aab"):
-        made_run(tmp_path / f"{number}_job", [f"x={number}"], name=name)
-    assert "<h1>a and others: 3 runs</h1>" in Report(tmp_path, tmp_path / "report").html
-
-
-# Texts
-
-
-def test_each_setting_has_its_sample_after_each_prompt_on_the_page(tmp_path: Path) -> None:
-    for number in range(3):
-        samples = [{"step": 1, "prompt": f"P{p} ", "text": f"text {p} of {number}"} for p in range(2)]
-        made_run(tmp_path / f"{number}_job", [f"a={number}"], samples=samples)
+def test_the_table_of_texts_has_the_last_sample_of_each_setting_after_each_prompt(tmp_path: Path) -> None:
+    prompts = ["The ", "", "A "]
+    for number in range(4):
+        samples = [
+            {"step": 20, "prompt": p, "text": f"{p}{number}!"} for p in (prompts if number != 1 else prompts[:2])
+        ]
+        words = [f"a={number // 2}", f"seed={number % 2}"]
+        old = [{**sample, "step": 10, "text": "old"} for sample in samples]
+        made_run(tmp_path / f"{number}_job", words, samples=old + samples, val__nats_per_token=2.0 - number / 4)
     report = Report(tmp_path, tmp_path / "report")
     fences = re.findall(r"```text\n(.*?)\n```", report.markdown, re.DOTALL)
-    expected = [f"P{p} text {p} of {number}" for p in range(2) for number in range(3)]
-    assert fences == expected
-    assert all(report.page.text.count(text) == 1 for text in expected)
-
-
-def test_an_invalid_sample_is_marked_from_where_it_leaves_the_language(tmp_path: Path) -> None:
-    sample = {"step": 1, "prompt": "((", "text": "))]<x", "valid": False, "leaves": 4}
-    made_run(tmp_path / "runs" / "run", samples=[sample, {"step": 2, "prompt": "(", "text": ")", "valid": True}])
-    report = Report(tmp_path / "runs", tmp_path / "report")
-    marked = re.findall(r"<mark[^>]*>(.*?)</mark>", report.html)
-    assert marked == ["]&lt;x"]
-    assert "((" in report.page.text.partition("))]<x")[0]
-    assert "```text\n(())]<x\n```" in report.markdown
-    assert report.page.text.count("not in the language") == 1
+    assert fences == [f"{p}{p}{first}!" for p in prompts for first in (2, 0)]  # the best first
+    cells = re.search(r'<table class="texts">(.*?)</table>', report.html, re.DOTALL)
+    assert cells is not None
+    shown = "".join(Page(cells[1]).text.split())
+    assert shown == "After“The”WithoutapromptAfter“A”a1TheThe2!2!AA2!a0TheThe0!0!AA0!"
 
 
 # Runs of every kind

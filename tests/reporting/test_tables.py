@@ -100,15 +100,11 @@ def test_whether_a_difference_is_real_takes_seeds(tmp_path: Path) -> None:
     assert {last[name] for name in (NATS, "validation perplexity", "behind the best", "is that real?")} == {"–"}
 
 
-def test_one_setting_is_compared_with_nothing(tmp_path: Path) -> None:
-    (row,) = rows(results_table(jobs(tmp_path, {"lstm": [1.0]})))
-    assert not {"seeds", "is that real?", "behind the best"} & set(row)
-
-
-def test_without_a_ranking_there_are_no_places(tmp_path: Path) -> None:
-    for number, text in enumerate("ab"):
-        made_job(tmp_path, number, [f"data={text}"], text_fingerprint=text, fingerprint=text)
-    assert not {"place", "behind the best"} & set(results_table(compared(tmp_path)))
+def test_without_others_or_a_ranking_nothing_is_behind(tmp_path: Path) -> None:
+    made_job(tmp_path, 0, ["data=a"], text_fingerprint="a", fingerprint="a")
+    assert not {"seeds", "is that real?", "behind the best"} & set(results_table(compared(tmp_path)))
+    made_job(tmp_path, 1, ["data=b"], text_fingerprint="b", fingerprint="b")
+    assert not {"place", "is that real?", "behind the best"} & set(results_table(compared(tmp_path)))
 
 
 def test_ranked_by_bits_what_does_not_compare_is_left_out(tmp_path: Path) -> None:
@@ -225,8 +221,3 @@ def test_tables_of_a_formal_language(tmp_path: Path) -> None:
             ("closing brackets deeper than that", "0", "–"),
         ],
     ]
-
-
-@pytest.mark.parametrize("damaged", [{}, {"language": 3}, {"language": {"by_length": {"1": 3}}}, {"closing": []}])
-def test_other_texts_have_no_such_tables(tmp_path: Path, damaged: Any) -> None:
-    assert language_tables(read_record(made_job(tmp_path, 0, [], samples=damaged, val__by_length={"1": 3}))) == {}

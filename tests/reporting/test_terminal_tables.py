@@ -9,15 +9,14 @@ from typing import Any
 
 import pytest
 from made_reports import BRIER, LMLABS, compared, jobs
-from made_sweeps import made_job, made_run, resolved
+from made_sweeps import made_job
 
 from lmlab.diagnostics.diagnose import of_comparison
-from lmlab.metric_spec import compact
 from lmlab.reporting.markup import html
 from lmlab.reporting.report import context
-from lmlab.reporting.terminal import MOST_ROWS, aligned, job_line, run_table, sweep_table
+from lmlab.reporting.terminal import MOST_ROWS, job_line, sweep_table
 from lmlab.runs.comparison import Comparison
-from lmlab.runs.records import RunRecord, read_record
+from lmlab.runs.records import read_record
 
 PARTIAL: dict[str, Any] = {"train": {"batches": 5, "of": 118, "repeated": False}}
 
@@ -36,58 +35,25 @@ def titles(comparison: Comparison) -> set[str]:
     return {title for note in notes(comparison) if (title := note.partition(":")[0]) in known}
 
 
-# Words and numbers
-
-
-@pytest.mark.parametrize(
-    ("number", "text"),
-    [(0, "0"), (950, "950"), (1000, "1k"), (12_345, "12.3k"), (4_020_000, "4.02M"), (1.1e9, "1.1G"), (-2500, "-2.5k"),
-     (999_900, "1M"), (math.inf, "-"), (math.nan, "-")],
-)  # fmt: skip
-def test_large_numbers_have_three_digits_and_a_unit(number: float, text: str) -> None:
-    assert compact(number) == text
-
-
-def test_columns_line_up() -> None:
-    assert aligned([["a", "bbb", "1"], ["aaaa", "b", "100"]], left=2) == ["a     bbb    1", "aaaa  b    100"]
-
-
 # The table
 
 
 def test_a_row_a_setting_with_the_mean_over_seeds(tmp_path: Path) -> None:
     nats = {"4": [2.0, 2.1, 2.3], "8": [1.0, 1.1, 1.3]}
-    metrics = {**{name: {} for name in LMLABS}, "brier": BRIER}
-    comparison = jobs(tmp_path, nats, "model.hidden_size", metrics=metrics, val__brier=0.25)
+    added = {"metrics": {**{name: {} for name in LMLABS}, "brier": BRIER}, "val__brier": 0.25}
+    comparison = jobs(tmp_path, nats, "a.size", val__excess_nats_per_token=0.0125, **added)
     header, first, second, *_ = sweep_table(comparison)
     assert cells(header) == [
-        "hidden_size", "seeds", "nats/token", "perplexity", "bits/char", "Brier score", "parameters", "tokens/s",
-        "memory", "best epoch",
+        "size", "seeds", "nats/token", "above source", "perplexity", "bits/char", "Brier score", "parameters",
+        "tokens/s", "memory", "best epoch",
     ]  # fmt: skip
     for place, line, size in ((1, first, "8"), (2, second, "4")):
         mean = sum(nats[size]) / 3
         half = 4.302653 * math.sqrt(sum((v - mean) ** 2 for v in nats[size]) / 2) / math.sqrt(3)
         assert cells(line) == [
-            f"{place}.", size, "3", f"{mean:.4f} ± {half:.4f}", f"{math.exp(mean):.3f}", "2.9000", "0.250", "12.3k",
-            "4.02k", "500MB", "2",
+            f"{place}.", size, "3", f"{mean:.4f} ± {half:.4f}", "+0.0125", f"{math.exp(mean):.3f}", "2.9000", "0.250",
+            "12.3k", "4.02k", "500MB", "2",
         ]  # fmt: skip
-
-
-def test_single_jobs_have_no_interval_and_no_column_for_seeds(tmp_path: Path) -> None:
-    made_job(tmp_path, 0, ["a.b=1"], val__nats_per_token=2.0)
-    made_job(tmp_path, 1, ["a.b=2"], val__nats_per_token=None)
-    header, first, second, *_ = sweep_table(compared(tmp_path))
-    assert cells(header)[:2] == ["b", "nats/token"]
-    assert cells(first)[:4] == ["1.", "1", "2.0000", "7.389"]
-    assert cells(second)[:4] == ["2.", "2", "inf", "inf"]
-
-
-def test_formal_languages_show_how_far_each_setting_is_above_the_source(tmp_path: Path) -> None:
-    for number, excess in enumerate((0.0125, 0.25)):
-        made_job(tmp_path, number, [f"model.hidden_size={number + 1}"], val__excess_nats_per_token=excess)
-    table = sweep_table(compared(tmp_path))
-    assert "above source" in table[0]
-    assert [line.split()[3] for line in table[1:3]] == ["+0.0125", "+0.2500"]
 
 
 def test_what_is_not_finished_follows_with_its_reason(tmp_path: Path) -> None:
@@ -162,9 +128,14 @@ def test_warnings_are_counted_and_notes_and_failures_are_not_repeated(tmp_path: 
     assert "1 job," in told[1]
 
 
-def test_nobody_is_warned_of_nothing(tmp_path: Path) -> None:
+def test_nobody_is_warned_of_nothing_and_what_is_missing_has_no_column(tmp_path: Path) -> None:
     made_job(tmp_path, 0, ["a=1"])
     assert notes(compared(tmp_path)) == []
+    made_job(tmp_path, 1, ["a=2"], val__nats_per_token=None, val__bits_per_char=None)
+    header, first, second, *_ = sweep_table(compared(tmp_path))
+    assert cells(header)[:4] == ["a", "nats/token", "perplexity", "bits/char"]
+    assert cells(first)[:5] == ["1.", "1", "2.0000", "7.389", "2.9000"]
+    assert cells(second)[:5] == ["2.", "2", "inf", "inf", "-"]
 
 
 def test_without_a_common_text_there_are_no_places(tmp_path: Path) -> None:
@@ -205,32 +176,3 @@ def test_a_line_of_a_job_without_a_result_tells_why(tmp_path: Path) -> None:
     assert partial.endswith("  partial")
     nothing = line(made_job(tmp_path, 2, [], val__nats_per_token=None, val__bits_per_char=None, wall_seconds=None))
     assert "val inf nats  perplexity inf" in nothing
-
-
-# Runs
-
-
-def test_a_row_a_run_and_one_for_a_whole_sweep(tmp_path: Path) -> None:
-    alone = made_run(tmp_path / "alone", config=resolved(), val__nats_per_token=1.5)
-    for number in range(2):
-        made_job(tmp_path / "sweep", number, ["model=gru", f"a={number}"], val__nats_per_token=2.0 + number)
-
-    def table(*folders: Path) -> tuple[dict[str, list[str]], list[str]]:
-        header, *lines = run_table([read_record(folder) for folder in folders])
-        rows = {cells(found)[0].rpartition("/")[2]: cells(found) for found in lines[: lines.index(lines[-1])]}
-        assert cells(header)[:4] == ["run", "status", "data", "model"]
-        return rows, lines
-
-    sweep: list[RunRecord] = [read_record(tmp_path / "sweep" / f"{number}_job") for number in range(2)]
-    rows, lines = table(alone, *(record.folder for record in sweep))
-    assert rows["alone"][1:6] == ["finished", "text", "lstm", "1.5000", "4.482"]
-    assert rows["sweep"][1:6] == ["2 of 2 jobs done", "-", "gru", "2.0000", "7.389"]
-    assert lines[-1].startswith("3 runs, ")
-    rows, _ = table(alone, sweep[0].folder)
-    assert set(rows) == {"alone", "0_job"}
-
-
-def test_damaged_files_are_told_below_the_runs(tmp_path: Path) -> None:
-    folder = made_run(tmp_path / "run")
-    (folder / "metrics.csv").write_text("x\n")
-    assert run_table([read_record(folder)])[-1].endswith("run: metrics.csv is damaged: it has no column step")

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from lmlab.metric_spec import percent
+from lmlab.metric_spec import compact, percent
 from lmlab.runs.formatting import count, interval, listing, measured, number, perplexity, plural, sentence, unit
 from lmlab.runs.statistics import Difference, Estimate
 from lmlab.runs.summary import BITS, NATS
@@ -52,3 +52,12 @@ def test_a_sentence_begins_with_a_capital_but_for_names_in_code() -> None:
     assert sentence("no-one was seen!") == "No-one was seen!"
     for name in ("summary.json is damaged", "optimizer.lr=-1: is not positive", "“gru” is best", "max_steps is -1"):
         assert sentence(name) == f"{name}."
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0"), (950, "950"), (1000, "1k"), (12_345, "12.3k"), (4_020_000, "4.02M"), (1.1e9, "1.1G"), (-2500, "-2.5k"),
+     (999_900, "1M"), (math.inf, "-"), (math.nan, "-")],
+)  # fmt: skip
+def test_large_numbers_have_three_digits_and_a_unit(number: float, text: str) -> None:
+    assert compact(number) == text
