@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -116,7 +117,9 @@ def as_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> st
     """
     safe = [{_safe(name): _safe(value) for name, value in row.items()} for row in rows]
     frame = pd.DataFrame(safe, columns=None if rows else list(columns), dtype=object)
-    return str(frame.to_csv(index=False, lineterminator="\n"))
+    text = str(frame.to_csv(index=False, lineterminator="\n"))
+    # Cells with a line feed are quoted anyway, but not those with a carriage return alone.
+    return str(frame.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)) if "\r" in text else text
 
 
 def _safe(value: Any) -> Any:

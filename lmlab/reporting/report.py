@@ -78,6 +78,7 @@ def context(comparison: Comparison) -> dict[str, Any]:
     tokens = texts.passage(record)
     prompt, predictions = texts.predictions_table(record)
     bins = [condition.runs[0] for condition in comparison.conditions] if comparison.metric else comparison.records[:1]
+    all_figures = {"All figures of the settings": tables.figures_of_settings(comparison)}
     evaluations = {"Evaluations": tables.evaluation_table(record)} if len(record.history) > 1 else {}
     return {
         "title": _title(comparison),
@@ -90,7 +91,7 @@ def context(comparison: Comparison) -> dict[str, Any]:
         "best": not single and comparison.best is not None,
         "note": comparison.note,
         "unfinished": tables.unfinished_table(comparison),
-        "all_figures": {} if single else {"All figures of the settings": tables.figures_of_settings(comparison)},
+        "all_figures": {} if single or not comparison.conditions else all_figures,
         "of_shown": evaluations | tables.language_tables(record),
         "by_frequency": texts.frequency_table(comparison, bins),
         "prompts": prompts,

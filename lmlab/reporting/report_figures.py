@@ -82,7 +82,8 @@ def _answers(comparison: Comparison, metric: str) -> Iterator[ReportFigure]:
         if found:
             yield ReportFigure("effects", "What each setting does", caption, effects(found, what=what))
         if not _is_grid(comparison):
-            losses = [math.nan if (v := r.metric(metric)) is None else v for r in comparison.records]
+            known = [r.metric(metric) if r.status == "finished" else None for r in comparison.records]
+            losses = [math.nan if loss is None else loss for loss in known]
             caption = "Each run in the order of the search. The bars say which share of the differences goes with a "
             caption += "setting alone (its squared rank correlation with the loss, or for words the correlation ratio)."
             figure = best_so_far(losses, what=what, importance=_importance(comparison, metric))
@@ -155,9 +156,9 @@ def _importance(comparison: Comparison, metric: str) -> dict[str, float]:
         values = [condition.settings[name] for condition in conditions]
         if all(map(is_number, values)):
             numbers = stats.rankdata([float(value) for value in values])
-        else:  # each word stands for the mean rank of its runs
+        else:  # each word stands for the mean rank of its runs, which of words that are all different says nothing
             groups = {v: [r for r, other in zip(ranks, values, strict=True) if other == v] for v in values}
-            numbers = [fmean(groups[value]) for value in values]
+            numbers = [fmean(groups[value]) if 2 * len(groups) <= len(values) else 0.0 for value in values]
         if len(set(values)) > 1 and len(set(numbers)) > 1:
             found[comparison.short[name]] = float(stats.pearsonr(numbers, ranks).statistic ** 2)
     return dict(sorted(found.items(), key=lambda item: -item[1]))
@@ -192,11 +193,12 @@ def _of_one(comparison: Comparison, record: RunRecord, along: Along) -> Iterator
             "training strings are others, so the training line may."
         ) * known_source
         yield ReportFigure("learning_curves", f"Learning curves{of}", caption, figure)
-        validation = _curve(VALIDATION, rows, "val/error_rate", along)
-        figure = error_rates(validation, _curve(label, rows, "train/error_rate", along), along=along)
-        caption = "The share of tokens that were not ranked first."
-        caption += " What the source decides by chance nobody predicts, so this does not fall to 0." * known_source
-        yield ReportFigure("error_rate", f"Error rate{of}", caption, figure)
+        if any("val/error_rate" in row for row in rows):
+            validation = _curve(VALIDATION, rows, "val/error_rate", along)
+            figure = error_rates(validation, _curve(label, rows, "train/error_rate", along), along=along)
+            caption = "The share of tokens that were not ranked first."
+            caption += " What the source decides by chance nobody predicts, so this does not fall to 0." * known_source
+            yield ReportFigure("error_rate", f"Error rate{of}", caption, figure)
     if sum("grad_norm" in row for row in rows) > 1:
         clip = setting(record.config, "trainer.gradient_clip_val")
         figure = gradient_norms(

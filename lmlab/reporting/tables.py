@@ -198,7 +198,7 @@ def _behind(condition: Condition) -> dict[str, str]:
     if gap is None:
         return {"behind the best": "the best" if condition.place == 1 else NOTHING, "is that real?": NOTHING}
     width = f" ± {number(gap.half_width)}" if gap.half_width is not None else ""
-    real = {True: "yes", False: "not significant", None: "not known: one seed each"}[gap.significant]
+    real = {True: "yes", False: "not significant", None: "not known: one seed"}[gap.significant]
     return {"behind the best": number(gap.mean) + width, "is that real?": real}
 
 

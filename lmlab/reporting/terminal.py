@@ -139,7 +139,8 @@ def job_line(job: RunRecord, *, settings: dict[str, str], total: int | None, bes
         figures += f"  bits/char {job.summary.get(BITS) or math.nan:.4f}"
     warned = f"  {plural(len(found), 'warning')}" if (found := warnings(job)) else ""
     mark = "  partial" if job.status == PARTIAL else "  *best" if best else ""
-    return f"{head}  {figures}  {job.summary.get('wall_seconds', math.nan):.0f} s{warned}{mark}"
+    seconds = job.metric("wall_seconds")
+    return f"{head}  {figures}  {'-' if seconds is None else f'{seconds:.0f}'} s{warned}{mark}"
 
 
 def run_table(records: Sequence[RunRecord]) -> list[str]:

@@ -92,8 +92,9 @@ def texts_side_by_side(comparison: Comparison) -> tuple[list[str], list[tuple[st
         rows = [(label, _last(record.samples)) for label, record in sampled]
     numbered = [(label, _numbered(samples)) for label, samples in rows]
     # The first sample of each prompt, then the second ones.
-    places = sorted({place for _, samples in numbered for place in samples}, key=lambda place: place[0])[:MOST_TEXTS]
-    found = [(label, [_sample(known[p]) if p in known else None for p in places]) for label, known in numbered]
+    known = dict.fromkeys(place for _, samples in numbered for place in samples)
+    places = sorted(known, key=lambda place: place[0])[:MOST_TEXTS]
+    found = [(label, [_sample(of[p]) if p in of else None for p in places]) for label, of in numbered]
     return [prompt for _, prompt in places], found
 
 
@@ -130,7 +131,11 @@ def validity(record: RunRecord) -> list[tuple[float, float]]:
 def temperatures(record: RunRecord) -> list[Temperature]:
     """Returns what the best model generates at each temperature, in ascending order, with the summary's at 1."""
     samples = record.table("samples")
-    given = [{**samples, **(samples.get("language") or {})}, *(record.analysis.get("temperatures") or ())]
+    language = samples.get("language")
+    given = [
+        {**samples, **(language if isinstance(language, dict) else {})},
+        *(record.analysis.get("temperatures") or ()),
+    ]
     found = {}
     for entry in given:
         value, size = finite(entry.get("temperature")), finite(entry.get("num_samples"))

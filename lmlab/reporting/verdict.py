@@ -89,7 +89,7 @@ def _nothing_finished(comparison: Comparison) -> str:
         return f"None of the {plural(len(comparison.records), 'run')} {what}, so none is best."
     (record,) = comparison.records
     if record.status == "failed":
-        return f"This run failed: {record.reason or 'no reason is recorded'}"
+        return sentence(f"This run failed: {record.reason or 'no reason is recorded'}")
     if partial:
         return f"This run is partial ({record.reason}): its figures are those of a trial and are not ranked."
     if record.status == DAMAGED:

@@ -197,9 +197,14 @@ def compare(records: Sequence[RunRecord]) -> Comparison:
         return [(dict(zip(names, values, strict=True)), tuple(runs)) for values, runs in groups.items()]
 
     def condition(place: int | None, values: Values, runs: tuple[RunRecord, ...], gap: Difference | None) -> Condition:
-        return Condition(place, labels[runs[0].folder] or _common_label(runs), values, runs, gap)
+        label = label_of(runs)
+        return Condition(place, f"{label} ({runs[0].label})" if used.count(label) > 1 else label, values, runs, gap)
+
+    def label_of(runs: Sequence[RunRecord]) -> str:
+        return labels[runs[0].folder] or _common_label(runs)
 
     groups = grouped(finished)
+    used = [label_of(runs) for _, runs in groups]
     if metric is not None:
         groups.sort(key=lambda group: _mean(_values(group[1], metric)))
     best = _values(groups[0][1], metric) if groups and metric is not None else []

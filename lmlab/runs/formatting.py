@@ -73,10 +73,11 @@ def occurrences(least: int, most: int | None) -> str:
 
 
 def sentence(text: str) -> str:
-    """Returns a text with a capital at its beginning, unless a setting or file is named there, and a full stop."""
+    """Returns a text with a capital at its beginning, unless that is a name in code, and a full stop at its end."""
     text = text.strip()
-    is_name = any(mark in text.partition(" ")[0][:-1] for mark in "._=/")
-    return (text if is_name else text[:1].upper() + text[1:]) + ("" if text.endswith((".", "?", "!")) else ".")
+    word = text.partition(" ")[0].rstrip(".,:;?!").replace("-", "")
+    begun = text[:1].upper() + text[1:] if word.isalpha() else text
+    return begun + ("" if text.endswith((".", "?", "!")) else ".")
 
 
 def baseline_words(name: str) -> str:

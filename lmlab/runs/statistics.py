@@ -56,8 +56,7 @@ def difference(first: Sequence[float], second: Sequence[float]) -> Difference:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of groups whose values are all equal
         low, high = stats.ttest_ind(second, first, equal_var=False).confidence_interval()
-    half = float(high - low) / 2
-    return Difference(mean, 0.0 if math.isnan(half) else half)
+    return Difference(mean, float(high - low) / 2)
 
 
 def estimate(values: Sequence[float]) -> Estimate:

@@ -120,14 +120,14 @@ def write_failure(folder: Path, name: str, error: BaseException, reason: str) ->
 
 
 def finite(value: object) -> float | None:
-    """Returns the value as a number; None if it is no finite number."""
+    """Returns the value as a number; None if it is no finite number, or so large that its square is none."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
         number = float(value)
     except OverflowError:
         return None
-    return number if math.isfinite(number) else None
+    return number if math.isfinite(number * number) else None
 
 
 def describe_partial(partial: object) -> str:

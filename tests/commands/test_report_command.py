@@ -28,7 +28,7 @@ def test_a_sweeps_report_lies_in_its_folder_and_torch_is_not_needed(tmp_path: Pa
     code = "import sys; sys.modules['torch'] = None; import lmlab.report; sys.argv = ['report']; lmlab.report.main()"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "Best of 2 settings: “hidden_size 8”" in done.stdout
+    assert "The better of the two settings is “hidden_size 8”" in done.stdout
     assert "outputs/text-lstm/2026-01-01/report/index.html" in done.stdout
     assert (sweep / "report" / "index.html").is_file()
     # The report itself is no run, and a second one does not count the first.
@@ -50,7 +50,7 @@ def test_some_jobs_of_a_sweep_leave_its_report_as_it_is(tmp_path: Path) -> None:
         made_job(tmp_path / "sweep", number, [f"optimizer.lr={number + 1}"])
     (tmp_path / "sweep" / "sweep.json").write_text(json.dumps({"swept": {"optimizer.lr": 3}}))
     done = typed("runs=sweep/0_job,sweep/2_job", "watch=true", cwd=tmp_path)  # ends, for these have ended
-    assert "Best of 2 settings" in done.stdout
+    assert "The better of the two settings" in done.stdout
     assert not (tmp_path / "sweep" / "report").exists()
     (folder,) = (tmp_path / "outputs" / "reports").iterdir()
     assert "not begun" not in (folder / "report.md").read_text(encoding="utf-8")
@@ -103,5 +103,5 @@ def test_watching_writes_the_report_again_as_jobs_end_and_then_ends(tmp_path: Pa
     stdout, stderr = watching.communicate(timeout=120)
     assert watching.returncode == 0, stderr
     assert "of 1 finished" not in stdout
-    assert "2 of 2 finished: Best of 2 settings: “lr 2”, with 1.5000" in stdout
+    assert "2 of 2 finished: The better of the two settings is “lr 2”, with 1.5000" in stdout
     assert "jobs are still running" not in page.read_text(encoding="utf-8")

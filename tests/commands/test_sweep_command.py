@@ -95,7 +95,7 @@ def test_each_job_has_a_line_and_the_table_says_the_rest(sweep: Sweep) -> None:
     assert re.match(r"1\. +[48] +2 +\d\.\d{4} ± \d+\.\d{4} +\d+\.\d{3} ", lines[header + 1])
     assert re.match(r"2\. +[48] +2 ", lines[header + 2])
     assert sum(line.startswith("failed    ") for line in lines) == 2
-    assert "2 seeds a setting" in sweep.done.stdout
+    assert "note: too few seeds: both settings were run twice" in sweep.done.stdout
     (error,) = sweep.done.stderr.strip().splitlines()
     assert error.startswith("error: sweep: 2 of 6 jobs failed")
     assert error.endswith(f"python -m lmlab.train run={sweep.folder.relative_to(sweep.place)}")

@@ -1,289 +1,223 @@
-"""What a terminal shows of a sweep."""
+"""The tables of results: every number is that of the summaries, and nothing is shown where nothing is known."""
 
 from __future__ import annotations
 
+import json
 import math
 import re
+from collections.abc import Iterable
 from pathlib import Path
+from statistics import fmean
+from typing import Any
 
+import pandas as pd
 import pytest
-from made_sweeps import made_job
+from made_reports import BRIER, LMLABS, compared, jobs, with_all_figures
+from made_sweeps import evaluations, made_job, made_run, write_history
 
-from lmlab.reporting.tables import MOST_ROWS, aligned, best_folder, compact, job_line, short_names, sweep_table
-from lmlab.runs.sweeps import read_jobs
-
-
-def cells(line: str) -> list[str]:
-    return re.split(r" {2,}", line.strip())
-
-
-def shown(sweep: Path) -> list[str]:
-    return sweep_table(read_jobs(sweep))
-
-
-def notes(sweep: Path) -> list[str]:
-    return [line.removeprefix("note: ") for line in shown(sweep) if line.startswith("note: ")]
-
-
-# Words and numbers
-
-
-@pytest.mark.parametrize(
-    ("number", "text"),
-    [(0, "0"), (950, "950"), (1000, "1k"), (12_345, "12.3k"), (4_020_000, "4.02M"), (1.1e9, "1.1G"), (-2500, "-2.5k")],
+from lmlab.reporting.tables import (
+    MOST_EVALUATIONS,
+    evaluation_table,
+    figures_of_run,
+    figures_of_settings,
+    language_tables,
+    results_table,
+    unfinished_table,
 )
-def test_large_numbers_have_three_digits_and_a_unit(number: float, text: str) -> None:
-    assert compact(number) == text
+from lmlab.runs.records import read_record
+
+NATS, BITS = "validation loss (nats per token)", "validation loss (bits per character)"
+OF_SUMMARIES = {
+    NATS: "val/nats_per_token", BITS: "val/bits_per_char", "validation error rate": "val/error_rate",
+    "validation unknown tokens": "val/unk_rate", "validation Brier score (share)": "val/brier",
+    "test loss (nats per token)": "test/nats_per_token", "best epoch": "best_epoch", "parameters": "num_parameters",
+    "training tokens": "num_train_tokens", "tokens per second": "tokens_per_second", "wall time (s)": "wall_seconds",
+    "peak memory": "peak_memory_bytes",
+}  # fmt: skip
+PERPLEXITIES = {"validation perplexity": "val/nats_per_token", "test perplexity": "test/nats_per_token"}
+UNITS = {"%": 0.01, "k": 1e3, "M": 1e6, "G": 1e9}
 
 
-def test_what_is_no_number_is_a_dash() -> None:
-    assert compact(math.inf) == compact(math.nan) == "-"
+def value_and_step(cell: str) -> tuple[float, float]:
+    """The number of a cell, and one of its last digit."""
+    digits, unit = re.fullmatch(r"([+-]?[\d,.]+)([%kMG]?)( ± .*| \(best\))?", cell).groups()[:2]  # type: ignore[union-attr]
+    scale = UNITS.get(unit, 1.0)
+    return float(digits.replace(",", "")) * scale, scale * 10.0 ** -len(digits.partition(".")[2])
 
 
-def test_settings_are_called_by_their_last_word_unless_two_share_it() -> None:
-    names = ["model.dropout", "data.path", "embedding.path", "model.hidden_size", "seed"]
-    assert short_names(names) == {
-        "model.dropout": "dropout",
-        "data.path": "data.path",
-        "embedding.path": "embedding.path",
-        "model.hidden_size": "hidden_size",
-        "seed": "seed",
+def shows(cell: str, number: float) -> bool:
+    value, step = value_and_step(cell)
+    return abs(value - number) <= max(0.51 * step, 0.006 * abs(number) if cell[-1] in "kMG" else 0.0)
+
+
+def rows(frame: pd.DataFrame) -> list[dict[str, str]]:
+    assert frame.columns.is_unique
+    assert all(isinstance(cell, str) and cell for cell in frame.to_numpy().flat)
+    return list(frame.to_dict("records"))
+
+
+def summaries(folders: Iterable[Path]) -> list[dict[str, Any]]:
+    return [json.loads((folder / "summary.json").read_text()) for folder in folders]
+
+
+def test_every_number_of_the_settings_is_the_mean_of_its_summaries(tmp_path: Path) -> None:
+    comparison = with_all_figures(tmp_path)
+    results, figures = rows(results_table(comparison)), rows(figures_of_settings(comparison))
+    assert {*OF_SUMMARIES, "validation perplexity"} <= set(figures[0])
+    assert {NATS, *PERPLEXITIES, "validation Brier score (share)"} <= set(results[0])
+    for condition, *found in zip(comparison.conditions, results, figures, strict=True):
+        given = summaries(record.folder for record in condition.runs)
+        for row in found:
+            for heading, name in OF_SUMMARIES.items():
+                assert heading not in row or shows(row[heading], fmean(one[name] for one in given)), heading
+            for heading, name in PERPLEXITIES.items():  # not the mean of the perplexities, which is larger
+                assert heading not in row or shows(row[heading], math.exp(fmean(one[name] for one in given)))
+        assert found[0]["setting"] == f"hidden_size {found[1]['hidden_size']}" == condition.label
+        assert found[0]["seeds"] == "3"
+        assert shows(found[1]["training loss then"], 2.0)
+
+
+def test_the_order_is_that_of_the_means_and_gaps_are_their_differences(tmp_path: Path) -> None:
+    comparison = with_all_figures(tmp_path, settings=6)
+    found = rows(results_table(comparison))
+    means = [value_and_step(row[NATS])[0] for row in found]
+    assert means == sorted(means)
+    assert [row["place"] for row in found] == list("123456")
+    assert (found[0]["behind the best"], found[0]["is that real?"]) == ("the best", "–")
+    for row, mean, condition in list(zip(found, means, comparison.conditions, strict=True))[1:]:
+        gap = condition.gap_to_best
+        assert gap is not None
+        assert value_and_step(row["behind the best"])[0] == pytest.approx(mean - means[0], abs=1.1e-4)
+        assert row["behind the best"].endswith(f" ± {gap.half_width:.4f}")
+        assert (row["is that real?"] == "yes") == (gap.mean > (gap.half_width or 0.0))
+
+
+def test_whether_a_difference_is_real_takes_seeds(tmp_path: Path) -> None:
+    found = rows(results_table(jobs(tmp_path, {"a": [1.0, 1.01, 1.02], "b": [1.011, 1.0, 1.03], "c": [3.0]})))
+    assert [row["is that real?"] for row in found] == ["–", "not significant", "not known: one seed"]
+    made_job(tmp_path, 9, ["model=d"], val__nats_per_token=None, val__perplexity=None)
+    last = rows(results_table(compared(tmp_path)))[-1]
+    assert {last[name] for name in (NATS, "validation perplexity", "behind the best", "is that real?")} == {"–"}
+
+
+def test_without_others_or_a_ranking_nothing_is_behind(tmp_path: Path) -> None:
+    made_job(tmp_path, 0, ["data=a"], text_fingerprint="a", fingerprint="a")
+    assert not {"seeds", "is that real?", "behind the best"} & set(results_table(compared(tmp_path)))
+    made_job(tmp_path, 1, ["data=b"], text_fingerprint="b", fingerprint="b")
+    assert not {"place", "is that real?", "behind the best"} & set(results_table(compared(tmp_path)))
+
+
+def test_ranked_by_bits_what_does_not_compare_is_left_out(tmp_path: Path) -> None:
+    for number, (tokenizer, bits) in enumerate({"char": 2.5, "word": 1.5}.items()):
+        made_job(tmp_path, number, [f"tokenizer={tokenizer}"], val__bits_per_char=bits, fingerprint=str(number))
+    comparison = compared(tmp_path)
+    for frame in (results_table(comparison), figures_of_settings(comparison)):
+        assert frame[BITS].tolist() == ["1.5000", "2.5000"]
+        assert not [name for name in frame if "perplexity" in name or "nats" in name or "error rate" in name]
+
+
+def test_columns_without_any_value_are_left_out(tmp_path: Path) -> None:
+    made_job(tmp_path, 0, ["embedding=random"], val__unk_rate=0.0, vector_coverage=None)
+    columns = {"validation unknown tokens", "words with a GloVe vector"}
+    assert not columns & set(figures_of_settings(compared(tmp_path)))
+    made_job(tmp_path, 1, ["embedding=glove"], val__nats_per_token=9.0, val__unk_rate=0.0125, vector_coverage=0.875)
+    first, second = rows(figures_of_settings(compared(tmp_path)))
+    assert [(row["validation unknown tokens"], row["words with a GloVe vector"]) for row in (first, second)] == [
+        ("0.0%", "–"), ("1.2%", "87.5%"),
+    ]  # fmt: skip
+
+
+def test_remarks_say_of_how_many_seeds(tmp_path: Path) -> None:
+    jobs(tmp_path, {"a": [1.0, 1.1], "b": [2.0]})
+    for name in ("0_job", "2_job"):
+        write_history(tmp_path / name, evaluations([2.0, 1.5, 1.7], [2.0, 1.5, 1.0]))
+    assert results_table(compared(tmp_path))["remarks"].tolist() == ["overfitted (1 of 2)", "overfitted"]
+
+
+def test_figures_of_one_run_are_its_summarys(tmp_path: Path) -> None:
+    comparison = with_all_figures(tmp_path, settings=1, seeds=1)
+    (record,), (summary,) = comparison.records, summaries([tmp_path / "0_job"])
+    found = {row["figure"]: row for row in rows(figures_of_run(record))}
+    names = {"loss (nats per token)": "nats_per_token", "perplexity": "perplexity", "error rate": "error_rate"}
+    names |= {"loss (bits per character)": "bits_per_char", "unknown tokens": "unk_rate"}
+    names |= {"Brier score (share)": "brier", "tokens predicted": "num_tokens"}
+    for heading, name in names.items():
+        for column, split in (("validation", "val"), ("test", "test")):
+            known = summary.get(f"{split}/{name}")
+            assert found[heading][column] == "–" if known is None else shows(found[heading][column], known)
+    baselines = {heading: (row["validation"], row["test"]) for heading, row in found.items() if heading not in names}
+    assert baselines == {
+        "a unigram model, to compare (nats per token)": ("3.0000", "3.2500"),
+        "a 5-gram model (Kneser-Ney), to compare (nats per token)": ("2.5000", "–"),
     }
+    assert len(figures_of_run(read_record(tmp_path / "nothing"))) == 0
 
 
-def test_columns_line_up() -> None:
-    lines = aligned([["a", "bbb", "1"], ["aaaa", "b", "100"]], left=2)
-    assert lines == ["a     bbb    1", "aaaa  b    100"]
+def test_evaluations_are_those_of_the_file(tmp_path: Path) -> None:
+    row = {
+        "step": 1200, "epoch": 1.0, "tokens": 1234567, "val/nats_per_token": 1.5, "val/perplexity": 4.48169,
+        "val/bits_per_char": 2.16404, "val/error_rate": 0.444, "val/brier": 0.3456, "train/nats_per_token": 1.75,
+        "train/error_rate": 0.5, "grad_norm": 0.38403, "clip_fraction": 0.028, "lr": 0.0006354, "seconds": 5.0,
+    }  # fmt: skip
+    names = (
+        "step (optimizer steps)", "epoch", "tokens (training tokens read)", NATS, "validation perplexity", BITS,
+        "validation error rate", "validation Brier score (share)", "training loss (nats per token)",
+        "training error rate", "gradient norm before clipping", "steps clipped", "learning rate",
+    )  # fmt: skip
+    worse = {"step": 2400, "epoch": 2.0, "val/nats_per_token": 1.6}
+    metrics = {**{name: {} for name in LMLABS}, "brier": BRIER}
+    record = read_record(made_run(tmp_path / "run", history=[row, worse], metrics=metrics))
+    first, second = rows(evaluation_table(record))
+    assert (first["epoch"], second["epoch"]) == ("1 (best)", "2")
+    assert set(first) == set(names)
+    assert all(shows(first[name], value) for name, value in zip(names, row.values(), strict=False) if name != "epoch")
+    assert {name for name in names if second[name] != "–"} == {names[0], "epoch", NATS}
 
 
-# The table
+def test_of_many_evaluations_the_best_and_the_last_are_among_those_shown(tmp_path: Path) -> None:
+    for total in (1, 2, MOST_EVALUATIONS - 1, MOST_EVALUATIONS, MOST_EVALUATIONS + 1, 1000):
+        for best in {0, total // 3, total - 1}:
+            nats = [3.0 - i / 2000 for i in range(total)]
+            nats[best] = 1.0
+            record = read_record(made_run(tmp_path / f"{total} {best}", history=evaluations(nats)))
+            epochs = evaluation_table(record)["epoch"].tolist()
+            assert len(epochs) <= MOST_EVALUATIONS
+            assert len(epochs) == min(total, len(epochs)) >= min(total, MOST_EVALUATIONS - 2)
+            assert epochs[0].startswith("1")
+            assert epochs[-1].split()[0] == str(total)
+            assert [epoch for epoch in epochs if "best" in epoch] == [f"{best + 1} (best)"]
+    assert len(evaluation_table(read_record(tmp_path))) == 0
 
 
-def test_the_table_has_a_row_a_setting_with_the_mean_over_seeds(tmp_path: Path) -> None:
-    nats = {"4": [2.0, 2.1, 2.3], "8": [1.0, 1.1, 1.3]}
-    number = 0
-    for size, values in nats.items():
-        for seed, value in enumerate(values):
-            overrides = [f"model.hidden_size={size}", f"seed={seed}"]
-            made_job(
-                tmp_path,
-                number,
-                overrides,
-                val__nats_per_token=value,
-                val__perplexity=math.exp(value),
-                val__bits_per_char=value * 2,
-                tokens_per_second=1000.0 * (seed + 1),
-            )
-            number += 1
-    header, first, second, *_ = shown(tmp_path)
-    assert cells(header)[:5] == ["hidden_size", "seeds", "nats/token", "perplexity", "bits/char"]
-    for place, line, values in ((1, first, nats["8"]), (2, second, nats["4"])):
-        mean = sum(values) / 3
-        half_width = 4.3027 * math.sqrt(sum((v - mean) ** 2 for v in values) / 2) / math.sqrt(3)
-        found = cells(line)
-        assert found[0] == f"{place}."
-        assert found[1:3] == ["8" if place == 1 else "4", "3"]
-        assert found[3] == f"{mean:.4f} ± {half_width:.4f}"
-        # Not the mean of the perplexities, which is larger.
-        assert found[4] == f"{math.exp(mean):.3f}" != f"{sum(map(math.exp, values)) / 3:.3f}"
-        assert found[5:] == [f"{2 * mean:.4f}", "12.3k", "2k", "500MB", "2"]
-    assert any("perplexity is exp(mean)" in note for note in notes(tmp_path))
-
-
-def test_single_jobs_have_no_interval_and_no_column_for_seeds(tmp_path: Path) -> None:
-    made_job(tmp_path, 0, ["a.b=1"], val__nats_per_token=2.0)
-    made_job(tmp_path, 1, ["a.b=2"], val__nats_per_token=None)
-    header, first, second, *_ = shown(tmp_path)
-    assert cells(header)[:2] == ["b", "nats/token"]
-    assert cells(first)[:4] == ["1.", "1", "2.0000", "7.389"]
-    assert cells(second)[:4] == ["2.", "2", "inf", "inf"]
-    assert not any("±" in line for line in shown(tmp_path))
-
-
-def test_a_perplexity_beyond_all_numbers_is_infinite(tmp_path: Path) -> None:
-    made_job(tmp_path, 0, ["a=1"], val__nats_per_token=1000.0)
-    assert "inf" in cells(shown(tmp_path)[1])
-
-
-def test_what_is_not_finished_follows_with_its_reason(tmp_path: Path) -> None:
-    made_job(tmp_path, 0, ["a=1"], status="failed", error="model.hidden_size=0: is less than 1")
-    made_job(tmp_path, 1, ["a=2"], status="interrupted")
-    made_job(tmp_path, 2, ["a=3"], status="missing")
-    assert shown(tmp_path) == [
-        "failed    0_job: model.hidden_size=0: is less than 1",
-        "interrupted  1_job: interrupted; it can be resumed where it stopped",
-    ]
-    made_job(tmp_path, 3, ["a=4"])
-    assert shown(tmp_path)[-2:] == [
-        "failed    0_job: model.hidden_size=0: is less than 1",
-        "interrupted  1_job: interrupted; it can be resumed where it stopped",
-    ]
-    assert cells(shown(tmp_path)[1])[:2] == ["1.", "4"]
-
-
-def test_a_long_table_says_how_much_is_left_out(tmp_path: Path) -> None:
-    for number in range(MOST_ROWS + 3):
-        made_job(tmp_path, number, [f"a=x{number}"], val__nats_per_token=float(number))
-    lines = shown(tmp_path)
-    assert lines[MOST_ROWS].lstrip().startswith(f"{MOST_ROWS}.")
-    assert lines[MOST_ROWS + 1] == "and 3 more in results.csv"
-
-
-# Notes
-
-
-def doubts(tmp_path: Path, first: list[float], second: list[float]) -> list[str]:
-    number = 0
-    for setting, values in (("x", first), ("y", second)):
-        for seed, value in enumerate(values):
-            made_job(tmp_path, number, [f"model={setting}", f"seed={seed}"], val__nats_per_token=value)
-            number += 1
-    return [note for note in notes(tmp_path) if "chance" in note]
-
-
-def test_one_seed_is_doubted(tmp_path: Path) -> None:
-    (doubt,) = doubts(tmp_path, [1.0], [2.0])
-    assert doubt.startswith("one seed a setting")
-    assert "seed=0,1,2" in doubt
-
-
-def test_two_seeds_are_doubted_where_any_setting_has_no_more(tmp_path: Path) -> None:
-    (doubt,) = doubts(tmp_path, [1.0, 1.1, 1.2], [2.0, 2.1])
-    assert doubt.startswith("2 seeds a setting")
-
-
-# Three seeds 0.1 apart: standard errors 0.0577 each, and Student's t for 4 degrees of freedom is 2.7764, so that
-# differences up to 2.7764 * sqrt(2) * 0.0577 = 0.2267 may be chance.
-@pytest.mark.parametrize(("apart", "doubted"), [(0.22, True), (0.23, False)])
-def test_a_difference_inside_its_interval_is_doubted(tmp_path: Path, apart: float, doubted: bool) -> None:
-    first = [1.0, 1.1, 1.2]
-    found = doubts(tmp_path, first, [value + apart for value in first])
-    assert [("95% interval" in doubt) for doubt in found] == [True] * doubted
-
-
-def test_a_single_setting_is_not_doubted(tmp_path: Path) -> None:
-    assert doubts(tmp_path, [1.0, 1.1], []) == []
-
-
-@pytest.mark.parametrize(
-    ("values", "best", "said"),
-    [
-        (["1e-4", "1e-3", "1e-2"], "1e-2", "largest"),
-        (["1e-4", "1e-3", "1e-2"], "1e-4", "smallest"),
-        (["0.0010", "2", "1"], "2", "largest"),
-        (["1e-4", "1e-3", "1e-2"], "1e-3", None),
-        (["10", "9"], "10", None),
-        (["1", "1.0", "2"], "2", None),
-        (["lstm", "gru", "rnn"], "rnn", None),
-    ],
-)
-def test_a_best_value_at_the_edge_of_three_or_more_is_told(
-    tmp_path: Path, values: list[str], best: str, said: str | None
-) -> None:
-    for number, value in enumerate(values):
-        made_job(tmp_path, number, [f"optimizer.lr={value}"], val__nats_per_token=1.0 if value == best else 2.0)
-    edges = [note for note in notes(tmp_path) if "that was tried" in note]
-    if said is None:
-        assert edges == []
-    else:
-        assert edges == [f"the best optimizer.lr ({best}) is the {said} that was tried: a better one may lie beyond"]
-
-
-def test_warnings_of_jobs_are_counted_and_named(tmp_path: Path) -> None:
-    made_job(tmp_path, 0, ["a=1"], warnings=["overfitting: validation rises", "clipping: on 60% of the steps"])
-    made_job(tmp_path, 1, ["a=2"], warnings=["overfitting: since epoch 2"])
-    made_job(tmp_path, 2, ["a=3"], warnings=[])
-    made_job(tmp_path, 3, ["a=4"], status="failed", error="x", warnings=["failed optimisation: y"])
-    (warned,) = [note for note in notes(tmp_path) if "warnings" in note]
-    assert warned.startswith("2 of the jobs ended with warnings (clipping, overfitting)")
-
-
-def test_nobody_is_warned_of_nothing(tmp_path: Path) -> None:
+def test_runs_without_a_result_have_a_reason_and_what_they_reached(tmp_path: Path) -> None:
     made_job(tmp_path, 0, ["a=1"])
-    assert notes(tmp_path) == []
+    made_job(tmp_path, 1, ["a=2"], status="failed", error="x=1: no; y")
+    write_history(made_job(tmp_path, 2, ["a=3"], status="interrupted"), evaluations([2.0, 1.5, 1.7]))
+    made_job(tmp_path, 3, ["a=4"], partial={"train": {"batches": 5, "of": 118}})
+    assert [tuple(row.values()) for row in rows(unfinished_table(compared(tmp_path)))] == [
+        ("a 2", "failed", "x=1: no; y", "–"),
+        ("a 3", "interrupted", "–", "1.5000"),
+        ("a 4", "partial", "5 of 118 training batches", "–"),
+    ]
 
 
-def test_unknown_words_are_told_where_bits_decide(tmp_path: Path) -> None:
-    made_job(tmp_path, 0, ["tokenizer=char"], val__bits_per_char=2.0, fingerprint="a", val__unk_rate=0.0)
-    made_job(tmp_path, 1, ["tokenizer=word"], val__bits_per_char=1.0, fingerprint="b", val__unk_rate=0.034)
-    assert any("3.4%" in note and "<unk>" in note for note in notes(tmp_path))
-    assert notes(tmp_path)[0].startswith("vocabulary or protocol differ")
+# Formal languages
+
+BY_LENGTH = {"1-10": {"count": 1834, "valid": 0.9988, "distinct": 0.0276}, "over 200": {"count": 2, "valid": 0.0}}
+CLOSING = {"trained_depth": 41, "within": 0.995, "within_count": 4347, "beyond": None, "beyond_count": 0}
+ABOVE = {"up to 16": {"strings": 8000, "tokens": 40000, "excess_nats_per_token": -0.00012}}
 
 
-def test_unknown_words_are_not_told_where_all_read_the_same(tmp_path: Path) -> None:
-    made_job(tmp_path, 0, ["a=1"], val__unk_rate=0.2)
-    made_job(tmp_path, 1, ["a=2"], val__unk_rate=0.2)
-    assert not any("<unk>" in note for note in notes(tmp_path))
-
-
-def test_different_texts_have_no_places_and_no_other_notes(tmp_path: Path) -> None:
-    made_job(tmp_path, 0, ["data.path=a"], text_fingerprint="a", fingerprint="a", warnings=["overfitting: x"])
-    made_job(tmp_path, 1, ["data.path=b"], text_fingerprint="b", fingerprint="b")
-    assert cells(shown(tmp_path)[1])[0] == "a"
-    (note,) = notes(tmp_path)
-    assert "not ranked" in note
-
-
-# A line a job
-
-
-def test_a_line_tells_place_settings_and_figures(tmp_path: Path) -> None:
-    made_job(tmp_path, 8, ["model.hidden_size=64", "seed=1", "name=x"], wall_seconds=12.4)
-    (job,) = read_jobs(tmp_path)
-    line = job_line(job, total=12, names=["model.hidden_size", "seed"], best=True)
-    assert line == " 9/12  hidden_size=64 seed=1  val 2.0000 nats  perplexity 7.389  bits/char 2.9000  12 s  *best"
-    assert job_line(job, total=None, names=[], best=False).startswith("9  ")
-    assert "*best" not in job_line(job, total=12, names=[], best=False)
-
-
-@pytest.mark.parametrize(("warnings", "said"), [([], None), (["a"], "1 warning"), (["a", "b"], "2 warnings")])
-def test_a_line_counts_warnings(tmp_path: Path, warnings: list[str], said: str | None) -> None:
-    made_job(tmp_path, 0, [], warnings=warnings)
-    found = cells(job_line(read_jobs(tmp_path)[0], total=1, names=[], best=False))
-    assert (found[-1] == said) if said else not any("warning" in cell for cell in found)
-
-
-def test_a_line_of_a_failed_job_tells_why(tmp_path: Path) -> None:
-    made_job(tmp_path, 0, ["a.lr=0"], status="failed", error="a.lr=0: too small; give more")
-    line = job_line(read_jobs(tmp_path)[0], total=3, names=["a.lr"], best=False)
-    assert line == "1/3  lr=0  failed: a.lr=0: too small; give more"
-
-
-def test_a_line_without_numbers_is_a_line_still(tmp_path: Path) -> None:
-    made_job(tmp_path, 0, [], val__nats_per_token=None, val__bits_per_char=None)
-    assert "val inf nats  perplexity inf" in job_line(read_jobs(tmp_path)[0], total=1, names=[], best=False)
-
-
-# The best
-
-
-def test_the_best_job_is_found_by_the_figure_that_ranks(tmp_path: Path) -> None:
-    made_job(tmp_path, 0, ["t=a"], val__nats_per_token=1.0, val__bits_per_char=2.0, fingerprint="a")
-    made_job(tmp_path, 1, ["t=b"], val__nats_per_token=2.0, val__bits_per_char=1.0, fingerprint="b")
-    made_job(tmp_path, 2, ["t=c"], val__nats_per_token=None, val__bits_per_char=None, fingerprint="c")
-    assert best_folder(read_jobs(tmp_path)) == tmp_path / "1_job"
-
-
-def test_the_best_job_is_the_best_seed_of_the_best_setting(tmp_path: Path) -> None:
-    for number, (value, nats) in enumerate([("1", 1.0), ("1", 3.0), ("2", 1.5), ("2", 1.6)]):
-        made_job(tmp_path, number, [f"a={value}", f"seed={number % 2}"], val__nats_per_token=nats)
-    assert best_folder(read_jobs(tmp_path)) == tmp_path / "2_job"  # as in the table and the report
-
-
-def test_there_is_no_best_without_finished_jobs_or_a_common_text(tmp_path: Path) -> None:
-    made_job(tmp_path, 0, ["a=1"], status="failed", error="x")
-    assert best_folder(read_jobs(tmp_path)) is None
-    made_job(tmp_path, 1, ["a=2"], text_fingerprint="a", fingerprint="a")
-    made_job(tmp_path, 2, ["a=3"], text_fingerprint="b", fingerprint="b")
-    assert best_folder(read_jobs(tmp_path)) is None
-
-
-def test_formal_languages_show_how_far_each_setting_is_above_the_source(tmp_path: Path) -> None:
-    for number, excess in enumerate((0.0125, 0.25)):
-        made_job(tmp_path, number, [f"model.hidden_size={number + 1}"], val__excess_nats_per_token=excess)
-    table = sweep_table(read_jobs(tmp_path))
-    assert "above source" in table[0]
-    assert [line.split()[3] for line in table[1:3]] == ["+0.0125", "+0.2500"]
-    (tmp_path / "other").mkdir()
-    made_job(tmp_path / "other", 0, ["model.hidden_size=1"])
-    assert "above source" not in sweep_table(read_jobs(tmp_path / "other"))[0]
+def test_tables_of_a_formal_language(tmp_path: Path) -> None:
+    samples = {"closing": CLOSING, "language": {"by_length": BY_LENGTH, "by_depth": {"1": {"count": 545, "valid": 1}}}}
+    record = read_record(made_job(tmp_path, 0, [], val__by_length=ABOVE, samples=samples))
+    found = [[tuple(row.values()) for row in rows(frame)] for frame in language_tables(record).values()]
+    assert found == [
+        [("up to 16", "8,000", "-0.0001")],
+        [("1-10", "1,834", "99.9%", "2.8%"), ("over 200", "2", "0.0%", "–")],
+        [("1", "545", "100%", "–")],
+        [
+            ("closing brackets at depths that training had (up to 41)", "4,347", "99.5%"),
+            ("closing brackets deeper than that", "0", "–"),
+        ],
+    ]

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from made_sweeps import evaluations, made_run, resolved
 
-from lmlab.reporting.comparison import compare
-from lmlab.reporting.diagnostics import diagnostics
+from lmlab.diagnostics.diagnose import of_comparison
 from lmlab.reporting.report import write_report
+from lmlab.runs.comparison import compare
 from lmlab.runs.records import RunRecord, read_record
 
 SAMPLE = {"text": "a", "prompt": "b", "step": 1, "temperature": 0.8}
@@ -100,8 +100,8 @@ def test_a_damaged_file_is_told_and_nothing_of_it_is_taken(whole: Path, file: st
 def test_a_report_tells_damage_in_its_diagnostics(whole: Path, file: str) -> None:
     (whole / file).write_bytes(b"\x00")
     comparison = compare([read_record(whole)])
-    (found,) = (diagnostic for diagnostic in diagnostics(comparison) if diagnostic.kind == "damaged")
-    assert f"{file} is damaged" in found.text
+    (found,) = (diagnostic for diagnostic in of_comparison(comparison) if diagnostic.kind == "damaged")
+    assert f"{file} is damaged" in found.text(1)
     write_report(comparison.records, whole / "report", along="tokens")
     assert f"{file} is damaged" in (whole / "report" / "report.md").read_text()
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from made_sweeps import made_job
 
-from lmlab.runs.sweeps import overrides_as_settings, read_jobs, read_overrides
+from lmlab.runs.records import read_jobs
+from lmlab.runs.sweeps import overrides_as_settings, read_overrides
 
 
 def test_jobs_are_read_by_number_and_nothing_else_is_taken_for_one(tmp_path: Path) -> None:
@@ -23,7 +24,7 @@ def test_jobs_are_read_by_number_and_nothing_else_is_taken_for_one(tmp_path: Pat
     jobs = read_jobs(tmp_path)
     assert [job.number for job in jobs] == [0, 2, 7, 10]
     assert [job.status for job in jobs] == ["finished", "finished", "missing", "finished"]
-    assert jobs[1].settings == {"seed": "2"}
+    assert jobs[1].overrides == {"seed": "2"}
     assert jobs[1].folder == tmp_path / "2_job"
 
 

@@ -38,7 +38,6 @@ def test_a_whole_run_is_read(tmp_path: Path) -> None:
     assert record.samples == [sample, {**sample, "step": 20}]
     assert record.analysis == {"passage": {"tokens": [["a", 1.0]]}}
     assert record.seed == "7"
-    assert record.warnings == ["leak: x"]
     assert record.origin == tmp_path
 
 
@@ -54,7 +53,7 @@ def test_an_empty_folder_is_a_missing_run(tmp_path: Path) -> None:
     record = read_record(tmp_path)
     assert record.status == "missing"
     assert (record.history, record.samples, record.analysis, record.config, record.choices) == ([], [], {}, {}, {})
-    assert (record.best_row, record.seed, record.warnings) == (None, "", [])
+    assert (record.best_row, record.seed) == (None, "")
 
 
 def test_a_run_without_summary_that_was_evaluated_is_unfinished(tmp_path: Path) -> None:
@@ -140,11 +139,10 @@ def test_a_reason_is_one_line(tmp_path: Path) -> None:
     assert read_record(folder).reason == "a b"
 
 
-def test_a_report_never_imports_torch() -> None:
+def test_reading_and_comparing_runs_imports_nothing_heavy() -> None:
     code = (
-        "import sys; from lmlab.reporting import markdown, exports, diagnostics, verdict; "
-        "from lmlab.runs import discovery; "
-        "print([name for name in sys.modules if name in {'torch', 'hydra', 'pandas', 'matplotlib'}])"
+        "import sys; from lmlab.runs import comparison, discovery; from lmlab.diagnostics import diagnose; "
+        "print([name for name in ('torch', 'hydra', 'pandas', 'scipy', 'matplotlib') if name in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"

@@ -11,7 +11,15 @@ from made_sweeps import FINISHED
 
 from lmlab.errors import Diverged, UserError
 from lmlab.runs.records import read_record
-from lmlab.runs.summary import FORMAT, mark_unfinished, read_summary, write_failure, write_summary
+from lmlab.runs.summary import (
+    FORMAT,
+    Summary,
+    describe_partial,
+    mark_unfinished,
+    read_summary,
+    write_failure,
+    write_summary,
+)
 
 
 def test_a_failure_is_written_beside_what_was_known(tmp_path: Path) -> None:
@@ -117,3 +125,9 @@ def test_whole_summaries_are_told_apart(tmp_path: Path, summary: dict[str, Any] 
         (tmp_path / "summary.json").write_text(json.dumps(summary))
     record = read_record(tmp_path)
     assert (record.status, record.damages) == (status, ())
+
+
+@pytest.mark.parametrize("damaged", ["x", [1], {"train": 3}, {"other": {"batches": 1}}, {"train": {}}, 1])
+def test_a_damaged_mark_of_a_part_still_marks(damaged: Any) -> None:
+    assert Summary({"status": "finished", "partial": damaged}).status == "partial"
+    assert isinstance(describe_partial(damaged), str)

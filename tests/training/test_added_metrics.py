@@ -11,9 +11,6 @@ from typing import Any
 import pytest
 from conftest import SMALL, compose_config, resume_run
 from equal_runs import rows
-from lmlab.reporting.comparison import compare
-from lmlab.reporting.report_tables import figures_table, settings_table
-from lmlab.reporting.sweeps import results_csv
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import lmlab
@@ -21,9 +18,11 @@ from lmlab.config import plugins
 from lmlab.config.plugins import Untrusted
 from lmlab.errors import UserError
 from lmlab.evaluation.protocol import nats_by_token
-from lmlab.reporting.tables import sweep_table
-from lmlab.runs.records import read_record
-from lmlab.runs.sweeps import read_jobs
+from lmlab.reporting.exports import results
+from lmlab.reporting.tables import figures_of_run, results_table
+from lmlab.reporting.terminal import sweep_table
+from lmlab.runs.comparison import compare
+from lmlab.runs.records import read_jobs, read_record
 from lmlab.training.run import train
 
 MODULE = """
@@ -162,17 +161,16 @@ def test_tables_and_reports_need_no_trust(text_file: Path, tmp_path: Path, monke
         (folder / ".hydra" / "overrides.yaml").write_text(f"- optimizer.lr={rate}\n")
     monkeypatch.setattr(plugins, "trusted_package", lambda target: None)
     (tmp_path / "my_metrics.py").unlink()
-    jobs = read_jobs(sweep)
-    value = jobs[0].summary["val/brier"]
-    assert any(f"{value:.3f}" in line.split() for line in sweep_table(jobs))
-    assert "Brier score" in sweep_table(jobs)[0]
-    listed = list(csv.DictReader(results_csv(jobs).splitlines()))
-    assert {float(row["val/brier"]) for row in listed} == {job.summary["val/brier"] for job in jobs}
-    records = [read_record(job.folder) for job in jobs]
-    assert ("Brier score (share)", f"{value:.3f}", f"{jobs[0].summary['test/brier']:.3f}") in figures_table(
-        records[0]
-    ).rows
-    assert "validation Brier score (share)" in settings_table(compare(records)).header
+    comparison = compare(read_jobs(sweep))
+    record = comparison.records[0]
+    value = record.summary["val/brier"]
+    assert any(f"{value:.3f}" in line.split() for line in sweep_table(comparison))
+    assert "Brier score" in sweep_table(comparison)[0]
+    listed = list(csv.DictReader(results(comparison).splitlines()))
+    assert {float(row["val/brier"]) for row in listed} == {job.summary["val/brier"] for job in comparison.records}
+    row = ["Brier score (share)", f"{value:.3f}", f"{record.summary['test/brier']:.3f}"]
+    assert row in figures_of_run(record).to_numpy().tolist()
+    assert "validation Brier score (share)" in results_table(comparison)
 
 
 def test_a_run_with_it_is_not_loaded_without_trust(text_file: Path, tmp_path: Path) -> None:
@@ -217,8 +215,8 @@ def test_a_damaged_specification_is_shown_plainly(text_file: Path, tmp_path: Pat
     summary = json.loads(path.read_text())
     for damage in ({"format": "99999f"}, {"format": 3}, "x", None, {"unit": ["\x1b[31m"]}, {"label": "\x1b[31mred"}):
         path.write_text(json.dumps(summary | {"metrics": {"brier": damage, "nats_per_token": {}}}))
-        table = figures_table(read_record(tmp_path / "run"))
-        assert "\x1b" not in str(table)
-        assert len(table.rows) == 2
+        table = figures_of_run(read_record(tmp_path / "run"))
+        assert "\x1b" not in str(table.to_dict())
+        assert len(table) == 2
     path.write_text(json.dumps(summary | {"metrics": [1]}))
     assert read_record(tmp_path / "run").status == "damaged"

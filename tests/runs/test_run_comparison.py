@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from made_sweeps import evaluations, made_job, made_run, resolved, write_history
 
-from lmlab.reporting.comparison import Comparison, by_text, compare
+from lmlab.runs.comparison import Comparison, by_text, compare
 from lmlab.runs.discovery import find_records
 from lmlab.runs.summary import BITS, NATS
 
@@ -37,9 +37,8 @@ def test_seeds_become_a_mean_with_its_interval(tmp_path: Path) -> None:
     assert [record.number for record in gru.runs] == [3, 4, 5]
     mean = (1.0 + 1.1 + 1.3) / 3
     assert gru.nats.mean == pytest.approx(mean)
-    assert gru.nats.half_width == pytest.approx(
-        4.3027 * math.sqrt(sum((v - mean) ** 2 for v in (1.0, 1.1, 1.3)) / 2 / 3)
-    )
+    variance = sum((v - mean) ** 2 for v in (1.0, 1.1, 1.3)) / 2
+    assert gru.nats.half_width == pytest.approx(4.3027 * math.sqrt(variance / 3), rel=1e-4)
     assert gru.perplexity == pytest.approx(math.exp(mean))
     assert gru.gap_to_best is None
     assert comparison.best is gru
@@ -47,7 +46,6 @@ def test_seeds_become_a_mean_with_its_interval(tmp_path: Path) -> None:
     # Equal variances and sizes: Welch's degrees of freedom are 4.
     assert lstm.gap_to_best is not None
     assert lstm.gap_to_best.mean == pytest.approx(1.0)
-    variance = sum((v - mean) ** 2 for v in (1.0, 1.1, 1.3)) / 2
     assert lstm.gap_to_best.half_width == pytest.approx(2.7764 * math.sqrt(2 * variance / 3), rel=1e-4)
     assert lstm.gap_to_best.significant is True
 
@@ -154,17 +152,34 @@ def test_unknown_fingerprints_are_not_taken_for_equal(tmp_path: Path, fingerprin
     assert by_text(comparison) == []
 
 
-def test_what_is_not_finished_is_not_ranked(tmp_path: Path) -> None:
+def test_only_whole_finished_runs_are_ranked_and_all_have_labels_of_their_own(tmp_path: Path) -> None:
     made_job(tmp_path, 0, ["model=gru"], val__nats_per_token=2.0)
     made_job(tmp_path, 1, ["model=lstm"], status="interrupted", val__nats_per_token=0.1)
     made_job(tmp_path, 2, ["model=rnn"], status="failed", error="x")
     write_history(made_job(tmp_path, 3, ["model=a"], status="missing"), evaluations([1.0]))
     made_job(tmp_path, 4, ["model=b"], status="missing")
+    (made_job(tmp_path, 5, ["model=c"]) / "summary.json").write_text('{"status": "fin')
+    (made_job(tmp_path, 6, ["model=d"]) / "summary.json").write_text('{"accuracy": 1.0}')  # of something else
+    made_job(tmp_path, 7, ["model=e"], val__nats_per_token=0.2, partial={"train": {"batches": 1, "of": 9}})
+    (tmp_path / "8_job").mkdir()
+    (tmp_path / "sweep.json").write_text("{}")
     comparison = compared(tmp_path)
-    assert [condition.label for condition in comparison.conditions] == ["gru"]
-    assert [record.status for record in comparison.unfinished] == ["interrupted", "failed", "unfinished", "missing"]
-    assert [comparison.label(record) for record in comparison.unfinished] == ["lstm", "rnn", "a", "b"]
+    assert [(condition.label, condition.place) for condition in comparison.conditions] == [("gru", 1)]
+    assert [(condition.label, condition.place) for condition in comparison.partial] == [("e", None)]
+    assert [record.status for record in comparison.unfinished] == [
+        "interrupted", "failed", "unfinished", "missing", "damaged", "damaged", "partial", "missing",
+    ]  # fmt: skip
+    assert [comparison.label(record) for record in comparison.unfinished[:-1]] == ["lstm", "rnn", *"abcde"]
+    assert len({comparison.label(record) for record in comparison.records}) == 9
     assert [record.number for record in comparison.finished] == [0]
+
+
+def test_only_partial_runs_or_none_have_no_best(tmp_path: Path) -> None:
+    sweep(tmp_path, {"lstm": [1.0], "gru": [2.0]}, partial={"train": {"batches": 1, "of": 9}})
+    comparison = compared(tmp_path)
+    assert (comparison.best, comparison.best_run, comparison.conditions, len(comparison.partial)) == (None, None, (), 2)
+    nothing = compare([])
+    assert (nothing.best, nothing.names, nothing.shown, nothing.fewest_seeds) == (None, (), None, 0)
 
 
 def test_only_failures_are_a_comparison_without_cells(tmp_path: Path) -> None:
@@ -184,6 +199,15 @@ def test_a_figure_that_is_no_number_comes_last_and_is_behind_by_nothing(tmp_path
 def test_nothing_is_best_where_no_figure_is_a_number(tmp_path: Path) -> None:
     comparison = sweep(tmp_path, {"lstm": [None], "gru": [None]})
     assert (comparison.metric, comparison.best) == (NATS, None)
+
+
+def test_the_mean_decides_and_not_the_best_seed(tmp_path: Path) -> None:
+    comparison = sweep(tmp_path, {"4": [1.0, 2.0], "8": [1.5, 1.4]}, name="model.hidden_size")
+    assert [condition.settings for condition in comparison.conditions] == [
+        {"model.hidden_size": "8"}, {"model.hidden_size": "4"},
+    ]  # fmt: skip
+    assert comparison.best_run is not None
+    assert comparison.best_run.number == 3
 
 
 # Repetitions that are none
@@ -225,6 +249,8 @@ def test_of_runs_repeated_in_part_the_latest_counts(tmp_path: Path) -> None:
     assert sorted(record.label for record in condition.runs) == ["2026-01-02", "2026-01-03"]
     assert [record.label for record in comparison.duplicates] == ["2026-01-01"]
     assert condition.nats.mean == 2.5
+    (condition,) = compare(comparison.records[::-1]).conditions
+    assert condition.nats.mean == 2.5
 
 
 def test_a_repeated_run_leaves_other_settings_as_they_are(tmp_path: Path) -> None:
@@ -253,3 +279,13 @@ def test_without_a_best_the_first_with_a_curve_is_shown(tmp_path: Path) -> None:
     shown = compared(tmp_path).shown
     assert shown is not None
     assert shown.folder.name == "1_job"
+
+
+def test_labels_are_unique_whatever_the_settings_are(tmp_path: Path) -> None:
+    made_job(tmp_path, 0, ["data.path=/a/x.txt"])
+    made_job(tmp_path, 1, ["data.path=/b/x.txt"])
+    for number, text in enumerate(("x" * 200, "x" * 201, "a\nb", "", "–"), 2):
+        made_job(tmp_path, number, [f"data.path={text}"])
+    comparison = compared(tmp_path)
+    assert len({comparison.label(record) for record in comparison.records}) == 7
+    assert len({condition.label for condition in comparison.conditions}) == 7

@@ -6,9 +6,9 @@ import math
 
 import pytest
 
-from lmlab.metric_spec import percent
-from lmlab.reporting.formatting import count, interval, listing, measured, number, perplexity, plural, unit
-from lmlab.reporting.intervals import Difference, Estimate
+from lmlab.metric_spec import compact, percent
+from lmlab.runs.formatting import count, interval, listing, measured, number, perplexity, plural, sentence, unit
+from lmlab.runs.statistics import Difference, Estimate
 from lmlab.runs.summary import BITS, NATS
 
 
@@ -45,3 +45,19 @@ def test_large_and_endless_numbers() -> None:
     assert (number(12.34567), perplexity(10.0), perplexity(1e9)) == ("12.3457", "22,026.466", "inf")
     assert (count(12345.4), count(math.inf), count(math.nan)) == ("12,345", "-", "-")
     assert (plural(1, "run"), plural(0, "run"), plural(1200, "run")) == ("1 run", "0 runs", "1,200 runs")
+
+
+def test_a_sentence_begins_with_a_capital_but_for_names_in_code() -> None:
+    assert sentence(" it was seen ") == "It was seen."
+    assert sentence("no-one was seen!") == "No-one was seen!"
+    for name in ("summary.json is damaged", "optimizer.lr=-1: is not positive", "“gru” is best", "max_steps is -1"):
+        assert sentence(name) == f"{name}."
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0"), (950, "950"), (1000, "1k"), (12_345, "12.3k"), (4_020_000, "4.02M"), (1.1e9, "1.1G"), (-2500, "-2.5k"),
+     (999_900, "1M"), (math.inf, "-"), (math.nan, "-")],
+)  # fmt: skip
+def test_large_numbers_have_three_digits_and_a_unit(number: float, text: str) -> None:
+    assert compact(number) == text

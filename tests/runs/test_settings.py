@@ -7,9 +7,9 @@ from typing import Any
 
 from made_sweeps import made_job, made_run, resolved
 
-from lmlab.reporting.naming import setting_labels
-from lmlab.reporting.settings import choices, varied_settings
+from lmlab.runs.labels import setting_labels, short_names
 from lmlab.runs.records import RunRecord, read_record
+from lmlab.runs.settings import choices, varied_settings
 
 CHOICES = {
     "data": "text", "tokenizer": "char", "batching": "streams", "embedding": "random", "model": "lstm",
@@ -251,6 +251,13 @@ def test_without_a_record_of_choices_names_and_classes_tell_the_options(tmp_path
 
 
 # Labels
+
+
+def test_settings_are_called_by_their_last_word_unless_two_share_it() -> None:
+    names = ["model.dropout", "data.path", "embedding.path", "seed"]
+    assert short_names(names) == {
+        "model.dropout": "dropout", "data.path": "data.path", "embedding.path": "embedding.path", "seed": "seed",
+    }  # fmt: skip
 
 
 def test_a_label_has_the_values_and_what_they_are_of() -> None:
