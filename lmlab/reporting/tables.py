@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
@@ -31,6 +30,7 @@ from lmlab.runs.records import RunRecord
 from lmlab.runs.statistics import Estimate
 from lmlab.runs.summary import BITS, EXCESS, NATS, finite
 
+Show = Callable[[float], str]
 # Shown instead of a missing value.
 NOTHING = "–"
 MOST_EVALUATIONS = 30
@@ -43,15 +43,14 @@ def results_table(comparison: Comparison) -> pd.DataFrame:
     by_bits = comparison.metric == BITS
     names = (BITS,) if by_bits else (NATS, "val/perplexity", EXCESS, "test/perplexity")
     added = dict.fromkeys(f"val/{name}" for record in comparison.finished for name in added_to(record.summary))
-    rows = []
+    rows, repeated = [], any(len(condition.runs) > 1 for condition in comparison.conditions)
     for condition in comparison.conditions:
         row: dict[str, str] = {} if comparison.metric is None else {"place": str(condition.place)}
         row["setting"] = condition.label
-        if any(len(other.runs) > 1 for other in comparison.conditions):
-            row["seeds"] = str(len(condition.runs))
+        row |= {"seeds": str(len(condition.runs))} if repeated else {}
         row |= _figures(comparison, condition, [*names, *added])
         if comparison.metric is not None and len(comparison.conditions) > 1:
-            row |= _behind(condition)
+            row |= _behind(condition, "one seed" if repeated else "one seed each")
         rows.append({**row, "remarks": _remarks(condition)})
     return _without_empty(pd.DataFrame(rows))
 
@@ -81,7 +80,7 @@ def figures_of_run(record: RunRecord) -> pd.DataFrame:
         values = {split: finite(record.table(f"{split}/baselines").get(name)) for split in _SPLITS}
         rows.append((f"{baseline_words(name)}, to compare ({NATS_PER_TOKEN.unit})", values, NATS_PER_TOKEN))
     cells = [
-        {"figure": name, **{_SPLITS[split]: _shown(spec, value) for split, value in values.items()}}
+        {"figure": name, **{_SPLITS[split]: cell(value, spec.shown) for split, value in values.items()}}
         for name, values, spec in rows
         if any(value is not None for value in values.values())
     ]
@@ -90,13 +89,12 @@ def figures_of_run(record: RunRecord) -> pd.DataFrame:
 
 def unfinished_table(comparison: Comparison) -> pd.DataFrame:
     """Returns the runs without a result and the reasons."""
-    rows = []
-    for record in comparison.unfinished:
-        best = record.best_row
-        so_far = NOTHING if best is None else number(best[NATS])
-        cells = (comparison.label(record), record.status, record.reason or NOTHING, so_far)
-        rows.append(dict(zip(("run", "status", "reason", "best so far (nats per token)"), cells, strict=True)))
-    return pd.DataFrame(rows)
+    header = ("run", "status", "reason", "best so far (nats per token)")
+    rows = [
+        (comparison.label(r), r.status, r.reason or NOTHING, cell((r.best_row or {}).get(NATS), number))
+        for r in comparison.unfinished
+    ]
+    return pd.DataFrame(rows, columns=header)
 
 
 def evaluation_table(record: RunRecord) -> pd.DataFrame:
@@ -108,7 +106,7 @@ def evaluation_table(record: RunRecord) -> pd.DataFrame:
     kept = {round(i * step) for i in range(MOST_EVALUATIONS - 1)} | {len(rows) - 1}
     cells = [
         {"epoch": f"{row.get('epoch', math.nan):.4g}{' (best)' if row is best else ''}"}
-        | {heading(name, record.specs): _shown(spec_of(name, record.specs), row.get(name)) for name in names}
+        | {heading(name, record.specs): cell(row.get(name), spec_of(name, record.specs).shown) for name in names}
         for i, row in enumerate(rows)
         if i in kept or row is best
     ]
@@ -117,66 +115,47 @@ def evaluation_table(record: RunRecord) -> pd.DataFrame:
 
 def language_tables(record: RunRecord) -> dict[str, pd.DataFrame]:
     """Returns the tables of a model of a formal language by title: loss above the source, validity of samples."""
-    samples = record.table("samples")
-    judged, closing = (_mapping(samples.get(name)) for name in ("language", "closing"))
-    names = {
-        "within": f"closing brackets at depths that training had (up to {_count(closing.get('trained_depth'))})",
+    given = [record.table("samples").get(name) for name in ("language", "closing")]
+    judged, closing = (found if isinstance(found, dict) else {} for found in given)
+    valid = {"samples": ("count", count), "in the language": ("valid", percent), "different": ("distinct", percent)}
+    above = {"how many": ("strings", count), "above the source (nats per symbol)": ("excess_nats_per_token", _signed)}
+    closed = {
+        "within": f"closing brackets at depths that training had (up to {cell(closing.get('trained_depth'), count)})",
         "beyond": "closing brackets deeper than that",
         "end": "ends of strings",
     }
-    tables = {
-        "Above the source on validation strings": [
-            {
-                "strings": name,
-                "how many": _count(row.get("strings")),
-                "above the source (nats per symbol)": _signed(row.get("excess_nats_per_token")),
-            }
-            for name, row in _rows(record.table("val/by_length"))
-        ],
-        "Samples by length (characters)": _validity("length", judged.get("by_length")),
-        "Samples by depth (brackets open at once)": _validity("depth", judged.get("by_depth")),
-        "Closing brackets predicted on validation strings": [
-            {"what comes": words, "how many": _count(closing[f"{name}_count"]), "ranked first": _percent(closing[name])}
-            for name, words in names.items()
-            if f"{name}_count" in closing and name in closing
-        ],
+    right = {
+        words: {"n": closing.get(f"{n}_count"), "right": closing[n]} for n, words in closed.items() if n in closing
     }
-    return {title: pd.DataFrame(rows) for title, rows in tables.items() if rows}
+    tables = {
+        "Above the source on validation strings": _frame("strings", record.table("val/by_length"), above),
+        "Samples by length (characters)": _frame("length", judged.get("by_length"), valid),
+        "Samples by depth (brackets open at once)": _frame("depth", judged.get("by_depth"), valid),
+        "Closing brackets predicted on validation strings": _frame(
+            "what comes", right, {"how many": ("n", count), "ranked first": ("right", percent)}
+        ),
+    }
+    return {title: frame for title, frame in tables.items() if len(frame)}
 
 
-def _validity(by: str, found: object) -> list[dict[str, str]]:
-    return [
-        {
-            by: name,
-            "samples": _count(row.get("count")),
-            "in the language": _percent(row.get("valid")),
-            "of these different": _percent(row.get("distinct")),
-        }
-        for name, row in _rows(found)
-    ]
+def _frame(first: str, found: object, columns: Mapping[str, tuple[str, Show]]) -> pd.DataFrame:
+    """Returns stored rows, by the names of their columns: the key and the format of each."""
+    rows = found.items() if isinstance(found, Mapping) else ()
+    return pd.DataFrame(
+        {first: str(name)} | {words: cell(row.get(key), show) for words, (key, show) in columns.items()}
+        for name, row in rows
+        if isinstance(row, Mapping)
+    )
 
 
-def _rows(found: object) -> list[tuple[str, Mapping[str, Any]]]:
-    return [(str(name), row) for name, row in _mapping(found).items() if isinstance(row, Mapping)]
-
-
-def _mapping(found: object) -> Mapping[str, Any]:
-    return found if isinstance(found, Mapping) else {}
-
-
-def _count(value: object) -> str:
+def cell(value: object, show: Show) -> str:
+    """Formats a number; what is none, or not finite, becomes a dash."""
     known = finite(value)
-    return NOTHING if known is None else count(known)
+    return NOTHING if known is None else show(known)
 
 
-def _percent(value: object) -> str:
-    known = finite(value)
-    return NOTHING if known is None else percent(known)
-
-
-def _signed(value: object) -> str:
-    known = finite(value)
-    return NOTHING if known is None else f"{known:+.4f}"
+def _signed(value: float) -> str:
+    return f"{value:+.4f}"
 
 
 def _figures(comparison: Comparison, condition: Condition, names: Sequence[str]) -> dict[str, str]:
@@ -188,17 +167,17 @@ def _figures(comparison: Comparison, condition: Condition, names: Sequence[str])
         if word == PERPLEXITY.name:
             value = Estimate(exp(condition.mean(f"{split}/nats_per_token").mean), None, len(condition.runs))
         width = value.half_width if spec.unit in (NATS_PER_TOKEN.unit, BITS_PER_CHAR.unit) else None
-        cells[heading(name, comparison.specs)] = _shown(spec, value.mean) + (f" ± {number(width)}" if width else "")
+        cells[heading(name, comparison.specs)] = cell(value.mean, spec.shown) + (f" ± {number(width)}" if width else "")
     return cells
 
 
-def _behind(condition: Condition) -> dict[str, str]:
+def _behind(condition: Condition, seeds: str) -> dict[str, str]:
     """Returns how far a condition is behind the best, and whether that is more than chance explains."""
     gap = condition.gap_to_best
     if gap is None:
         return {"behind the best": "the best" if condition.place == 1 else NOTHING, "is that real?": NOTHING}
     width = f" ± {number(gap.half_width)}" if gap.half_width is not None else ""
-    real = {True: "yes", False: "not significant", None: "not known: one seed"}[gap.significant]
+    real = {True: "yes", False: "not significant", None: f"not significant: {seeds}"}[gap.significant]
     return {"behind the best": number(gap.mean) + width, "is that real?": real}
 
 
@@ -216,18 +195,12 @@ def _training(condition: Condition) -> dict[str, str]:
     """
     losses = [(record.best_row or {}).get(TRAIN, math.nan) for record in condition.runs]
     training = math.fsum(losses) / len(losses)
-    shown = {"training loss then": _shown(NATS_PER_TOKEN, training)}
-    return shown | {"gap to validation": _shown(NATS_PER_TOKEN, condition.nats.mean - training)}
-
-
-def _shown(spec: MetricSpec, value: float | None) -> str:
-    return NOTHING if value is None or not math.isfinite(value) else spec.shown(value)
+    shown = {"training loss then": cell(training, number)}
+    return shown | {"gap to validation": cell(condition.nats.mean - training, number)}
 
 
 def _without_empty(frame: pd.DataFrame) -> pd.DataFrame:
     """Drops the columns without any value, and that of unknown words if there are none."""
     unknown = heading(f"val/{UNK_RATE.name}")
-    empty = [
-        name for name in frame.columns if set(frame[name]) <= {NOTHING, "", *(["0.0%"] if name == unknown else [])}
-    ]
+    empty = [n for n in frame.columns if set(frame[n]) <= {NOTHING, "", "0.0%" if n == unknown else ""}]
     return frame.drop(columns=empty)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from lmlab.metric_spec import percent
-from lmlab.reporting.tables import NOTHING
+from lmlab.reporting.tables import NOTHING, cell
 from lmlab.runs.comparison import Comparison
 from lmlab.runs.formatting import count, number, occurrences
 from lmlab.runs.records import RunRecord
@@ -34,20 +34,11 @@ SURPRISE = {"s0": 0.5, "s1": 0.1, "s2": 0.01, "s3": 0.001, "s4": 0.0}
 SURPRISE_WORDS = ("over 50%", "10 to 50%", "1 to 10%", "0.1 to 1%", "under 0.1%")
 # Most rows and columns of the table of texts; characters of a text at once, and with what is folded away.
 MOST_ROWS, MOST_TEXTS, BEGINNING, WHOLE = 12, 6, 240, 2_000
-_VALID = {True: "in the language", False: "not in the language"}
 _MOST_SURPRISING, _SURPRISING = 8, 0.1
 
 
 class Sample(NamedTuple):
-    """A generated text, in parts.
-
-    Args:
-        prompt: that it continues.
-        text: its beginning.
-        rest: what is folded away.
-        wrong: what follows where it left the formal language; empty if it did not.
-        note: how it ended, or that it is valid.
-    """
+    """A generated text in parts: beginning, what is folded away, what follows where it left the formal language."""
 
     prompt: str
     text: str
@@ -57,15 +48,7 @@ class Sample(NamedTuple):
 
 
 class Temperature(NamedTuple):
-    """What a run generates at a sampling temperature.
-
-    Args:
-        temperature: of the softmax; 0 for the most probable token.
-        prompt: that the sample continues.
-        text: one sample; empty if there is none.
-        num_samples: from which `figures` were computed; None if there are no figures.
-        figures: the known ones of `SAMPLE_FIGURES`.
-    """
+    """What a run generates at a sampling temperature: a sample, and the known `SAMPLE_FIGURES` of `num_samples`."""
 
     temperature: float
     prompt: str
@@ -79,42 +62,36 @@ def texts_side_by_side(comparison: Comparison) -> tuple[list[str], list[tuple[st
 
     Those of all settings had the same sampling seeds. Of a single run the rows are steps of its training instead.
     """
+    record, rows = comparison.records[0], []
     if len(comparison.records) == 1:
-        (record,) = comparison.records
         steps = list(dict.fromkeys(sample.get("step") for sample in record.samples))
         if len(steps) > MOST_ROWS:
             steps = [steps[round(i * (len(steps) - 1) / (MOST_ROWS - 1))] for i in range(MOST_ROWS)]
-        of_step = ([s for s in record.samples if s.get("step") == step] for step in steps)
-        rows = [(f"step {finite(step) or 0:,.0f}", samples) for step, samples in zip(steps, of_step, strict=True)]
+        rows = [(f"step {finite(step) or 0:,.0f}", _of_step(record, step)) for step in steps]
     else:
         runs = [(c.label, c.runs[0]) for c in comparison.conditions] or [(r.label, r) for r in comparison.records]
         sampled = [(label, record) for label, record in runs if record.samples][:MOST_ROWS]
-        rows = [(label, _last(record.samples)) for label, record in sampled]
-    numbered = [(label, _numbered(samples)) for label, samples in rows]
+        rows = [(label, _of_step(record, record.samples[-1].get("step"))) for label, record in sampled]
     # The first sample of each prompt, then the second ones.
-    known = dict.fromkeys(place for _, samples in numbered for place in samples)
+    known = dict.fromkeys(place for _, samples in rows for place in samples)
     places = sorted(known, key=lambda place: place[0])[:MOST_TEXTS]
-    found = [(label, [_sample(of[p]) if p in of else None for p in places]) for label, of in numbered]
+    found = [(label, [_sample(of[p]) if p in of else None for p in places]) for label, of in rows]
     return [prompt for _, prompt in places], found
 
 
-def _numbered(samples: Sequence[dict[str, Any]]) -> dict[tuple[int, str], dict[str, Any]]:
-    """Returns the samples by their number among those of the same prompt, and the prompt."""
+def _of_step(record: RunRecord, step: object) -> dict[tuple[int, str], dict[str, Any]]:
+    """Returns the samples of a step by their number among those of the same prompt, and the prompt."""
+    samples = [sample for sample in record.samples if sample.get("step") == step]
     prompts = [str(sample.get("prompt") or "") for sample in samples]
     return {(prompts[:i].count(prompts[i]), prompts[i]): sample for i, sample in enumerate(samples)}
 
 
-def _last(samples: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [sample for sample in samples if sample.get("step") == samples[-1].get("step")]
-
-
 def _sample(found: Mapping[str, Any]) -> Sample:
     prompt, text = str(found.get("prompt") or ""), str(found["text"])[:WHOLE]
-    leaves = finite(found.get("leaves"))
+    leaves, valid = finite(found.get("leaves")), found.get("valid")
     right = len(text) if leaves is None else max(0, int(leaves) - len(prompt))
-    ended = found.get("stop_reason") == "end"
-    valid = found.get("valid")
-    note = "it ended by itself" if ended and valid is None else "" if valid is None else _VALID[bool(valid)]
+    note = "it ended by itself" if found.get("stop_reason") == "end" else ""
+    note = note if valid is None else "in the language" if valid else "not in the language"
     return Sample(prompt, text[: min(right, BEGINNING)], text[BEGINNING:right], text[right:], note)
 
 
@@ -130,12 +107,9 @@ def validity(record: RunRecord) -> list[tuple[float, float]]:
 
 def temperatures(record: RunRecord) -> list[Temperature]:
     """Returns what the best model generates at each temperature, in ascending order, with the summary's at 1."""
-    samples = record.table("samples")
-    language = samples.get("language")
-    given = [
-        {**samples, **(language if isinstance(language, dict) else {})},
-        *(record.analysis.get("temperatures") or ()),
-    ]
+    samples, language = record.table("samples"), record.table("samples").get("language")
+    measured = {**samples, **(language if isinstance(language, dict) else {})}
+    given = [measured, *(record.analysis.get("temperatures") or ())]
     found = {}
     for entry in given:
         value, size = finite(entry.get("temperature")), finite(entry.get("num_samples"))
@@ -148,15 +122,12 @@ def temperatures(record: RunRecord) -> list[Temperature]:
 
 def temperature_table(record: RunRecord) -> pd.DataFrame:
     """Returns the sample figures at each temperature and the beginning of a sample."""
-    drawn = temperatures(record)
-    names = [name for name in SAMPLE_FIGURES if any(name in row.figures for row in drawn)]
     rows = []
-    for row in drawn:
-        figures = {SAMPLE_FIGURES[n]: _figure(n, row.figures[n]) if n in row.figures else NOTHING for n in names}
-        sample = visible(row.prompt + row.text)
-        begins = sample[:80] + ("…" if len(sample) > 80 else "")
-        rows.append({"temperature": f"{row.temperature:g}", "sample begins": begins or NOTHING, **figures})
-    return pd.DataFrame(rows)
+    for row in temperatures(record):
+        begins = visible(row.prompt + row.text)
+        about = {"temperature": f"{row.temperature:g}", "sample begins": begins[:80] + "…" * (len(begins) > 80)}
+        rows.append(about | {SAMPLE_FIGURES[n]: _figure(n, value) for n, value in row.figures.items()})
+    return pd.DataFrame(rows).replace("", NOTHING).fillna(NOTHING)
 
 
 def _figure(name: str, value: float) -> str:
@@ -168,8 +139,7 @@ def predictions_table(record: RunRecord) -> tuple[str, pd.DataFrame]:
     given = record.analysis.get("predictions") or {}
     rows = []
     for entry in given.get("checkpoints", ()):
-        step = finite(entry.get("step"))
-        about = {"checkpoint": entry["name"], "step": NOTHING if step is None else count(step)}
+        about = {"checkpoint": entry["name"], "step": cell(entry.get("step"), count)}
         pairs = (f"{visible(token)} {percent(share)}" for token, share in entry["next"])
         rows.append(about | dict(zip(("1st", "2nd", "3rd", "4th", "5th"), pairs, strict=False)))
     return str(given.get("prompt") or ""), pd.DataFrame(rows).fillna(NOTHING)
@@ -188,8 +158,8 @@ def surprise(nats: float) -> str:
 
 def most_surprising(tokens: Sequence[tuple[str, float]]) -> str:
     """Returns the tokens of a passage with the lowest probabilities under 10%, each once, with the probability."""
-    rare = dict(sorted(((t, n) for t, n in tokens if math.exp(-n) < _SURPRISING), key=lambda pair: pair[1]))
-    most = sorted(rare.items(), key=lambda pair: -pair[1])[:_MOST_SURPRISING]
+    rare = {token: nats for token, nats in sorted(tokens, key=lambda pair: pair[1]) if math.exp(-nats) < _SURPRISING}
+    most = [*rare.items()][: -_MOST_SURPRISING - 1 : -1]
     return ", ".join(f"“{visible(token)}” ({percent(math.exp(-nats))})" for token, nats in most)
 
 

@@ -24,6 +24,7 @@ from lmlab.runs.formatting import (
     unit,
 )
 from lmlab.runs.records import RunRecord, setting
+from lmlab.runs.statistics import Estimate
 from lmlab.runs.summary import BITS, DAMAGED, NATS, PARTIAL, finite
 
 
@@ -68,11 +69,10 @@ def verdict(comparison: Comparison, diagnostics: Sequence[Diagnostic]) -> Verdic
 
 
 def _headline(comparison: Comparison, best: Condition) -> str:
-    value = measured(best.mean(comparison.metric or NATS), comparison.metric)
+    value, size = measured(best.mean(comparison.metric or NATS), comparison.metric), len(comparison.conditions)
     seeds = f", the mean of {len(best.runs)} seeds" if len(best.runs) > 1 else ""
-    if len(comparison.conditions) > 1:
-        best_of = "The better of the two settings" if len(comparison.conditions) == 2 else "The best"
-        best_of += "" if len(comparison.conditions) == 2 else f" of {len(comparison.conditions)} settings"
+    if size > 1:
+        best_of = "The better of the two settings" if size == 2 else f"The best of {size} settings"
         return f"{best_of} is “{best.label}”, with {value} on the validation text{seeds}."
     bits = best.mean(BITS).mean
     bits_too = f", {number(bits)} bits per character" if math.isfinite(bits) and comparison.metric == NATS else ""
@@ -88,17 +88,16 @@ def _nothing_finished(comparison: Comparison) -> str:
         what = f"is a finished one of the whole text ({partial} partial)" if partial else "has finished"
         return f"None of the {plural(len(comparison.records), 'run')} {what}, so none is best."
     (record,) = comparison.records
-    if record.status == "failed":
-        return sentence(f"This run failed: {record.reason or 'no reason is recorded'}")
+    best = record.best_row
+    if record.status in ("failed", DAMAGED):
+        what = "failed" if record.status == "failed" else "has no result"
+        return sentence(f"This run {what}: {record.reason or 'no reason is recorded'}")
     if partial:
         return f"This run is partial ({record.reason}): its figures are those of a trial and are not ranked."
-    if record.status == DAMAGED:
-        return f"This run has no result: {record.reason}."
-    best = record.best_row
     if best is None:
         return "This run has not been evaluated yet."
     words = "was interrupted" if record.status == "interrupted" else "has not finished"
-    seen = f"{number(best[NATS])} nats per token (perplexity {perplexity(best[NATS])})"
+    seen = measured(Estimate(best[NATS], None, 1), NATS)
     return f"This run {words}. So far its best epoch, {best.get('epoch', 0):.3g}, has {seen} on the validation text."
 
 
@@ -178,18 +177,13 @@ def _figures(comparison: Comparison, best: Condition) -> Iterator[str]:
             f"The grammar that wrote the validation strings has {number(source)} nats per token on them, which no "
             f"model beats but by chance; {name.lower()} is {side} that."
         )
-    judged = [_judged(record) for record in best.runs]
-    total = sum(size for size, _ in judged)
-    if total:
-        share = percent(sum(valid for _, valid in judged) / total)
+    judged = [record.table("samples").get("language") for record in best.runs]
+    pairs = [(finite(found.get("samples")), finite(found.get("valid"))) for found in judged if isinstance(found, dict)]
+    known_pairs = [(size, valid) for size, valid in pairs if size and valid is not None]
+    if known_pairs:
+        total = sum(size for size, _ in known_pairs)
+        share = percent(sum(size * valid for size, valid in known_pairs) / total)
         yield f"Of {count(total)} of its samples at temperature 1, {share} are in the language."
-
-
-def _judged(record: RunRecord) -> tuple[float, float]:
-    """Returns the number of judged samples, and of those that are in the language."""
-    found = record.table("samples").get("language")
-    size, valid = (finite(found.get(key)) for key in ("samples", "valid")) if isinstance(found, dict) else (0.0, 0.0)
-    return (size, valid * size) if size and valid is not None else (0.0, 0.0)
 
 
 _RISEN = {"overfitting", "failed-optimisation", "unsteady", "last-worse", "diverged"}
@@ -200,8 +194,7 @@ def _wrong(comparison: Comparison, diagnostics: Sequence[Diagnostic]) -> Iterato
     # Of the baseline, the figures of the best say more.
     told = [d for d in diagnostics if d.rule.short and d.level != "note" and d.kind != "baseline"]
     for diagnostic in told:
-        who = name_runs(diagnostic.runs, len(comparison.records))
-        yield f"{sentence(f'{diagnostic.rule.title}, in {who}')}"
+        yield sentence(f"{diagnostic.rule.title}, in {name_runs(diagnostic.runs, len(comparison.records))}")
     evaluated = all(record.status == "finished" and len(record.history) > 1 for record in comparison.records)
     if evaluated and not {d.kind for d in diagnostics} & _RISEN:
         yield "No sign of overfitting: no validation loss rose again after its best."

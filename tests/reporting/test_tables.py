@@ -94,7 +94,7 @@ def test_the_order_is_that_of_the_means_and_gaps_are_their_differences(tmp_path:
 
 def test_whether_a_difference_is_real_takes_seeds(tmp_path: Path) -> None:
     found = rows(results_table(jobs(tmp_path, {"a": [1.0, 1.01, 1.02], "b": [1.011, 1.0, 1.03], "c": [3.0]})))
-    assert [row["is that real?"] for row in found] == ["–", "not significant", "not known: one seed"]
+    assert [row["is that real?"] for row in found] == ["–", "not significant", "not significant: one seed"]
     made_job(tmp_path, 9, ["model=d"], val__nats_per_token=None, val__perplexity=None)
     last = rows(results_table(compared(tmp_path)))[-1]
     assert {last[name] for name in (NATS, "validation perplexity", "behind the best", "is that real?")} == {"–"}
