@@ -50,9 +50,10 @@ def verdict(comparison: Comparison, diagnostics: Sequence[Diagnostic]) -> Verdic
         comparison: of at least one run.
         diagnostics: of it.
     """
-    wrong = list(_wrong(comparison, diagnostics))
+    alarms = _wrong(comparison, [d for d in diagnostics if d.level == "alarm"])
+    wrong = _wrong(comparison, [d for d in diagnostics if d.level == "warning"]) + _no_sign(comparison, diagnostics)
     if not comparison.conditions:
-        return Verdict(_nothing_finished(comparison), tuple(wrong), ())
+        return Verdict(_nothing_finished(comparison), (*alarms, *wrong), ())
     several, best = len(comparison.conditions) > 1, comparison.best
     limits = [words for diagnostic in diagnostics if (words := diagnostic.words("limits"))]
     if not several and comparison.fewest_seeds < ENOUGH_SEEDS:
@@ -61,10 +62,10 @@ def verdict(comparison: Comparison, diagnostics: Sequence[Diagnostic]) -> Verdic
     limits.append(f"Anything about other texts, sizes or lengths of training: there the {what} may be another.")
     if comparison.metric is None:
         headline = "None can be called best: the runs were evaluated on different texts, and one may be easier."
-        return Verdict(headline, (*_by_text(comparison), *wrong), tuple(limits))
+        return Verdict(headline, (*alarms, *_by_text(comparison), *wrong), tuple(limits))
     if best is None:
-        return Verdict("No run has a validation loss that is a number, so none is best.", tuple(wrong), ())
-    shows = [*_lead(comparison, best), *_figures(comparison, best), *wrong]
+        return Verdict("No run has a validation loss that is a number, so none is best.", (*alarms, *wrong), ())
+    shows = [*alarms, *_lead(comparison, best), *_figures(comparison, best), *wrong]
     return Verdict(_headline(comparison, best), tuple(shows), tuple(limits))
 
 
@@ -189,12 +190,13 @@ def _figures(comparison: Comparison, best: Condition) -> Iterator[str]:
 _RISEN = {"overfitting", "failed-optimisation", "unsteady", "last-worse", "diverged"}
 
 
-def _wrong(comparison: Comparison, diagnostics: Sequence[Diagnostic]) -> Iterator[str]:
-    """Says which runs overfitted, diverged and the like."""
-    # Of the baseline, the figures of the best say more.
-    told = [d for d in diagnostics if d.rule.short and d.level != "note" and d.kind != "baseline"]
-    for diagnostic in told:
-        yield sentence(f"{diagnostic.rule.title}, in {name_runs(diagnostic.runs, len(comparison.records))}")
+def _wrong(comparison: Comparison, diagnostics: Sequence[Diagnostic]) -> list[str]:
+    """Says which runs overfitted, diverged and the like; of the baseline, the figures of the best say more."""
+    told = (d for d in diagnostics if d.rule.short and d.kind != "baseline")
+    return [sentence(f"{d.rule.title}, in {name_runs(d.runs, len(comparison.records))}") for d in told]
+
+
+def _no_sign(comparison: Comparison, diagnostics: Sequence[Diagnostic]) -> list[str]:
     evaluated = all(record.status == "finished" and len(record.history) > 1 for record in comparison.records)
-    if evaluated and not {d.kind for d in diagnostics} & _RISEN:
-        yield "No sign of overfitting: no validation loss rose again after its best."
+    fine = evaluated and not {diagnostic.kind for diagnostic in diagnostics} & _RISEN
+    return ["No sign of overfitting: no validation loss rose again after its best."] if fine else []
