@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -179,3 +181,11 @@ def test_no_two_test_files_have_a_name():
     """pytest imports them by name alone, and takes the one for the other."""
     names = [path.name for path in Path(__file__).parent.rglob("test_*.py")]
     assert sorted(names) == sorted(set(names))
+
+
+def test_a_training_starts_without_what_only_reports_need():
+    """pandas takes a second to import."""
+    code = "import sys, lmlab.launch.start, lmlab.training.run; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "lmlab.diagnostics.diagnose" in loaded
+    assert not [name for name in loaded if is_within(name, "pandas", "lmlab.reporting")]
