@@ -162,6 +162,16 @@ def test_words_that_are_all_different_explain_nothing(tmp_path: Path, monkeypatc
     assert set(more["importance"]) == {"s1", "s2"}
 
 
+@pytest.mark.parametrize(("total", "spread"), [(7, 1.0), (20, 0.0)])
+def test_few_or_equal_trials_explain_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, total: int, spread: float
+) -> None:
+    losses = {(str(i), str(i * i % 7), str(i * i % 11)): 2.0 + spread * i for i in range(total)}
+    comparison = grid(tmp_path, losses)
+    assert "The bars" not in next(f.caption for f in report_figures(comparison, along="steps") if f.name == "search")
+    assert drawn(monkeypatch, "best_so_far", comparison)[1]["importance"] == {}
+
+
 def test_only_finished_trials_count_in_a_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     search(tmp_path)
     words = [f"part.s{i}=0.5" for i in range(4)]
