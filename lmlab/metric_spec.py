@@ -63,6 +63,8 @@ class MetricSpec:
         """Formats a value, without its unit."""
         if self.format == "compact":
             return compact(value)
+        if 1e12 <= abs(value) < math.inf:  # such as the perplexity of a run that diverged
+            return f"{value:.3g}"
         return percent(value) if self.format == "%" else format(value, self.format)
 
     @property

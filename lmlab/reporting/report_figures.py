@@ -37,6 +37,8 @@ FIGURES = (
 _COLUMN = {"tokens": "tokens", "steps": "step", "epochs": "epoch", "seconds": "seconds"}
 # Most runs in figures that have a line of text for each.
 MOST_SIDE_BY_SIDE = 12
+# Of fewer trials, too much of the differences goes with any setting by chance.
+LEAST_TRIALS = 8
 _DROPOUTS = ("dropout", "input_dropout", "output_dropout", "embedding_dropout", "weight_dropout")
 
 
@@ -84,9 +86,12 @@ def _answers(comparison: Comparison, metric: str) -> Iterator[ReportFigure]:
         if not _is_grid(comparison):
             known = [r.metric(metric) if r.status == "finished" else None for r in comparison.records]
             losses = [math.nan if loss is None else loss for loss in known]
-            caption = "Each run in the order of the search. The bars say which share of the differences goes with a "
-            caption += "setting alone (its squared rank correlation with the loss, or for words the correlation ratio)."
-            figure = best_so_far(losses, what=what, importance=_importance(comparison, metric))
+            importance = _importance(comparison, metric)
+            caption = "Each run in the order of the search." + (
+                " The bars say which share of the differences goes with a setting alone (its squared rank correlation "
+                "with the loss, or for words the correlation ratio)."
+            ) * bool(importance)
+            figure = best_so_far(losses, what=what, importance=importance)
             yield ReportFigure("search", "The best so far", caption, figure)
     elif len(names) == 2:
         figure = heat_map(_grid(comparison, metric), row_name=short[names[0]], column_name=short[names[1]], what=what)
@@ -159,7 +164,7 @@ def _importance(comparison: Comparison, metric: str) -> dict[str, float]:
         else:  # each word stands for the mean rank of its runs, which of words that are all different says nothing
             groups = {v: [r for r, other in zip(ranks, values, strict=True) if other == v] for v in values}
             numbers = [fmean(groups[value]) if 2 * len(groups) <= len(values) else 0.0 for value in values]
-        if len(set(values)) > 1 and len(set(numbers)) > 1:
+        if len(conditions) >= LEAST_TRIALS and len(set(ranks)) > 1 and len(set(numbers)) > 1:
             found[comparison.short[name]] = float(stats.pearsonr(numbers, ranks).statistic ** 2)
     return dict(sorted(found.items(), key=lambda item: -item[1]))
 
@@ -243,7 +248,7 @@ def _mean_curve(condition: Condition, metric: str, along: Along) -> Curve | None
     points = list(zip(*histories, strict=False))
     x = [fmean(row.get(_COLUMN[along], math.nan) for row in rows) for rows in points]
     values = [[row.get(metric, math.nan) for row in rows] for rows in points]
-    means = [estimate(v) if all(map(math.isfinite, v)) else None for v in values]
+    means = [None if None in map(finite, v) else estimate(v) for v in values]
     y = [math.nan if found is None else found.mean for found in means]
     half = [0.0 if found is None else found.half_width or 0.0 for found in means]
     if len(histories) == 1:

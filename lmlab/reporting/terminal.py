@@ -11,7 +11,7 @@ from pathlib import Path
 from lmlab.diagnostics.diagnose import of_comparison
 from lmlab.errors import printable
 from lmlab.files import shown
-from lmlab.metric_spec import MetricSpec, added_to, compact, exp
+from lmlab.metric_spec import MetricSpec, added_to, compact
 from lmlab.reporting.exports import warnings
 from lmlab.runs.comparison import Comparison, compare
 from lmlab.runs.discovery import written
@@ -65,7 +65,7 @@ def _ranked(comparison: Comparison) -> list[str]:
         row |= {"seeds": str(len(condition.runs))} if repeated else {}
         row |= {"nats/token": with_interval(nats)}
         row |= {"above source": _cell("+.4f", condition.mean(EXCESS).mean)} if known else {}
-        row |= {"perplexity": f"{exp(nats.mean):,.3f}", "bits/char": _cell(".4f", condition.mean(BITS).mean)}
+        row |= {"perplexity": perplexity(nats.mean), "bits/char": _cell(".4f", condition.mean(BITS).mean)}
         row |= {spec.words: _cell(spec, condition.mean(f"val/{name}").mean) for name, spec in added.items()}
         row |= {"parameters": compact(condition.mean("num_parameters").mean)}
         row |= {"tokens/s": compact(condition.mean("tokens_per_second").mean)}
@@ -133,7 +133,7 @@ def job_line(job: RunRecord, *, settings: dict[str, str], total: int | None, bes
     head = f"{counted}  {' '.join(f'{short[name]}={value}' for name, value in settings.items())}"
     if job.status in ("failed", DAMAGED):
         return f"{head}  {job.status}: {job.reason}"
-    figures = f"val {job.nats:.4f} nats  perplexity {exp(job.nats):,.3f}"
+    figures = f"val {job.nats:.4f} nats  perplexity {perplexity(job.nats)}"
     # Bits per character are not known of a part of the text.
     if BITS in job.summary or job.status != PARTIAL:
         figures += f"  bits/char {job.summary.get(BITS) or math.nan:.4f}"

@@ -77,10 +77,14 @@ def test_without_data_there_is_no_figure(tmp_path: Path) -> None:
 def test_the_answer_comes_first_and_fits_the_number_of_settings(
     tmp_path: Path, settings: int, first: list[str]
 ) -> None:
-    losses = {values: 1.0 + i for i, values in enumerate(product("12", repeat=settings))}
+    losses = {values: 9.0 - i for i, values in enumerate(product("12", repeat=settings))}
     for number in range(len(grid(tmp_path, losses).records)):
         write_history(tmp_path / f"{number}_job", evaluations([2.0, 1.5], [2.0, 1.5], **ROW))
-    assert names(compared(tmp_path)) == [*first, "curves", "learning_curves", "error_rate", "gradient_norm"]
+    comparison = compared(tmp_path)
+    assert names(comparison) == [*first, "curves", "learning_curves", "error_rate", "gradient_norm"]
+    of_best = [figure.title for figure in report_figures(comparison, along="tokens") if " of " in figure.title]
+    assert len(of_best) == 3
+    assert all(title.endswith(f" of {comparison.label(comparison.records[-1])}") for title in of_best)
 
 
 def test_runs_without_an_order_have_curves_of_one_of_them_only(tmp_path: Path) -> None:
@@ -160,6 +164,16 @@ def test_words_that_are_all_different_explain_nothing(tmp_path: Path, monkeypatc
     losses = {(f"w{i}", str(draw.random()), str(draw.random())): draw.random() for i in range(9)}
     _, more = drawn(monkeypatch, "best_so_far", grid(tmp_path, losses))
     assert set(more["importance"]) == {"s1", "s2"}
+
+
+@pytest.mark.parametrize(("total", "spread"), [(7, 1.0), (20, 0.0)])
+def test_few_or_equal_trials_explain_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, total: int, spread: float
+) -> None:
+    losses = {(str(i), str(i * i % 7), str(i * i % 11)): 2.0 + spread * i for i in range(total)}
+    comparison = grid(tmp_path, losses)
+    assert "The bars" not in next(f.caption for f in report_figures(comparison, along="steps") if f.name == "search")
+    assert drawn(monkeypatch, "best_so_far", comparison)[1]["importance"] == {}
 
 
 def test_only_finished_trials_count_in_a_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

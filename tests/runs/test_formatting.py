@@ -43,6 +43,7 @@ def test_figures_with_units_and_intervals() -> None:
 
 def test_large_and_endless_numbers() -> None:
     assert (number(12.34567), perplexity(10.0), perplexity(1e9)) == ("12.3457", "22,026.466", "inf")
+    assert perplexity(700.0) == "1.01e+304"
     assert (count(12345.4), count(math.inf), count(math.nan)) == ("12,345", "-", "-")
     assert (plural(1, "run"), plural(0, "run"), plural(1200, "run")) == ("1 run", "0 runs", "1,200 runs")
 
