@@ -75,24 +75,21 @@ def report_figures(comparison: Comparison, *, along: Along) -> list[ReportFigure
 
 def _answers(comparison: Comparison, metric: str) -> Iterator[ReportFigure]:
     what, names, short = f"validation loss, {unit(metric)}", comparison.names, comparison.short
-    if len(names) > 2:
-        found = _effects(comparison, metric)
-        caption = (
-            "For each value the mean loss, and how far it spreads among runs that are equal in all other settings. "
-        )
-        caption += "Lower is better; a setting whose means hardly differ matters little."
-        if found:
-            yield ReportFigure("effects", "What each setting does", caption, effects(found, what=what))
-        if not _is_grid(comparison):
-            known = [r.metric(metric) if r.status == "finished" else None for r in comparison.records]
-            losses = [math.nan if loss is None else loss for loss in known]
-            importance = _importance(comparison, metric)
-            caption = "Each run in the order of the search." + (
-                " The bars say which share of the differences goes with a setting alone (its squared rank correlation "
-                "with the loss, or for words the correlation ratio)."
-            ) * bool(importance)
-            figure = best_so_far(losses, what=what, importance=importance)
-            yield ReportFigure("search", "The best so far", caption, figure)
+    found, grid = _effects(comparison, metric) if len(names) > 2 else [], _is_grid(comparison)
+    if found:
+        caption = "For each value the mean loss, and how far it spreads among runs that are equal in all other "
+        caption += "settings. Lower is better; a setting whose means hardly differ matters little."
+        yield ReportFigure("effects", "What each setting does", caption, effects(found, what=what))
+    if not grid:
+        known = [r.metric(metric) if r.status == "finished" else None for r in comparison.records]
+        losses = [math.nan if loss is None else loss for loss in known]
+        importance = _importance(comparison, metric)
+        caption = "Each run in the order of the search." + (
+            " The bars say which share of the differences goes with a setting alone (its squared rank correlation "
+            "with the loss, or for words the correlation ratio)."
+        ) * bool(importance)
+        figure = best_so_far(losses, what=what, importance=importance)
+        yield ReportFigure("search", "The best so far", caption, figure)
     elif len(names) == 2:
         figure = heat_map(_grid(comparison, metric), row_name=short[names[0]], column_name=short[names[1]], what=what)
         yield ReportFigure("heat_map", f"{short[names[0]]} against {short[names[1]]}", "Lower is better.", figure)
