@@ -39,6 +39,7 @@ _COLUMN = {"tokens": "tokens", "steps": "step", "epochs": "epoch", "seconds": "s
 MOST_SIDE_BY_SIDE = 12
 # Of fewer trials, too much of the differences goes with any setting by chance.
 LEAST_TRIALS = 8
+_MANY = 8  # conditions; fewer, of many settings, are no search
 _DROPOUTS = ("dropout", "input_dropout", "output_dropout", "embedding_dropout", "weight_dropout")
 
 
@@ -142,9 +143,10 @@ def _at_equal_others(comparison: Comparison, metric: str, name: str) -> dict[str
 
 
 def _is_grid(comparison: Comparison) -> bool:
-    """Returns whether the runs are a grid, and not drawn by a search."""
+    """Returns whether the runs are a grid, or few, and not drawn by a search."""
+    size = len(comparison.conditions)
     values = [len({condition.settings[name] for condition in comparison.conditions}) for name in comparison.names]
-    return math.prod(values) <= 2 * len(comparison.conditions)
+    return size < _MANY or math.prod(values) <= 2 * size
 
 
 def _importance(comparison: Comparison, metric: str) -> dict[str, float]:
