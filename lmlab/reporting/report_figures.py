@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
+import pandas as pd
+
 from lmlab.reporting import texts
 from lmlab.reporting.figures.axes import Along
 from lmlab.reporting.figures.curves import (
@@ -25,7 +27,7 @@ from lmlab.runs.comparison import Comparison, Condition
 from lmlab.runs.formatting import baseline_words, is_number, unit
 from lmlab.runs.history import TRAIN, Row
 from lmlab.runs.records import RunRecord, setting
-from lmlab.runs.statistics import estimate
+from lmlab.runs.statistics import Estimate, estimate
 from lmlab.runs.summary import BITS, NATS, finite
 
 # Names of all possible figures; the last two are of older reports.
@@ -37,22 +39,14 @@ FIGURES = (
 _COLUMN = {"tokens": "tokens", "steps": "step", "epochs": "epoch", "seconds": "seconds"}
 # Most runs in figures that have a line of text for each.
 MOST_SIDE_BY_SIDE = 12
-# Of fewer trials, too much of the differences goes with any setting by chance.
+# Fewer are no search, and too much of their differences goes with any setting by chance.
 LEAST_TRIALS = 8
-_MANY = 8  # conditions; fewer, of many settings, are no search
 _DROPOUTS = ("dropout", "input_dropout", "output_dropout", "embedding_dropout", "weight_dropout")
 
 
 @dataclass(frozen=True)
 class ReportFigure:
-    """A figure of a report.
-
-    Args:
-        name: of its files, without the extension; one of `FIGURES`.
-        title: a heading.
-        caption: what to look for, a sentence or two.
-        figure: the figure and its description.
-    """
+    """A figure of a report: the name of its files, a heading, and what to look for, in a sentence or two."""
 
     name: str
     title: str
@@ -96,7 +90,9 @@ def _answers(comparison: Comparison, metric: str) -> Iterator[ReportFigure]:
         yield ReportFigure("heat_map", f"{short[names[0]]} against {short[names[1]]}", "Lower is better.", figure)
     if len(names) == 1:
         results = [_result(condition, condition.settings[names[0]], metric) for condition in comparison.conditions]
-        figure = parameter_plot(results, parameter=short[names[0]], what=what, references=_references(comparison))
+        shown = comparison.shown  # its lines hold for all: the same text and vocabulary
+        references = [] if shown is None or metric == BITS else _references_of(shown)
+        figure = parameter_plot(results, parameter=short[names[0]], what=what, references=references)
         caption = "The best validation loss of each setting; the table says which differences are real."
         yield ReportFigure("parameter", f"Best loss by {short[names[0]]}", caption, figure)
     else:
@@ -105,66 +101,61 @@ def _answers(comparison: Comparison, metric: str) -> Iterator[ReportFigure]:
         yield ReportFigure("ranking", "Settings in order", caption, ranked_settings(results, what=what))
 
 
+def _losses(comparison: Comparison, metric: str) -> pd.DataFrame:
+    """Returns the settings of each condition and its `loss`, without those that have none."""
+    known = [condition for condition in comparison.conditions if condition.values(metric)]
+    return pd.DataFrame([{**condition.settings, "loss": condition.mean(metric).mean} for condition in known])
+
+
 def _effects(comparison: Comparison, metric: str) -> list[Effect]:
     """Returns the mean loss at each value of each setting, that with the largest effect first."""
-    found = []
-    for name in comparison.names:
-        losses = _at_equal_others(comparison, metric, name)
+    frame, found = _losses(comparison, metric), []
+    for name in comparison.names if len(frame) else ():
+        losses = _at_equal_others(frame, name)
         order = sorted(losses, key=float) if all(map(is_number, losses)) else list(losses)
         if 1 < len(order) <= MOST_SIDE_BY_SIDE:
-            pairs = [(value, losses[value]) for value in order]
-            results = [Result(v, fmean(g), stdev(g) if len(g) > 1 else None, tuple(g)) for v, g in pairs]
-            effect = max(fmean(g) for _, g in pairs) - min(fmean(g) for _, g in pairs)
+            means = {value: fmean(losses[value]) for value in order}
+            spreads = {value: stdev(given) if len(given) > 1 else None for value, given in losses.items()}
+            results = (Result(value, means[value], spreads[value], tuple(losses[value])) for value in order)
+            effect = max(means.values()) - min(means.values())
             found.append((effect, Effect(comparison.short[name], tuple(results))))
     return [effect for _, effect in sorted(found, key=lambda item: -item[0])]
 
 
-def _at_equal_others(comparison: Comparison, metric: str, name: str) -> dict[str, list[float]]:
+def _at_equal_others(frame: pd.DataFrame, name: str) -> dict[str, list[float]]:
     """Returns the losses by value of a setting, without what the other settings do.
 
     Runs that are equal in all others are put around the mean of all runs, as far as they have every value: otherwise
     a value would seem good because it was tried with good others. Of a search, where hardly any are equal, the losses
     stay as they are.
     """
-    blocks: dict[tuple[str, ...], dict[str, float]] = {}
-    for condition in comparison.conditions:
-        if condition.values(metric):
-            others = tuple(value for other, value in condition.settings.items() if other != name)
-            blocks.setdefault(others, {})[condition.settings[name]] = condition.mean(metric).mean
-    most = max(map(len, blocks.values()), default=0)
-    whole = [block for block in blocks.values() if len(block) == most]
-    level = fmean(loss for block in whole for loss in block.values()) if whole else 0.0
-    losses: dict[str, list[float]] = {}
-    for block in whole:
-        shift = level - fmean(block.values()) if most > 1 else 0.0
-        for value, loss in block.items():
-            losses.setdefault(value, []).append(loss + shift)
-    return losses
+    others = [other for other in frame.columns if other not in (name, "loss")]
+    size = frame.groupby(others)[name].transform("size")
+    whole = frame[size == size.max()]
+    shift = whole["loss"].mean() - whole.groupby(others)["loss"].transform("mean") if size.max() > 1 else 0.0
+    return {str(v): list(g) for v, g in (whole["loss"] + shift).groupby(whole[name], sort=False)}
 
 
 def _is_grid(comparison: Comparison) -> bool:
     """Returns whether the runs are a grid, or few, and not drawn by a search."""
     size = len(comparison.conditions)
     values = [len({condition.settings[name] for condition in comparison.conditions}) for name in comparison.names]
-    return size < _MANY or math.prod(values) <= 2 * size
+    return size < LEAST_TRIALS or math.prod(values) <= 2 * size
 
 
 def _importance(comparison: Comparison, metric: str) -> dict[str, float]:
     """Returns which share of the variance of the (ranked) loss goes with each setting alone."""
-    from scipy import stats
-
-    conditions = [condition for condition in comparison.conditions if condition.values(metric)]
-    ranks = stats.rankdata([condition.mean(metric).mean for condition in conditions])
-    found = {}
+    frame = _losses(comparison, metric)
+    ranks, found = frame["loss"].rank(), {}
     for name in comparison.names:
-        values = [condition.settings[name] for condition in conditions]
-        if all(map(is_number, values)):
-            numbers = stats.rankdata([float(value) for value in values])
+        if all(map(is_number, frame[name])):
+            numbers = frame[name].astype(float).rank()
         else:  # each word stands for the mean rank of its runs, which of words that are all different says nothing
-            groups = {v: [r for r, other in zip(ranks, values, strict=True) if other == v] for v in values}
-            numbers = [fmean(groups[value]) if 2 * len(groups) <= len(values) else 0.0 for value in values]
-        if len(conditions) >= LEAST_TRIALS and len(set(ranks)) > 1 and len(set(numbers)) > 1:
-            found[comparison.short[name]] = float(stats.pearsonr(numbers, ranks).statistic ** 2)
+            numbers = (
+                ranks.groupby(frame[name]).transform("mean") if 2 * frame[name].nunique() <= len(frame) else ranks * 0
+            )
+        if len(frame) >= LEAST_TRIALS and ranks.nunique() > 1 and numbers.nunique() > 1:
+            found[comparison.short[name]] = float(numbers.corr(ranks)) ** 2
     return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
@@ -247,13 +238,9 @@ def _mean_curve(condition: Condition, metric: str, along: Along) -> Curve | None
     points = list(zip(*histories, strict=False))
     x = [fmean(row.get(_COLUMN[along], math.nan) for row in rows) for rows in points]
     values = [[row.get(metric, math.nan) for row in rows] for rows in points]
-    means = [None if None in map(finite, v) else estimate(v) for v in values]
-    y = [math.nan if found is None else found.mean for found in means]
-    half = [0.0 if found is None else found.half_width or 0.0 for found in means]
-    if len(histories) == 1:
-        return Curve(condition.label, x, y)
-    ends = [[v + sign * h for v, h in zip(y, half, strict=True)] for sign in (-1, 1)]
-    return Curve(condition.label, x, y, *ends)
+    means = [Estimate(math.nan, None, 0) if None in map(finite, v) else estimate(v) for v in values]
+    ends = [[found.mean + sign * (found.half_width or 0.0) for found in means] for sign in (-1, 1)]
+    return Curve(condition.label, x, [found.mean for found in means], *(ends if len(histories) > 1 else ()))
 
 
 def _result(condition: Condition, label: str, metric: str) -> Result:
@@ -272,12 +259,6 @@ def _grid(comparison: Comparison, metric: str) -> list[Cell]:
         result, place = _result(condition, "", metric), (condition.settings[rows], condition.settings[columns])
         found[place] = Cell(*place, result.value, result.half_width, "" if result.value is not None else "no number")
     return list(found.values())
-
-
-def _references(comparison: Comparison) -> list[Reference]:
-    """Returns the reference lines of the shown run if they hold for all runs: same text and vocabulary."""
-    shown = comparison.shown
-    return [] if shown is None or comparison.metric == BITS else _references_of(shown)
 
 
 def _references_of(record: RunRecord) -> list[Reference]:
