@@ -91,7 +91,9 @@ def _sample(found: Mapping[str, Any]) -> Sample:
     leaves, valid = finite(found.get("leaves")), found.get("valid")
     right = len(text) if leaves is None else max(0, int(leaves) - len(prompt))
     note = "it ended by itself" if found.get("stop_reason") == "end" else ""
-    note = note if valid is None else "in the language" if valid else "not in the language"
+    if valid is not None:
+        wrong = "incomplete" if right == len(found["text"]) else "not in the language"
+        note = "in the language" if valid else wrong
     return Sample(prompt, text[: min(right, BEGINNING)], text[BEGINNING:right], text[right:], note)
 
 
