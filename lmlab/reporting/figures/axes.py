@@ -4,46 +4,36 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import EngFormatter, MaxNLocator, ScalarFormatter
+from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from lmlab.reporting.figures.data import Curve, Reference, View, finite
 from lmlab.reporting.figures.labels import EndLabel
 from lmlab.reporting.figures.style import BEST, MUTED, WIDTH
-from lmlab.reporting.figures.text import brief, few, number, wrapped
+from lmlab.reporting.figures.text import listed, number, wrapped
 
 Along = Literal["tokens", "steps", "epochs", "seconds"]
 _STEPS = [1, 2, 2.5, 5, 10]  # of ticks
 
 
-class Progress(NamedTuple):
-    """The horizontal axis along training: the unit of its numbers, and this unit in units of the data."""
-
-    unit: str
-    scale: float
-
-    def at(self, value: float) -> str:
-        """Returns a place on the axis in words: `after epoch 3`, `at 1.5M tokens`."""
-        if self.unit in ("tokens", "steps"):
-            return f"at {EngFormatter(sep='')(float(f'{value:.3g}'))} {self.unit}"
-        return f"after epoch {value:.4g}" if self.unit == "epochs" else f"after {value / self.scale:.3g} {self.unit}"
+def place(value: float, along: Along) -> str:
+    """Returns a place along training in words: `after epoch 3`, `at 1.5M tokens`."""
+    text = f"{value:.4g}" if value < 1000 else EngFormatter(sep="")(float(f"{value:.3g}"))
+    return f"after epoch {text}" if along == "epochs" else f"at {text} {along}"
 
 
-def progress(axes: Axes, curves: Sequence[Curve], along: Along) -> Progress:
+def set_progress(axes: Axes, curves: Sequence[Curve], along: Along) -> None:
     """Sets the horizontal axis of curves along training."""
     known = finite(x for curve in curves for x in curve.x)
-    longer = ("hours", 3600.0) if max(known) >= 10_800 else ("minutes", 60.0)
-    unit, scale = longer if along == "seconds" and max(known) >= 180 else (along, 1.0)
-    low, high = min(known) / scale, max(known) / scale
+    low, high = min(known), max(known)
     low = 0.0 if 0 <= low <= 0.5 * high or low == high > 0 else low
     axes.set_xlim(*((low, high + 0.02 * (high - low)) if high > low else (low - 0.5, high + 0.5)))
-    counted = along in ("tokens", "steps")
-    axes.xaxis.set_major_locator(MaxNLocator(5, steps=_STEPS, integer=counted))
-    axes.xaxis.set_major_formatter(EngFormatter(sep="") if counted else ScalarFormatter())
-    axes.set_xlabel(f"{'time' if along == 'seconds' else 'training'} so far, {unit}")
-    return Progress(unit, scale)
+    axes.xaxis.set_major_locator(MaxNLocator(5, steps=_STEPS, integer=along in ("tokens", "steps")))
+    if high >= 1000:
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.set_xlabel(f"training so far, {along}")
 
 
 def set_losses(axes: Axes, view: View, name: str, room: float = WIDTH - 0.9) -> None:
@@ -66,12 +56,16 @@ def draw_references(axes: Axes, view: View, references: Sequence[Reference]) -> 
         drawn = wider
         line = axes.axhline(one.value, color="black" if one.floor else MUTED, linewidth=1.2, dashes=(4, 3), zorder=1.5)
         ends.append(EndLabel(one.label, number(one.value), one.value, line))
-    return drawn, ends, [f"Not drawn, as it would squash the rest: {compared(left_out)}."] if left_out else []
+    return drawn, ends, [f"Not drawn, as it would squash the rest: {_told(left_out)}."] if left_out else []
 
 
 def compared(references: Sequence[Reference]) -> str:
-    """Returns references and their values in words."""
-    return few([f"{brief(one.label)}: {number(one.value)}" for one in references])
+    """Returns references and their values as a sentence that follows others; empty if there are none."""
+    return f" For comparison: {_told(references)}." if references else ""
+
+
+def _told(references: Sequence[Reference]) -> str:
+    return listed((one.label, number(one.value)) for one in references)
 
 
 def mark_best(axes: Axes, x: float, y: float) -> None:

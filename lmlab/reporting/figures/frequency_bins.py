@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.ticker import EngFormatter
@@ -13,12 +13,11 @@ from lmlab.reporting.figures.curves import MOST_LINES
 from lmlab.reporting.figures.data import Figure, finite, sensible_view
 from lmlab.reporting.figures.labels import EndLabel, empty_figure, finish
 from lmlab.reporting.figures.style import WIDTH, canvas, looks, styled
-from lmlab.reporting.figures.text import beyond, brief, few, number, wrapped
+from lmlab.reporting.figures.text import beyond, brief, number, wrapped
 from lmlab.runs.formatting import occurrences
 
 
-@dataclass(frozen=True)
-class FrequencyBin:
+class FrequencyBin(NamedTuple):
     """Tokens with so many occurrences in the training text, and how many of the evaluated text are among them."""
 
     first: int
@@ -26,8 +25,7 @@ class FrequencyBin:
     tokens: int
 
 
-@dataclass(frozen=True)
-class BinLosses:
+class BinLosses(NamedTuple):
     """The losses of a run, one for each bin; None if the bin has no tokens."""
 
     label: str
@@ -49,7 +47,7 @@ def frequency_bins(bins: Sequence[FrequencyBin], runs: Sequence[BinLosses]) -> F
     losses = np.ma.masked_invalid(np.array(given, dtype=float))
     drawn = losses - losses.mean(axis=0) if len(shown) > 1 else losses
     drawing, (axes,) = canvas()
-    view = sensible_view(drawn.compressed(), loss=True)
+    view = sensible_view(drawn.compressed())
     set_losses(axes, view, "validation loss" + " against the mean of all" * (len(shown) > 1) + ", nats per token")
     room = max(0.5, (WIDTH - 2.8) / len(bins) - 0.08)
     names, amount = [occurrences(one.first, one.last) for one in bins], EngFormatter(sep="", places=0)
@@ -67,5 +65,5 @@ def frequency_bins(bins: Sequence[FrequencyBin], runs: Sequence[BinLosses]) -> F
     told = [f"{name} {number(y, 2)} ({brief(shown[i].label)})" for name, i, y in lowest if y is not np.ma.masked]
     notes = beyond(above, view.high)
     notes += [f"{len(known) - len(shown)} more runs are not shown."] if len(shown) < len(known) else []
-    alt = f"Lowest validation loss by occurrences of the token in the training text, nats per token: {few(told, 8)}."
+    alt = f"Lowest validation loss by occurrences of the token in the training text, nats per token: {'; '.join(told)}."
     return finish(drawing, alt, notes, (axes, ends))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.transforms import offset_copy
@@ -13,14 +13,13 @@ from lmlab.reporting.figures.axes import compared, draw_references, mark_best, s
 from lmlab.reporting.figures.data import Figure, Reference, Result, as_numbers, in_order, sensible_view
 from lmlab.reporting.figures.labels import EndLabel, empty_figure, finish
 from lmlab.reporting.figures.style import BLUE, FAINT, WIDTH, canvas, styled
-from lmlab.reporting.figures.text import beyond, brief, few, measured, shortened, width, wrapped
+from lmlab.reporting.figures.text import beyond, brief, listed, measured, shortened, wrapped
 
 MOST_SETTINGS, MOST_EFFECTS = 25, 6
 _NOTHING = "No run left a finite number."
 
 
-@dataclass(frozen=True)
-class Effect:
+class Effect(NamedTuple):
     """The results of the values of a setting, with their standard deviations and the single values as seeds."""
 
     setting: str
@@ -33,11 +32,8 @@ def parameter_plot(
 ) -> Figure:
     """Draws the result of each value of a parameter: mean, interval and each seed.
 
-    Args:
-        results: one for each value of the parameter; numbers lie on a logarithmic scale if they look geometric.
-        parameter: that differs.
-        what: what the values are, with their unit; lower is better.
-        references: baselines and the source's entropy; a note names those that would squash the values.
+    Numbers lie on a logarithmic scale if they look geometric. Lower is better. The references are baselines and the
+    source's entropy; a note names those that would squash the values.
     """
     known = _best_first(results)
     if not known:
@@ -60,9 +56,9 @@ def parameter_plot(
     _draw(axes, places, results)
     axes.plot(places, [known[0].mean] * len(places), ":", color=BLUE, linewidth=1)
     ends.append(EndLabel(f"best: {known[0].label}", measured(known[0]), known[0].mean, dot, True))
-    alt = _told(parameter, what, known)
-    alt += f" For comparison: {compared(references)}." if references else ""
-    return finish(drawing, alt, _notes(results, view.high) + notes, (axes, ends))
+    return finish(
+        drawing, _told(parameter, what, known) + compared(references), _notes(results, view.high) + notes, (axes, ends)
+    )
 
 
 def _best_first(results: Sequence[Result]) -> list[Result]:
@@ -70,8 +66,8 @@ def _best_first(results: Sequence[Result]) -> list[Result]:
 
 
 def _told(whose: str, what: str, known: Sequence[Result]) -> str:
-    listed = few([f"{brief(result.label)}: {measured(result)}" for result in known], 8)
-    return f"{brief(whose)} in order of {brief(what)}: {listed}."
+    told = listed([(result.label, measured(result)) for result in known], 8)
+    return f"{brief(whose)} in order of {brief(what)}: {told}."
 
 
 def _notes(results: Sequence[Result], high: float, bars: str = "95% intervals of the means") -> list[str]:
@@ -124,9 +120,7 @@ def effects(effects: Sequence[Effect], *, what: str) -> Figure:
     shown = [effect for effect in effects if _best_first(effect.results)][:MOST_EFFECTS]
     if not shown:
         return empty_figure(what, _NOTHING)
-    labels = [[shortened(result.label, 9) for result in effect.results] for effect in shown]
-    wide = any(len(names) * (0.12 + max(map(width, names))) > 1.7 for names in labels)
-    columns = min(len(shown), 2 if wide or len(shown) == 4 else 3)
+    columns = min(len(shown), 2)
     rows, room = math.ceil(len(shown) / columns), (WIDTH - 0.6) / columns
     drawing, panels = canvas(2.5 * rows + 0.3, rows, columns, sharey=True)
     every = [result for effect in shown for result in effect.results]

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 WIDTH, HEIGHT = 5.8, 3.4  # inches
 FONT, SMALL = "DejaVu Sans", 9.0  # points
-MUTED, FAINT, PAPER = "#57606a", "#b4bac2", "#ffffff"
+MUTED, FAINT, GRID, PAPER = "#57606a", "#b4bac2", "#e4e7eb", "#ffffff"
 # Source: Okabe & Ito 2008, Color Universal Design; without the yellow that is invisible on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#000000", "#56B4E9", "#E69F00", "#CC79A7")
 BLUE, BEST = COLOURS[:2]
