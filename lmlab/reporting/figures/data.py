@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from matplotlib.figure import Figure as MatplotlibFigure
 
 from lmlab.runs.formatting import is_number
 
+Along = Literal["tokens", "steps", "epochs", "seconds"]  # what an axis along training counts
 VALIDATION = "validation"
 TRAINING = "training (dropout on, average since the last evaluation)"
 

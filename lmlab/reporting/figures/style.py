@@ -1,15 +1,18 @@
-"""Colours, line styles and sizes of all figures."""
+"""Colours, line styles and sizes of all figures, and how they are saved in this style."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import matplotlib.style
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure as MatplotlibFigure
+
+from lmlab.files import write_atomically
+from lmlab.reporting.figures.data import Figure
 
 WIDTH, HEIGHT = 5.8, 3.4  # inches
 FONT, SMALL = "DejaVu Sans", 9.0  # points
@@ -38,7 +41,23 @@ def looks(labels: Sequence[str]) -> list[dict[str, Any]]:
     return [{"color": COLOURS[c], "linestyle": DASHES[d], "marker": marker} for (c, d), marker in marked]
 
 
-def canvas(height: float = HEIGHT, rows: int = 1, columns: int = 1, **more: Any) -> tuple[Figure, list[Axes]]:
+def canvas(height: float = HEIGHT, rows: int = 1, columns: int = 1, **more: Any) -> tuple[MatplotlibFigure, list[Axes]]:
     """Returns an empty figure of some height in inches and its axes, row by row."""
-    drawing = Figure(figsize=(WIDTH, height), layout="constrained")
+    drawing = MatplotlibFigure(figsize=(WIDTH, height), layout="constrained")
     return drawing, list(drawing.subplots(rows, columns, squeeze=False, **more).flat)
+
+
+@styled()
+def render(figure: Figure, kind: str, file: BinaryIO) -> None:
+    """Writes a figure with its description as `png` or `svg`; letters of the SVG are outlines, which need no font."""
+    metadata = {"Description": figure.alt} | ({"Software": None} if kind == "png" else {"Date": None, "Creator": None})
+    figure.drawing.savefig(file, format=kind, metadata=metadata)
+
+
+def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
+    """Writes `<name>.png` and `<name>.svg` atomically into a folder, made if it is missing, and returns their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = folder / f"{name}.png", folder / f"{name}.svg"
+    for path in paths:
+        write_atomically(path, partial(render, figure, path.suffix[1:]))
+    return paths

@@ -9,17 +9,18 @@ from typing import NamedTuple
 from nasty_data import CLOSE_REFERENCES, CONTROLS, INF, LABELS, LONG, MATHS, NAN, UNBROKEN, curve, result, same_ends
 
 from lmlab.reporting.figures.curves import (
+    BinLosses,
+    FrequencyBin,
     best_so_far,
     error_rates,
+    frequency_bins,
     gradient_norms,
     learning_curves,
     sweep_curves,
     validity,
 )
 from lmlab.reporting.figures.data import TRAINING, VALIDATION, Curve, Figure, Reference
-from lmlab.reporting.figures.frequency_bins import BinLosses, FrequencyBin, frequency_bins
-from lmlab.reporting.figures.heat_map import Cell, heat_map
-from lmlab.reporting.figures.results import Effect, effects, parameter_plot, ranked_settings
+from lmlab.reporting.figures.results import Cell, Effect, effects, heat_map, parameter_plot, ranked_settings
 
 
 class Ordinary(NamedTuple):
@@ -72,7 +73,7 @@ ORDINARY: dict[str, Ordinary] = {
             curve("before", NORMS), curve("after", SHARES), clip_at=1.0, clipped=curve("c", SHARES), along="tokens"
         ),
         [*NORMS, *SHARES, 1.0],
-        "after 0.0625 at the end. For comparison: limit of clipping: 1.0000. Clipped on 23.4 %",
+        "limit of clipping, reached on 23.4 % of the steps: 1.0000",
     ),
     "trials": Ordinary(
         lambda: best_so_far([*FALL, NAN], what=LOSS, importance={"lr": 0.5, "size": 0.25}), [*FALL, 50, 25], "1.6875"
