@@ -8,11 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure as MatplotlibFigure
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
-from matplotlib.transforms import Bbox
 
 from lmlab.reporting.figures.data import Figure, Reference, View
 from lmlab.reporting.figures.style import BEST, MUTED, SMALL, WIDTH, canvas
@@ -36,21 +34,18 @@ def draw_references(axes: Axes, view: View, references: Sequence[Reference]) -> 
         room = 0.06 * (view.high - view.low)
         wider = View(min(drawn.low, one.value - room), max(drawn.high, one.value + room))
         if view.high - view.low < 0.55 * (wider.high - wider.low):
-            left_out.append(one)
+            left_out.append((one.label, number(one.value)))
             continue
         drawn, colour = wider, "black" if one.floor else MUTED
         line = axes.axhline(one.value, color=colour, linewidth=1.2, dashes=(4, 3), zorder=1.5)
         ends.append(Label(one.label, number(one.value), one.value, line))
-    return drawn, ends, [f"Not drawn, as it would squash the rest: {_told(left_out)}."] if left_out else []
+    return drawn, ends, [f"Not drawn, as it would squash the rest: {listed(left_out)}."] if left_out else []
 
 
 def compared(references: Sequence[Reference]) -> str:
     """Returns references and their values as a sentence that follows others; empty if there are none."""
-    return f" For comparison: {_told(references)}." if references else ""
-
-
-def _told(references: Sequence[Reference]) -> str:
-    return listed((one.label, number(one.value)) for one in references)
+    told = listed((one.label, number(one.value)) for one in references)
+    return f" For comparison: {told}." if told else ""
 
 
 def mark_best(axes: Axes, x: float, y: float) -> None:
@@ -68,7 +63,7 @@ class Label(NamedTuple):
     bold: bool = False
 
 
-def label_ends(drawing: MatplotlibFigure, axes: Axes, labels: Sequence[Label]) -> None:
+def _label_ends(drawing: MatplotlibFigure, axes: Axes, labels: Sequence[Label]) -> None:
     """Writes labels to the right of the axes, near their lines but apart; the figure grows if needed."""
     texts = ["\n".join(filter(None, [wrapped(label.name, _ROOM), label.more])) or "-" for label in labels]
     heights = [(1 + text.count("\n")) * _LINE + _GAP for text in texts]
@@ -96,33 +91,26 @@ def spread(wanted: Sequence[float], heights: Sequence[float], room: float) -> li
     return list(places)
 
 
-def finish(
-    drawing: MatplotlibFigure, alt: str, notes: Sequence[str] = (), ends: tuple[Axes, Sequence[Label]] | None = None
-) -> Figure:
-    """Writes notes under a figure and labels at the ends of lines, lays the figure out and returns it."""
+def finish(drawing: MatplotlibFigure, alt: str, notes: Sequence[str] = (), ends: Sequence[Label] = ()) -> Figure:
+    """Writes notes under a figure and labels at the ends of its first lines, lays it out and returns it."""
     text = "\n".join(wrapped(note, WIDTH - 0.2, lines=5) for note in notes)
     if text:
         drawing.supxlabel(text, x=0.015, ha="left", fontsize=SMALL, color=MUTED, linespacing=1.1)
         drawing.set_figheight(drawing.get_figheight() + (1 + text.count("\n")) * _LINE)
     if ends:
-        label_ends(drawing, *ends)
+        _label_ends(drawing, drawing.axes[0], ends)
     drawing.draw_without_rendering()
     for axis in (axis for axes in drawing.axes for axis in (axes.xaxis, axes.yaxis)):
-        _thin_out(axis)
+        last = None  # name of a tick; one that would touch it is hidden
+        for label in reversed(axis.get_ticklabels()):
+            box = label.get_window_extent().padded(1.5)
+            if last is not None and box.overlaps(last):
+                label.set_visible(False)
+            elif label.get_text():
+                last = box
     drawing.draw_without_rendering()
     drawing.set_layout_engine("none")
     return Figure(drawing, alt)
-
-
-def _thin_out(axis: Axis) -> None:
-    """Hides names of ticks that would touch."""
-    kept: Bbox | None = None
-    for label in reversed(axis.get_ticklabels()):
-        box = label.get_window_extent().padded(1.5)
-        if kept is not None and box.overlaps(kept):
-            label.set_visible(False)
-        elif label.get_text():
-            kept = box
 
 
 def empty_figure(what: str, why: str) -> Figure:

@@ -52,8 +52,7 @@ def error_rates(validation: Curve, training: Curve | None = None, *, along: Alon
 @styled()
 def validity(curve: Curve, *, along: Along) -> Figure:
     """Draws the share, 0 to 1, of samples in the formal language along training in per cent, and marks the best."""
-    name, view = "samples in the language, per cent", View(-3.0, 103.0)
-    return _of_one_run([_in_per_cent(curve)], along, name, view=view, best=max)
+    return _of_one_run([_in_per_cent(curve)], along, "samples in the language, per cent", view=View(-3, 103), best=max)
 
 
 @styled()
@@ -111,7 +110,7 @@ def _of_one_run(
     told += [f"{brief(end.name.partition(' (')[0])} {' '.join(end.more.split())}" for end in lines]
     alt = f"Along training, {brief(name)}: {'; '.join(told)}.{compared(references)}"
     notes += beyond(((curve.label, y) for curve in curves for y in curve.y), view.high)
-    return finish(drawing, alt, notes, (axes, ends + lines))
+    return finish(drawing, alt, notes, ends + lines)
 
 
 def _set_progress(axes: Axes, curves: Sequence[Curve], along: Along) -> None:
@@ -169,7 +168,7 @@ def sweep_curves(curves: Sequence[Curve], *, parameter: str, along: Along, unit:
     notes += beyond(((one.label, y) for one in known for y in one.y), view.high)
     alt = f"Validation loss along training by {brief(parameter)}, {brief(unit)}, lowest of each, reached by the best "
     alt += f"{_place(x, along)}: {listed([(curve.label, number(curve.lowest)) for curve in known], 8)}."
-    return finish(drawing, alt, notes, (axes, ends))
+    return finish(drawing, alt, notes, ends)
 
 
 @styled()
@@ -202,7 +201,7 @@ def best_so_far(values: Sequence[float], *, what: str, importance: Mapping[str, 
         alt += f" Share of the variance explained: {listed((name, f'{share:.0f} %') for name, share in shares)}."
     end = Label("best so far", f"{number(y[best])}\nin trial {best + 1}", y[best], line)
     notes = beyond([(f"trial {i}", value) for i, value in enumerate(values, 1)], view.high)
-    return finish(drawing, alt, notes, (axes, [end]))
+    return finish(drawing, alt, notes, [end])
 
 
 @styled()
@@ -237,4 +236,4 @@ def frequency_bins(bins: Sequence[FrequencyBin], runs: Sequence[BinLosses]) -> F
     told = [f"{name} {number(column.min(), 2)} ({brief(shown[column.argmin()].label)})" for name, column in known_bins]
     left_out = [f"{len(known) - len(shown)} more runs are not shown."] if len(shown) < len(known) else []
     alt = f"Lowest validation loss by occurrences of the token in the training text, nats per token: {'; '.join(told)}."
-    return finish(drawing, alt, beyond(above, view.high) + left_out, (axes, ends))
+    return finish(drawing, alt, beyond(above, view.high) + left_out, ends)

@@ -73,7 +73,7 @@ def parameter_plot(
     axes.plot(places, [known[0].mean] * len(places), ":", color=BLUE, linewidth=1)
     ends.append(Label(f"best: {known[0].label}", measured(known[0]), known[0].mean, dot, True))
     alt = _told(parameter, what, known) + compared(references)
-    return finish(drawing, alt, _notes(results, view.high) + notes, (axes, ends))
+    return finish(drawing, alt, _notes(results, view.high) + notes, ends)
 
 
 def _best_first(results: Sequence[Result]) -> list[Result]:
