@@ -97,10 +97,9 @@ def _of_one_run(
     _set_progress(axes, curves, along)
     view, ends, notes = draw_references(axes, view or loss_view(curves), references)
     set_losses(axes, view, name)
-    told, main, show = [], curves[0], _per_cent if "per cent" in name else number
+    main, show = curves[0], _per_cent if "per cent" in name else number
     words = [f"{show(curve.y[curve.known[-1]])} at the end" if curve.known else "" for curve in curves]
-    if main.known:
-        told.append(f"{brief(main.label)} {show(main.y[main.known[0]])} at first")
+    told = [f"{brief(main.label)} {show(main.y[main.known[0]])} at first"] if main.known else []
     if main.known and best:
         i = best(main.known, key=lambda i: main.y[i])
         mark_best(axes, main.x[i], main.y[i])
@@ -116,11 +115,10 @@ def _of_one_run(
 def _set_progress(axes: Axes, curves: Sequence[Curve], along: Along) -> None:
     """Sets the horizontal axis of curves along training."""
     high = max(finite(x for curve in curves for x in curve.x))
-    axes.set_xlim(0.0, 1.02 * high or 1.0)
+    axes.set(xlim=(0.0, 1.02 * high or 1.0), xlabel=f"training so far, {along}")
     axes.locator_params(axis="x", nbins=5, integer=along in ("tokens", "steps"))
     if high >= 1000:
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    axes.set_xlabel(f"training so far, {along}")
 
 
 def _place(value: float, along: Along) -> str:
@@ -197,8 +195,8 @@ def best_so_far(values: Sequence[float], *, what: str, importance: Mapping[str, 
         panels[1].set_yticks(range(len(shares)), labels=[shortened(name, 1.6) for name, _ in shares])
         panels[1].set(ylim=(len(shares) - 0.4, -0.6), xlim=(0, 112), title="share of the variance explained, per cent")
     alt = f"Trials by {brief(what)}: the best of {len(y)} is trial {best + 1} with {number(y[best])}."
-    if shares:
-        alt += f" Share of the variance explained: {listed((name, f'{share:.0f} %') for name, share in shares)}."
+    told = listed((name, f"{share:.0f} %") for name, share in shares)
+    alt += f" Share of the variance explained: {told}." if told else ""
     end = Label("best so far", f"{number(y[best])}\nin trial {best + 1}", y[best], line)
     notes = beyond([(f"trial {i}", value) for i, value in enumerate(values, 1)], view.high)
     return finish(drawing, alt, notes, [end])
@@ -224,8 +222,7 @@ def frequency_bins(bins: Sequence[FrequencyBin], runs: Sequence[BinLosses]) -> F
     names, amount = [occurrences(one.first, one.last) for one in bins], EngFormatter(sep="", places=0)
     ticks = [f"{wrapped(name, room)}\n({amount(one.tokens)})" for name, one in zip(names, bins, strict=True)]
     axes.set_xticks(range(len(bins)), labels=ticks)
-    axes.set_xlim(-0.5, len(bins) - 0.5)
-    axes.set_xlabel("times the token is in the training text (tokens evaluated)")
+    axes.set(xlim=(-0.5, len(bins) - 0.5), xlabel="times the token is in the training text (tokens evaluated)")
     ends, above = [], []
     for i, (run, look) in enumerate(zip(shown, looks([run.label for run in shown]), strict=True)):
         places = np.arange(len(bins)) + 0.5 * ((i + 0.5) / len(shown) - 0.5)

@@ -66,12 +66,10 @@ def parameter_plot(
     axes.set_xticks(places, labels=[wrapped(result.label, room) for result in results])
     axes.minorticks_off()
     axes.set_xlabel(shortened(parameter, WIDTH - 1.7, 10) + " (log scale)" * logarithmic)
-    line = sorted((place, result.mean) for place, result in zip(places, results, strict=True))
-    axes.plot(*zip(*line, strict=True), color=BLUE, linewidth=1.2 if values else 0, alpha=0.5)
-    (dot,) = axes.plot([], [], "o", color=BLUE, markersize=7)
+    points = zip(*sorted((place, result.mean) for place, result in zip(places, results, strict=True)), strict=True)
+    (line,) = axes.plot(*points, "o-" if values else "o", color=BLUE, markersize=7, linewidth=1)
     _draw(axes, places, results)
-    axes.plot(places, [known[0].mean] * len(places), ":", color=BLUE, linewidth=1)
-    ends.append(Label(f"best: {known[0].label}", measured(known[0]), known[0].mean, dot, True))
+    ends.append(Label(f"best: {known[0].label}", measured(known[0]), known[0].mean, line, True))
     alt = _told(parameter, what, known) + compared(references)
     return finish(drawing, alt, _notes(results, view.high) + notes, ends)
 
@@ -136,14 +134,13 @@ def effects(effects: Sequence[Effect], *, what: str) -> Figure:
     drawing, panels = canvas(2.5 * rows + 0.3, rows, columns, sharey=True)
     every = [result for effect in shown for result in effect.results]
     view, told = sensible_view(end for result in every for end in result.ends), []
-    for axes, effect in zip(panels, shown, strict=False):
-        results = effect.results
-        set_losses(axes, view, effect.setting, room - 0.15)
+    for axes, (setting, results) in zip(panels, shown, strict=False):
+        set_losses(axes, view, setting, room - 0.15)
         axes.set_xlim(-0.5, len(results) - 0.5)
         each = max(0.3, room / len(results) - 0.1)
         axes.set_xticks(range(len(results)), labels=[wrapped(result.label, each) for result in results])
         _draw(axes, range(len(results)), results)
-        told.append(_told(effect.setting, what, _best_first(results)))
+        told.append(_told(setting, what, _best_first(results)))
     for axes in panels[len(shown) :]:
         axes.set_visible(False)
     drawing.suptitle(wrapped(what, WIDTH - 0.2, 2, points=10), x=0.015, ha="left", fontsize=10)
@@ -174,12 +171,10 @@ def heat_map(cells: Sequence[Cell], *, row_name: str, column_name: str, what: st
     norm = Normalize(known[0].mean, means[means <= high].max())
     mesh = axes.pcolormesh(means, norm=norm, cmap="viridis", edgecolors=PAPER)
     axes.set(facecolor=GRID, ylim=(len(rows), 0))  # the colour of cells without a result
-    axes.grid(False)
     axes.spines[:].set_visible(False)
     axes.set_xticks(np.arange(len(columns)) + 0.5, labels=[wrapped(column, max(0.3, each)) for column in columns])
     axes.set_yticks(np.arange(len(rows)) + 0.5, labels=labels)
-    axes.set_xlabel(shortened(column_name, room, 10))
-    axes.set_title(wrapped(f"{what}; rows: {row_name}", room, 2, points=10))
+    axes.set(xlabel=shortened(column_name, room, 10), title=wrapped(f"{what}; rows: {row_name}", room, 2, points=10))
     if not fit:
         drawing.colorbar(mesh, ax=axes, aspect=30)
     for (y, x), mean in np.ndenumerate(means.filled(math.nan)):
@@ -189,7 +184,7 @@ def heat_map(cells: Sequence[Cell], *, row_name: str, column_name: str, what: st
             colour = PAPER if math.isfinite(mean) and norm(mean) < 0.44 else "black"  # the easier to read
             text = axes.text(x + 0.5, y + 0.5, texts[y][x], ha="center", va="center", size=9, color=colour)
             text.set_fontweight("bold" if best else "normal")
-    notes = [f"Outlined, the best: {known[0].label}.", *_notes(known, high)]
+    notes = [f"Outlined, the best: {known[0].label}.", *beyond([(one.label, one.mean) for one in known], high)]
     return finish(drawing, _told(f"{row_name} and {column_name}", what, known), notes)
 
 

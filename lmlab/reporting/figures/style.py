@@ -32,11 +32,10 @@ def looks(labels: Sequence[str]) -> list[dict[str, Any]]:
     If all labels are of two settings, such as `gru, glove`, values of the first have colours, of the second dashes.
     """
     places = [(i % len(COLOURS), (i + 2 * (i // len(COLOURS))) % len(DASHES)) for i in range(len(labels))]
-    pairs = [label.split(", ") for label in labels]
-    if all(len(pair) == 2 for pair in pairs):
-        first, second = (list(dict.fromkeys(pair[k] for pair in pairs)) for k in (0, 1))
-        if len(first) <= len(COLOURS) and len(second) <= len(DASHES):
-            places = [(first.index(one), second.index(other)) for one, other in pairs]
+    pairs = [label.split(", ") for label in labels if label.count(", ") == 1]
+    first, second = (list(dict.fromkeys(pair[k] for pair in pairs)) for k in (0, 1))
+    if len(pairs) == len(labels) and len(first) <= len(COLOURS) and len(second) <= len(DASHES):
+        places = [(first.index(one), second.index(other)) for one, other in pairs]
     marked = zip(places, MARKERS, strict=False)
     return [{"color": COLOURS[c], "linestyle": DASHES[d], "marker": marker} for (c, d), marker in marked]
 
