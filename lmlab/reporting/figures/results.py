@@ -68,6 +68,7 @@ def parameter_plot(
     axes.set_xlabel(shortened(parameter, WIDTH - 1.7, 10) + " (log scale)" * logarithmic)
     points = zip(*sorted((place, result.mean) for place, result in zip(places, results, strict=True)), strict=True)
     (line,) = axes.plot(*points, "o-" if values else "o", color=BLUE, markersize=7, linewidth=1)
+    axes.plot(places, [known[0].mean] * len(places), ":", color=BLUE, linewidth=1)  # also past values without a result
     _draw(axes, places, results)
     ends.append(Label(f"best: {known[0].label}", measured(known[0]), known[0].mean, line, True))
     alt = _told(parameter, what, known) + compared(references)
@@ -133,19 +134,18 @@ def effects(effects: Sequence[Effect], *, what: str) -> Figure:
     rows, room = math.ceil(len(shown) / columns), (WIDTH - 0.6) / columns
     drawing, panels = canvas(2.5 * rows + 0.3, rows, columns, sharey=True)
     every = [result for effect in shown for result in effect.results]
-    view, told = sensible_view(end for result in every for end in result.ends), []
+    view = sensible_view(end for result in every for end in result.ends)
     for axes, (setting, results) in zip(panels, shown, strict=False):
         set_losses(axes, view, setting, room - 0.15)
         axes.set_xlim(-0.5, len(results) - 0.5)
         each = max(0.3, room / len(results) - 0.1)
         axes.set_xticks(range(len(results)), labels=[wrapped(result.label, each) for result in results])
         _draw(axes, range(len(results)), results)
-        told.append(_told(setting, what, _best_first(results)))
     for axes in panels[len(shown) :]:
         axes.set_visible(False)
     drawing.suptitle(wrapped(what, WIDTH - 0.2, 2, points=10), x=0.015, ha="left", fontsize=10)
     notes = _notes(every, view.high, "standard deviation where all other settings are equal")
-    return finish(drawing, " ".join(told), notes)
+    return finish(drawing, " ".join(_told(name, what, _best_first(results)) for name, results in shown), notes)
 
 
 @styled()
