@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from lmlab.diagnostics.rules import Values, rule
+from lmlab.diagnostics.rules import Rule, Values
 from lmlab.metric_spec import compact
 from lmlab.runs.comparison import Comparison
 from lmlab.runs.formatting import is_number, listing, plural
@@ -20,18 +20,15 @@ UNKNOWN_IN_BITS = 0.01
 # From this number of conditions on, the best one looks better than it would on another validation text.
 MANY = 5
 
-of_comparisons = partial(rule, about="comparison")
+OfComparisons = partial(Rule, about="comparison")
 
 
-def _different(comparison: Comparison, name: str) -> int:
-    """Counts the different values of a fingerprint among the finished runs."""
-    return len({str(record.summary.get(name)) for record in comparison.finished})
+def _different(comparison: Comparison, name: str) -> list[str]:
+    """Returns the different values that finished runs have in their summaries."""
+    return sorted({str(record.summary.get(name)) for record in comparison.finished})
 
 
-@of_comparisons(
-    "different-text",
-    level="alarm",
-    title="Different texts",
+@OfComparisons("different-text", "Different texts", "alarm").says(
     finding="the runs were evaluated on {texts}",
     meaning="A text can be easier than another, so nothing can be said about which model is better, and the runs are "
     "not ranked.",
@@ -41,14 +38,11 @@ def _texts(comparison: Comparison) -> Values | None:
     if comparison.metric is not None:
         return None
     known = all(record.summary.get("text_fingerprint") for record in comparison.finished)
-    found = f"{_different(comparison, 'text_fingerprint')} different texts"
+    found = f"{len(_different(comparison, 'text_fingerprint'))} different texts"
     return {"texts": found if known else "texts of which some are not recorded"}
 
 
-@of_comparisons(
-    "different-vocabulary",
-    level="alarm",
-    title="Perplexities do not compare",
+@OfComparisons("different-vocabulary", "Perplexities do not compare", "alarm").says(
     finding="the runs read the same text with {why}",
     meaning="A token is not the same thing in each, so their perplexities and nats per token do not compare. They are "
     "ranked by bits per character of the text, which do.",
@@ -62,9 +56,7 @@ def _vocabularies(comparison: Comparison) -> Values | None:
     return {"why": why} if comparison.metric == BITS else None
 
 
-@of_comparisons(
-    "seeds",
-    title="Too few seeds",
+@OfComparisons("seeds", "Too few seeds").says(
     finding="{which} run {times}, so whether small differences are real is not known",
     meaning="The same setting with another seed (another random beginning) ends a little better or worse, and from so "
     "few runs nobody can tell that from a real difference.",
@@ -82,9 +74,7 @@ def _seeds(comparison: Comparison) -> Values | None:
     return {"which": every if few == len(sizes) else some, "times": times}
 
 
-@of_comparisons(
-    "edge",
-    title="Best at the edge of the grid",
+@OfComparisons("edge", "Best at the edge of the grid").says(
     finding="of the best setting, {edges} that were tried",
     meaning="A better one may lie beyond.",
     remedy="Widen the sweep on that side of {names}.",
@@ -108,21 +98,17 @@ def _edge(comparison: Comparison) -> Values | None:
     return {"edges": listing([*found.values()], 5), "names": listing([*found], 5)} if found else None
 
 
-@of_comparisons(
-    "training-text",
-    title="Different training texts",
+@OfComparisons("training-text", "Different training texts").says(
     finding="the runs were trained on {texts} different texts, though they were evaluated on the same one",
     meaning="A difference between them may come from the text and not from the settings.",
     remedy="Train all on the same text, unless the text is what you compare.",
 )
 def _trained_on(comparison: Comparison) -> Values | None:
-    found = _different(comparison, "train_fingerprint")
+    found = len(_different(comparison, "train_fingerprint"))
     return None if found <= 1 or comparison.metric is None else {"texts": found}
 
 
-@of_comparisons(
-    "training-tokens",
-    title="Different amounts of training",
+@OfComparisons("training-tokens", "Different amounts of training").says(
     finding="the runs were trained on between {least} and {most} tokens (repeats counted)",
     meaning="One that read more may be better for that reason alone.",
     remedy="Give all the same trainer.max_epochs, or compare the curves at equal tokens.",
@@ -133,9 +119,7 @@ def _tokens(comparison: Comparison) -> Values | None:
     return None if found is None else {"least": compact(found[0]), "most": compact(found[1])}
 
 
-@of_comparisons(
-    "steps",
-    title="Different numbers of steps",
+@OfComparisons("steps", "Different numbers of steps").says(
     finding="the runs read equally many tokens, in {least:,.0f} to {most:,.0f} steps",
     meaning="More and smaller steps often learn faster at first, so a difference may come from the number of steps and "
     "not from how much a step reads or how far back it looks.",
@@ -151,9 +135,7 @@ def _steps(comparison: Comparison) -> Values | None:
     return {"least": min(last), "most": max(last)}
 
 
-@of_comparisons(
-    "parameters",
-    title="Models of different size",
+@OfComparisons("parameters", "Models of different size").says(
     finding="the models have between {least} and {most} parameters, {ratio:.3g} times as many",
     meaning="A larger model may be better by its size alone, so this does not show which kind of model is better at "
     "equal size.",
@@ -165,9 +147,7 @@ def _parameters(comparison: Comparison) -> Values | None:
     return found and {"least": compact(found[0]), "most": compact(found[1]), "ratio": found[1] / found[0]}
 
 
-@of_comparisons(
-    "unknown-in-bits",
-    title="Unknown words flatter the ranking",
+@OfComparisons("unknown-in-bits", "Unknown words flatter the ranking").says(
     finding="up to {most:.1%} of a run's tokens are <unk>",
     meaning="What an unknown word was need not be predicted, which flatters bits per character, too.",
     remedy="Compare tokenizers that know every word (tokenizer=char or bpe), or lower tokenizer.min_frequency.",
@@ -177,9 +157,7 @@ def _unknown_in_bits(comparison: Comparison) -> Values | None:
     return {"most": most} if comparison.metric == BITS and most > UNKNOWN_IN_BITS else None
 
 
-@of_comparisons(
-    "not-begun",
-    title="Not all jobs have begun",
+@OfComparisons("not-begun", "Not all jobs have begun").says(
     finding="{missing} of {jobs} of the sweep have not begun",
     meaning="The best of all may be among them.",
     remedy="Wait, or go on with the sweep: python -m lmlab.train run=FOLDER.",
@@ -191,10 +169,7 @@ def _not_begun(comparison: Comparison) -> Values | None:
     return {"missing": missing, "jobs": plural(planned, "job")} if missing else None
 
 
-@of_comparisons(
-    "picked",
-    level="note",
-    title="Picked from many",
+@OfComparisons("picked", "Picked from many", "note").says(
     finding="the best is one of {total} settings, picked by the same validation text that its figure is of",
     meaning="That flatters it a little; its test figure was not used for picking.",
     remedy="Report the test figure of the best.",
@@ -206,10 +181,7 @@ def _picked(comparison: Comparison) -> Values | None:
     return {"total": total} if comparison.metric is not None and total >= MANY else None
 
 
-@of_comparisons(
-    "repeated",
-    level="note",
-    title="The same run again",
+@OfComparisons("repeated", "The same run again", "note").says(
     finding="{runs} with the settings and the seed of a later run",
     meaning="That is no independent repetition, so only the latest counts in the ranking.",
     remedy="For more repetitions take other seeds.",
@@ -219,23 +191,17 @@ def _repeated(comparison: Comparison) -> Values | None:
     return {"runs": plural(len(found), "run")} if found else None
 
 
-@of_comparisons(
-    "machines",
-    level="note",
-    title="Different machines",
+@OfComparisons("machines", "Different machines", "note").says(
     finding="the runs were trained on {devices}",
     meaning="So tokens per second, wall time and memory do not compare.",
     remedy="Compare speeds on one machine, with one number of threads.",
 )
 def _machines(comparison: Comparison) -> Values | None:
-    devices = sorted({str(record.summary.get("device")) for record in comparison.finished})
+    devices = _different(comparison, "device")
     return {"devices": listing(devices)} if len(devices) > 1 else None
 
 
-@of_comparisons(
-    "versions",
-    level="note",
-    title="Different versions",
+@OfComparisons("versions", "Different versions", "note").says(
     finding="the runs were trained with {versions}",
     meaning="They may train or evaluate a little differently.",
     remedy="Train all with one version where it matters.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from functools import partial
 
-from lmlab.diagnostics.rules import Values, add, rule
+from lmlab.diagnostics.rules import Rule, Values
 from lmlab.runs.formatting import baseline_words, number, perplexity
 from lmlab.runs.history import TRAIN, Row
 from lmlab.runs.records import RunRecord, setting
@@ -32,16 +32,10 @@ CLIPPED = 0.5
 _SPLITS = (("val", "validation"), ("test", "test"))
 
 
-@rule(
-    "below-source",
-    level="alarm",
-    title="Better than possible",
+@Rule("below-source", "Better than possible", "alarm", short="too good", worst="nats", live=True).says(
     finding="the model is {nats:,.1f} nats better on the validation strings than the grammar that wrote them",
     meaning="No honest model can be that: held-out strings have leaked into the training text, or a number is wrong.",
     remedy="Do not use these figures before the reason is found.",
-    short="too good",
-    worst="nats",
-    live=True,
 )
 def _below_source(run: RunRecord) -> Values | None:
     pairs = [[finite(row.get(f"val/{n}")) for n in ("excess_nats_per_token", "num_tokens")] for row in run.all_rows]
@@ -49,15 +43,10 @@ def _below_source(run: RunRecord) -> Values | None:
     return {"nats": most} if most >= IMPOSSIBLE else None
 
 
-@rule(
-    "diverged",
-    level="alarm",
-    title="Diverged",
+@Rule("diverged", "Diverged", "alarm", short="diverged", live=True).says(
     finding="{text}",
     meaning="The steps became too large, and nothing was learned from there on.",
     remedy="Lower optimizer.lr or set a smaller trainer.gradient_clip_val.",
-    short="diverged",
-    live=True,
 )
 def _diverged(run: RunRecord) -> Values | None:
     if run.status == "failed":
@@ -79,16 +68,11 @@ def _diverged(run: RunRecord) -> Values | None:
     return {"text": text + (f"; guessing has {number(guessing)}" if math.isfinite(guessing) else "")}
 
 
-@rule(
-    "collapse",
-    level="alarm",
-    title="Worse than single tokens",
+@Rule("collapse", "Worse than single tokens", "alarm", short="collapsed", worst="above").says(
     finding="the model has {nats:.4f} nats per token on the {split} text, where the frequencies of single tokens alone "
     "give {unigram:.4f}",
     meaning="It has not learned what follows what, or its state goes astray while it reads.",
     remedy="Read its samples, lower optimizer.lr or train longer; do not trust its place among others.",
-    short="collapsed",
-    worst="above",
 )
 def _collapse(run: RunRecord) -> Values | None:
     for split, words in _SPLITS:
@@ -105,16 +89,12 @@ def _disagreement_words(values: Values) -> str:
     return found if known is None else f"{found}; to the best n-gram model they differ by {number(known)}"
 
 
-@rule(
-    "disagreement",
-    level="alarm",
-    title="Validation and test disagree",
+@Rule("disagreement", "Validation and test disagree", "alarm", worst="apart").says(
+    short="validation and test disagree",
     finding=_disagreement_words,
     meaning="One of the two evaluations went wrong (a state that goes astray and stays so), or the texts are of "
     "different kinds. Which of the two numbers is right is not known.",
     remedy="Evaluate again with another evaluation.num_streams, read the samples, and compare other seeds.",
-    short="validation and test disagree",
-    worst="apart",
 )
 def _disagreement(run: RunRecord) -> Values | None:
     """Validation and test further apart than for the best n-gram model, which reads the same texts.
@@ -133,15 +113,11 @@ def _disagreement(run: RunRecord) -> Values | None:
     return {"val": val, "test": test, "apart": apart, "texts": None if texts is None else abs(texts)}
 
 
-@rule(
-    "strayed",
-    title="Lost its way in a part of the text",
+@Rule("strayed", "Lost its way in a part of the text", short="lost its way", worst="worst").says(
     finding="of the {count:.0f} parts of the {split} text that are read side by side, the worst has {worst:.4f} nats "
     "per token and the middle one {median:.4f}",
     meaning="A state that goes astray and does not come back does that, or a part of another kind.",
     remedy="Look at the text there, and see whether another seed or a lower optimizer.lr mends it.",
-    short="lost its way",
-    worst="worst",
 )
 def _strayed(run: RunRecord) -> Values | None:
     for split, words in _SPLITS:
@@ -197,42 +173,26 @@ def _turn_words(values: Values) -> str:
     return f"{seen} while the training loss {verb} from {number(best['training'])} to {number(last['training'])}"
 
 
-def _add_turn(kind: str, *, level: str = "warning", live: bool = True, **words: str) -> None:
-    test = partial(_turn, kind=kind)
-    add(kind, test, finding=_turn_words, worst="rise", level=level, live=live, **words)
+_Turn = partial(Rule, finding=_turn_words, worst="rise")
 
-
-_add_turn(
-    "overfitting",
-    title="Overfitting",
+_Turn("overfitting", "Overfitting", short="overfitted", live=True).says(
     meaning="The model began to memorise its training text instead of learning the language. The figures are of the "
     "best epoch, so they stand.",
     remedy="More model.dropout, a smaller model, more text or fewer epochs help.",
-    short="overfitted",
-)
-_add_turn(
-    "failed-optimisation",
-    title="Failed optimisation",
+)(partial(_turn, kind="overfitting"))
+_Turn("failed-optimisation", "Failed optimisation", short="failed to optimise", live=True).says(
     meaning="This is not overfitting: the model did not get better on the text it learns from either.",
     remedy="Lower optimizer.lr or trainer.gradient_clip_val; a smaller model will not help.",
-    short="failed to optimise",
-)
-_add_turn(
-    "unsteady",
-    title="Unsteady training",
+)(partial(_turn, kind="failed-optimisation"))
+_Turn("unsteady", "Unsteady training", short="unsteady", live=True).says(
     meaning="The text had not been read through once, so nothing was memorised: this is not overfitting. The steps "
     "were too large, or it was evaluated at a bad moment. The figures are of the best evaluation.",
     remedy="Lower optimizer.lr, or train longer and see whether it rises again.",
-    short="unsteady",
-)
-_add_turn(
-    "last-worse",
-    level="note",
-    live=False,
-    title="The last epoch is not the best",
+)(partial(_turn, kind="unsteady"))
+_Turn("last-worse", "The last epoch is not the best", "note").says(
     meaning="The figures are of the best epoch.",
     remedy="Nothing has to be done; all commands use the best checkpoint.",
-)
+)(partial(_turn, kind="last-worse"))
 
 
 def _baseline_words(values: Values) -> str:
@@ -240,13 +200,9 @@ def _baseline_words(values: Values) -> str:
     return f"the model has {number(values['nats'])} nats per token, where {counting} on the same tokens"
 
 
-@rule(
-    "baseline",
-    title="Worse than counting",
+@Rule("baseline", "Worse than counting", short="worse than counting", worst="above").says(
     finding=_baseline_words,
     remedy="Train longer, or change optimizer.lr or the model's size.",
-    short="worse than counting",
-    worst="above",
 )
 def _baseline(run: RunRecord) -> Values | None:
     """Worse than the best n-gram model, unless as good as the source of the strings, which nobody can beat."""
@@ -260,13 +216,10 @@ def _baseline(run: RunRecord) -> Values | None:
     return {"nats": nats, "best": known[name], "name": name, "above": nats - known[name]}
 
 
-@rule(
-    "clipping",
-    title="Clipped on most steps",
+@Rule("clipping", "Clipped on most steps", worst="share").says(
     finding="the gradient was clipped on {share:.1%} of the steps",
     meaning="So the clip and not optimizer.lr sets the size of a step.",
     remedy="Raise trainer.gradient_clip_val or lower optimizer.lr.",
-    worst="share",
 )
 def _clipping(run: RunRecord) -> Values | None:
     clipped, steps, before = 0.0, 0.0, 0.0
@@ -278,15 +231,10 @@ def _clipping(run: RunRecord) -> Values | None:
     return {"share": clipped / steps} if clipped > CLIPPED * steps else None
 
 
-@rule(
-    "still-falling",
-    level="note",
-    title="Still falling at the end",
+@Rule("still-falling", "Still falling at the end", "note", short="still falling", worst="fall").says(
     finding="the last evaluation is the best, and {fall:.4f} nats per token better than the one before",
     meaning="Longer training would go on; which setting learns fastest need not be best in the end.",
     remedy="Raise trainer.max_epochs (and trainer.max_steps, where it is set).",
-    short="still falling",
-    worst="fall",
 )
 def _still_falling(run: RunRecord) -> Values | None:
     rows = [row for row in run.history if math.isfinite(row.get(NATS, math.nan))]

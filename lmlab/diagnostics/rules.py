@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
 from lmlab.runs.formatting import listing, plural, sentence
@@ -18,82 +18,55 @@ Test = TypeVar("Test", bound=Callable[[Any], Values | None])
 class Rule:
     """When a diagnostic applies, and its words. A text is a format string of the values, or a function of them.
 
-    Args:
-        test: returns the values if a run, or a comparison, has it; None if only the run itself can know.
-        about: what is tested.
-        kind: a word, or several joined by hyphens; unique.
-        title: a few words.
-        finding: what was found, a clause.
-        level: ``alarm`` if the numbers cannot be used or compared as they are, ``warning`` if a conclusion depends on
-            the problem, otherwise ``note``.
-        meaning: what it means, in sentences.
-        remedy: what the user can do, in sentences.
-        limits: what must not be concluded, a sentence for the head of a report.
-        short: a word or two for a table of runs; empty to leave it out there.
-        worst: the value by which one of several runs is worst; with a minus, the smallest. Empty for the first.
-        apart: the value for which runs that differ in it are told apart.
-        live: whether it is told while a run trains, as soon as it shows.
-        noted: whether what the run itself has stored counts before what its folder shows.
-        stored: whether a run stores it in its summary; False for what only the state of its folder shows.
+    The level is ``alarm`` if the numbers cannot be used or compared as they are, ``warning`` if a conclusion depends on
+    the problem, otherwise ``note``.
     """
 
-    test: Callable[[Any], Values | None] | None
-    about: Literal["run", "comparison"]
-    kind: str
-    title: str
-    finding: Words
+    kind: str  # a word, or several joined by hyphens; unique
+    title: str  # a few words
     level: Level = "warning"
-    meaning: Words = ""
-    remedy: Words = ""
-    limits: Words = ""
-    short: str = ""
-    worst: str = ""
-    apart: str = ""
-    live: bool = False
-    noted: bool = False
-    stored: bool = True
+    about: Literal["run", "comparison"] = "run"  # what is tested
+    finding: Words = ""  # what was found, a clause
+    meaning: Words = ""  # in sentences
+    remedy: Words = ""  # what the user can do, in sentences
+    limits: Words = ""  # what must not be concluded, a sentence for the head of a report
+    short: str = ""  # a word or two for a table of runs; empty to leave it out there
+    worst: str = ""  # the value by which one of several runs is worst; with a minus, the smallest; empty for the first
+    apart: str = ""  # the value for which runs that differ in it are told apart
+    live: bool = False  # whether it is told while a run trains, as soon as it shows
+    noted: bool = False  # whether what the run itself has stored counts before what its folder shows
+    stored: bool = True  # in the summary of a run; not what only the state of its folder shows
+    test: Callable[[Any], Values | None] | None = None  # returns the values if a run, or a comparison, has it
+
+    def says(self, **words: Any) -> Callable[[Test], Test]:
+        """Adds the rule with its words, and returns the decorator of its test, if not only the run itself can know.
+
+        Raises:
+            ValueError: there is one of its kind.
+        """
+        if self.kind in RULES:
+            raise ValueError(f"two rules of the kind {self.kind}")
+        RULES[self.kind] = replace(self, **words)
+
+        def decorate(test: Test) -> Test:
+            RULES[self.kind] = replace(RULES[self.kind], test=test)
+            return test
+
+        return decorate
 
 
 # By kind; those that were added first come first among those of a level.
 RULES: dict[str, Rule] = {}
 
 
-def add(kind: str, test: Callable[[Any], Values | None] | None = None, *, about: Any = "run", **words: Any) -> None:
-    """Adds a rule; see `Rule` for the arguments.
-
-    Raises:
-        ValueError: there is one of its kind.
-    """
-    if kind in RULES:
-        raise ValueError(f"two rules of the kind {kind}")
-    RULES[kind] = Rule(test, about, kind, **words)
-
-
-def rule(kind: str, *, about: Any = "run", **words: Any) -> Callable[[Test], Test]:
-    """Decorates the test of a rule: a function from a `RunRecord` or a `Comparison` to its values, or to None."""
-
-    def decorate(test: Test) -> Test:
-        add(kind, test, about=about, **words)
-        return test
-
-    return decorate
-
-
 @dataclass(frozen=True)
 class Diagnostic:
-    """A problem that a reader should know before trusting the numbers.
+    """A problem that a reader should know before trusting the numbers."""
 
-    Args:
-        kind: of the rule that found it.
-        level: of that rule.
-        values: what was found, as numbers and texts; of several runs that of the worst.
-        runs: labels of the affected runs, that of the `values` first; empty if it is about a single run or all.
-    """
-
-    kind: str
-    level: Level
-    values: Values
-    runs: tuple[str, ...] = ()
+    kind: str  # of the rule that found it
+    level: Level  # of that rule
+    values: Values  # what was found, as numbers and texts; of several runs that of the worst
+    runs: tuple[str, ...] = ()  # labels of the affected runs, that of the values first; empty if about one run or all
 
     @property
     def rule(self) -> Rule:
@@ -113,11 +86,7 @@ class Diagnostic:
         return f"{self.rule.title}: {self.text(1)} {self.words('remedy')}".strip()
 
     def text(self, total: int) -> str:
-        """Returns what was found, in which runs, and what it means.
-
-        Args:
-            total: number of runs of the report.
-        """
+        """Returns what was found, in which runs of the total of a report, and what it means."""
         found = f"{sentence(self.words('finding'))} {self.words('meaning')}".strip()
         if not self.runs or total == 1:
             return found

@@ -13,8 +13,8 @@ from lmlab.diagnostics.diagnose import of_comparison
 from lmlab.files import write_text
 from lmlab.metric_spec import percent
 from lmlab.reporting import exports, markup, setup, tables, texts
-from lmlab.reporting.figures.axes import Along
-from lmlab.reporting.figures.saving import save
+from lmlab.reporting.figures.data import Along
+from lmlab.reporting.figures.style import save
 from lmlab.reporting.report_figures import FIGURES, ReportFigure, report_figures
 from lmlab.reporting.verdict import Verdict, verdict
 from lmlab.runs.comparison import Comparison, compare

@@ -10,19 +10,19 @@ from statistics import fmean, stdev
 import pandas as pd
 
 from lmlab.reporting import texts
-from lmlab.reporting.figures.axes import Along
 from lmlab.reporting.figures.curves import (
+    BinLosses,
+    FrequencyBin,
     best_so_far,
     error_rates,
+    frequency_bins,
     gradient_norms,
     learning_curves,
     sweep_curves,
     validity,
 )
-from lmlab.reporting.figures.data import TRAINING, VALIDATION, Curve, Figure, Reference, Result
-from lmlab.reporting.figures.frequency_bins import BinLosses, FrequencyBin, frequency_bins
-from lmlab.reporting.figures.heat_map import Cell, heat_map
-from lmlab.reporting.figures.results import Effect, effects, parameter_plot, ranked_settings
+from lmlab.reporting.figures.data import TRAINING, VALIDATION, Along, Curve, Figure, Reference, Result
+from lmlab.reporting.figures.results import Cell, Effect, effects, heat_map, parameter_plot, ranked_settings
 from lmlab.runs.comparison import Comparison, Condition
 from lmlab.runs.formatting import baseline_words, is_number, unit
 from lmlab.runs.history import TRAIN, Row

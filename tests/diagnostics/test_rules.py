@@ -9,7 +9,7 @@ import pytest
 from rule_cases import OF_COMPARISONS, OF_RUNS, OfComparison, OfRun
 
 from lmlab.diagnostics.diagnose import of_comparison, of_run
-from lmlab.diagnostics.rules import RULES, Diagnostic, add
+from lmlab.diagnostics.rules import RULES, Diagnostic, Rule
 
 APPLIES, DOES_NOT = 0, 1
 
@@ -77,7 +77,7 @@ def test_a_comparison_next_to_it_has_it_not(kind: str, case: OfComparison, tmp_p
 
 def test_no_two_rules_are_of_a_kind() -> None:
     with pytest.raises(ValueError, match="two rules of the kind leak"):
-        add("leak", level="note", title="x", finding="y")
+        Rule("leak", "x").says(finding="y")
 
 
 # What the first case of a rule says, in which the values are read off.

@@ -1,136 +1,58 @@
-"""Curves along training, of one run and of many, and the best value along a search."""
+"""Curves along training, of one run and of many, along a search, and by the frequency of tokens."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from statistics import fmean, median
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import LogLocator, MultipleLocator
+from matplotlib.ticker import EngFormatter
 
-from lmlab.reporting.figures.axes import Along, Progress, compared, draw_references, mark_best, progress, set_losses
-from lmlab.reporting.figures.data import Curve, Figure, Reference, View, finite, loss_view, sensible_view
-from lmlab.reporting.figures.labels import EndLabel, empty_figure, finish
-from lmlab.reporting.figures.style import BLUE, FAINT, HEIGHT, MUTED, canvas, looks, styled
-from lmlab.reporting.figures.text import beyond, brief, few, number, shortened
+from lmlab.reporting.figures.axes import Label, compared, draw_references, empty_figure, finish, mark_best, set_losses
+from lmlab.reporting.figures.data import Along, Curve, Figure, Reference, View, finite, loss_view, sensible_view
+from lmlab.reporting.figures.style import BLUE, FAINT, HEIGHT, MUTED, WIDTH, canvas, looks, styled
+from lmlab.reporting.figures.text import beyond, brief, listed, number, shortened, wrapped
+from lmlab.runs.formatting import occurrences
 
 MOST_LINES = 12  # more cannot be told apart, so that only some are in colour
 _NOTHING = "No evaluation left a finite number."
+
+
+class FrequencyBin(NamedTuple):
+    """Tokens with so many occurrences in the training text, and how many of the evaluated text are among them."""
+
+    first: int
+    last: int | None
+    tokens: int
+
+
+class BinLosses(NamedTuple):
+    """The losses of a run, one for each bin; None if the bin has no tokens."""
+
+    label: str
+    losses: Sequence[float | None]
 
 
 @styled()
 def learning_curves(
     validation: Curve, training: Curve | None = None, *, along: Along, references: Sequence[Reference] = (), unit: str
 ) -> Figure:
-    """Draws the loss at each evaluation, and the average training loss since the one before, and marks the best.
-
-    A note names references, which are baselines and the source's entropy, that would squash the curves.
-    """
-    curves = [validation, *([training] if training else [])]
-    return _of_one_run(curves, along, f"loss, {unit}", references)
+    """Draws the loss at each evaluation, and the average training loss since the one before, and marks the best."""
+    return _of_one_run([validation, training], along, f"loss, {unit}", references)
 
 
 @styled()
 def error_rates(validation: Curve, training: Curve | None = None, *, along: Along) -> Figure:
     """Draws the share of wrong predictions, 0 to 1, along training in per cent and marks the best evaluation."""
-    curves = [_in_per_cent(curve) for curve in (validation, training) if curve]
-    return _of_one_run(curves, along, "error rate, per cent of tokens")
+    return _of_one_run([_in_per_cent(validation), _in_per_cent(training)], along, "error rate, per cent of tokens")
 
 
 @styled()
 def validity(curve: Curve, *, along: Along) -> Figure:
     """Draws the share, 0 to 1, of samples in the formal language along training in per cent, and marks the best."""
-    return _of_one_run([_in_per_cent(curve)], along, "samples in the language, per cent", best=max)
-
-
-def _in_per_cent(curve: Curve) -> Curve:
-    return Curve(curve.label, curve.x, [100 * y for y in curve.y])
-
-
-def _per_cent(value: float) -> str:
-    return f"{number(value, 2)} %"
-
-
-def _of_one_run(
-    curves: Sequence[Curve], along: Along, name: str, references: Sequence[Reference] = (), best: Any = min
-) -> Figure:
-    """Draws up to two curves and marks the best value of the first."""
-    if not any(curve.known for curve in curves):
-        return empty_figure(name, _NOTHING)
-    drawing, (axes,) = canvas()
-    axis = progress(axes, curves, along)
-    view = loss_view(curves) if best is min else View(-3.0, 103.0)
-    view, ends, notes = draw_references(axes, view, references)
-    set_losses(axes, view, name)
-    told, main, show = [], curves[0], _per_cent if "per cent" in name else number
-    words = {id(curve): f"{show(curve.y[curve.known[-1]])} at the end" for curve in curves if curve.known}
-    if main.known:
-        place = best(main.known, key=lambda i: main.y[i])
-        mark_best(axes, main.x[place] / axis.scale, main.y[place])
-        told.append(f"{brief(main.label)} {show(main.y[main.known[0]])} at first")
-        top = f"best {show(main.y[place])}\n{axis.at(main.x[place])}"
-        words[id(main)] = top if place == main.known[-1] else f"{top}\n{words[id(main)]}"
-    lines = _lines(axes, axis, curves, lambda curve: words[id(curve)])
-    told += [f"{brief(end.name.partition(' (')[0])} {' '.join(end.more.split())}" for end in lines]
-    alt = f"Along training, {brief(name)}: {'; '.join(told)}."
-    alt += f" For comparison: {compared(references)}." if references else ""
-    notes += beyond(((curve.label, y) for curve in curves for y in curve.y), view.high)
-    return finish(drawing, alt, notes, (axes, ends + lines))
-
-
-def _lines(
-    axes: Axes, axis: Progress, curves: Sequence[Curve], words: Callable[[Curve], str], best: Curve | None = None
-) -> list[EndLabel]:
-    """Draws curves with their intervals as bands, and returns labels for their ends, words after their names."""
-    ends = []
-    for i, (curve, look) in enumerate(zip(curves, looks([curve.label for curve in curves]), strict=True)):
-        x, y = np.array(curve.x) / axis.scale, np.array(curve.y, dtype=float)
-        y[~np.isfinite(y)] = np.nan
-        if curve.low is not None and curve.high is not None:
-            low, high = np.array(curve.low, dtype=float), np.array(curve.high, dtype=float)
-            known = np.isfinite(low) & np.isfinite(high)
-            axes.fill_between(x[known], low[known], high[known], color=look["color"], alpha=0.15, linewidth=0)
-        every = max(1, len(x) // 8)
-        wide = 1.7 if best is None else 2.6 if curve is best else 1.4
-        (line,) = axes.plot(x, y, **look, linewidth=wide, markevery=(i % every, every))
-        if curve.known:
-            ends.append(EndLabel(curve.label, words(curve), curve.y[curve.known[-1]], line, curve is best))
-    return ends
-
-
-@styled()
-def sweep_curves(curves: Sequence[Curve], *, parameter: str, along: Along, unit: str, seeds: int = 1) -> Figure:
-    """Draws the validation loss of each condition along training; of more than 12 only some are in colour.
-
-    Args:
-        curves: one for each condition, labelled with the parameter's value; means if there are several seeds.
-        parameter: that differs.
-        along: what `x` counts.
-        unit: of the loss.
-        seeds: most runs of a curve; if several, a note explains the bands.
-    """
-    known = sorted((curve for curve in curves if curve.known), key=lambda curve: curve.lowest)
-    if not known:
-        return empty_figure(f"Validation loss by {parameter}", _NOTHING)
-    best, chosen = known[0], [curve for curve in curves if curve.known]
-    drawing, (axes,) = canvas()
-    axis, view, notes = progress(axes, known, along), loss_view(known), ["Numbers: the lowest loss of each line."]
-    if len(known) > MOST_LINES:
-        chosen = [*known[:3], known[len(known) // 2], known[-1]]
-        notes.append(f"Of {len(known)} lines the best three, the middle one and the worst are in colour.")
-        for curve in known[3:]:
-            axes.plot(np.array(curve.x) / axis.scale, curve.y, color=FAINT, linewidth=0.7, alpha=0.7, zorder=1)
-    set_losses(axes, view, f"validation loss, {unit}")
-    ends = _lines(axes, axis, chosen, lambda curve: number(curve.lowest) + " best" * (curve is best), best)
-    place = best.x[min(best.known, key=lambda i: best.y[i])]
-    mark_best(axes, place / axis.scale, best.lowest)
-    if seeds > 1:
-        notes.append(f"Lines are means over up to {seeds} seeds, bands their 95% intervals.")
-    listed = few([f"{brief(curve.label)}: {number(curve.lowest)}" for curve in known], 8)
-    alt = f"Validation loss along training by {brief(parameter)}, {brief(unit)}, lowest of each, reached by the best "
-    notes += beyond(((one.label, y) for one in known for y in one.y), view.high)
-    return finish(drawing, f"{alt}{axis.at(place)}: {listed}.", notes, (axes, ends))
+    return _of_one_run([_in_per_cent(curve)], along, "samples in the language, per cent", view=View(-3, 103), best=max)
 
 
 @styled()
@@ -142,45 +64,116 @@ def gradient_norms(
     clipped: Curve | None = None,
     along: Along,
 ) -> Figure:
-    """Draws the mean norm before and after clipping to a norm, and below it the share, 0 to 1, of clipped steps."""
-    name, curves = "L2 norm of the gradient", [before, *([after] if after else [])]
-    if not before.known:
-        return empty_figure(name, "No gradient norms were recorded.")
-    shares = clipped if clipped and clipped.known and clip_at is not None else None
-    drawing, panels = canvas(HEIGHT + 1, 2, sharex=True, height_ratios=(5, 2)) if shares else canvas()
-    axes, axis = panels[0], progress(panels[-1], curves, along)
-    known = finite(y for curve in curves for y in curve.y)
-    room = 0.06 * (max(known) - min(known)) or 0.5
-    limit = [] if clip_at is None else [Reference("limit of clipping", clip_at)]
-    view, ends, notes = draw_references(axes, View(min(known) - room, max(known) + room), limit)
-    known += [end.y for end in ends]
-    logarithmic = 0 < 30 * min(known) < max(known)
-    set_losses(axes, view, name + ", log scale" * logarithmic)
-    if logarithmic:
-        axes.set(yscale="log", ylim=(min(known) / 1.3, 1.3 * max(known)))
-        axes.yaxis.set_major_locator(LogLocator(numticks=7))
-        axes.yaxis.set_major_formatter("{x:g}")
-        axes.minorticks_off()
-    ends += _lines(axes, axis, curves, lambda curve: f"{number(curve.y[curve.known[-1]], 3)} at the end")
-    norms = [number(value, 3) for value in finite(before.y)]
-    alt = f"Mean gradient norm before clipping along training: {norms[0]} at first, {norms[-1]} at the end, at least "
-    alt += f"{number(before.lowest, 3)}; " + ("nothing is clipped" if clip_at is None else f"clipped at {clip_at:g}")
-    if shares:
-        panels[1].plot(np.array(shares.x) / axis.scale, [100 * y for y in shares.y], color=MUTED)
-        set_losses(panels[1], View(-5.0, 105.0), "clipped steps, per cent")
-        panels[1].yaxis.set_major_locator(MultipleLocator(50))
-        notes.append(f"Clipped on {_per_cent(100 * float(np.mean(finite(shares.y))))} of the steps on average.")
-    return finish(drawing, f"{alt}. {notes[-1] if shares else ''}".strip(), notes, (axes, ends))
+    """Draws the mean norm before and after clipping to a norm, and tells the share, 0 to 1, of clipped steps."""
+    shares = finite(clipped.y) if clipped else []
+    reached = f", reached on {_per_cent(100 * fmean(shares))} of the steps" if shares else ""
+    limit = [] if clip_at is None else [Reference(f"limit of clipping{reached}", clip_at)]
+    norms = finite([*before.y, *(after.y if after else ())]) or [0.0]
+    view = sensible_view(norms, 10 * median(norms))
+    return _of_one_run([before, after], along, "L2 norm of the gradient", limit, view, best=None)
+
+
+def _in_per_cent(curve: Curve | None) -> Curve | None:
+    return curve and curve._replace(y=[100 * y for y in curve.y])
+
+
+def _per_cent(value: float) -> str:
+    return f"{number(value, 2)} %"
+
+
+def _of_one_run(
+    given: Sequence[Curve | None],
+    along: Along,
+    name: str,
+    references: Sequence[Reference] = (),
+    view: View | None = None,
+    best: Any = min,
+) -> Figure:
+    """Draws up to two curves and marks the best value of the first; without a view that of losses."""
+    curves = [curve for curve in given if curve]
+    if not any(curve.known for curve in curves):
+        return empty_figure(name, _NOTHING)
+    drawing, (axes,) = canvas()
+    _set_progress(axes, curves, along)
+    view, ends, notes = draw_references(axes, view or loss_view(curves), references)
+    set_losses(axes, view, name)
+    main, show = curves[0], _per_cent if "per cent" in name else number
+    words = [f"{show(curve.y[curve.known[-1]])} at the end" if curve.known else "" for curve in curves]
+    told = [f"{brief(main.label)} {show(main.y[main.known[0]])} at first"] if main.known else []
+    if main.known and best:
+        i = best(main.known, key=lambda i: main.y[i])
+        mark_best(axes, main.x[i], main.y[i])
+        top = f"best {show(main.y[i])}\n{_place(main.x[i], along)}"
+        words[0] = top if i == main.known[-1] else f"{top}\n{words[0]}"
+    lines = _lines(axes, curves, words)
+    told += [f"{brief(end.name.partition(' (')[0])} {' '.join(end.more.split())}" for end in lines]
+    alt = f"Along training, {brief(name)}: {'; '.join(told)}.{compared(references)}"
+    notes += beyond(((curve.label, y) for curve in curves for y in curve.y), view.high)
+    return finish(drawing, alt, notes, ends + lines)
+
+
+def _set_progress(axes: Axes, curves: Sequence[Curve], along: Along) -> None:
+    """Sets the horizontal axis of curves along training."""
+    high = max(finite(x for curve in curves for x in curve.x))
+    axes.set(xlim=(0.0, 1.02 * high or 1.0), xlabel=f"training so far, {along}")
+    axes.locator_params(axis="x", nbins=5, integer=along in ("tokens", "steps"))
+    if high >= 1000:
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+
+
+def _place(value: float, along: Along) -> str:
+    """Returns a place along training in words: `after epoch 3`, `at 1.5M tokens`."""
+    text = f"{value:.4g}" if value < 1000 else EngFormatter(sep="")(float(f"{value:.3g}"))
+    return f"after epoch {text}" if along == "epochs" else f"at {text} {along}"
+
+
+def _lines(axes: Axes, curves: Sequence[Curve], words: Sequence[str], best: Curve | None = None) -> list[Label]:
+    """Draws curves with their intervals as bands, and returns labels for their ends, words after their names."""
+    ends = []
+    for i, (curve, look) in enumerate(zip(curves, looks([curve.label for curve in curves]), strict=True)):
+        if curve.low is not None and curve.high is not None:
+            axes.fill_between(curve.x, curve.low, curve.high, color=look["color"], alpha=0.15, linewidth=0)
+        wide, every = 2.6 if curve is best else 1.5, max(1, len(curve.x) // 8)
+        (line,) = axes.plot(curve.x, curve.y, **look, linewidth=wide, markevery=(i % every, every))
+        if curve.known:
+            ends.append(Label(curve.label, words[i], curve.y[curve.known[-1]], line, curve is best))
+    return ends
+
+
+@styled()
+def sweep_curves(curves: Sequence[Curve], *, parameter: str, along: Along, unit: str, seeds: int = 1) -> Figure:
+    """Draws the validation loss of each value of a parameter along training; of more than 12 only some are in colour.
+
+    If there are several runs of a value (at most `seeds`), curves are their means, and a note explains the bands.
+    """
+    known = sorted((curve for curve in curves if curve.known), key=lambda curve: curve.lowest)
+    if not known:
+        return empty_figure(f"Validation loss by {parameter}", _NOTHING)
+    best, chosen = known[0], [curve for curve in curves if curve.known]
+    drawing, (axes,) = canvas()
+    _set_progress(axes, known, along)
+    view, notes = loss_view(known), ["Numbers: the lowest loss of each line."]
+    if len(known) > MOST_LINES:
+        chosen = [*known[:3], known[len(known) // 2], known[-1]]
+        notes.append(f"Of {len(known)} lines the best three, the middle one and the worst are in colour.")
+        for curve in known[3:]:
+            axes.plot(curve.x, curve.y, color=FAINT, linewidth=0.7, alpha=0.7, zorder=1)
+    set_losses(axes, view, f"validation loss, {unit}")
+    ends = _lines(axes, chosen, [number(curve.lowest) + " best" * (curve is best) for curve in chosen], best)
+    x = best.x[min(best.known, key=lambda i: best.y[i])]
+    mark_best(axes, x, best.lowest)
+    notes += [f"Lines are means over up to {seeds} seeds, bands their 95% intervals."] if seeds > 1 else []
+    notes += beyond(((one.label, y) for one in known for y in one.y), view.high)
+    alt = f"Validation loss along training by {brief(parameter)}, {brief(unit)}, lowest of each, reached by the best "
+    alt += f"{_place(x, along)}: {listed([(curve.label, number(curve.lowest)) for curve in known], 8)}."
+    return finish(drawing, alt, notes, ends)
 
 
 @styled()
 def best_so_far(values: Sequence[float], *, what: str, importance: Mapping[str, float]) -> Figure:
     """Draws a dot for each trial and the best value so far as steps, and below it the importance of each setting.
 
-    Args:
-        values: of the trials in their order, lower is better; not a number for a trial that failed.
-        what: what the values are, with their unit.
-        importance: share of the variance of the values that each setting explains; may be empty.
+    Lower is better; not a number is a trial that failed. Importances are shares of the variance explained, if known.
     """
     if not finite(values):
         return empty_figure(what, "No trial left a finite number.")
@@ -202,8 +195,42 @@ def best_so_far(values: Sequence[float], *, what: str, importance: Mapping[str, 
         panels[1].set_yticks(range(len(shares)), labels=[shortened(name, 1.6) for name, _ in shares])
         panels[1].set(ylim=(len(shares) - 0.4, -0.6), xlim=(0, 112), title="share of the variance explained, per cent")
     alt = f"Trials by {brief(what)}: the best of {len(y)} is trial {best + 1} with {number(y[best])}."
-    matter = few([f"{brief(name)} {share:.0f} %" for name, share in shares])
-    alt += f" Share of the variance explained: {matter}." if matter else ""
-    end = EndLabel("best so far", f"{number(y[best])}\nin trial {best + 1}", y[best], line)
-    notes = beyond([(f"trial {trial}", value) for trial, value in zip(trials, values, strict=True)], view.high)
-    return finish(drawing, alt, notes, (axes, [end]))
+    told = listed((name, f"{share:.0f} %") for name, share in shares)
+    alt += f" Share of the variance explained: {told}." if told else ""
+    end = Label("best so far", f"{number(y[best])}\nin trial {best + 1}", y[best], line)
+    notes = beyond([(f"trial {i}", value) for i, value in enumerate(values, 1)], view.high)
+    return finish(drawing, alt, notes, [end])
+
+
+@styled()
+def frequency_bins(bins: Sequence[FrequencyBin], runs: Sequence[BinLosses]) -> Figure:
+    """Draws a mark for each of the first 12 runs in each bin, and joins the marks of a run by a line.
+
+    Several runs are drawn as differences from their mean in the bin, as they look alike where some tokens are so hard.
+    """
+    known = [run for run in runs if finite(run.losses[: len(bins)])]
+    shown = known[:MOST_LINES]
+    if not shown:
+        return empty_figure("Loss by how often a token occurs", "No losses by frequency were recorded.")
+    given = [[*run.losses, *[None] * len(bins)][: len(bins)] for run in shown]
+    losses = np.ma.masked_invalid(np.array(given, dtype=float))
+    drawn = losses - losses.mean(axis=0) if len(shown) > 1 else losses
+    drawing, (axes,) = canvas()
+    view = sensible_view(drawn.compressed())
+    set_losses(axes, view, "validation loss" + " against the mean of all" * (len(shown) > 1) + ", nats per token")
+    room = max(0.5, (WIDTH - 2.8) / len(bins) - 0.08)
+    names, amount = [occurrences(one.first, one.last) for one in bins], EngFormatter(sep="", places=0)
+    ticks = [f"{wrapped(name, room)}\n({amount(one.tokens)})" for name, one in zip(names, bins, strict=True)]
+    axes.set_xticks(range(len(bins)), labels=ticks)
+    axes.set(xlim=(-0.5, len(bins) - 0.5), xlabel="times the token is in the training text (tokens evaluated)")
+    ends, above = [], []
+    for i, (run, look) in enumerate(zip(shown, looks([run.label for run in shown]), strict=True)):
+        places = np.arange(len(bins)) + 0.5 * ((i + 0.5) / len(shown) - 0.5)
+        (line,) = axes.plot(places, drawn[i].filled(np.nan), **look, linewidth=1.0, markersize=6)
+        ends.append(Label(run.label, "", drawn[i].compressed()[-1], line))
+        above += [(f"{run.label} at {names[j]}", drawn[i, j]) for j in np.flatnonzero(drawn[i] > view.high)]
+    known_bins = [(name, column) for name, column in zip(names, losses.T, strict=True) if column.count()]
+    told = [f"{name} {number(column.min(), 2)} ({brief(shown[column.argmin()].label)})" for name, column in known_bins]
+    left_out = [f"{len(known) - len(shown)} more runs are not shown."] if len(shown) < len(known) else []
+    alt = f"Lowest validation loss by occurrences of the token in the training text, nats per token: {'; '.join(told)}."
+    return finish(drawing, alt, beyond(above, view.high) + left_out, ends)

@@ -5,26 +5,25 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from matplotlib.figure import Figure as MatplotlibFigure
 
+from lmlab.runs.formatting import is_number
+
+Along = Literal["tokens", "steps", "epochs", "seconds"]  # what an axis along training counts
 VALIDATION = "validation"
 TRAINING = "training (dropout on, average since the last evaluation)"
 
 
-@dataclass(frozen=True)
-class Figure:
+class Figure(NamedTuple):
     """A matplotlib figure, ready to be saved, and its numbers in words for those who cannot see it."""
 
     drawing: MatplotlibFigure
     alt: str
 
 
-@dataclass(frozen=True)
-class Curve:
+class Curve(NamedTuple):
     """A line with ascending x, and the ends of an interval around each y; what is not finite leaves a gap in it."""
 
     label: str
@@ -33,7 +32,7 @@ class Curve:
     low: Sequence[float] | None = None
     high: Sequence[float] | None = None
 
-    @cached_property
+    @property
     def known(self) -> list[int]:
         """Indices of the finite values."""
         return [i for i, pair in enumerate(zip(self.x, self.y, strict=True)) if all(map(math.isfinite, pair))]
@@ -44,8 +43,7 @@ class Curve:
         return min((self.y[i] for i in self.known), default=math.inf)
 
 
-@dataclass(frozen=True)
-class Reference:
+class Reference(NamedTuple):
     """A known value to compare with; a floor is one that no correct model can be below."""
 
     label: str
@@ -53,21 +51,13 @@ class Reference:
     floor: bool = False
 
 
-@dataclass(frozen=True)
-class Result:
-    """The result of a condition.
-
-    Args:
-        label: of the condition, or the value of the only parameter that differs.
-        value: mean over seeds; None if no run finished.
-        half_width: of the confidence interval; None for a single seed.
-        seeds: the value of each seed.
-    """
+class Result(NamedTuple):
+    """The result of a condition, or of a value of the only parameter that differs."""
 
     label: str
-    value: float | None
-    half_width: float | None = None
-    seeds: tuple[float, ...] = ()
+    value: float | None  # mean over seeds; None if no run finished
+    half_width: float | None = None  # of the confidence interval; None for a single seed
+    seeds: tuple[float, ...] = ()  # the value of each
 
     @property
     def mean(self) -> float:
@@ -93,15 +83,11 @@ class View(NamedTuple):
     high: float
 
 
-def sensible_view(values: Iterable[float | None], *, loss: bool = False, ceiling: float = 1e99) -> View:
-    """Returns a range that is not stretched by values of runs that diverged, and never reaches above a ceiling.
-
-    Losses along training may lie farther apart, as they begin far above their end.
-    """
+def sensible_view(values: Iterable[float | None], limit: float | None = None) -> View:
+    """Returns a range of values up to a limit, by default one that leaves out those of runs that diverged."""
     known = sorted(finite(values)) or [0.0, 1.0]
-    low, better = known[0], known[math.ceil((0.7 if loss else 0.5) * (len(known) - 1))]
-    reach, least = (8, 0.1) if loss else (5, 0.5)
-    limit = min(ceiling, low + max(reach * (better - low), least * abs(low)))
+    low, middle = known[0], known[len(known) // 2]
+    limit = low + max(5 * (middle - low), 0.5 * abs(low)) if limit is None else limit
     high = max((value for value in known if value <= limit), default=low)
     room = 0.06 * (high - low) or 0.05 * abs(low) or 0.5
     return View(low - room, high + room)
@@ -111,17 +97,13 @@ def loss_view(curves: Sequence[Curve]) -> View:
     """Returns the range for losses along training; healthy losses do not rise far above where they began."""
     low = min(curve.lowest for curve in curves)
     began = statistics.median_low(curve.y[curve.known[0]] for curve in curves if curve.known)
-    values = (y for curve in curves for y in curve.y)
-    return sensible_view(values, loss=True, ceiling=low + 2 * max(began - low, abs(low)))
+    return sensible_view((y for curve in curves for y in curve.y), low + 2 * max(began - low, abs(low)))
 
 
 def as_numbers(labels: Sequence[str]) -> list[float] | None:
     """Returns the labels as finite numbers; None if one of them is not."""
-    try:
-        values = [float(label) for label in labels]
-    except ValueError:
-        return None
-    return values if all(map(math.isfinite, values)) and not any("_" in label for label in labels) else None
+    values = [float(label) if is_number(label) else math.nan for label in labels]
+    return values if all(map(math.isfinite, values)) else None
 
 
 def in_order(labels: Iterable[str]) -> list[str]:

@@ -1,26 +1,42 @@
-"""The results of settings: by the value of one, in order, and the effect of each."""
+"""The results of settings: by the value of one or two, in order, and the effect of each."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.patches import Rectangle
 from matplotlib.transforms import offset_copy
 
-from lmlab.reporting.figures.axes import compared, draw_references, mark_best, set_losses
+from lmlab.reporting.figures.axes import Label, compared, draw_references, empty_figure, finish, mark_best, set_losses
 from lmlab.reporting.figures.data import Figure, Reference, Result, as_numbers, in_order, sensible_view
-from lmlab.reporting.figures.labels import EndLabel, empty_figure, finish
-from lmlab.reporting.figures.style import BLUE, FAINT, WIDTH, canvas, styled
-from lmlab.reporting.figures.text import beyond, brief, few, measured, shortened, width, wrapped
+from lmlab.reporting.figures.style import BEST, BLUE, FAINT, GRID, PAPER, WIDTH, canvas, styled
+from lmlab.reporting.figures.text import beyond, brief, listed, measured, shortened, width, wrapped
 
 MOST_SETTINGS, MOST_EFFECTS = 25, 6
 _NOTHING = "No run left a finite number."
 
 
-@dataclass(frozen=True)
-class Effect:
+class Cell(NamedTuple):
+    """The result of a pair of values as in `Result`, or a note why there is none, such as `failed`."""
+
+    row: str
+    column: str
+    value: float | None
+    half_width: float | None = None
+    note: str = ""
+
+    @property
+    def result(self) -> Result:
+        """The result with its position in words."""
+        return Result(f"{brief(self.row)}, {brief(self.column)}", self.value, self.half_width)
+
+
+class Effect(NamedTuple):
     """The results of the values of a setting, with their standard deviations and the single values as seeds."""
 
     setting: str
@@ -33,11 +49,7 @@ def parameter_plot(
 ) -> Figure:
     """Draws the result of each value of a parameter: mean, interval and each seed.
 
-    Args:
-        results: one for each value of the parameter; numbers lie on a logarithmic scale if they look geometric.
-        parameter: that differs.
-        what: what the values are, with their unit; lower is better.
-        references: baselines and the source's entropy; a note names those that would squash the values.
+    Lower is better. Parameters that are numbers lie on a logarithmic scale if they look geometric.
     """
     known = _best_first(results)
     if not known:
@@ -54,15 +66,13 @@ def parameter_plot(
     axes.set_xticks(places, labels=[wrapped(result.label, room) for result in results])
     axes.minorticks_off()
     axes.set_xlabel(shortened(parameter, WIDTH - 1.7, 10) + " (log scale)" * logarithmic)
-    line = sorted((place, result.mean) for place, result in zip(places, results, strict=True))
-    axes.plot(*zip(*line, strict=True), color=BLUE, linewidth=1.2 if values else 0, alpha=0.5)
-    (dot,) = axes.plot([], [], "o", color=BLUE, markersize=7)
+    points = zip(*sorted((place, result.mean) for place, result in zip(places, results, strict=True)), strict=True)
+    (line,) = axes.plot(*points, "o-" if values else "o", color=BLUE, markersize=7, linewidth=1)
+    axes.plot(places, [known[0].mean] * len(places), ":", color=BLUE, linewidth=1)  # also past values without a result
     _draw(axes, places, results)
-    axes.plot(places, [known[0].mean] * len(places), ":", color=BLUE, linewidth=1)
-    ends.append(EndLabel(f"best: {known[0].label}", measured(known[0]), known[0].mean, dot, True))
-    alt = _told(parameter, what, known)
-    alt += f" For comparison: {compared(references)}." if references else ""
-    return finish(drawing, alt, _notes(results, view.high) + notes, (axes, ends))
+    ends.append(Label(f"best: {known[0].label}", measured(known[0]), known[0].mean, line, True))
+    alt = _told(parameter, what, known) + compared(references)
+    return finish(drawing, alt, _notes(results, view.high) + notes, ends)
 
 
 def _best_first(results: Sequence[Result]) -> list[Result]:
@@ -70,8 +80,8 @@ def _best_first(results: Sequence[Result]) -> list[Result]:
 
 
 def _told(whose: str, what: str, known: Sequence[Result]) -> str:
-    listed = few([f"{brief(result.label)}: {measured(result)}" for result in known], 8)
-    return f"{brief(whose)} in order of {brief(what)}: {listed}."
+    told = listed([(result.label, measured(result)) for result in known], 8)
+    return f"{brief(whose)} in order of {brief(what)}: {told}."
 
 
 def _notes(results: Sequence[Result], high: float, bars: str = "95% intervals of the means") -> list[str]:
@@ -81,11 +91,8 @@ def _notes(results: Sequence[Result], high: float, bars: str = "95% intervals of
 
 def _draw(axes: Axes, places: Sequence[float], results: Sequence[Result], *, across: bool = False) -> None:
     """Draws means, intervals and single seeds, the best in a ring; across: values are on the horizontal axis."""
-    away = {"y": -6} if across else {"x": 7}
-    beside = offset_copy(axes.transData, axes.get_figure(root=True), units="points", **away)
+    beside = offset_copy(axes.transData, axes.get_figure(root=True), *((0, -6) if across else (7, 0)), units="points")
     for place, one in zip(places, results, strict=True):
-        if not math.isfinite(one.mean):
-            continue
         dots = ([place] * len(one.seeds), one.seeds)
         axes.plot(*(dots[::-1] if across else dots), "o", color=FAINT, markersize=3.5, transform=beside)
         (x, xerr), (y, yerr) = ((one.mean, one.half_width), (place, None))[:: 1 if across else -1]
@@ -113,8 +120,7 @@ def ranked_settings(results: Sequence[Result], *, what: str) -> Figure:
         text = axes.text(1.03, place, measured(result), transform=axes.get_yaxis_transform(), va="center", size=9)
         text.set_fontweight("normal" if place else "bold")
     notes = _notes([*shown, *(result for result in results if not math.isfinite(result.mean))], view.high)
-    if len(shown) < len(known):
-        notes.append(f"The best {len(shown)} of {len(known)}; the table has the others.")
+    notes += [f"The best {len(shown)} of {len(known)}; the table has the others."] if len(shown) < len(known) else []
     return finish(drawing, _told("Settings", what, shown), notes)
 
 
@@ -124,24 +130,64 @@ def effects(effects: Sequence[Effect], *, what: str) -> Figure:
     shown = [effect for effect in effects if _best_first(effect.results)][:MOST_EFFECTS]
     if not shown:
         return empty_figure(what, _NOTHING)
-    labels = [[shortened(result.label, 9) for result in effect.results] for effect in shown]
-    wide = any(len(names) * (0.12 + max(map(width, names))) > 1.7 for names in labels)
-    columns = min(len(shown), 2 if wide or len(shown) == 4 else 3)
+    columns = min(len(shown), 2)
     rows, room = math.ceil(len(shown) / columns), (WIDTH - 0.6) / columns
     drawing, panels = canvas(2.5 * rows + 0.3, rows, columns, sharey=True)
     every = [result for effect in shown for result in effect.results]
-    view, told = sensible_view(end for result in every for end in result.ends), []
-    for axes, effect in zip(panels, shown, strict=False):
-        order = in_order(result.label for result in effect.results)
-        results = sorted(effect.results, key=lambda result: order.index(result.label))
-        set_losses(axes, view, effect.setting, room - 0.15)
+    view = sensible_view(end for result in every for end in result.ends)
+    for axes, (setting, results) in zip(panels, shown, strict=False):
+        set_losses(axes, view, setting, room - 0.15)
         axes.set_xlim(-0.5, len(results) - 0.5)
         each = max(0.3, room / len(results) - 0.1)
         axes.set_xticks(range(len(results)), labels=[wrapped(result.label, each) for result in results])
         _draw(axes, range(len(results)), results)
-        told.append(_told(effect.setting, what, _best_first(results)))
     for axes in panels[len(shown) :]:
         axes.set_visible(False)
     drawing.suptitle(wrapped(what, WIDTH - 0.2, 2, points=10), x=0.015, ha="left", fontsize=10)
     notes = _notes(every, view.high, "standard deviation where all other settings are equal")
-    return finish(drawing, " ".join(told), notes)
+    return finish(drawing, " ".join(_told(name, what, _best_first(results)) for name, results in shown), notes)
+
+
+@styled()
+def heat_map(cells: Sequence[Cell], *, row_name: str, column_name: str, what: str) -> Figure:
+    """Draws a coloured table of the results of pairs of values, lower is better, and outlines the best.
+
+    Pairs without a cell count as not run; those that diverged stretch no colours.
+    """
+    known = _best_first([cell.result for cell in cells])
+    if not known:
+        return empty_figure(f"{what} by {row_name} and {column_name}", _NOTHING)
+    rows, columns = in_order(cell.row for cell in cells), in_order(cell.column for cell in cells)
+    found = {(cell.row, cell.column): cell for cell in cells}
+    table = [[found.get((row, column), Cell(row, column, None, note="not run")) for column in columns] for row in rows]
+    labels = [shortened(row, 1.3) for row in rows]
+    room = WIDTH - 0.4 - max(map(width, labels))
+    each = room / len(columns) - 0.1
+    texts = [[_text(cell, 4 if len(columns) <= 6 else 2, each) for cell in row] for row in table]
+    fit = len(rows) <= 20 and all(width(line) <= each for row in texts for text in row for line in text.split("\n"))
+    drawing, (axes,) = canvas(0.9 + min(7.0, (0.42 if fit else 0.22) * len(rows)))
+    high = sensible_view(result.mean for result in known).high
+    means = np.ma.masked_invalid([[cell.result.mean for cell in row] for row in table])
+    norm = Normalize(known[0].mean, means[means <= high].max())
+    mesh = axes.pcolormesh(means, norm=norm, cmap="viridis", edgecolors=PAPER)
+    axes.set(facecolor=GRID, ylim=(len(rows), 0))  # the colour of cells without a result
+    axes.spines[:].set_visible(False)
+    axes.set_xticks(np.arange(len(columns)) + 0.5, labels=[wrapped(column, max(0.3, each)) for column in columns])
+    axes.set_yticks(np.arange(len(rows)) + 0.5, labels=labels)
+    axes.set(xlabel=shortened(column_name, room, 10), title=wrapped(f"{what}; rows: {row_name}", room, 2, points=10))
+    if not fit:
+        drawing.colorbar(mesh, ax=axes, aspect=30)
+    for (y, x), mean in np.ndenumerate(means.filled(math.nan)):
+        if best := table[y][x].result == known[0]:
+            axes.add_patch(Rectangle((x, y), 1, 1, fill=False, edgecolor=BEST, linewidth=3, clip_on=False, zorder=3))
+        if fit:
+            colour = PAPER if math.isfinite(mean) and norm(mean) < 0.44 else "black"  # the easier to read
+            text = axes.text(x + 0.5, y + 0.5, texts[y][x], ha="center", va="center", size=9, color=colour)
+            text.set_fontweight("bold" if best else "normal")
+    notes = [f"Outlined, the best: {known[0].label}.", *beyond([(one.label, one.mean) for one in known], high)]
+    return finish(drawing, _told(f"{row_name} and {column_name}", what, known), notes)
+
+
+def _text(cell: Cell, digits: int, room: float) -> str:
+    known = math.isfinite(cell.result.mean)
+    return measured(cell.result, digits).replace(" ±", "\n±") if known else shortened(cell.note or "no number", room)

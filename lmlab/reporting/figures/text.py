@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 
 from matplotlib.font_manager import FontProperties, findfont, get_font
@@ -31,16 +31,17 @@ def measured(result: Result, digits: int = 4) -> str:
     return number(result.mean, digits) + (f" ± {number(result.half_width, digits)}" if result.half_width else "")
 
 
-def few(parts: Sequence[str], most: int = 6) -> str:
-    """Joins parts with semicolons; those that are too many are counted."""
+def listed(values: Iterable[tuple[str, str]], most: int = 6) -> str:
+    """Returns names with their values in a line; those that are too many are counted."""
+    parts = [f"{brief(name)}: {value}" for name, value in values]
     return "; ".join(parts[:most]) + (f" and {len(parts) - most} more" if len(parts) > most else "")
 
 
 def beyond(values: Iterable[tuple[str, float]], high: float) -> list[str]:
-    """Returns a note on names with a value above the range or with none that is finite; empty if there are none."""
-    worst = dict(sorted(values, key=lambda pair: pair[1]))
-    above = [f"{brief(name)}: {number(value)}" for name, value in worst.items() if not value <= high]
-    return [f"Not in the picture: {few(above)}."] if above else []
+    """Returns a note on names with a value above the range or with none that is a number; empty if there are none."""
+    worst = dict(sorted(values, key=lambda pair: -math.inf if math.isnan(pair[1]) else pair[1]))
+    above = [(name, number(value)) for name, value in worst.items() if not value <= high]
+    return [f"Not in the picture: {listed(above)}."] if above else []
 
 
 def brief(text: str) -> str:

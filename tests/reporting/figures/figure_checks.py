@@ -20,7 +20,7 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from lmlab.reporting.figures.data import Figure as Described
-from lmlab.reporting.figures.saving import render
+from lmlab.reporting.figures.style import render
 
 # Boxes have empty edges: letters touch where their boxes overlap by more pixels than these.
 SLACK = 1.0

@@ -12,7 +12,7 @@ from figure_cases import NASTY, ORDINARY, learning
 from figure_checks import rendered
 from nasty_data import FOREIGN, MATHS, curve
 
-from lmlab.reporting.figures.saving import save
+from lmlab.reporting.figures.style import save
 
 
 @pytest.mark.parametrize("name", ORDINARY)

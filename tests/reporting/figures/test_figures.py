@@ -15,10 +15,10 @@ from matplotlib.legend import Legend
 from matplotlib.text import Text
 from nasty_data import INF, LONG, MATHS, curve
 
+from lmlab.reporting.figures.axes import spread
 from lmlab.reporting.figures.curves import best_so_far, gradient_norms
 from lmlab.reporting.figures.data import VALIDATION, Reference
-from lmlab.reporting.figures.heat_map import Cell
-from lmlab.reporting.figures.labels import spread
+from lmlab.reporting.figures.results import Cell
 
 ALL = {
     **{f"ordinary: {name}": case.make for name, case in ORDINARY.items()},
