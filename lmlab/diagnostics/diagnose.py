@@ -7,8 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-# The rules add themselves.
-from lmlab.diagnostics import comparison_rules, curve_rules, run_rules  # noqa: F401
 from lmlab.diagnostics.rules import RULES, Diagnostic, noted
 from lmlab.runs.comparison import Comparison
 from lmlab.runs.records import RunRecord

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -109,3 +111,9 @@ def test_the_values_are_those_of_the_runs(kind: str, tmp_path: Path) -> None:
     every = of_comparison(OF_COMPARISONS[kind][0][0](tmp_path)) if found is None else found
     (line,) = [str(diagnostic) for diagnostic in every if diagnostic.kind == kind]
     assert WORDS[kind] in line
+
+
+def test_the_order_of_rules_is_the_same_whichever_is_imported_first() -> None:
+    code = "import lmlab.diagnostics.run_rules; from lmlab.diagnostics.rules import RULES; print(*RULES)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert found == list(RULES)
