@@ -22,8 +22,8 @@ from lmlab.reporting.figures.frequency_bins import BinLosses, FrequencyBin, freq
 from lmlab.reporting.figures.heat_map import Cell, heat_map
 from lmlab.reporting.figures.results import Effect, effects, parameter_plot, ranked_settings
 from lmlab.runs.comparison import Comparison, Condition
+from lmlab.runs.contents import TRAIN, Row
 from lmlab.runs.formatting import baseline_words, is_number, unit
-from lmlab.runs.history import TRAIN, Row
 from lmlab.runs.records import RunRecord, setting
 from lmlab.runs.statistics import estimate
 from lmlab.runs.summary import BITS, NATS, finite

@@ -14,9 +14,8 @@ from typing import Any
 from lmlab import plain_yaml
 from lmlab.errors import UserError
 from lmlab.metric_spec import MetricSpec, specs_of
-from lmlab.runs.contents import read_config, read_exhibits, read_samples, read_tokenizer
+from lmlab.runs.contents import Row, read_config, read_exhibits, read_history, read_samples, read_tokenizer
 from lmlab.runs.files import CONFIG, HYDRA, Damaged, read_text
-from lmlab.runs.history import Row, read_history
 from lmlab.runs.summary import ENDED, NATS, PARTIAL, SEED, Summary, describe_partial, read_summary
 from lmlab.runs.sweeps import JOB, job_folders, read_overrides
 
