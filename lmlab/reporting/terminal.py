@@ -18,10 +18,9 @@ from lmlab.runs.discovery import written
 from lmlab.runs.disk import num_bytes
 from lmlab.runs.formatting import listing, number, perplexity, plural
 from lmlab.runs.labels import short_names
-from lmlab.runs.records import RunRecord, setting
+from lmlab.runs.records import RunRecord, job_folders, planned_jobs, setting
 from lmlab.runs.statistics import Estimate
 from lmlab.runs.summary import BITS, DAMAGED, DONE, EXCESS, NATS, PARTIAL
-from lmlab.runs.sweeps import job_folders, planned_jobs
 
 # If more jobs than this failed for the same reason, they share one line.
 SAME_REASON = 3
