@@ -17,8 +17,8 @@ from lmlab.runs.comparison import Comparison, compare
 from lmlab.runs.discovery import written
 from lmlab.runs.disk import num_bytes
 from lmlab.runs.formatting import listing, number, perplexity, plural
-from lmlab.runs.labels import short_names
 from lmlab.runs.records import RunRecord, job_folders, planned_jobs, setting
+from lmlab.runs.settings import short_names
 from lmlab.runs.statistics import Estimate
 from lmlab.runs.summary import BITS, DAMAGED, DONE, EXCESS, NATS, PARTIAL
 
