@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
 
 from lmlab.metric_spec import MetricSpec, exp
 from lmlab.runs.records import RunRecord
 from lmlab.runs.settings import RUN, Values, setting_labels, short_names, varied_settings
 from lmlab.runs.statistics import Difference, Estimate, difference, estimate
 from lmlab.runs.summary import BITS, NATS, PARTIAL, SEED
-
-_Key = TypeVar("_Key", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -158,13 +154,11 @@ class Comparison:
     @cached_property
     def _told(self) -> dict[Path, tuple[Values, str]]:
         """The settings and label of each run."""
-        several, labels = len({values[SEED] for values in self.settings}) > 1, []
-        called = setting_labels(self.settings, self.short)
-        for record, values, label in zip(self.records, self.settings, called, strict=True):
-            seed = f"seed {values[SEED]}" if several and values[SEED] else ""
-            labels.append(", ".join(filter(None, (label, seed))) or record.label)
-        told = zip(self.settings, _told_apart(labels, self.records), strict=True)
-        return dict(zip((record.folder for record in self.records), told, strict=True))
+        seeds = [values[SEED] and f"seed {values[SEED]}" for values in self.settings]
+        pairs = zip(setting_labels(self.settings, self.short), seeds, strict=True)
+        labels = [", ".join(filter(None, pair if len(set(seeds)) > 1 else pair[:1])) for pair in pairs]
+        told = zip(self.records, self.settings, _told_apart(labels, self.records), strict=True)
+        return {record.folder: (values, label) for record, values, label in told}
 
 
 def compare(records: Sequence[RunRecord]) -> Comparison:
@@ -183,9 +177,9 @@ def compare(records: Sequence[RunRecord]) -> Comparison:
 
     def conditions(status: str) -> list[Condition]:
         counting = (record for record in records if record.status == status and record not in duplicates)
-        groups = list(_grouped(counting, lambda record: tuple(of_run[record].values())).values())
-        labels = _told_apart([called[runs[0]] or _common_label(runs) for runs in groups], [runs[0] for runs in groups])
-        pairs = zip(labels, groups, strict=True)
+        groups = _grouped(counting, lambda record: tuple(of_run[record].values()))
+        labels = [called[r] or (str(r.summary.get("name") or r.origin.name) if more else "") for r, *more in groups]
+        pairs = zip(_told_apart(labels, [runs[0] for runs in groups]), groups, strict=True)
         return [Condition(None, label, of_run[runs[0]], tuple(runs), None) for label, runs in pairs]
 
     whole = conditions("finished")
@@ -210,21 +204,18 @@ def _ranked(conditions: Sequence[Condition], metric: str) -> list[Condition]:
     return [replace(condition, place=place, gap_to_best=gap) for place, (condition, gap) in pairs]
 
 
-def _grouped(records: Iterable[RunRecord], key: Callable[[RunRecord], _Key]) -> dict[_Key, list[RunRecord]]:
-    groups: dict[_Key, list[RunRecord]] = {}
+def _grouped(records: Iterable[RunRecord], key: Callable[[RunRecord], Hashable]) -> list[list[RunRecord]]:
+    groups: dict[Hashable, list[RunRecord]] = {}
     for record in records:
         groups.setdefault(key(record), []).append(record)
-    return groups
+    return list(groups.values())
 
 
 def _told_apart(labels: Sequence[str], records: Sequence[RunRecord]) -> list[str]:
-    """Adds to labels that occur several times the unique ones of their runs."""
-    counts, pairs = Counter(labels), zip(labels, records, strict=True)
-    return [label if counts[label] == 1 else f"{label} ({record.label})" for label, record in pairs]
-
-
-def _common_label(runs: Sequence[RunRecord]) -> str:
-    return runs[0].label if len(runs) == 1 else str(runs[0].summary.get("name") or runs[0].origin.name)
+    """Completes labels that are empty or occur several times by the unique ones of their runs."""
+    full = [label or record.label for label, record in zip(labels, records, strict=True)]
+    pairs = zip(full, records, strict=True)
+    return [label if full.count(label) == 1 else f"{label} ({record.label})" for label, record in pairs]
 
 
 def _alike(records: Sequence[RunRecord], fingerprint: str) -> bool:
@@ -239,8 +230,10 @@ def by_text(comparison: Comparison) -> list[Comparison]:
     Returns:
         A comparison for each text with several conditions; empty if the runs were ranked all together.
     """
-    groups = _grouped(comparison.finished, lambda record: record.summary.get("text_fingerprint"))
-    parts = [compare(runs) for text, runs in groups.items() if comparison.metric is None and text is not None]
+    if comparison.metric is not None:
+        return []
+    known = (record for record in comparison.finished if record.summary.get("text_fingerprint") is not None)
+    parts = map(compare, _grouped(known, lambda record: record.summary["text_fingerprint"]))
     return [part for part in parts if len(part.conditions) > 1]
 
 
@@ -254,8 +247,8 @@ def _duplicates(records: Sequence[RunRecord], settings: Sequence[Values]) -> set
     finished = (record for record in records if record.status == "finished")
     duplicates: set[RunRecord] = set()
     split: dict[RunRecord, str] = {}
-    for runs in _grouped(finished, lambda r: tuple(v for name, v in of_run[r].items() if name != SEED)).values():
-        repetitions = _grouped(runs, lambda record: of_run[record][SEED]).values()
+    for runs in _grouped(finished, lambda r: tuple(v for name, v in of_run[r].items() if name != SEED)):
+        repetitions = _grouped(runs, lambda record: of_run[record][SEED])
         origins = sorted({record.origin for record in runs})
         if len(repetitions) == len(runs):
             continue

@@ -16,6 +16,7 @@ from lmlab.files import write_text
 from lmlab.metric_spec import OF_SOURCES
 from lmlab.runs import files
 from lmlab.runs.files import FLAG, NUMBER, TEXT, WHOLE, Damaged
+from lmlab.runs.formatting import is_number
 from lmlab.runs.summary import NATS
 
 Row = dict[str, float]
@@ -40,13 +41,16 @@ TOKENIZER_SCHEMA = {"format": WHOLE, "type": TEXT, "vocabulary?": [TEXT]}
 
 def write_history(folder: Path, rows: Sequence[Row]) -> None:
     """Writes metrics.csv with the columns of all rows, in which missing figures are left empty; no rows, no file."""
+    if not rows:
+        (folder / files.METRICS).unlink(missing_ok=True)
+        return
     text = io.StringIO()
     evaluated = [name for row in rows for name in row if name.startswith("val/")]
     columns = dict.fromkeys([*_FIRST, *evaluated, *(f"val/{name}" for name in OF_SOURCES), *_LAST])
     writer = csv.DictWriter(text, list(columns), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    _write(folder / files.METRICS, text.getvalue() if rows else "")
+    write_text(folder / files.METRICS, text.getvalue())
 
 
 def read_history(folder: Path, *, ended: bool) -> list[Row] | Damaged:
@@ -59,11 +63,7 @@ def read_history(folder: Path, *, ended: bool) -> list[Row] | Damaged:
 
 
 def _rows(lines: list[str]) -> Iterator[Row]:
-    """Yields the rows.
-
-    Raises:
-        ValueError: what is wrong with the first wrong line.
-    """
+    """Yields the rows; raises ValueError with what is wrong with the first wrong line."""
     header, *rows = csv.reader(lines or [f"step,{NATS}"])
     for name in ("step", NATS):
         if name not in header:
@@ -71,26 +71,18 @@ def _rows(lines: list[str]) -> Iterator[Row]:
     for number, cells in enumerate(rows, 2):
         if len(cells) != len(header):
             raise ValueError(f"line {number} has {len(cells)} cells, not {len(header)}")
-        yield {name: _number(cell, f"line {number}: {name}") for name, cell in zip(header, cells, strict=True) if cell}
-
-
-def _number(cell: str, where: str) -> float:
-    try:
-        return float(cell)
-    except ValueError:
-        raise ValueError(f"{where} is {printable(cell)}, not a number") from None
+        row = {name: cell for name, cell in zip(header, cells, strict=True) if cell}
+        if wrong := [name for name in row if not is_number(row[name])]:
+            raise ValueError(f"line {number}: {wrong[0]} is {printable(row[wrong[0]])}, not a number")
+        yield {name: float(cell) for name, cell in row.items()}
 
 
 def write_samples(folder: Path, samples: Sequence[Mapping[str, Any]]) -> None:
     """Writes samples.jsonl; no samples, no file."""
-    _write(folder / files.SAMPLES, "".join(f"{json.dumps(sample, ensure_ascii=False)}\n" for sample in samples))
-
-
-def _write(path: Path, text: str) -> None:
-    if text:
-        write_text(path, text)
-    else:
-        path.unlink(missing_ok=True)
+    if not samples:
+        (folder / files.SAMPLES).unlink(missing_ok=True)
+        return
+    write_text(folder / files.SAMPLES, "".join(f"{json.dumps(sample, ensure_ascii=False)}\n" for sample in samples))
 
 
 def read_samples(folder: Path, *, ended: bool) -> list[dict[str, Any]] | Damaged:
@@ -98,13 +90,9 @@ def read_samples(folder: Path, *, ended: bool) -> list[dict[str, Any]] | Damaged
     lines = files.read_lines(folder / files.SAMPLES, ended=ended)
     if isinstance(lines, Damaged):
         return lines
-    found: list[dict[str, Any]] = []
-    for number, line in enumerate(lines, 1):
-        sample = files.parsed(line, _SAMPLE, files.SAMPLES, f"line {number}: ")
-        if isinstance(sample, Damaged):
-            return sample
-        found.append(sample)
-    return found
+    found = [files.parsed(line, _SAMPLE, files.SAMPLES, f"line {number}: ") for number, line in enumerate(lines, 1)]
+    whole = [sample for sample in found if not isinstance(sample, Damaged)]
+    return next((sample for sample in found if isinstance(sample, Damaged)), whole)
 
 
 def write_exhibits(folder: Path, exhibits: Mapping[str, Any]) -> None:

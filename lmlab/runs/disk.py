@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from lmlab.files import stale_parts
@@ -19,11 +20,9 @@ def num_bytes(folder: Path) -> int:
     sizes = {}
     for place, _, names in os.walk(folder):
         for name in names:
-            try:
+            with suppress(OSError):  # deleted in the meantime
                 status = os.lstat(os.path.join(place, name))
-            except OSError:  # deleted in the meantime
-                continue
-            sizes[status.st_dev, status.st_ino] = status.st_size
+                sizes[status.st_dev, status.st_ino] = status.st_size
     return sum(sizes.values())
 
 
@@ -34,14 +33,12 @@ def spare_checkpoints(record: RunRecord) -> list[Path]:
     last.ckpt. Links are not followed.
     """
     folder = record.folder / CHECKPOINTS
-    if record.status not in DONE or folder.is_symlink() or not all(map(_is_kept, (folder / BEST, folder / LAST))):
+    if record.status not in DONE or folder.is_symlink():
         return []
-    spare = (path for path in folder.glob("*.ckpt") if path.name not in (BEST, LAST))
-    return sorted(path for path in (*spare, *stale_parts(folder)) if stat.S_ISREG(path.lstat().st_mode))
-
-
-def _is_kept(path: Path) -> bool:
-    return path.is_file() and not path.is_symlink() and path.stat().st_size > 0
+    files = {path: path.lstat() for path in (*folder.glob("*.ckpt"), *stale_parts(folder))}
+    sizes = {path: status.st_size for path, status in files.items() if stat.S_ISREG(status.st_mode)}
+    kept = folder / BEST, folder / LAST
+    return sorted(path for path in sizes if path not in kept) if all(map(sizes.get, kept)) else []
 
 
 def delete(record: RunRecord, files: Iterable[Path]) -> int:
@@ -51,11 +48,8 @@ def delete(record: RunRecord, files: Iterable[Path]) -> int:
         Refused: another process works on the run.
     """
     with locked(record.folder, remedy="wait for it"):
-        return sum(_deleted(set(files).intersection(spare_checkpoints(read_record(record.folder)))))
-
-
-def _deleted(files: Iterable[Path]) -> Iterator[int]:
-    for path in files:
-        size = path.lstat().st_size
-        path.unlink()
-        yield size
+        spare = set(files).intersection(spare_checkpoints(read_record(record.folder)))
+        size = sum(path.lstat().st_size for path in spare)
+        for path in spare:
+            path.unlink()
+        return size

@@ -26,12 +26,9 @@ MAX_RECORD = 1_000_000
 
 @dataclass(frozen=True, eq=False)
 class RunRecord:
-    """A run's folder and its files. Each file is read on first use; of a damaged one nothing is taken: `damages`.
+    """A run's folder, its label, unique in a report, and its files. Each is read on first use.
 
-    Args:
-        folder: the run's.
-        label: unique among the runs of a report.
-        summary: of ``summary.json``.
+    Of a damaged file nothing is taken: see `damages`.
     """
 
     folder: Path

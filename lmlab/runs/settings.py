@@ -19,19 +19,14 @@ Values = dict[str, str]
 RUN = "run"
 # Settings whose values are clear without the setting's name.
 _SPEAKING = frozenset({"model", "data", "optimizer", "experiment", RUN})
-# A label with more settings than this has only those that are needed to distinguish the runs.
-_MOST_IN_LABEL = 4
+_MOST_IN_LABEL = 4  # settings; of more a label has only those that are needed to distinguish the runs
 # The groups of options, and the settings that choosing an option sets. A data set also sets tokenizer and batching.
 _GROUP_SETTINGS = {
     "experiment": ("",),
     "data": ("data.", "tokenizer", "batching", "embedding.", "evaluation."),
     "tokenizer": ("tokenizer.",),
     "batching": ("data.batching.", "data.stride", "data.tokens_per_batch"),
-    "embedding": ("embedding.",),
-    "model": ("model.",),
-    "optimizer": ("optimizer.",),
-    "scheduler": ("scheduler.",),
-    "averaging": ("averaging.",),
+    **{group: (f"{group}.",) for group in ("embedding", "model", "optimizer", "scheduler", "averaging")},
 }
 # Derived settings and those that do not affect learning; they count only if the runs differ in nothing else.
 _MINOR = (
@@ -173,10 +168,7 @@ def short_names(names: Sequence[str]) -> dict[str, str]:
 
 
 def setting_labels(settings: Sequence[Values], short: dict[str, str]) -> list[str]:
-    """Returns a short label for each run or condition: ``gru, hidden_size 128``.
-
-    If many settings differ, a label has only as many of them as are needed to distinguish the labels.
-    """
+    """Returns labels like ``gru, hidden_size 128``; of many settings they have those that tell the runs apart."""
     names = [name for name in (settings[0] if settings else {}) if name != SEED]
     if len(names) > _MOST_IN_LABEL:
         names = _distinguishing(names, settings)
@@ -202,9 +194,9 @@ def _distinguishing(names: Sequence[str], settings: Sequence[Values]) -> list[st
     def num_distinct(chosen: Sequence[str]) -> int:
         return len({tuple(values.get(name, "") for name in chosen) for values in settings})
 
-    found = [name for name in names if name in _SPEAKING and name != RUN]
-    # The folder's name is added only if nothing else distinguishes the runs.
-    for left in ([name for name in names if name != RUN], names):
+    others = [name for name in names if name != RUN]
+    found = [name for name in others if name in _SPEAKING]
+    for left in (others, names):  # the folder's name only if nothing else distinguishes the runs
         while num_distinct(found) < num_distinct(left):
             found.append(max(left, key=lambda name: num_distinct([*found, name])))
     return [name for name in names if name in found]

@@ -21,8 +21,7 @@ SEED = "seed"
 NATS, BITS = "val/nats_per_token", "val/bits_per_char"
 # Formal languages only: how much worse a model is than the source of its strings.
 EXCESS = "val/excess_nats_per_token"
-# Statuses: of a finished run that read only a part of its texts, and is never ranked; of one whose summary.json is
-# there and cannot be used.
+# Statuses: of a finished run that read only a part of its texts, and of one whose summary.json cannot be used.
 PARTIAL, DAMAGED = "partial", "damaged"
 # The statuses of a run that has nothing left to do, and of one on which nobody works any more.
 DONE = ("finished", PARTIAL)
