@@ -14,8 +14,7 @@ from lmlab.files import shown
 from lmlab.metric_spec import MetricSpec, added_to, compact, exp
 from lmlab.reporting.exports import warnings
 from lmlab.runs.comparison import Comparison, compare
-from lmlab.runs.discovery import written
-from lmlab.runs.disk import num_bytes
+from lmlab.runs.discovery import num_bytes, written
 from lmlab.runs.formatting import listing, number, perplexity, plural
 from lmlab.runs.records import RunRecord, job_folders, planned_jobs, setting
 from lmlab.runs.settings import short_names

@@ -185,14 +185,9 @@ def compare(records: Sequence[RunRecord]) -> Comparison:
     whole = conditions("finished")
     runs = [record for condition in whole for record in condition.runs]
     metric = NATS if _alike(runs, "fingerprint") else BITS if _alike(runs, "text_fingerprint") else None
-    return Comparison(
-        records=tuple(records),
-        settings=tuple(settings),
-        conditions=tuple(whole if metric is None else _ranked(whole, metric)),
-        metric=metric,
-        partial=tuple(conditions(PARTIAL)),
-        duplicates=tuple(record for record in records if record in duplicates),
-    )
+    ranked, partial = whole if metric is None else _ranked(whole, metric), conditions(PARTIAL)
+    skipped = tuple(record for record in records if record in duplicates)
+    return Comparison(tuple(records), tuple(settings), tuple(ranked), metric, tuple(partial), skipped)
 
 
 def _ranked(conditions: Sequence[Condition], metric: str) -> list[Condition]:
@@ -225,11 +220,7 @@ def _alike(records: Sequence[RunRecord], fingerprint: str) -> bool:
 
 
 def by_text(comparison: Comparison) -> list[Comparison]:
-    """Compares the finished runs separately for each text that they were evaluated on.
-
-    Returns:
-        A comparison for each text with several conditions; empty if the runs were ranked all together.
-    """
+    """Compares the finished runs of each text with several conditions; empty if all were ranked together."""
     if comparison.metric is not None:
         return []
     known = (record for record in comparison.finished if record.summary.get("text_fingerprint") is not None)
@@ -255,9 +246,7 @@ def _duplicates(records: Sequence[RunRecord], settings: Sequence[Values]) -> set
         if all(sorted(record.origin for record in same) == origins for same in repetitions):
             split |= {record: record.label if record.number is None else record.origin.name for record in runs}
         else:  # the dates are in the folders' names
-            by_date = (
-                sorted(same, key=lambda record: (record.origin.name, record.folder.name)) for same in repetitions
-            )
+            by_date = (sorted(same, key=lambda r: (r.origin.name, r.folder.name)) for same in repetitions)
             duplicates.update(record for same in by_date for record in same[:-1])
     if split:
         for record, values in of_run.items():

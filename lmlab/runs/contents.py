@@ -24,8 +24,7 @@ Row = dict[str, float]
 TRAIN = "train/nats_per_token"
 # Means over steps: the norm before and after clipping, and the share of steps on which it was clipped.
 GRADIENT_FIGURES = ("grad_norm", "grad_norm_clipped", "clip_fraction")
-# Columns before and after those of the evaluation, which has one for each figure. `train/` figures are means since the
-# row before, with dropout on.
+# Columns before and after those of the evaluation, which has one for each figure.
 _FIRST = ("step", "epoch", "tokens", "seconds")
 _LAST = (TRAIN, "train/perplexity", "train/error_rate", *GRADIENT_FIGURES, "tokens_per_second", "lr")
 _PAIRS = [(TEXT, NUMBER)]

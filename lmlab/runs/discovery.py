@@ -1,4 +1,4 @@
-"""Finds the runs that `runs=` and `run=` name, and their checkpoints."""
+"""Finds the runs that `runs=` and `run=` name, their checkpoints, and what of them takes space and can be spared."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from lmlab import locks
 from lmlab.errors import UserError
-from lmlab.files import shown
+from lmlab.files import shown, stale_parts
 from lmlab.runs import files
 from lmlab.runs.files import BEST, CHECKPOINTS, LAST, has_checkpoint
 from lmlab.runs.records import JOB, RunRecord, read_record
+from lmlab.runs.summary import DONE
 
 LATEST = "latest"
 # Levels below a given folder: output_dir/<name>/<sweep>/<job>, and two more for names that contain slashes.
@@ -58,19 +58,15 @@ def unique_labels(folders: Sequence[Path]) -> list[str]:
 
 def _entries(runs: str | Sequence[str]) -> list[str]:
     """Splits `runs` into entries, at commas unless the whole is the path of an existing file or folder."""
-    listed: Any = None
     if not isinstance(runs, str):
         given = [entry for run in runs for entry in _entries(str(run))]
-    elif _paths(runs):
-        given = [runs]
-    elif runs.startswith("[") and runs.endswith("]"):
+    elif runs.startswith("[") and runs.endswith("]") and not _paths(runs):
+        given = [runs]  # brackets may also be a character class in a glob
         with suppress(yaml.YAMLError):
-            listed = yaml.safe_load(runs)
-        # Brackets may also be a character class in a glob.
-        is_list = isinstance(listed, list) and not any(isinstance(item, list | dict) for item in listed)
-        given = [str(item) for item in listed] if is_list else [runs]
+            listed: list[object] = yaml.safe_load(runs)
+            given = [runs] if any(isinstance(item, list | dict) for item in listed) else [*map(str, listed)]
     else:
-        given = runs.split(",")
+        given = [runs] if _paths(runs) else runs.split(",")
     given = [entry.strip() for entry in given if entry.strip()]
     if not given:
         raise UserError("runs", runs, "names no run", "give a run's or a sweep's folder, or runs=latest")
@@ -150,10 +146,7 @@ def latest(output_dir: Path, *, field: str = "runs", wanted: Callable[[Path], bo
 
 
 def written(folder: Path) -> float:
-    """Returns when a run last wrote a file or checkpoint; other files in subfolders, such as a report's, do not count.
-
-    Locking a folder does not count either.
-    """
+    """Returns when a run last wrote a file or checkpoint; locks and other subfolders, as of a report, do not count."""
     times = [0.0]
     for file in (place / name for place in (folder, folder / CHECKPOINTS) for name in _names(place) - {locks.NAME}):
         with suppress(OSError):  # deleted in the meantime
@@ -213,3 +206,43 @@ def checkpoint_path(folder: Path, which: str) -> Path:
         remedy = f"it has {there}: for generate and evaluate add checkpoint={there}"
         raise UserError("checkpoint", which, f"{folder} has no {path.name}", remedy)
     return path
+
+
+def num_bytes(folder: Path) -> int:
+    """Returns the size of all files in a folder; of links only that of the link, and of a file with two names once."""
+    sizes = {}
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):  # deleted in the meantime
+                status = os.lstat(os.path.join(place, name))
+                sizes[status.st_dev, status.st_ino] = status.st_size
+    return sum(sizes.values())
+
+
+def spare_checkpoints(record: RunRecord) -> list[Path]:
+    """Returns a run's checkpoints other than best.ckpt and last.ckpt, and incomplete ones of killed processes.
+
+    There are none in a run that has not finished, because it may need them to go on, nor in one that lacks best.ckpt or
+    last.ckpt. Links are not followed.
+    """
+    folder = record.folder / CHECKPOINTS
+    if record.status not in DONE or folder.is_symlink():
+        return []
+    found = {path: path.lstat() for path in (*folder.glob("*.ckpt"), *stale_parts(folder))}
+    sizes = {path: status.st_size for path, status in found.items() if stat.S_ISREG(status.st_mode)}
+    kept = folder / BEST, folder / LAST
+    return sorted(path for path in sizes if path not in kept) if all(map(sizes.get, kept)) else []
+
+
+def delete(record: RunRecord, spare: Iterable[Path]) -> int:
+    """Deletes those of the checkpoints that are still spare; returns their bytes.
+
+    Raises:
+        Refused: another process works on the run.
+    """
+    with locks.locked(record.folder, remedy="wait for it"):
+        left = set(spare).intersection(spare_checkpoints(read_record(record.folder)))
+        size = sum(path.lstat().st_size for path in left)
+        for path in left:
+            path.unlink()
+        return size

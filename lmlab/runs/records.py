@@ -16,7 +16,7 @@ from lmlab.errors import UserError
 from lmlab.metric_spec import MetricSpec, specs_of
 from lmlab.runs.contents import Row, read_config, read_exhibits, read_history, read_samples, read_tokenizer
 from lmlab.runs.files import CONFIG, HYDRA, SWEEP, Damaged
-from lmlab.runs.summary import ENDED, NATS, PARTIAL, SEED, Summary, describe_partial, read_summary
+from lmlab.runs.summary import ENDED, NATS, PARTIAL, SEED, Summary, describe_partial, finite, read_summary
 
 # Name of a job's folder: its number, then its settings.
 JOB = re.compile(r"(\d+)(_|$)")
@@ -65,17 +65,15 @@ class RunRecord:
     @property
     def nats(self) -> float:
         """Best validation nats per token; infinite if unknown."""
-        known = self.metric(NATS)
-        return math.inf if known is None else known
+        return math.inf if (known := self.metric(NATS)) is None else known
 
     def metric(self, name: str) -> float | None:
         """Returns a metric of the summary; None if it is missing or not finite."""
-        return self.summary.figure(name)
+        return finite(self.summary.get(name))
 
     def table(self, name: str) -> Mapping[str, Any]:
         """Returns a table of the summary; empty if it is missing."""
-        found = self.summary.get(name)
-        return found if isinstance(found, Mapping) else {}
+        return self.summary.get(name) or {}
 
     @cached_property
     def specs(self) -> dict[str, MetricSpec]:
@@ -224,7 +222,7 @@ def read_overrides(folder: Path) -> dict[str, str]:
 def overrides_as_settings(overrides: Sequence[object]) -> dict[str, str]:
     """Returns `key=value` words as a mapping, without the quotes that Hydra puts around values."""
     pairs = (str(override).lstrip("+~").partition("=") for override in overrides)
-    return {key: re.sub(r"^'(.*)'$", r"\1", value, flags=re.DOTALL) for key, _, value in pairs}
+    return {key: re.sub(r"^'(.*)'\Z", r"\1", value, flags=re.DOTALL) for key, _, value in pairs}
 
 
 def read_jobs(sweep: Path) -> list[RunRecord]:

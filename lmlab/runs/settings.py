@@ -5,14 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lmlab.runs.formatting import is_number
 from lmlab.runs.records import RunRecord, setting, typed
 from lmlab.runs.summary import SEED
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Values = dict[str, str]
 # Pseudo-setting that distinguishes repetitions of the same settings and seeds in different folders.
@@ -110,8 +107,17 @@ def _of_configurations(records: Sequence[RunRecord]) -> list[Values]:
             return found or (name not in typed_in and known.nunique() == 1)
         return name not in typed_in and found
 
+    def repeats(name: str, others: Sequence[str]) -> bool:
+        """Returns whether a setting has the values of one that it follows or of its last word nearer the root."""
+        word, depth = name.rpartition(".")[2], name.count(".")
+        nearer = [
+            n for n in others if (n.rpartition(".")[2] == word and n.count(".") < depth) or n == _FOLLOWS.get(name)
+        ]
+        return any(deciding[name].equals(deciding[other]) for other in nearer)
+
     names = [n for n in varied if n not in groups and not _is_any(n, _NEVER) and not n.endswith("_target_")]
-    names = _without_repeats([name for name in names if not explained(name)], deciding)
+    names = [name for name in names if not explained(name)]
+    names = [name for name in names if not repeats(name, names)]
     kept = [name for name in names if not _is_any(name, _MINOR) or name == _PROTOCOL] or ([] if groups else names)
     shown = [group for group in groups if not explained(group)]
     if "data" in shown:
@@ -138,18 +144,6 @@ def _spelled_alike(values: Sequence[str]) -> list[str]:
 def _is_any(name: str, wanted: Sequence[str]) -> bool:
     """Returns whether a name is listed; entries that are empty or end in a dot match all names that begin with them."""
     return any(name.startswith(w) if w.endswith(".") or not w else name == w for w in wanted)
-
-
-def _without_repeats(names: Sequence[str], frame: pd.DataFrame) -> list[str]:
-    """Drops settings that have the values of one with the same last word nearer the root or that they follow."""
-
-    def repeats(name: str) -> bool:
-        word = name.rpartition(".")[2]
-        nearer = [n for n in names if n.rpartition(".")[2] == word and n.count(".") < name.count(".")]
-        others = [other for other in [*nearer, _FOLLOWS.get(name, "")] if other in names]
-        return any(frame[name].equals(frame[other]) for other in others)
-
-    return [name for name in names if not repeats(name)]
 
 
 def _flat(config: Mapping[str, Any], prefix: str = "") -> Values:

@@ -50,9 +50,7 @@ def difference(first: Sequence[float], second: Sequence[float]) -> Difference:
 
 
 def estimate(values: Sequence[float]) -> Estimate:
-    """Returns the mean and its 95% interval by Student's t, for normally distributed values.
-
-    Source: Student 1908, The Probable Error of a Mean.
+    """Returns the mean and its 95% interval by Student's t (Student 1908, The Probable Error of a Mean).
 
     Raises:
         ValueError: no values.

@@ -60,10 +60,6 @@ class Summary(dict[str, Any]):
         """Why the run failed or the summary is damaged, in one line; empty otherwise."""
         return " ".join(str(self.get("error", "")).split())
 
-    def figure(self, name: str) -> float | None:
-        """Returns a figure; None if it is missing or not finite."""
-        return finite(self.get(name))
-
 
 def read_summary(folder: Path) -> Summary:
     """Reads a run's summary, of this or an older lmlab."""
