@@ -20,7 +20,7 @@ from lmlab.config.stored import check_trust
 from lmlab.diagnostics.rules import noted
 from lmlab.diagnostics.run_rules import unknown_words
 from lmlab.errors import UserError
-from lmlab.runs.folders import find_run
+from lmlab.runs.discovery import find_run
 
 if TYPE_CHECKING:
     from lmlab.data.corpus import Corpus

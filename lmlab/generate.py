@@ -13,7 +13,7 @@ from lmlab.config.checks import check_checkpoint
 from lmlab.config.command import composed_command
 from lmlab.config.settings import GenerateSettings
 from lmlab.config.stored import check_trust
-from lmlab.runs.folders import find_run
+from lmlab.runs.discovery import find_run
 
 
 def generate(settings: GenerateSettings) -> None:

@@ -100,7 +100,7 @@ def _prune(records: Sequence[RunRecord], *, ask: bool) -> None:
         UserError: nobody can be asked.
     """
     from lmlab.reporting.terminal import human
-    from lmlab.runs.disk import delete, spare_checkpoints
+    from lmlab.runs.discovery import delete, spare_checkpoints
     from lmlab.runs.files import BEST_BEFORE_END
     from lmlab.runs.formatting import plural
 

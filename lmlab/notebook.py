@@ -20,9 +20,8 @@ from lmlab.launch.execution import pop_unstored, prepare, resume_run, work
 from lmlab.launch.resume_arguments import asks_to_resume, run_to_resume
 from lmlab.launch.run_folder import Task
 from lmlab.locks import locked
-from lmlab.runs.discovery import find_records
+from lmlab.runs.discovery import find_records, find_run
 from lmlab.runs.files import METRICS, SAMPLES
-from lmlab.runs.folders import find_run
 from lmlab.runs.records import RunRecord, read_record
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from lmlab.config.command import composed_command
 from lmlab.config.settings import PredictSettings
 from lmlab.config.stored import check_trust
 from lmlab.reporting.terminal import aligned
-from lmlab.runs.folders import checkpoint_names, find_run
+from lmlab.runs.discovery import checkpoint_names, find_run
 
 
 def predict(settings: PredictSettings) -> None:

@@ -37,7 +37,7 @@ def report(settings: ReportSettings) -> None:
     except FileExistsError:
         raise UserError("output", folder, "is a file", "give a folder") from None
     from lmlab.reporting.report import write_report
-    from lmlab.runs.sweeps import job_folders
+    from lmlab.runs.records import job_folders
 
     # The latest run at this time; another run may start while this one is watched.
     runs = sorted({str(record.origin) for record in records}) if settings.runs == LATEST else settings.runs
@@ -80,7 +80,7 @@ def _wait(seconds: float) -> None:
 def _folder(settings: ReportSettings, records: Sequence[RunRecord]) -> Path:
     if settings.output is not None:
         return Path(settings.output).expanduser()
-    from lmlab.runs.sweeps import job_folders
+    from lmlab.runs.records import job_folders
 
     origins = {record.origin for record in records}
     alone = records[0].folder if len(records) == 1 else None
@@ -96,7 +96,7 @@ def _folder(settings: ReportSettings, records: Sequence[RunRecord]) -> Path:
 
 def _ended(records: Sequence[RunRecord], complete_sweeps: Collection[Path]) -> bool:
     """Returns whether all have ended: no run trains, and no sweep that was chosen completely has jobs left."""
-    from lmlab.runs.sweeps import planned_jobs
+    from lmlab.runs.records import planned_jobs
 
     if any(record.status not in ENDED for record in records):
         return False

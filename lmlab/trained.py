@@ -29,8 +29,8 @@ from lmlab.evaluation.protocol import evaluate, nats_by_token
 from lmlab.files import shown
 from lmlab.generation import Sample, SamplingOptions, excluded_ids, generate, next_token_probabilities, start_of_text
 from lmlab.models.language_model import LanguageModel
+from lmlab.runs.discovery import checkpoint_path, find_run
 from lmlab.runs.files import CONFIG
-from lmlab.runs.folders import checkpoint_path, find_run
 from lmlab.training.assembly import build_model
 
 log = logging.getLogger(__name__)

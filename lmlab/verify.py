@@ -21,7 +21,7 @@ def verify(settings: VerifySettings) -> None:
     """
     from lmlab.config.stored import check_trust
     from lmlab.errors import UserError
-    from lmlab.runs.folders import find_run
+    from lmlab.runs.discovery import find_run
 
     folder = find_run(settings.run, output_dir=settings.output_dir)
     check_trust(folder)

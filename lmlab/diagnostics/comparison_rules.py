@@ -8,8 +8,8 @@ from lmlab.diagnostics.rules import Rule, Values
 from lmlab.metric_spec import compact
 from lmlab.runs.comparison import Comparison
 from lmlab.runs.formatting import is_number, listing, plural
+from lmlab.runs.records import jobs_left, planned_jobs
 from lmlab.runs.summary import BITS, NATS
-from lmlab.runs.sweeps import jobs_left, planned_jobs
 
 # With fewer repetitions a confidence interval is too wide to be useful.
 ENOUGH_SEEDS = 3

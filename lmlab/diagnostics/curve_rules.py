@@ -6,8 +6,8 @@ import math
 from functools import partial
 
 from lmlab.diagnostics.rules import Rule, Values
+from lmlab.runs.contents import TRAIN, Row
 from lmlab.runs.formatting import baseline_words, number, perplexity
-from lmlab.runs.history import TRAIN, Row
 from lmlab.runs.records import RunRecord, setting
 from lmlab.runs.summary import NATS, finite
 

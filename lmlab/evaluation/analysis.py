@@ -21,7 +21,7 @@ from lmlab.evaluation.protocol import nats_by_token
 from lmlab.evaluation.sample_quality import sample_quality
 from lmlab.generation import SamplingOptions, excluded_ids, generate, next_token_probabilities, start_of_text
 from lmlab.models.language_model import LanguageModel
-from lmlab.runs.folders import checkpoint_names, checkpoint_path
+from lmlab.runs.discovery import checkpoint_names, checkpoint_path
 
 # Tokens of the passage that is shown with its losses: one or two paragraphs.
 PASSAGE_TOKENS = {"character": 600, "word": 150, "piece": 200}

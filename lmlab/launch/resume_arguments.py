@@ -14,10 +14,10 @@ from lmlab.config.settings.trainer import PROFILERS
 from lmlab.errors import UserError, printable
 from lmlab.files import shown
 from lmlab.launch.sweep_arguments import replayed
+from lmlab.runs.discovery import find_run
 from lmlab.runs.files import CONFIG, can_be_resumed
-from lmlab.runs.folders import find_run
+from lmlab.runs.records import read_sweep
 from lmlab.runs.summary import read_summary
-from lmlab.runs.sweeps import read_sweep
 
 
 def asks_to_resume(arguments: list[str]) -> bool:

@@ -26,7 +26,7 @@ from lmlab.errors import UserError, printable
 from lmlab.files import shown, write_text
 from lmlab.locks import lock
 from lmlab.runs.files import MULTIRUN, SWEEP
-from lmlab.runs.sweeps import read_sweep
+from lmlab.runs.records import read_sweep
 
 # Maximum number of values of a swept setting, because a record may come from others.
 MAX_VALUES = 100_000

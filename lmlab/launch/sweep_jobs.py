@@ -21,9 +21,8 @@ from lmlab.launch.run_folder import Task, check_no_links, remaining_task
 from lmlab.locks import locked
 from lmlab.runs.comparison import compare
 from lmlab.runs.files import CHECKPOINTS, HYDRA, RESULTS
-from lmlab.runs.records import RunRecord, read_jobs, read_record
+from lmlab.runs.records import RunRecord, overrides_as_settings, read_jobs, read_record, read_sweep
 from lmlab.runs.summary import DONE, Summary, read_summary, write_failure
-from lmlab.runs.sweeps import overrides_as_settings, read_sweep
 from lmlab.terminal import say
 
 # Folders of the jobs of this process that failed. This includes folders that contain something else worth keeping, to

@@ -13,8 +13,8 @@ from lmlab.metric_spec import OF_RUNS, heading, spec_of
 from lmlab.reporting.texts import SAMPLE_FIGURES, Temperature, temperatures
 from lmlab.runs.comparison import Comparison
 from lmlab.runs.formatting import is_number
-from lmlab.runs.labels import RUN
 from lmlab.runs.records import RunRecord, setting
+from lmlab.runs.settings import RUN
 from lmlab.runs.summary import NATS, SEED, finite
 
 # First characters that make a spreadsheet interpret a cell as a formula, also in the full width of East Asian fonts.

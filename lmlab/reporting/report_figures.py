@@ -24,8 +24,8 @@ from lmlab.reporting.figures.curves import (
 from lmlab.reporting.figures.data import TRAINING, VALIDATION, Along, Curve, Figure, Reference, Result
 from lmlab.reporting.figures.results import Cell, Effect, effects, heat_map, parameter_plot, ranked_settings
 from lmlab.runs.comparison import Comparison, Condition
+from lmlab.runs.contents import TRAIN, Row
 from lmlab.runs.formatting import baseline_words, is_number, unit
-from lmlab.runs.history import TRAIN, Row
 from lmlab.runs.records import RunRecord, setting
 from lmlab.runs.statistics import Estimate, estimate
 from lmlab.runs.summary import BITS, NATS, finite

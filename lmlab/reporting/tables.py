@@ -24,8 +24,8 @@ from lmlab.metric_spec import (
     spec_of,
 )
 from lmlab.runs.comparison import Comparison, Condition
+from lmlab.runs.contents import TRAIN
 from lmlab.runs.formatting import baseline_words, count, number
-from lmlab.runs.history import TRAIN
 from lmlab.runs.records import RunRecord
 from lmlab.runs.statistics import Estimate
 from lmlab.runs.summary import BITS, EXCESS, NATS, finite

@@ -14,14 +14,12 @@ from lmlab.files import shown
 from lmlab.metric_spec import MetricSpec, added_to, compact
 from lmlab.reporting.exports import warnings
 from lmlab.runs.comparison import Comparison, compare
-from lmlab.runs.discovery import written
-from lmlab.runs.disk import num_bytes
+from lmlab.runs.discovery import num_bytes, written
 from lmlab.runs.formatting import listing, number, perplexity, plural
-from lmlab.runs.labels import short_names
-from lmlab.runs.records import RunRecord, setting
+from lmlab.runs.records import RunRecord, job_folders, planned_jobs, setting
+from lmlab.runs.settings import short_names
 from lmlab.runs.statistics import Estimate
 from lmlab.runs.summary import BITS, DAMAGED, DONE, EXCESS, NATS, PARTIAL
-from lmlab.runs.sweeps import job_folders, planned_jobs
 
 # If more jobs than this failed for the same reason, they share one line.
 SAME_REASON = 3

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from lmlab.metric_spec import MetricSpec, exp
-from lmlab.runs.labels import RUN, setting_labels, short_names
 from lmlab.runs.records import RunRecord
-from lmlab.runs.settings import Values, varied_settings
+from lmlab.runs.settings import RUN, Values, setting_labels, short_names, varied_settings
 from lmlab.runs.statistics import Difference, Estimate, difference, estimate
 from lmlab.runs.summary import BITS, NATS, PARTIAL, SEED
 
@@ -37,7 +36,8 @@ class Condition:
 
     def values(self, metric: str) -> list[float]:
         """Returns the metric of each seed; empty if it is not finite for one of them."""
-        return _values(self.runs, metric)
+        values = [value for record in self.runs if (value := record.metric(metric)) is not None]
+        return values if len(values) == len(self.runs) else []
 
     def mean(self, metric: str) -> Estimate:
         """Returns the mean of a metric over the seeds; infinite if it is not finite for one of them."""
@@ -103,15 +103,14 @@ class Comparison:
     @property
     def best(self) -> Condition | None:
         """The best condition; None without a ranking, or if its metric is not finite."""
-        condition = self.conditions[0] if self.conditions and self.metric is not None else None
-        return condition if condition is not None and math.isfinite(condition.mean(self.metric or NATS).mean) else None
+        first = self.conditions[0] if self.conditions and self.metric is not None else None
+        return first if first is not None and math.isfinite(first.mean(self.metric or NATS).mean) else None
 
     @property
     def best_run(self) -> RunRecord | None:
         """The best run of the best condition; None without one."""
-        if self.best is None:
-            return None
-        return min(self.best.runs, key=lambda record: record.metric(self.metric or NATS) or math.inf)
+        runs = self.best.runs if self.best else ()
+        return min(runs, key=lambda record: record.metric(self.metric or NATS) or math.inf, default=None)
 
     @property
     def shown(self) -> RunRecord | None:
@@ -135,11 +134,11 @@ class Comparison:
 
     def settings_of(self, record: RunRecord) -> Values:
         """Returns a run's values of the settings in which the runs differ, and its seed."""
-        return self._settings_by_folder[record.folder]
+        return self._told[record.folder][0]
 
     def label(self, record: RunRecord) -> str:
         """Returns the label of a run: the settings in which the runs differ, and the seed if there are several."""
-        return self._labels[record.folder]
+        return self._told[record.folder][1]
 
     def spread(self, metric: str, *, least: float = 1.01) -> tuple[float, float] | None:
         """Returns the smallest and largest value of a metric among the finished runs.
@@ -153,22 +152,13 @@ class Comparison:
         return (min(values), max(values)) if values and max(values) > least * min(values) else None
 
     @cached_property
-    def _settings_by_folder(self) -> dict[Path, Values]:
-        return {record.folder: values for record, values in zip(self.records, self.settings, strict=True)}
-
-    @cached_property
-    def _labels(self) -> dict[Path, str]:
-        several = len({values[SEED] for values in self.settings}) > 1
-        labels = setting_labels(self.settings, self.short)
-        named = {}
-        for record, values, label in zip(self.records, self.settings, labels, strict=True):
-            seed = f"seed {values[SEED]}" if several and values[SEED] else ""
-            named[record.folder] = ", ".join(part for part in (label, seed) if part) or record.label
-        used = list(named.values())
-        return {
-            r.folder: named[r.folder] if used.count(named[r.folder]) == 1 else f"{named[r.folder]} ({r.label})"
-            for r in self.records
-        }
+    def _told(self) -> dict[Path, tuple[Values, str]]:
+        """The settings and label of each run."""
+        seeds = [values[SEED] and f"seed {values[SEED]}" for values in self.settings]
+        pairs = zip(setting_labels(self.settings, self.short), seeds, strict=True)
+        labels = [", ".join(filter(None, pair if len(set(seeds)) > 1 else pair[:1])) for pair in pairs]
+        told = zip(self.records, self.settings, _told_apart(labels, self.records), strict=True)
+        return {record.folder: (values, label) for record, values, label in told}
 
 
 def compare(records: Sequence[RunRecord]) -> Comparison:
@@ -178,124 +168,87 @@ def compare(records: Sequence[RunRecord]) -> Comparison:
     bits per character if only the text is the same, and otherwise not at all. Of several runs with the same settings
     and seed only the latest counts, because they are not independent. If whole sweeps were repeated with the same
     seeds, the repetitions are conditions of their own. Runs that read only a part of the text are never ranked.
-
-    Args:
-        records: of any runs.
     """
     settings = varied_settings(records)
-    kept, duplicates = _one_a_seed(records, settings)
-    finished = [records[i] for i in kept if records[i].status == "finished"]
-    metric = NATS if _alike(finished, "fingerprint") else BITS if _alike(finished, "text_fingerprint") else None
+    duplicates = _duplicates(records, settings)
     names = [name for name in settings[0] if name != SEED] if settings else []
-    labels = dict(zip((r.folder for r in records), setting_labels(settings, short_names(names)), strict=True))
-    of_run = {record.folder: values for record, values in zip(records, settings, strict=True)}
+    of_run = {record: {name: values[name] for name in names} for record, values in zip(records, settings, strict=True)}
+    called = dict(zip(records, setting_labels(settings, short_names(names)), strict=True))
 
-    def grouped(chosen: Sequence[RunRecord]) -> list[tuple[Values, tuple[RunRecord, ...]]]:
-        groups: dict[tuple[str, ...], list[RunRecord]] = {}
-        for record in chosen:
-            groups.setdefault(tuple(of_run[record.folder][name] for name in names), []).append(record)
-        return [(dict(zip(names, values, strict=True)), tuple(runs)) for values, runs in groups.items()]
+    def conditions(status: str) -> list[Condition]:
+        counting = (record for record in records if record.status == status and record not in duplicates)
+        groups = _grouped(counting, lambda record: tuple(of_run[record].values()))
+        labels = [called[r] or (str(r.summary.get("name") or r.origin.name) if more else "") for r, *more in groups]
+        pairs = zip(_told_apart(labels, [runs[0] for runs in groups]), groups, strict=True)
+        return [Condition(None, label, of_run[runs[0]], tuple(runs), None) for label, runs in pairs]
 
-    def condition(place: int | None, values: Values, runs: tuple[RunRecord, ...], gap: Difference | None) -> Condition:
-        label = label_of(runs)
-        return Condition(place, f"{label} ({runs[0].label})" if used.count(label) > 1 else label, values, runs, gap)
-
-    def label_of(runs: Sequence[RunRecord]) -> str:
-        return labels[runs[0].folder] or _common_label(runs)
-
-    groups = grouped(finished)
-    used = [label_of(runs) for _, runs in groups]
-    if metric is not None:
-        groups.sort(key=lambda group: _mean(_values(group[1], metric)))
-    best = _values(groups[0][1], metric) if groups and metric is not None else []
-    conditions = []
-    for place, (values, runs) in enumerate(groups, 1):
-        own = _values(runs, metric) if metric is not None else []
-        gap = difference(best, own) if place > 1 and best and own else None
-        conditions.append(condition(None if metric is None else place, values, runs, gap))
-    partial = grouped([records[i] for i in kept if records[i].status == PARTIAL])
-    return Comparison(
-        records=tuple(records),
-        settings=tuple(settings),
-        conditions=tuple(conditions),
-        metric=metric,
-        partial=tuple(condition(None, values, runs, None) for values, runs in partial),
-        duplicates=tuple(records[i] for i in duplicates),
-    )
+    whole = conditions("finished")
+    runs = [record for condition in whole for record in condition.runs]
+    metric = NATS if _alike(runs, "fingerprint") else BITS if _alike(runs, "text_fingerprint") else None
+    ranked, partial = whole if metric is None else _ranked(whole, metric), conditions(PARTIAL)
+    skipped = tuple(record for record in records if record in duplicates)
+    return Comparison(tuple(records), tuple(settings), tuple(ranked), metric, tuple(partial), skipped)
 
 
-def _values(runs: Sequence[RunRecord], metric: str) -> list[float]:
-    values = [record.metric(metric) for record in runs]
-    return [] if None in values else [value for value in values if value is not None]
+def _ranked(conditions: Sequence[Condition], metric: str) -> list[Condition]:
+    """Returns the conditions with their places and how far they are behind the best, which is the first."""
+    ordered = sorted(conditions, key=lambda condition: condition.mean(metric).mean)
+    values = [condition.values(metric) for condition in ordered]
+    gaps = [difference(values[0], own) if i > 0 and values[0] and own else None for i, own in enumerate(values)]
+    pairs = enumerate(zip(ordered, gaps, strict=True), 1)
+    return [replace(condition, place=place, gap_to_best=gap) for place, (condition, gap) in pairs]
 
 
-def _mean(values: Sequence[float]) -> float:
-    return math.fsum(values) / len(values) if values else math.inf
+def _grouped(records: Iterable[RunRecord], key: Callable[[RunRecord], Hashable]) -> list[list[RunRecord]]:
+    groups: dict[Hashable, list[RunRecord]] = {}
+    for record in records:
+        groups.setdefault(key(record), []).append(record)
+    return list(groups.values())
+
+
+def _told_apart(labels: Sequence[str], records: Sequence[RunRecord]) -> list[str]:
+    """Completes labels that are empty or occur several times by the unique ones of their runs."""
+    full = [label or record.label for label, record in zip(labels, records, strict=True)]
+    pairs = zip(full, records, strict=True)
+    return [label if full.count(label) == 1 else f"{label} ({record.label})" for label, record in pairs]
 
 
 def _alike(records: Sequence[RunRecord], fingerprint: str) -> bool:
     """Returns whether the fingerprints are known and equal, which is always true of a single run."""
-    found = [record.summary.get(fingerprint) for record in records]
-    return len(records) <= 1 or (isinstance(found[0], str) and all(value == found[0] for value in found))
+    found = {record.summary.get(fingerprint) for record in records}
+    return len(records) <= 1 or (len(found) == 1 and None not in found)
 
 
 def by_text(comparison: Comparison) -> list[Comparison]:
-    """Compares the finished runs separately for each text that they were evaluated on.
-
-    Returns:
-        A comparison for each text with several conditions; empty if the runs were ranked all together.
-    """
+    """Compares the finished runs of each text with several conditions; empty if all were ranked together."""
     if comparison.metric is not None:
         return []
-    groups: dict[str, list[RunRecord]] = {}
-    for record in comparison.finished:
-        fingerprint = record.summary.get("text_fingerprint")
-        if isinstance(fingerprint, str):
-            groups.setdefault(fingerprint, []).append(record)
-    parts = [compare(group) for group in groups.values()]
+    known = (record for record in comparison.finished if record.summary.get("text_fingerprint") is not None)
+    parts = map(compare, _grouped(known, lambda record: record.summary["text_fingerprint"]))
     return [part for part in parts if len(part.conditions) > 1]
 
 
-def _one_a_seed(records: Sequence[RunRecord], settings: list[Values]) -> tuple[list[int], list[int]]:
-    """Returns the indices of the runs that count and those of duplicates.
+def _duplicates(records: Sequence[RunRecord], settings: Sequence[Values]) -> set[RunRecord]:
+    """Returns the finished runs that do not count, because a later one has the same settings and seed.
 
     Where all seeds of a condition were repeated alike, nothing is a duplicate: the name of the folder is added to
     `settings` so that the repetitions become conditions of their own.
     """
-    conditions: dict[tuple[str, ...], list[int]] = {}
-    for i, record in enumerate(records):
-        if record.status == "finished":
-            conditions.setdefault(tuple(settings[i][name] for name in settings[i] if name != SEED), []).append(i)
-    duplicates: set[int] = set()
-    split: dict[int, str] = {}
-    for members in conditions.values():
-        seeds = [settings[i][SEED] for i in members]
-        if len(set(seeds)) == len(seeds):
+    of_run = dict(zip(records, settings, strict=True))
+    finished = (record for record in records if record.status == "finished")
+    duplicates: set[RunRecord] = set()
+    split: dict[RunRecord, str] = {}
+    for runs in _grouped(finished, lambda r: tuple(v for name, v in of_run[r].items() if name != SEED)):
+        repetitions = _grouped(runs, lambda record: of_run[record][SEED])
+        origins = sorted({record.origin for record in runs})
+        if len(repetitions) == len(runs):
             continue
-        origins: dict[Path, list[int]] = {}
-        for i in members:
-            origins.setdefault(records[i].origin, []).append(i)
-        repeated = [sorted(settings[i][SEED] for i in found) for found in origins.values()]
-        if all(seeds == repeated[0] and len(set(seeds)) == len(seeds) for seeds in repeated):
-            split |= {i: _origin_label(records[i]) for i in members}
-        else:
-            latest = {settings[i][SEED]: i for i in sorted(members, key=lambda i: _age(records[i]))}
-            duplicates |= set(members) - set(latest.values())
+        if all(sorted(record.origin for record in same) == origins for same in repetitions):
+            split |= {record: record.label if record.number is None else record.origin.name for record in runs}
+        else:  # the dates are in the folders' names
+            by_date = (sorted(same, key=lambda r: (r.origin.name, r.folder.name)) for same in repetitions)
+            duplicates.update(record for same in by_date for record in same[:-1])
     if split:
-        for i, values in enumerate(settings):
-            seed = values.pop(SEED)
-            values |= {RUN: split.get(i, ""), SEED: seed}
-    return [i for i in range(len(records)) if i not in duplicates], sorted(duplicates)
-
-
-def _common_label(runs: Sequence[RunRecord]) -> str:
-    return runs[0].label if len(runs) == 1 else str(runs[0].summary.get("name") or runs[0].origin.name)
-
-
-def _age(record: RunRecord) -> tuple[str, str]:
-    """Returns the key that sorts runs by the dates in their folders' names."""
-    return record.origin.name, record.folder.name
-
-
-def _origin_label(record: RunRecord) -> str:
-    return record.label if record.number is None else record.origin.name
+        for record, values in of_run.items():
+            values |= {RUN: split.get(record, ""), SEED: values.pop(SEED)}
+    return duplicates

@@ -1,39 +1,32 @@
-"""Finds the runs that `runs=` names."""
+"""Finds the runs that `runs=` and `run=` name, their checkpoints, and what of them takes space and can be spared."""
 
 from __future__ import annotations
 
 import glob
 import os
 import re
+import stat
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import yaml
 
 from lmlab import locks
 from lmlab.errors import UserError
-from lmlab.files import shown
-from lmlab.runs.files import (
-    CHECKPOINTS,
-    CONFIG,
-    HYDRA,
-    METRICS,
-    MULTIRUN,
-    SAMPLES,
-    SUMMARY,
-    SWEEP,
-    TOKENIZER,
-    has_checkpoint,
-)  # fmt: skip
-from lmlab.runs.records import RunRecord, read_record
-from lmlab.runs.sweeps import JOB
+from lmlab.files import shown, stale_parts
+from lmlab.runs import files
+from lmlab.runs.files import BEST, CHECKPOINTS, LAST, has_checkpoint
+from lmlab.runs.records import JOB, RunRecord, read_record
+from lmlab.runs.summary import DONE
 
 LATEST = "latest"
 # Levels below a given folder: output_dir/<name>/<sweep>/<job>, and two more for names that contain slashes.
 DEEPEST = 5
 # A folder with any of these is a run's; a configuration alone does not make it one.
-_MARKS = frozenset({SUMMARY, METRICS, HYDRA, SAMPLES})
-_SWEEP_MARKS = frozenset({SWEEP, MULTIRUN})
+_MARKS = frozenset({files.SUMMARY, files.METRICS, files.HYDRA, files.SAMPLES})
+_SWEEP_MARKS = frozenset({files.SWEEP, files.MULTIRUN})
 
 
 def find_records(runs: str | Sequence[str], *, output_dir: str) -> list[RunRecord]:
@@ -57,64 +50,46 @@ def find_records(runs: str | Sequence[str], *, output_dir: str) -> list[RunRecor
 
 def unique_labels(folders: Sequence[Path]) -> list[str]:
     """Returns the last parts of each path, as many as are needed to make it unique."""
-    parts = [folder.absolute().parts for folder in folders]
-    used = [1] * len(parts)
-    while True:
-        labels = [Path(*path[-count:]).as_posix() for path, count in zip(parts, used, strict=True)]
-        counts: dict[str, int] = {}
-        for label in labels:
-            counts[label] = counts.get(label, 0) + 1
-        longer = [i for i, label in enumerate(labels) if counts[label] > 1 and used[i] < len(parts[i])]
-        if not longer:
-            return labels
-        for i in longer:
-            used[i] += 1
+    paths = [folder.absolute().parts for folder in folders]
+    counts = Counter(path[i:] for path in paths for i in range(len(path)))
+    unique = ([path[i:] for i in range(len(path)) if counts[path[i:]] == 1] or [path] for path in paths)
+    return [Path(*ends[-1]).as_posix() for ends in unique]
 
 
 def _entries(runs: str | Sequence[str]) -> list[str]:
     """Splits `runs` into entries, at commas unless the whole is the path of an existing file or folder."""
     if not isinstance(runs, str):
         given = [entry for run in runs for entry in _entries(str(run))]
-    elif _matches(runs):
-        given = [runs]
-    elif runs.startswith("[") and runs.endswith("]"):
-        given = _yaml_list(runs)
+    elif runs.startswith("[") and runs.endswith("]") and not _paths(runs):
+        given = [runs]  # brackets may also be a character class in a glob
+        with suppress(yaml.YAMLError):
+            listed: list[object] = yaml.safe_load(runs)
+            given = [runs] if any(isinstance(item, list | dict) for item in listed) else [*map(str, listed)]
     else:
-        given = runs.split(",")
+        given = [runs] if _paths(runs) else runs.split(",")
     given = [entry.strip() for entry in given if entry.strip()]
     if not given:
         raise UserError("runs", runs, "names no run", "give a run's or a sweep's folder, or runs=latest")
     return given
 
 
-def _matches(path: str) -> bool:
-    path = os.path.expanduser(path)
-    return os.path.exists(path) or (glob.has_magic(path) and bool(glob.glob(path)))
-
-
-def _yaml_list(text: str) -> list[str]:
-    try:
-        listed = yaml.safe_load(text)
-    except yaml.YAMLError:
-        listed = None
-    # Brackets may also be a character class in a glob.
-    if not isinstance(listed, list) or any(isinstance(item, list | dict) for item in listed):
-        return [text]
-    return [str(item) for item in listed]
+def _paths(entry: str) -> list[Path]:
+    """Returns the existing paths that a path or glob stands for."""
+    path = os.path.expanduser(entry)
+    return [Path(path)] if os.path.exists(path) else sorted(map(Path, glob.glob(path)), key=_in_order)
 
 
 def _meant(entry: str, output_dir: Path) -> list[Path]:
-    if entry == LATEST and not Path(entry).exists():
-        return _latest(output_dir)
-    path = Path(entry).expanduser()
-    paths = [path] if path.exists() else sorted(map(Path, glob.glob(str(path))), key=_in_order)
-    remedy = f"give a run's or a sweep's folder below {shown(output_dir)}/, several with commas, or runs=latest"
-    if not paths:
-        problem = "no path matches" if glob.has_magic(entry) else "no such folder"
-        raise UserError("runs", entry, problem, remedy)
+    paths = _paths(entry)
+    if entry == LATEST and not paths:
+        newest = latest(output_dir)
+        return _runs_at(newest.parent) if _SWEEP_MARKS & _names(newest.parent) else [newest]
     found = [folder for path in paths for folder in _runs_at(path)]
     if not found:
-        problem = "holds no run (a folder with a summary.json, metrics.csv or .hydra in it)"
+        problem = "no path matches" if glob.has_magic(entry) else "no such folder"
+        if paths:
+            problem = "holds no run (a folder with a summary.json, metrics.csv or .hydra in it)"
+        remedy = f"give a run's or a sweep's folder below {shown(output_dir)}/, several with commas, or runs=latest"
         raise UserError("runs", entry, problem, remedy)
     return found
 
@@ -127,34 +102,28 @@ def _runs_at(path: Path) -> list[Path]:
         names = _names(folder)
         if _MARKS & names:
             return [folder]
-        if is_sweep(folder):
+        if _SWEEP_MARKS & names:
             return _runs_at(folder)
     return []
 
 
 def _below(folder: Path, depth: int, seen: set[str]) -> Iterator[Path]:
     """Yields all runs at most `depth` folders down; does not look for runs inside a run."""
-    real = os.path.realpath(folder)
+    real, names = os.path.realpath(folder), _names(folder)
     if real in seen:
         return
     seen.add(real)
-    names = _names(folder)
-    if _is_run(folder, names):
+    if _MARKS & names or {files.CONFIG, files.TOKENIZER} <= names or has_checkpoint(folder):
         yield folder
         return
-    in_sweep = bool(_SWEEP_MARKS & names)
     for name in sorted(names):
         inside = folder / name
         if name.startswith(".") or not inside.is_dir():
             continue
-        if in_sweep and JOB.match(name):
+        if _SWEEP_MARKS & names and JOB.match(name):
             yield inside  # even if the job has written nothing yet
         elif depth > 0:
             yield from _below(inside, depth - 1, seen)
-
-
-def _is_run(folder: Path, names: set[str]) -> bool:
-    return bool(_MARKS & names) or {CONFIG, TOKENIZER} <= names or (CHECKPOINTS in names and has_checkpoint(folder))
 
 
 def _names(folder: Path) -> set[str]:
@@ -164,19 +133,8 @@ def _names(folder: Path) -> set[str]:
         return set()
 
 
-def _latest(output_dir: Path) -> list[Path]:
-    """Returns the latest run below `output_dir`, or its whole sweep if it is a job of one."""
-    newest = latest(output_dir)
-    return _runs_at(newest.parent) if is_sweep(newest.parent) else [newest]
-
-
 def latest(output_dir: Path, *, field: str = "runs", wanted: Callable[[Path], bool] = lambda folder: True) -> Path:
-    """Returns the run that was last written to.
-
-    Args:
-        output_dir: below which runs lie.
-        field: the setting that asks for it, for the error.
-        wanted: which runs count.
+    """Returns the wanted run that was last written to; `field` is the setting that asks for it, for the error.
 
     Raises:
         UserError: there is none.
@@ -187,31 +145,104 @@ def latest(output_dir: Path, *, field: str = "runs", wanted: Callable[[Path], bo
     return max(found, key=written)
 
 
-def is_sweep(folder: Path) -> bool:
-    """Returns whether a folder is a sweep's."""
-    return bool(_SWEEP_MARKS & _names(folder))
-
-
 def written(folder: Path) -> float:
-    """Returns when a run last wrote a file or checkpoint; other files in subfolders, such as a report's, do not count.
-
-    Locking a folder does not count either.
-    """
-    files = [place / name for place in (folder, folder / CHECKPOINTS) for name in _names(place) if name != locks.NAME]
-    return max((_changed(file) for file in files if not file.is_dir()), default=0.0)
-
-
-def _changed(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0
+    """Returns when a run last wrote a file or checkpoint; locks and other subfolders, as of a report, do not count."""
+    times = [0.0]
+    for file in (place / name for place in (folder, folder / CHECKPOINTS) for name in _names(place) - {locks.NAME}):
+        with suppress(OSError):  # deleted in the meantime
+            status = file.stat()
+            if not stat.S_ISDIR(status.st_mode):
+                times.append(status.st_mtime)
+    return max(times)
 
 
 def _in_order(path: Path) -> list[list[tuple[int, str]]]:
     """Returns a sort key that puts `2_x` before `10_x` and sorts dates."""
-    return [list(_pieces(part)) for part in path.parts]
+    split = [re.split(r"(\d+)", part) for part in path.parts]
+    return [[(int(piece), "") if piece.isdecimal() else (-1, piece) for piece in pieces] for pieces in split]
 
 
-def _pieces(name: str) -> Iterable[tuple[int, str]]:
-    return ((int(piece), "") if piece.isdecimal() else (-1, piece) for piece in re.split(r"(\d+)", name))
+def find_run(run: str, *, output_dir: str) -> Path:
+    """Returns the folder of a run.
+
+    Args:
+        run: a folder, or ``latest``: of the runs below `output_dir` that have a checkpoint, the last written to.
+        output_dir: below which runs lie.
+
+    Raises:
+        UserError: there is no such folder, or it holds no run.
+    """
+    if run == LATEST:
+        return latest(Path(output_dir), field="run", wanted=has_checkpoint)
+    folder = Path(run).expanduser()
+    if folder.name in (BEST, LAST):
+        folder = folder.parent.parent
+    if has_checkpoint(folder):
+        return folder
+    remedy = f"give a run's folder below {Path(output_dir)}/, or run=latest"
+    checkpoints = (sorted(folder.glob(f"{above}/{CHECKPOINTS}/*.ckpt")) for above in ("*", "*/*"))
+    if inside := next(filter(None, checkpoints), None):
+        remedy = f"give one of them, for example run={inside[-1].parent.parent}"
+        raise UserError("run", run, "contains runs, but is not a run", remedy)
+    problem = "is not a run (it has no checkpoints/best.ckpt)" if folder.is_dir() else "not a folder"
+    raise UserError("run", run, problem if folder.exists() else "no such folder", remedy)
+
+
+def checkpoint_names(folder: Path) -> list[str]:
+    """Returns the names of a run's checkpoints: the kept ones by step, then best and last."""
+    there = {path.stem for path in (folder / CHECKPOINTS).glob("*.ckpt")}
+    return sorted(name for name in there if name.startswith("step-")) + [n for n in ("best", "last") if n in there]
+
+
+def checkpoint_path(folder: Path, which: str) -> Path:
+    """Returns the path of a run's checkpoint: ``best``, ``last`` or a kept one, ``step-<number>``.
+
+    Raises:
+        UserError: the run has no such checkpoint.
+    """
+    path = folder / CHECKPOINTS / f"{which}.ckpt"
+    if not path.is_file():
+        there = ", ".join(sorted(p.stem for p in path.parent.glob("*.ckpt")))
+        remedy = f"it has {there}: for generate and evaluate add checkpoint={there}"
+        raise UserError("checkpoint", which, f"{folder} has no {path.name}", remedy)
+    return path
+
+
+def num_bytes(folder: Path) -> int:
+    """Returns the size of all files in a folder; of links only that of the link, and of a file with two names once."""
+    sizes = {}
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):  # deleted in the meantime
+                status = os.lstat(os.path.join(place, name))
+                sizes[status.st_dev, status.st_ino] = status.st_size
+    return sum(sizes.values())
+
+
+def spare_checkpoints(record: RunRecord) -> list[Path]:
+    """Returns a run's checkpoints other than best.ckpt and last.ckpt, and incomplete ones of killed processes.
+
+    There are none in a run that has not finished, because it may need them to go on, nor in one that lacks best.ckpt or
+    last.ckpt. Links are not followed.
+    """
+    folder = record.folder / CHECKPOINTS
+    if record.status not in DONE or folder.is_symlink():
+        return []
+    found = {path: path.lstat() for path in (*folder.glob("*.ckpt"), *stale_parts(folder))}
+    sizes = {path: status.st_size for path, status in found.items() if stat.S_ISREG(status.st_mode)}
+    kept = folder / BEST, folder / LAST
+    return sorted(path for path in sizes if path not in kept) if all(map(sizes.get, kept)) else []
+
+
+def delete(record: RunRecord, spare: Iterable[Path]) -> int:
+    """Deletes those of the checkpoints that are still spare; returns their bytes.
+
+    Raises:
+        Refused: another process works on the run.
+    """
+    with locks.locked(record.folder, remedy="wait for it"):
+        left = set(spare).intersection(spare_checkpoints(read_record(record.folder)))
+        size = sum(path.lstat().st_size for path in left)
+        for path in left:
+            path.unlink()
+        return size

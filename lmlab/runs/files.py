@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,17 +19,9 @@ BEST, LAST, PREVIOUS = "best.ckpt", "last.ckpt", "previous.ckpt"
 # The best weights before the last evaluation, if that evaluation, made after the end of training, is the best.
 BEST_BEFORE_END = "best-before-end.ckpt"
 
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
-
-@dataclass(frozen=True)
-class Damaged:
-    """A file that is there and cannot be used.
-
-    Args:
-        file: its name.
-        problem: what is wrong with it, in a few words.
-    """
+class Damaged(NamedTuple):
+    """A file that is there and cannot be used: its name, and what is wrong with it in a few words."""
 
     file: str
     problem: str
@@ -45,12 +36,7 @@ class Damaged:
 
 
 class Kind(NamedTuple):
-    """Plain values of some types.
-
-    Args:
-        words: what such a value is called.
-        types: its types; a bool is no number.
-    """
+    """Plain values of some types, of which a bool is no number, and what such a value is called."""
 
     words: str
     types: tuple[type, ...]
@@ -58,44 +44,35 @@ class Kind(NamedTuple):
 
 TEXT, FLAG = Kind("text", (str,)), Kind("true or false", (bool,))
 NUMBER, WHOLE = Kind("a number", (int, float)), Kind("a whole number", (int,))
-OBJECT = Kind("an object", (dict,))
+OBJECT, _LIST = Kind("an object", (dict,)), Kind("a list", (list,))
 # A kind; a list of one schema for all items; a tuple of schemas for a list of just these; or entries by name, where a
 # name that ends with `?` may be missing or null, and all other names are free.
 Schema = Kind | list[Any] | tuple[Any, ...] | Mapping[str, Any]
 
 
-def fault(value: object, schema: Schema, where: str = "") -> str:
-    """Returns the first difference of a value from a schema, in words; empty if there is none.
-
-    Args:
-        value: as JSON has it.
-        schema: what it should be.
-        where: the value's name in its file, for the words.
-    """
-    name = where or "it"
+def fault(value: Any, schema: Schema, where: str = "") -> str:
+    """Returns the first difference of JSON's value, called `where`, from a schema in words; empty if there is none."""
+    kind = schema if isinstance(schema, Kind) else OBJECT if isinstance(schema, Mapping) else _LIST
+    fits = isinstance(value, kind.types) and (not isinstance(value, bool) or bool in kind.types)
+    if not fits:
+        return f"{where or 'it'} is not {kind.words}"
     if isinstance(schema, Kind):
-        fits = isinstance(value, schema.types) and (not isinstance(value, bool) or bool in schema.types)
-        return "" if fits else f"{name} is not {schema.words}"
+        return ""
     if isinstance(schema, Mapping):
-        if not isinstance(value, dict):
-            return f"{name} is not an object"
-        found = (_entry_fault(value, key, inner, where) for key, inner in schema.items())
-    elif not isinstance(value, list):
-        return f"{name} is not a list"
+        found = (_entry_fault(value, key, inner, f"{where}." if where else "") for key, inner in schema.items())
+    elif isinstance(schema, tuple) and len(schema) != len(value):
+        return f"{where or 'it'} does not have {len(schema)} items"
     else:
-        if isinstance(schema, tuple) and len(schema) != len(value):
-            return f"{name} does not have {len(schema)} items"
-        each = schema if isinstance(schema, tuple) else [schema[0]] * len(value)
+        each = schema if isinstance(schema, tuple) else schema * len(value)
         found = (fault(item, inner, f"{where}[{i}]") for i, (item, inner) in enumerate(zip(value, each, strict=True)))
     return next(filter(None, found), "")
 
 
-def _entry_fault(value: Mapping[str, Any], key: str, schema: Schema, where: str) -> str:
+def _entry_fault(value: Mapping[str, Any], key: str, schema: Schema, prefix: str) -> str:
     name = key.removesuffix("?")
-    full = f"{where}.{name}" if where else name
-    if value.get(name) is None and name != key:
-        return ""
-    return fault(value[name], schema, full) if name in value else f"{full} is missing"
+    if name not in value or (value[name] is None and name != key):
+        return f"{prefix}{name} is missing" if name == key else ""
+    return fault(value[name], schema, prefix + name)
 
 
 def read_text(path: Path) -> str | Damaged | None:
@@ -113,49 +90,42 @@ def read_text(path: Path) -> str | Damaged | None:
         return Damaged(path.name, error.strerror or "it cannot be read")
 
 
-def read_json(path: Path, schema: Schema) -> Any:
-    """Returns the value of a JSON file that fits a schema, or `Damaged`; None if there is no such file."""
+def read_json(path: Path, schema: Schema) -> dict[str, Any] | Damaged:
+    """Returns the object in a JSON file, which must fit a schema; empty if there is no such file."""
     text = read_text(path)
-    return parsed(text, schema, path.name) if isinstance(text, str) else text
+    return parsed(text, schema, path.name) if isinstance(text, str) else {} if text is None else text
 
 
-def parsed(text: str, schema: Schema, file: str, line: int | None = None) -> Any:
-    """Returns the value of a JSON text that fits a schema, or `Damaged`.
-
-    Args:
-        text: JSON.
-        schema: what it should be.
-        file: the file's name.
-        line: the number of the line that the text is; None for the whole file.
-    """
+def parsed(text: str, schema: Schema, file: str, where: str = "") -> dict[str, Any] | Damaged:
+    """Returns the object that JSON stands for, which must fit a schema; `where` in the file it is begins the words."""
     try:
-        value = without_surrogates(json.loads(text))
+        value: dict[str, Any] = without_surrogates(json.loads(text))
         problem = fault(value, schema)
     except (ValueError, RecursionError):
         problem = "it is not JSON"
-    if problem:
-        return Damaged(file, problem if line is None else f"line {line}: {problem}")
-    return value
+    return Damaged(file, f"{where}{problem}") if problem else value
 
 
-def complete_lines(text: str, file: str, *, ended: bool) -> list[str] | Damaged:
-    """Returns the lines of a text without a last one that lacks its line end, because it is still being written.
+def read_lines(path: Path, *, ended: bool) -> list[str] | Damaged:
+    """Returns the lines of a file without a last one that lacks its line end, because it is still being written.
 
     Args:
-        text: of the file.
-        file: its name.
+        path: of the file; without it there are no lines.
         ended: whether nobody writes it any more, so that such a line, or none at all, is damage.
     """
+    text = read_text(path)
+    if not isinstance(text, str):
+        return [] if text is None else text
     *lines, rest = text.split("\n")
     if ended and (rest or not lines):
-        return Damaged(file, "its last line is incomplete" if rest else "it is empty")
+        return Damaged(path.name, "its last line is incomplete" if rest else "it is empty")
     return lines
 
 
 def without_surrogates(value: Any) -> Any:
     """Replaces lone surrogates, which JSON can contain and UTF-8 cannot, in all strings of a plain value."""
     if isinstance(value, str):
-        return _SURROGATE.sub("\ufffd", value)
+        return re.sub(r"[\ud800-\udfff]", "\ufffd", value)
     if isinstance(value, list):
         return [without_surrogates(item) for item in value]
     if isinstance(value, dict):
@@ -163,15 +133,11 @@ def without_surrogates(value: Any) -> Any:
     return value
 
 
-def has_checkpoint(folder: Path) -> bool:
-    """Returns whether a folder is a run that can be loaded."""
-    return _has(folder, (BEST, LAST))
+def has_checkpoint(folder: Path, names: Sequence[str] = (BEST, LAST)) -> bool:
+    """Returns whether a run has one of these checkpoints; by default, whether it can be loaded."""
+    return any((folder / CHECKPOINTS / name).is_file() for name in names)
 
 
 def can_be_resumed(folder: Path) -> bool:
     """Returns whether a run has a checkpoint to go on from."""
-    return _has(folder, (LAST, PREVIOUS))
-
-
-def _has(folder: Path, names: Sequence[str]) -> bool:
-    return any((folder / CHECKPOINTS / name).is_file() for name in names)
+    return has_checkpoint(folder, (LAST, PREVIOUS))

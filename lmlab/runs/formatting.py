@@ -9,13 +9,10 @@ from lmlab.metric_spec import PERPLEXITY, exp
 from lmlab.runs.statistics import Difference, Estimate
 from lmlab.runs.summary import BITS
 
-# Decimals of all values in nats or bits.
-DIGITS = 4
-
 
 def number(value: float) -> str:
-    """Formats a number with four decimals, as in the tables."""
-    return f"{value:.{DIGITS}f}"
+    """Formats a value in nats or bits with four decimals, as in the tables."""
+    return f"{value:.4f}"
 
 
 def perplexity(nats: float) -> str:
@@ -59,17 +56,10 @@ def interval(value: Difference) -> str:
 
 
 def occurrences(least: int, most: int | None) -> str:
-    """Formats a range of occurrences: ``never``, ``1 to 9``, ``1,000 or more``.
-
-    Args:
-        least: smallest number.
-        most: largest number; None for no limit.
-    """
+    """Formats a range of occurrences: ``never``, ``1 to 9``, ``1,000 or more`` (with `most` None)."""
     if most == 0:
         return "never"
-    if most is None:
-        return f"{least:,} or more"
-    return f"{least:,}" if least == most else f"{least:,} to {most:,}"
+    return f"{least:,}" + ("" if least == most else " or more" if most is None else f" to {most:,}")
 
 
 def sentence(text: str) -> str:
@@ -82,9 +72,8 @@ def sentence(text: str) -> str:
 
 def baseline_words(name: str) -> str:
     """Returns a baseline's name in words: `a 5-gram model (Kneser-Ney)` for `kneser_ney_5`."""
-    if name.startswith("kneser_ney_"):
-        return f"a {name.rpartition('_')[2]}-gram model (Kneser-Ney)"
-    return f"a {name} model"
+    order = name.removeprefix("kneser_ney_")
+    return f"a {name} model" if order == name else f"a {order}-gram model (Kneser-Ney)"
 
 
 def is_number(text: str) -> bool:

@@ -1,11 +1,11 @@
-"""Reads what a run has stored in its folder, as far as it is there."""
+"""Reads what runs and sweeps have stored in their folders, as far as it is there."""
 
 from __future__ import annotations
 
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,23 +14,21 @@ from typing import Any
 from lmlab import plain_yaml
 from lmlab.errors import UserError
 from lmlab.metric_spec import MetricSpec, specs_of
-from lmlab.runs.contents import read_config, read_exhibits, read_samples, read_tokenizer
-from lmlab.runs.files import CONFIG, HYDRA, Damaged, read_text
-from lmlab.runs.history import Row, read_history
-from lmlab.runs.summary import ENDED, NATS, PARTIAL, SEED, Summary, describe_partial, read_summary
-from lmlab.runs.sweeps import JOB, job_folders, read_overrides
+from lmlab.runs.contents import Row, read_config, read_exhibits, read_history, read_samples, read_tokenizer
+from lmlab.runs.files import CONFIG, HYDRA, SWEEP, Damaged
+from lmlab.runs.summary import ENDED, NATS, PARTIAL, SEED, Summary, describe_partial, finite, read_summary
 
-_INTERPOLATION = re.compile(r"\$\{([A-Za-z_][\w.]*)\}")
+# Name of a job's folder: its number, then its settings.
+JOB = re.compile(r"(\d+)(_|$)")
+# Maximum number of bytes of a sweep's record, because it may come from others.
+MAX_RECORD = 1_000_000
 
 
 @dataclass(frozen=True, eq=False)
 class RunRecord:
-    """A run's folder and its files. Each file is read on first use; of a damaged one nothing is taken: `damages`.
+    """A run's folder, its label, unique in a report, and its files. Each is read on first use.
 
-    Args:
-        folder: the run's.
-        label: unique among the runs of a report.
-        summary: of ``summary.json``.
+    Of a damaged file nothing is taken: see `damages`.
     """
 
     folder: Path
@@ -50,11 +48,7 @@ class RunRecord:
 
     @property
     def status(self) -> str:
-        """The run's status.
-
-        ``finished``, ``partial`` (finished, but read only a part of the text), ``interrupted``, ``failed``,
-        ``unfinished`` (still training, or killed), ``missing`` or ``damaged`` (there is a summary that cannot be used).
-        """
+        """That of the summary, or else ``unfinished`` (still training, or killed) or ``missing``."""
         return self.summary.status or ("unfinished" if self._history else "missing")
 
     @property
@@ -65,26 +59,21 @@ class RunRecord:
     @cached_property
     def damages(self) -> tuple[Damaged, ...]:
         """The files that are there and cannot be used."""
-        read = (
-            self.summary.damage, self._config, read_tokenizer(self.folder), self._history, self._samples,
-            self._exhibits,
-        )  # fmt: skip
-        return tuple(found for found in read if isinstance(found, Damaged))
+        read = (self.summary.damage, self._config, read_tokenizer(self.folder), self._history, self._samples)
+        return tuple(found for found in (*read, self._exhibits) if isinstance(found, Damaged))
 
     @property
     def nats(self) -> float:
         """Best validation nats per token; infinite if unknown."""
-        known = self.metric(NATS)
-        return math.inf if known is None else known
+        return math.inf if (known := self.metric(NATS)) is None else known
 
     def metric(self, name: str) -> float | None:
         """Returns a metric of the summary; None if it is missing or not finite."""
-        return self.summary.figure(name)
+        return finite(self.summary.get(name))
 
     def table(self, name: str) -> Mapping[str, Any]:
         """Returns a table of the summary; empty if it is missing."""
-        found = self.summary.get(name)
-        return found if isinstance(found, Mapping) else {}
+        return self.summary.get(name) or {}
 
     @cached_property
     def specs(self) -> dict[str, MetricSpec]:
@@ -101,10 +90,8 @@ class RunRecord:
         """The resolved configuration; if it is missing or damaged, Hydra's record with its references resolved."""
         if self._config and not isinstance(self._config, Damaged):
             return self._config
-        recorded = _read_yaml(self.folder / HYDRA / CONFIG)
-        resolved = _resolved(recorded, recorded)
-        assert isinstance(resolved, dict)
-        return resolved
+        recorded = _recorded(self.folder, CONFIG)
+        return _resolved(recorded, recorded) if isinstance(recorded, dict) else {}
 
     @cached_property
     def _config(self) -> dict[str, Any] | Damaged:
@@ -113,11 +100,9 @@ class RunRecord:
     @cached_property
     def choices(self) -> dict[str, str]:
         """The chosen option of each group (``model``: ``lstm``); empty without Hydra's record."""
-        text = read_text(self.folder / HYDRA / "hydra.yaml")
-        found = re.search(r"^( *)choices:\n((?:\1 +.*\n)+)", text if isinstance(text, str) else "", re.MULTILINE)
-        lines = found[2].splitlines() if found else []
-        pairs = (line.strip().partition(": ")[::2] for line in lines)
-        return {key: value for key, value in pairs if not key.startswith("hydra")}
+        found = _entry(_recorded(self.folder, "hydra.yaml"), "hydra.runtime.choices", None)
+        pairs = found.items() if isinstance(found, dict) else ()
+        return {group: typed(option) for group, option in pairs if not group.startswith("hydra")}
 
     @property
     def seed(self) -> str:
@@ -165,15 +150,7 @@ class RunRecord:
 
 @dataclass(frozen=True, eq=False)
 class RunInTraining(RunRecord):
-    """A run whose evaluations and settings are in memory; of its folder nothing is read.
-
-    Args:
-        folder: the run's.
-        label: of the run.
-        summary: what is known so far, with a status.
-        rows: the evaluations so far.
-        settings: the resolved configuration.
-    """
+    """A run whose evaluations so far and resolved configuration are in memory; of its folder nothing is read."""
 
     rows: list[Row]
     settings: dict[str, Any]
@@ -195,28 +172,13 @@ class RunInTraining(RunRecord):
 
 
 def read_record(folder: Path, *, label: str = "") -> RunRecord:
-    """Returns the record of a folder.
-
-    Args:
-        folder: a run's.
-        label: of the run in a report; empty for the folder's name.
-    """
+    """Returns the record of a run's folder, whose name is the default label."""
     return RunRecord(folder, label or folder.name, read_summary(folder))
-
-
-def read_jobs(sweep: Path) -> list[RunRecord]:
-    """Returns the records of the jobs that a sweep has begun, ordered by number."""
-    return sorted(map(read_record, job_folders(sweep)), key=lambda job: (job.number or 0, job.folder.name))
 
 
 def setting(config: Mapping[str, Any], name: str) -> str:
     """Returns a setting by its dotted name, as it would be typed; empty if the configuration does not have it."""
-    value: Any = config
-    for part in name.split("."):
-        if not isinstance(value, Mapping) or part not in value:
-            return ""
-        value = value[part]
-    return typed(value)
+    return typed(_entry(config, name, ""))
 
 
 def typed(value: object) -> str:
@@ -228,22 +190,77 @@ def typed(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        found = plain_yaml.read(path)
-    except UserError:
-        return {}
-    return found if isinstance(found, dict) else {}
+def _entry(config: Mapping[str, Any], name: str, default: Any) -> Any:
+    value: Any = config
+    for part in name.split("."):
+        value = value.get(part, default) if isinstance(value, Mapping) else default
+    return value
 
 
 def _resolved(value: Any, root: dict[str, Any], depth: int = 0) -> Any:
     """Resolves strings that are references to other settings (``${model.dropout}``); leaves all others unchanged."""
     if isinstance(value, dict):
         return {key: _resolved(item, root, depth) for key, item in value.items()}
-    found = _INTERPOLATION.fullmatch(value) if isinstance(value, str) else None
-    if found is None or depth > 5:
-        return value
-    target: Any = root
-    for part in found[1].split("."):
-        target = target.get(part, value) if isinstance(target, dict) else value
-    return _resolved(target, root, depth + 1) if target is not value else value
+    found = re.fullmatch(r"\$\{([A-Za-z_][\w.]*)\}", value) if isinstance(value, str) else None
+    return value if found is None or depth > 5 else _resolved(_entry(root, found[1], value), root, depth + 1)
+
+
+def _recorded(folder: Path, file: str) -> Any:
+    """Returns what a file of Hydra's record holds; None if it cannot be read."""
+    try:
+        return plain_yaml.read(folder / HYDRA / file)
+    except UserError:
+        return None
+
+
+def read_overrides(folder: Path) -> dict[str, str]:
+    """Returns the settings that a run was started with, as typed, from Hydra's record."""
+    listed = _recorded(folder, "overrides.yaml")
+    return overrides_as_settings(listed) if isinstance(listed, list) else {}
+
+
+def overrides_as_settings(overrides: Sequence[object]) -> dict[str, str]:
+    """Returns `key=value` words as a mapping, without the quotes that Hydra puts around values."""
+    pairs = (str(override).lstrip("+~").partition("=") for override in overrides)
+    return {key: re.sub(r"^'(.*)'\Z", r"\1", value, flags=re.DOTALL) for key, _, value in pairs}
+
+
+def read_jobs(sweep: Path) -> list[RunRecord]:
+    """Returns the records of the jobs that a sweep has begun, ordered by number."""
+    return sorted(map(read_record, job_folders(sweep)), key=lambda job: (job.number or 0, job.folder.name))
+
+
+def job_folders(sweep: Path) -> set[Path]:
+    """Returns the folders of the jobs that a sweep has begun."""
+    return {path for path in sweep.iterdir() if JOB.match(path.name) and path.is_dir()}
+
+
+def jobs_left(sweep: Path, selected: Collection[Path]) -> int:
+    """Counts the jobs that a sweep has not begun; 0 if not all folders of those that it has were selected."""
+    begun = job_folders(sweep)
+    return max(0, (planned_jobs(sweep) or 0) - len(begun)) if begun <= set(selected) else 0
+
+
+def planned_jobs(sweep: Path) -> int | None:
+    """Returns how many jobs a sweep will have; None if unknown."""
+    try:
+        counts = (read_sweep(sweep) or {})["swept"].values()
+        return math.prod(map(int, counts)) or None  # 0 if the sweeper decides while it runs
+    except (UserError, ValueError, LookupError, TypeError, AttributeError):
+        return None
+
+
+def read_sweep(folder: Path) -> dict[str, Any] | None:
+    """Returns the record of how a sweep was started; None if the folder contains no sweep.
+
+    Raises:
+        UserError: it is too large for a record.
+    """
+    try:
+        path = folder / SWEEP
+        if path.stat().st_size > MAX_RECORD:
+            raise UserError("run", path, "is not a record of a sweep", "start the sweep again")
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None

@@ -1,35 +1,30 @@
-"""The settings in which runs differ, under the names that a user would type."""
+"""The settings in which runs differ, under the names that a user would type, and short labels made of them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from lmlab.runs.formatting import is_number
 from lmlab.runs.records import RunRecord, setting, typed
 from lmlab.runs.summary import SEED
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 Values = dict[str, str]
-
+# Pseudo-setting that distinguishes repetitions of the same settings and seeds in different folders.
+RUN = "run"
+# Settings whose values are clear without the setting's name.
+_SPEAKING = frozenset({"model", "data", "optimizer", "experiment", RUN})
+_MOST_IN_LABEL = 4  # settings; of more a label has only those that are needed to distinguish the runs
 # The groups of options, and the settings that choosing an option sets. A data set also sets tokenizer and batching.
 _GROUP_SETTINGS = {
     "experiment": ("",),
     "data": ("data.", "tokenizer", "batching", "embedding.", "evaluation."),
     "tokenizer": ("tokenizer.",),
     "batching": ("data.batching.", "data.stride", "data.tokens_per_batch"),
-    "embedding": ("embedding.",),
-    "model": ("model.",),
-    "optimizer": ("optimizer.",),
-    "scheduler": ("scheduler.",),
-    "averaging": ("averaging.",),
+    **{group: (f"{group}.",) for group in ("embedding", "model", "optimizer", "scheduler", "averaging")},
 }
-# Without a record of its choices, a run's options are derived from the names and classes of its configuration.
-_NAMED = {"model": "model.name", "data": "data.name"}
-_CLASSES = {"batching": "data.batching._target_"}
 # Derived settings and those that do not affect learning; they count only if the runs differ in nothing else.
 _MINOR = (
     "callbacks.sample_text.", "callbacks.checkpoints.", "callbacks.gradients.", "data.prompts", "embedding.download",
@@ -56,22 +51,15 @@ def varied_settings(records: Sequence[RunRecord]) -> list[Values]:
     For the jobs of one sweep these are the settings that were swept, as typed. Otherwise the configurations are
     compared: a setting is included if a user typed it, or if no other difference explains it. Settings that only follow
     from another option (the class of `model=lstm`, the batch size of `data=ptb`) or repeat another one are left out.
-
-    Args:
-        records: of any runs.
     """
-    if len(records) < 2:
-        found: list[Values] = [{} for _ in records]
-    elif _are_one_sweep(records):
-        # Without config.yaml, which takes long to read: jobs whose seeds were not swept have the same.
-        return _with_seeds(_differing([r.overrides for r in records]), [r.overrides.get(SEED, "") for r in records])
+    begun = [record for record in records if record.overrides or record.status != "missing"]
+    several = len(records) > 1
+    if one_sweep := several and len({r.origin for r in records}) == 1 and all(r.overrides for r in begun):
+        found = _differing([record.overrides for record in records])
     else:
-        found = _of_configurations(records)
-    return _with_seeds(found, [record.seed for record in records])
-
-
-def _with_seeds(found: Sequence[Values], given: Sequence[str]) -> list[Values]:
-    seeds = _spelled_alike(given)
+        found = _of_configurations(records) if several else [{} for _ in records]
+    # In a sweep without config.yaml, which takes long to read: jobs whose seeds were not swept have the same.
+    seeds = _spelled_alike([record.overrides.get(SEED, "") if one_sweep else record.seed for record in records])
     return [{**values, SEED: seed} for values, seed in zip(found, seeds, strict=True)]
 
 
@@ -84,17 +72,11 @@ def choices(records: Sequence[RunRecord]) -> list[Values]:
 
 def option(config: Mapping[str, Any], group: str) -> str:
     """Returns the option of a group that a configuration has, derived from its names and classes."""
-    if group in _NAMED:
-        return setting(config, _NAMED[group])
-    target = setting(config, _CLASSES.get(group, f"{group}._target_"))
+    if group in ("model", "data"):
+        return setting(config, f"{group}.name")
+    target = setting(config, f"{'data.' if group == 'batching' else ''}{group}._target_")
     words = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "_", target.rpartition(".")[2]).lower()
     return re.sub(r"_?(tokenizer|loader|vectors)$", "", words)
-
-
-def _are_one_sweep(records: Sequence[RunRecord]) -> bool:
-    """Returns whether the runs are jobs of one sweep with known overrides; jobs that have not begun do not count."""
-    begun = [record for record in records if record.overrides or record.status != "missing"]
-    return len({record.origin for record in records}) == 1 and all(record.overrides for record in begun)
 
 
 def _of_configurations(records: Sequence[RunRecord]) -> list[Values]:
@@ -125,14 +107,23 @@ def _of_configurations(records: Sequence[RunRecord]) -> list[Values]:
             return found or (name not in typed_in and known.nunique() == 1)
         return name not in typed_in and found
 
+    def repeats(name: str, others: Sequence[str]) -> bool:
+        """Returns whether a setting has the values of one that it follows or of its last word nearer the root."""
+        word, depth = name.rpartition(".")[2], name.count(".")
+        nearer = [
+            n for n in others if (n.rpartition(".")[2] == word and n.count(".") < depth) or n == _FOLLOWS.get(name)
+        ]
+        return any(deciding[name].equals(deciding[other]) for other in nearer)
+
     names = [n for n in varied if n not in groups and not _is_any(n, _NEVER) and not n.endswith("_target_")]
-    names = _without_repeats([name for name in names if not explained(name)], deciding)
+    names = [name for name in names if not explained(name)]
+    names = [name for name in names if not repeats(name, names)]
     kept = [name for name in names if not _is_any(name, _MINOR) or name == _PROTOCOL] or ([] if groups else names)
     shown = [group for group in groups if not explained(group)]
     if "data" in shown:
         kept = [name for name in kept if name != "data.path" or not determined(name, ["data"])]
-    place = {name: i for i, name in enumerate(typed_in)}
-    ordered = [name for part in (shown, kept) for name in sorted(part, key=lambda name: place.get(name, len(place)))]
+    first = [*typed_in, *varied]
+    ordered = [*sorted(shown, key=first.index), *sorted(kept, key=first.index)]
     return _differing(frame[ordered].fillna("").to_dict("records"))
 
 
@@ -155,27 +146,51 @@ def _is_any(name: str, wanted: Sequence[str]) -> bool:
     return any(name.startswith(w) if w.endswith(".") or not w else name == w for w in wanted)
 
 
-def _without_repeats(names: Sequence[str], frame: pd.DataFrame) -> list[str]:
-    """Drops settings that have the same values as another one.
-
-    That is a setting with the same last word nearer the root, or the one that it follows by default.
-    """
-
-    def repeats(name: str) -> bool:
-        word = name.rpartition(".")[2]
-        nearer = [n for n in names if n.rpartition(".")[2] == word and n.count(".") < name.count(".")]
-        others = [other for other in [*nearer, _FOLLOWS.get(name, "")] if other in names]
-        return any(frame[name].equals(frame[other]) for other in others)
-
-    return [name for name in names if not repeats(name)]
-
-
 def _flat(config: Mapping[str, Any], prefix: str = "") -> Values:
     """Returns all settings by their dotted names, as typed."""
     found: Values = {}
     for key, value in config.items():
-        if isinstance(value, Mapping):
-            found |= _flat(value, f"{prefix}{key}.")
-        else:
-            found[f"{prefix}{key}"] = typed(value)
+        name = f"{prefix}{key}"
+        found |= _flat(value, f"{name}.") if isinstance(value, Mapping) else {name: typed(value)}
     return found
+
+
+def short_names(names: Sequence[str]) -> dict[str, str]:
+    """Returns the last part of each setting's name if that is unambiguous: `hidden_size` for `model.hidden_size`."""
+    last = [name.rpartition(".")[2] for name in names]
+    return {name: word if last.count(word) == 1 else name for name, word in zip(names, last, strict=True)}
+
+
+def setting_labels(settings: Sequence[Values], short: dict[str, str]) -> list[str]:
+    """Returns labels like ``gru, hidden_size 128``; of many settings they have those that tell the runs apart."""
+    names = [name for name in (settings[0] if settings else {}) if name != SEED]
+    if len(names) > _MOST_IN_LABEL:
+        names = _distinguishing(names, settings)
+    words = ([_word(name, values.get(name, ""), short) for name in names] for values in settings)
+    return [", ".join(filter(None, parts)) for parts in words]
+
+
+def _word(name: str, value: str, short: dict[str, str]) -> str:
+    """Returns the part of a label for one setting; empty if the run does not have it."""
+    if name.endswith("path"):
+        value = Path(value).name or value
+    if name in _SPEAKING:
+        return value if value != "null" else ""
+    return value and f"{short.get(name, name)} {value}"
+
+
+def _distinguishing(names: Sequence[str], settings: Sequence[Values]) -> list[str]:
+    """Returns a few settings that distinguish as many runs as all settings together.
+
+    Settings whose values need no name come first, then the others one by one, the most distinguishing first.
+    """
+
+    def num_distinct(chosen: Sequence[str]) -> int:
+        return len({tuple(values.get(name, "") for name in chosen) for values in settings})
+
+    others = [name for name in names if name != RUN]
+    found = [name for name in others if name in _SPEAKING]
+    for left in (others, names):  # the folder's name only if nothing else distinguishes the runs
+        while num_distinct(found) < num_distinct(left):
+            found.append(max(left, key=lambda name: num_distinct([*found, name])))
+    return [name for name in names if name in found]

@@ -9,13 +9,7 @@ from typing import NamedTuple
 
 
 class Estimate(NamedTuple):
-    """A mean over repetitions.
-
-    Args:
-        mean: of the values.
-        half_width: of the 95% confidence interval of the mean; None for a single value.
-        size: number of repetitions.
-    """
+    """A mean over `size` repetitions, and half the width of its 95% confidence interval; None for a single value."""
 
     mean: float
     half_width: float | None
@@ -23,11 +17,9 @@ class Estimate(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """The difference between the means of two groups of repetitions.
+    """The difference between the means of two groups of repetitions, and half the width of its 95% interval.
 
-    Args:
-        mean: the difference of the means.
-        half_width: of its 95% confidence interval; None if a group has a single value, so that its variance is unknown.
+    The width is None if a group has a single value, so that its variance is unknown.
     """
 
     mean: float
@@ -42,8 +34,7 @@ class Difference(NamedTuple):
 def difference(first: Sequence[float], second: Sequence[float]) -> Difference:
     """Returns the second mean minus the first with its 95% interval by Welch's t, for groups of unequal variance.
 
-    Source: Welch 1947, The generalization of Student's problem when several different population variances are
-    involved; degrees of freedom by Satterthwaite 1946.
+    Source: Welch 1947, The generalization of Student's problem; degrees of freedom by Satterthwaite 1946.
 
     Raises:
         ValueError: no values.
@@ -53,16 +44,13 @@ def difference(first: Sequence[float], second: Sequence[float]) -> Difference:
         return Difference(mean, None)
     from scipy import stats  # takes half a second to import, which a single run does not need
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # of groups whose values are all equal
+    with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # of groups whose values are all equal
         low, high = stats.ttest_ind(second, first, equal_var=False).confidence_interval()
     return Difference(mean, float(high - low) / 2)
 
 
 def estimate(values: Sequence[float]) -> Estimate:
-    """Returns the mean and its 95% interval by Student's t, for normally distributed values.
-
-    Source: Student 1908, The Probable Error of a Mean.
+    """Returns the mean and its 95% interval by Student's t (Student 1908, The Probable Error of a Mean).
 
     Raises:
         ValueError: no values.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,7 @@ SEED = "seed"
 NATS, BITS = "val/nats_per_token", "val/bits_per_char"
 # Formal languages only: how much worse a model is than the source of its strings.
 EXCESS = "val/excess_nats_per_token"
-# Statuses: of a finished run that read only a part of its texts, and is never ranked; of one whose summary.json is
-# there and cannot be used.
+# Statuses: of a finished run that read only a part of its texts, and of one whose summary.json cannot be used.
 PARTIAL, DAMAGED = "partial", "damaged"
 # The statuses of a run that has nothing left to do, and of one on which nobody works any more.
 DONE = ("finished", PARTIAL)
@@ -45,11 +45,7 @@ _WORDS = {"train": "training", "validation": "validation", "test": "test"}
 
 
 class Summary(dict[str, Any]):
-    """The contents of summary.json; empty without such a file, and only status and error if it is damaged.
-
-    Attributes:
-        damage: what is wrong with the file; None if nothing is.
-    """
+    """The contents of summary.json; empty without such a file, and only status, error and `damage` if it is damaged."""
 
     damage: Damaged | None = None
 
@@ -64,18 +60,14 @@ class Summary(dict[str, Any]):
         """Why the run failed or the summary is damaged, in one line; empty otherwise."""
         return " ".join(str(self.get("error", "")).split())
 
-    def figure(self, name: str) -> float | None:
-        """Returns a figure; None if it is missing or not finite."""
-        return finite(self.get(name))
-
 
 def read_summary(folder: Path) -> Summary:
     """Reads a run's summary, of this or an older lmlab."""
     found = read_json(folder / SUMMARY, _SCHEMA)
-    if found is not None and not isinstance(found, Damaged) and (problem := _problem(found)):
+    if found and not isinstance(found, Damaged) and (problem := _problem(found)):
         found = Damaged(SUMMARY, problem)
     if not isinstance(found, Damaged):
-        return Summary({key: value for key, value in (found or {}).items() if key != "format"})
+        return Summary({key: value for key, value in found.items() if key != "format"})
     summary = Summary(status=DAMAGED, error=str(found))
     summary.damage = found
     return summary
@@ -105,14 +97,7 @@ def mark_unfinished(folder: Path, name: str) -> None:
 
 
 def write_failure(folder: Path, name: str, error: BaseException, reason: str) -> None:
-    """Writes a summary that says why a run failed.
-
-    Args:
-        folder: the run's folder.
-        name: the run's name.
-        error: the error that ended the run.
-        reason: the error in one line.
-    """
+    """Writes a summary that says why a run failed: the error that ended it, and the same in one line."""
     # The figures of an earlier summary are kept, but not the mark of an earlier divergence.
     before = {key: value for key, value in read_summary(folder).items() if key != "diverged"}
     diverged = {"diverged": True} if isinstance(error, Diverged) else {}
@@ -121,21 +106,14 @@ def write_failure(folder: Path, name: str, error: BaseException, reason: str) ->
 
 def finite(value: object) -> float | None:
     """Returns the value as a number; None if it is no finite number, or so large that its square is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number * number) else None
+    with suppress(OverflowError):
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(float(value) ** 2):
+            return float(value)
+    return None
 
 
 def describe_partial(partial: object) -> str:
-    """Describes in words what was limited.
-
-    Args:
-        partial: that of a summary, see `LanguageModelData.partial`; what is damaged is left out.
-    """
+    """Describes in words what was limited, see `LanguageModelData.partial`; what is damaged is left out."""
     parts = []
     for split, limit in partial.items() if isinstance(partial, Mapping) else ():
         if isinstance(limit, Mapping) and split in _WORDS:

@@ -14,7 +14,7 @@ import torch
 
 from lmlab.config.settings import PartSettings
 from lmlab.config.typed import plain
-from lmlab.runs.history import Row
+from lmlab.runs.contents import Row
 from lmlab.version import own_version
 
 # Usual names for parts whose class names differ from them.

@@ -12,9 +12,8 @@ from typing import Any
 
 from lmlab.checkpoints import has_digest, read_model
 from lmlab.errors import UserError
-from lmlab.runs.contents import read_config, read_tokenizer
+from lmlab.runs.contents import Row, read_config, read_tokenizer
 from lmlab.runs.files import METRICS, Damaged, without_surrogates
-from lmlab.runs.history import Row
 from lmlab.runs.records import RunRecord
 from lmlab.runs.summary import DONE
 from lmlab.verification.check import Check, agreement, arithmetic, exact

@@ -15,7 +15,7 @@ from lmlab.config.slots import MOVED, SLOTS
 from lmlab.config.stored import read_settings
 from lmlab.data.tokenizers import saved as saved_tokenizers
 from lmlab.errors import UserError
-from lmlab.runs.folders import checkpoint_path
+from lmlab.runs.discovery import checkpoint_path
 from lmlab.runs.records import read_record
 from lmlab.runs.summary import PARTIAL
 from lmlab.verification.check import Check, agreement, arithmetic, exact

@@ -22,7 +22,7 @@ from lmlab.data.token_store import build
 from lmlab.data.tokenizers.char import CharTokenizer
 from lmlab.errors import UserError
 from lmlab.evaluation.baseline_figures import baseline_figures
-from lmlab.runs.folders import checkpoint_names
+from lmlab.runs.discovery import checkpoint_names
 from lmlab.training.callbacks.gradients import layer_norms
 from lmlab.training.health import first_bad_layer
 from lmlab.training.run import train

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from made_sweeps import made_job
 
-from lmlab.runs.records import read_jobs
-from lmlab.runs.sweeps import overrides_as_settings, read_overrides
+from lmlab.runs.records import overrides_as_settings, read_jobs, read_overrides
 
 
 def test_jobs_are_read_by_number_and_nothing_else_is_taken_for_one(tmp_path: Path) -> None:

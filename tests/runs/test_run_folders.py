@@ -9,8 +9,7 @@ import pytest
 from made_sweeps import made_run
 
 from lmlab.errors import UserError
-from lmlab.runs.discovery import find_records
-from lmlab.runs.folders import checkpoint_names, find_run
+from lmlab.runs.discovery import checkpoint_names, find_records, find_run
 
 
 def with_checkpoint(folder: Path, time: int, name: str = "best.ckpt") -> Path:

@@ -7,9 +7,8 @@ from typing import Any
 
 from made_sweeps import made_job, made_run, resolved
 
-from lmlab.runs.labels import setting_labels, short_names
 from lmlab.runs.records import RunRecord, read_record
-from lmlab.runs.settings import choices, varied_settings
+from lmlab.runs.settings import choices, setting_labels, short_names, varied_settings
 
 CHOICES = {
     "data": "text", "tokenizer": "char", "batching": "streams", "embedding": "random", "model": "lstm",

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from lmlab.runs.history import GRADIENT_FIGURES, Row, write_history
+from lmlab.runs.contents import GRADIENT_FIGURES, Row, write_history
 from lmlab.training.clock import Clock
 from lmlab.training.module import LanguageModelModule
 from lmlab.training.token_totals import Totals
