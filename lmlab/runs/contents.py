@@ -20,8 +20,7 @@ from lmlab.runs.formatting import is_number
 from lmlab.runs.summary import NATS
 
 Row = dict[str, float]
-# Mean over the steps since the evaluation before, with dropout on.
-TRAIN = "train/nats_per_token"
+TRAIN = "train/nats_per_token"  # mean over the steps since the evaluation before, with dropout on
 # Means over steps: the norm before and after clipping, and the share of steps on which it was clipped.
 GRADIENT_FIGURES = ("grad_norm", "grad_norm_clipped", "clip_fraction")
 # Columns before and after those of the evaluation, which has one for each figure.

@@ -99,10 +99,7 @@ def _runs_at(path: Path) -> list[Path]:
     if path.is_dir():
         return sorted(_below(path, DEEPEST, set()), key=_in_order)
     for folder in list(path.absolute().parents)[:2]:
-        names = _names(folder)
-        if _MARKS & names:
-            return [folder]
-        if _SWEEP_MARKS & names:
+        if (_MARKS | _SWEEP_MARKS) & _names(folder):
             return _runs_at(folder)
     return []
 

@@ -18,10 +18,8 @@ from lmlab.runs.contents import Row, read_config, read_exhibits, read_history, r
 from lmlab.runs.files import CONFIG, HYDRA, SWEEP, Damaged
 from lmlab.runs.summary import ENDED, NATS, PARTIAL, SEED, Summary, describe_partial, finite, read_summary
 
-# Name of a job's folder: its number, then its settings.
-JOB = re.compile(r"(\d+)(_|$)")
-# Maximum number of bytes of a sweep's record, because it may come from others.
-MAX_RECORD = 1_000_000
+JOB = re.compile(r"(\d+)(_|$)")  # name of a job's folder: its number, then its settings
+MAX_RECORD = 1_000_000  # maximum number of bytes of a sweep's record, because it may come from others
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +36,7 @@ class RunRecord:
     @property
     def number(self) -> int | None:
         """The number of the job in its sweep; None for a single run."""
-        found = JOB.match(self.folder.name)
-        return int(found[1]) if found else None
+        return int(found[1]) if (found := JOB.match(self.folder.name)) else None
 
     @property
     def origin(self) -> Path:

@@ -12,8 +12,7 @@ from lmlab.runs.records import RunRecord, setting, typed
 from lmlab.runs.summary import SEED
 
 Values = dict[str, str]
-# Pseudo-setting that distinguishes repetitions of the same settings and seeds in different folders.
-RUN = "run"
+RUN = "run"  # pseudo-setting that distinguishes repetitions of the same settings and seeds in different folders
 # Settings whose values are clear without the setting's name.
 _SPEAKING = frozenset({"model", "data", "optimizer", "experiment", RUN})
 _MOST_IN_LABEL = 4  # settings; of more a label has only those that are needed to distinguish the runs
@@ -109,10 +108,8 @@ def _of_configurations(records: Sequence[RunRecord]) -> list[Values]:
 
     def repeats(name: str, others: Sequence[str]) -> bool:
         """Returns whether a setting has the values of one that it follows or of its last word nearer the root."""
-        word, depth = name.rpartition(".")[2], name.count(".")
-        nearer = [
-            n for n in others if (n.rpartition(".")[2] == word and n.count(".") < depth) or n == _FOLLOWS.get(name)
-        ]
+        word, depth, followed = name.rpartition(".")[2], name.count("."), _FOLLOWS.get(name)
+        nearer = [n for n in others if n == followed or (n.rpartition(".")[2] == word and n.count(".") < depth)]
         return any(deciding[name].equals(deciding[other]) for other in nearer)
 
     names = [n for n in varied if n not in groups and not _is_any(n, _NEVER) and not n.endswith("_target_")]

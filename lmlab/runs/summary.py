@@ -16,11 +16,9 @@ from lmlab.runs.files import FLAG, NUMBER, OBJECT, SUMMARY, TEXT, WHOLE, Damaged
 
 # Version of a summary's contents; increased if an older lmlab cannot read them. Those before 1 do not have it.
 FORMAT = 1
-# Jobs that differ only in this setting are repetitions of one condition.
-SEED = "seed"
+SEED = "seed"  # jobs that differ only in this setting are repetitions of one condition
 NATS, BITS = "val/nats_per_token", "val/bits_per_char"
-# Formal languages only: how much worse a model is than the source of its strings.
-EXCESS = "val/excess_nats_per_token"
+EXCESS = "val/excess_nats_per_token"  # formal languages only: how much worse a model is than their source
 # Statuses: of a finished run that read only a part of its texts, and of one whose summary.json cannot be used.
 PARTIAL, DAMAGED = "partial", "damaged"
 # The statuses of a run that has nothing left to do, and of one on which nobody works any more.
@@ -39,8 +37,7 @@ _SCHEMA: Schema = {
     **{f"{name}?": OBJECT for name in (PARTIAL, "metrics", "versions", "samples", "plugins")},
     **{f"{name}?": NUMBER for name in OF_RUNS},
 }
-# Entries of a split that are no figures.
-_TABLES = ("/baselines", "/by_length", "/streams")
+_TABLES = ("/baselines", "/by_length", "/streams")  # entries of a split that are no figures
 _WORDS = {"train": "training", "validation": "validation", "test": "test"}
 
 
