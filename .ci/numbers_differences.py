@@ -20,6 +20,7 @@ IGNORED_KEYS = {
     "tokens_per_second": "of the clock",
     "peak_memory_bytes": "of the process",
     "versions": "of the installed packages, and the same interpreter runs both sides",
+    "warnings": "sentences; `diagnostics` took their place after the base 6e8c8da",
 }
 # Keys of summary.json that a base lacks; ignored only where the base has none.
 _NEWER_FIGURES = {
@@ -35,7 +36,12 @@ NEWER_KEYS = {
     "test_fingerprint": "of the test text, kept since the base 6e8c8da",
     "format": "version of the summary's contents, kept since the base 6e8c8da",
     "stopped_by": "the callback that ended the run, kept since the base 6e8c8da",
+    "diagnostics": "what is wrong with the run, as data",
+    "val/streams": "nats of the worst and the middle stream, kept since the base 6e8c8da",
+    "test/streams": "nats of the worst and the middle stream, kept since the base 6e8c8da",
 }
+# Likewise of its table of samples.
+NEWER_SAMPLE_FIGURES = {"uniformity": "a figure that the base did not have"}
 # Likewise of a line of samples.jsonl.
 NEWER_SAMPLE_KEYS = {
     "valid": "of samples of formal languages, kept since the base 6e8c8da",
@@ -154,6 +160,9 @@ def _summary_differences(base: Path, work: Path, *, where: str) -> Iterator[str]
     summary, other = read_json(base), read_json(work)
     ignored = IGNORED_KEYS.keys() | {key for key in NEWER_KEYS if key not in summary}
     figures = [{key: value for key, value in found.items() if key not in ignored} for found in (summary, other)]
+    samples, others = (found.get("samples") or {} for found in figures)
+    for name in NEWER_SAMPLE_FIGURES.keys() - samples.keys():
+        others.pop(name, None)
     yield from value_differences(*figures, where=where)
     if summary.get("status") != "finished":
         yield f"{where} status {summary.get('status')!r} of the base's"
