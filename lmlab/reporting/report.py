@@ -17,7 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from lmlab.diagnostics.diagnose import of_comparison
 from lmlab.files import write_text
 from lmlab.metric_spec import percent
-from lmlab.reporting import exports, setup, tables, texts
+from lmlab.reporting import exports, tables, texts
 from lmlab.reporting.figures.data import Along
 from lmlab.reporting.figures.style import save
 from lmlab.reporting.report_figures import FIGURES, ReportFigure, report_figures
@@ -102,8 +102,8 @@ def context(comparison: Comparison) -> dict[str, Any]:
         },
         "figures": more | {"Loss by how often a word occurs (nats per token)": texts.frequency_table(comparison, bins)},
         "setup": {
-            f"Layers{of_run}": setup.architecture_table(record),
-            "Settings and cost" if single else "Settings that all runs share": setup.setup_table(comparison),
+            f"Layers{of_run}": tables.architecture_table(record),
+            "Settings and cost" if single else "Settings that all runs share": tables.setup_table(comparison),
         },
     }
     return {
@@ -121,7 +121,7 @@ def context(comparison: Comparison) -> dict[str, Any]:
         "prompts": prompts,
         "side_by_side": side_by_side,
         "passage": [(texts.surprise(n), token, f"{percent(math.exp(-n))}: {n:.2f} nats") for token, n in tokens],
-        "legend": list(zip(texts.SURPRISE, texts.SURPRISE_WORDS, strict=True)),
+        "legend": [(name, words) for name, (_, words) in texts.SURPRISE.items()],
         "surprising": surprising and f"Least expected, with the probability it had: {surprising}.",
         "sampled": [row for row in texts.temperatures(record) if row.text],
         "methods": _methods(comparison),
