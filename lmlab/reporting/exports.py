@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,21 +21,13 @@ from lmlab.runs.summary import NATS, SEED, finite
 # First characters that make a spreadsheet interpret a cell as a formula, also in the full width of East Asian fonts.
 # A tab or carriage return before them is ignored by spreadsheets.
 _FORMULA = tuple("=+-@＝＋－＠\t\r")
-# Columns of results.csv after the figures.
-_OTHERS = ("device", "precision", "fingerprint", "train_fingerprint")
 # Columns of experiment_logs.csv with settings: name with unit, and name of the setting.
 _SETTINGS = {
-    "data": "data.name",
-    "model": "model.name",
-    "num_layers (layers)": "model.num_layers",
-    "hidden_size (units)": "model.hidden_size",
-    "embedding_dim (units)": "embedding.dim",
-    "dropout (share)": "model.dropout",
-    "learning_rate": "optimizer.lr",
-    "batch_size (rows)": "data.batch_size",
-    "sequence_length (tokens)": "data.sequence_length",
-    "seed": SEED,
-}
+    "data": "data.name", "model": "model.name", "num_layers (layers)": "model.num_layers",
+    "hidden_size (units)": "model.hidden_size", "embedding_dim (units)": "embedding.dim",
+    "dropout (share)": "model.dropout", "learning_rate": "optimizer.lr", "batch_size (rows)": "data.batch_size",
+    "sequence_length (tokens)": "data.sequence_length", "seed": SEED,
+}  # fmt: skip
 
 
 def results(comparison: Comparison) -> str:
@@ -43,25 +36,23 @@ def results(comparison: Comparison) -> str:
     The best condition comes first, then runs that are unfinished or cannot be ranked. All seeds of a condition share
     its rank. If the runs cannot be compared with each other, the rank is empty and they are in the order of the sweep.
     """
-    placed: list[tuple[int | None, RunRecord]] = [
-        (condition.place, record)
+    key, records = comparison.metric, comparison.records
+    ranks = {
+        record: condition.place
         for condition in comparison.conditions
-        for record in sorted(condition.runs, key=lambda record: record.metric(comparison.metric or NATS) or 0.0)
-    ]
-    order = list(comparison.records)
-    if comparison.metric is None:
-        placed.sort(key=lambda item: order.index(item[1]))
-    ranked = {record for _, record in placed}
-    placed += [(None, record) for record in order if record not in ranked]
-    evaluated = dict.fromkeys([NATS, *(k for r in order for k, v in r.summary.items() if _is_figure(k, v))])
-    figures = [name for split in ("val/", "test/") for name in evaluated if name.startswith(split)]
+        for record in sorted(condition.runs, key=lambda record: record.metric(key or NATS) or 0.0)
+    }
+    order = [*(ranks if key else sorted(ranks, key=records.index)), *(r for r in records if r not in ranks)]
+    evaluated = [NATS, *(k for r in records for k, v in r.summary.items() if v is None or isinstance(v, int | float))]
+    figures = dict.fromkeys(name for split in ("val/", "test/") for name in evaluated if name.startswith(split))
+    names = (*figures, *OF_RUNS, "device", "precision", "fingerprint", "train_fingerprint")
     several = len({values[SEED] for values in comparison.settings}) > 1
     rows = []
-    for place, record in placed:
+    for record in order:
         settings = comparison.settings_of(record)
-        row: dict[str, Any] = {"rank": place, "job": record.label}
+        row = {"rank": ranks.get(record), "job": record.label}
         row |= {name: value for name, value in settings.items() if name != SEED or several}
-        row |= {"status": record.status} | {n: record.summary.get(n) for n in (*figures, *OF_RUNS, *_OTHERS)}
+        row |= {"status": record.status} | {name: record.summary.get(name) for name in names}
         rows.append(row | {"num_warnings": len(warnings(record)), "error": record.reason})
     return as_csv(rows)
 
@@ -83,20 +74,21 @@ def experiment_logs(comparison: Comparison) -> str:
     for record in comparison.records:
         own = comparison.settings_of(record)
         row: dict[str, Any] = {"run": record.label, "status": record.status}
-        row |= {words: _setting(record, name) for words, name in _SETTINGS.items()} | {n: own[n] for n in more}
+        for words, name in _SETTINGS.items():  # as it was typed if the run has stored no configuration
+            typed = record.overrides.get(name) or record.overrides.get(name.removesuffix(".name"))
+            row[words] = setting(record.config, name) or typed or ""
+        row |= {name: own[name] for name in more}
         row |= {heading(n, comparison.specs, formatted=False): record.summary.get(n) for n in (*figures, *OF_RUNS)}
-        sampled: Sequence[Temperature | None] = temperatures(record) or [None]
-        for drawn in sampled:
-            known = drawn._asdict() if drawn is not None else {}
-            sample = {"temperature": known.get("temperature"), "number of samples": known.get("num_samples")}
-            sample |= {words: known.get("figures", {}).get(name) for name, words in SAMPLE_FIGURES.items()}
-            rows.append(row | sample | {"prompt": known.get("prompt"), "sample": known.get("text")})
+        for drawn in temperatures(record) or [Temperature(math.nan, "", "", None, {})]:
+            sample = {"temperature": drawn.temperature, "number of samples": drawn.num_samples}
+            sample |= {words: drawn.figures.get(name) for name, words in SAMPLE_FIGURES.items()}
+            rows.append(row | sample | {"prompt": drawn.prompt, "sample": drawn.text})
     return as_csv(rows)
 
 
 def history(comparison: Comparison) -> str:
     """Returns ``history.csv``: a row for each evaluation of each run, with the exact numbers of ``metrics.csv``."""
-    names = list(dict.fromkeys(name for record in comparison.records for row in record.history for name in row))
+    names = dict.fromkeys(name for record in comparison.records for row in record.history for name in row)
     headings = {n: f"{n} ({spec_of(n).unit})" if n in ("tokens", "seconds", "epoch", "step") else n for n in names}
     rows = []
     for record in comparison.records:
@@ -107,13 +99,9 @@ def history(comparison: Comparison) -> str:
 
 
 def as_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> str:
-    """Returns rows as CSV.
+    """Returns rows, cells by the names of their columns, as CSV; `columns` are those without any row.
 
     Text that looks like a formula gets an apostrophe before it; text that is a number (``-1``, ``1e-3``) does not.
-
-    Args:
-        rows: cells by the names of their columns.
-        columns: without any row.
     """
     safe = [{_safe(name): _safe(value) for name, value in row.items()} for row in rows]
     frame = pd.DataFrame(safe, columns=None if rows else list(columns), dtype=object)
@@ -124,16 +112,6 @@ def as_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> st
 
 def _safe(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) and not is_number(value) else value
-
-
-def _is_figure(name: str, value: object) -> bool:
-    return name.startswith(("val/", "test/")) and (value is None or isinstance(value, int | float))
-
-
-def _setting(record: RunRecord, name: str) -> str:
-    """Returns a setting from the configuration, or as it was typed if the run has stored no configuration."""
-    typed = record.overrides.get(name) or record.overrides.get(name.removesuffix(".name"))
-    return setting(record.config, name) or typed or ""
 
 
 def _whole(value: float | None) -> float | int | None:

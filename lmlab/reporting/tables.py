@@ -183,10 +183,9 @@ def setup_table(comparison: Comparison) -> pd.DataFrame:
     return pd.DataFrame({"setting": [*rows], "value": [*rows.values()]})
 
 
-def cell(value: object, show: Show) -> str:
+def cell(value: object, show: Show, nothing: str = NOTHING) -> str:
     """Formats a number; what is none, or not finite, becomes a dash."""
-    known = finite(value)
-    return NOTHING if known is None else show(known)
+    return nothing if (known := finite(value)) is None else show(known)
 
 
 def _plus_minus(half_width: float | None) -> str:

@@ -11,47 +11,56 @@ from pathlib import Path
 from lmlab.diagnostics.diagnose import of_comparison
 from lmlab.errors import printable
 from lmlab.files import shown
-from lmlab.metric_spec import MetricSpec, added_to, compact
+from lmlab.metric_spec import added_to, compact
 from lmlab.reporting.exports import warnings
-from lmlab.runs.comparison import Comparison, compare
+from lmlab.reporting.tables import cell
+from lmlab.runs.comparison import Comparison, Condition, compare
 from lmlab.runs.discovery import num_bytes, written
 from lmlab.runs.formatting import listing, number, perplexity, plural
 from lmlab.runs.records import RunRecord, job_folders, planned_jobs, setting
 from lmlab.runs.settings import short_names
-from lmlab.runs.statistics import Estimate
 from lmlab.runs.summary import BITS, DAMAGED, DONE, EXCESS, NATS, PARTIAL
 
-# If more jobs than this failed for the same reason, they share one line.
-SAME_REASON = 3
-# Rows shown; results.csv has all.
-MOST_ROWS = 40
+# Rows shown, of which results.csv has all, and lines of jobs that failed for the same reason; more share one.
+MOST_ROWS, SAME_REASON = 40, 3
 _RUNS = ("run", "status", "data", "model", "nats/token", "perplexity", "epochs", "size", "last written")
 
 
 def aligned(rows: Sequence[Sequence[str]], *, left: int) -> list[str]:
-    """Aligns columns: the first `left` to the left, the rest to the right.
-
-    Args:
-        rows: the header first; all of equal length.
-        left: number of columns with words.
-    """
+    """Aligns the first `left` columns, with words, to the left, and the rest to the right; all rows are as long."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        cells = [c.ljust(w) if i < left else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
-        lines.append("  ".join(cells).rstrip())
-    return lines
+    cells = ([f"{cell:{'<' if i < left else '>'}{widths[i]}}" for i, cell in enumerate(row)] for row in rows)
+    return ["  ".join(row).rstrip() for row in cells]
 
 
 def sweep_table(comparison: Comparison) -> list[str]:
     """Returns the lines of a sweep's ranked table with its diagnostics and failures."""
-    lines = _ranked(comparison) if comparison.conditions or comparison.partial else []
-    notes = [f"the jobs were {comparison.note}" if comparison.metric is None else comparison.note, *_notes(comparison)]
-    return [*lines, *(f"note: {note}" for note in notes if note), *_unfinished(comparison)]
-
-
-def _ranked(comparison: Comparison) -> list[str]:
     conditions = [*comparison.conditions, *comparison.partial]
+    lines = _ranked(comparison, conditions) if conditions else []
+    notes = [f"the jobs were {comparison.note}" if comparison.metric is None else comparison.note]
+    if any(len(condition.runs) > 1 for condition in comparison.conditions):
+        notes.append("nats/token is the mean over seeds ± the half width of its 95% interval; perplexity is exp(mean)")
+    if any(c.gap_to_best and c.gap_to_best.significant is False for c in comparison.conditions[1:2]):
+        notes.append("the first two differ by less than the 95% interval of their difference: it may be chance")
+    for diagnostic in of_comparison(comparison):
+        if diagnostic.level != "note" and diagnostic.kind not in ("failed", "unfinished", "not-begun"):
+            where = diagnostic.where(len(comparison.records))
+            said = f", in {where}" if where else f": {diagnostic.words('finding')}"
+            notes.append(f"{diagnostic.rule.title.lower()}{said}")
+    lines += [f"note: {note}" for note in notes if note]
+    by_reason: dict[tuple[str, str], list[str]] = {}
+    for record in comparison.records:
+        if record.status in ("failed", "interrupted", DAMAGED):
+            reason = record.reason or "interrupted; it can be resumed where it stopped"
+            by_reason.setdefault((record.status, reason), []).append(record.folder.name)
+    for (status, reason), names in by_reason.items():
+        if len(names) > SAME_REASON:
+            names = [f"{names[0]} and {len(names) - 1} more"]
+        lines += [f"{status:<8}  {name}: {reason}" for name in names]
+    return lines
+
+
+def _ranked(comparison: Comparison, conditions: Sequence[Condition]) -> list[str]:
     repeated = any(len(condition.runs) > 1 for condition in conditions)
     known = any(math.isfinite(condition.mean(EXCESS).mean) for condition in conditions)
     added = {n: spec for c in conditions for run in c.runs for n, spec in added_to(run.summary).items()}
@@ -61,59 +70,17 @@ def _ranked(comparison: Comparison) -> list[str]:
         row = {"": PARTIAL if condition in comparison.partial else f"{condition.place}." if condition.place else ""}
         row |= {comparison.short[name]: value for name, value in condition.settings.items()}
         row |= {"seeds": str(len(condition.runs))} if repeated else {}
-        row |= {"nats/token": with_interval(nats)}
-        row |= {"above source": _cell("+.4f", condition.mean(EXCESS).mean)} if known else {}
-        row |= {"perplexity": perplexity(nats.mean), "bits/char": _cell(".4f", condition.mean(BITS).mean)}
-        row |= {spec.words: _cell(spec, condition.mean(f"val/{name}").mean) for name, spec in added.items()}
+        row["nats/token"] = number(nats.mean) + ("" if nats.half_width is None else f" ± {number(nats.half_width)}")
+        row |= {"above source": cell(condition.mean(EXCESS).mean, "{:+.4f}".format, "-")} if known else {}
+        row |= {"perplexity": perplexity(nats.mean), "bits/char": cell(condition.mean(BITS).mean, number, "-")}
+        row |= {spec.words: cell(condition.mean(f"val/{name}").mean, spec.shown, "-") for name, spec in added.items()}
         row |= {"parameters": compact(condition.mean("num_parameters").mean)}
         row |= {"tokens/s": compact(condition.mean("tokens_per_second").mean)}
-        row |= {"memory": f"{compact(condition.mean('peak_memory_bytes').mean)}B"}
+        row |= {"memory": human(condition.mean("peak_memory_bytes").mean)}
         rows.append(row | {"best epoch": f"{condition.mean('best_epoch').mean:.3g}"})
     lines = aligned([list(rows[0]), *(list(row.values()) for row in rows)], left=1 + len(comparison.names))
     more = len(conditions) - MOST_ROWS
     return [*lines, f"and {more} more in results.csv"] if more > 0 else lines
-
-
-def _cell(how: str | MetricSpec, value: float) -> str:
-    if not math.isfinite(value):
-        return "-"
-    return format(value, how) if isinstance(how, str) else how.shown(value)
-
-
-def with_interval(value: Estimate) -> str:
-    """Formats a value: 1.2345, or 1.2345 ± 0.0067 over several seeds."""
-    return number(value.mean) if value.half_width is None else f"{number(value.mean)} ± {number(value.half_width)}"
-
-
-def _notes(comparison: Comparison) -> list[str]:
-    """Returns what a reader should know before trusting the ranks."""
-    notes = []
-    best, *others = comparison.conditions or (None,)
-    if any(len(condition.runs) > 1 for condition in comparison.conditions):
-        notes.append("nats/token is the mean over seeds ± the half width of its 95% interval; perplexity is exp(mean)")
-    if best is not None and others and others[0].gap_to_best and others[0].gap_to_best.significant is False:
-        notes.append("the first two differ by less than the 95% interval of their difference: it may be chance")
-    for diagnostic in of_comparison(comparison):
-        if diagnostic.level != "note" and diagnostic.kind not in ("failed", "unfinished", "not-begun"):
-            where = diagnostic.where(len(comparison.records))
-            said = f", in {where}" if where else f": {diagnostic.words('finding')}"
-            notes.append(f"{diagnostic.rule.title.lower()}{said}")
-    return notes
-
-
-def _unfinished(comparison: Comparison) -> list[str]:
-    """Returns a line for each job that failed, was interrupted or is damaged; many with the same reason share one."""
-    by_reason: dict[tuple[str, str], list[str]] = {}
-    for record in comparison.records:
-        if record.status in ("failed", "interrupted", DAMAGED):
-            reason = record.reason or "interrupted; it can be resumed where it stopped"
-            by_reason.setdefault((record.status, reason), []).append(record.folder.name)
-    lines = []
-    for (status, reason), names in by_reason.items():
-        for group in [[name] for name in names] if len(names) <= SAME_REASON else [names]:
-            more = f" and {len(group) - 1} more" if len(group) > 1 else ""
-            lines.append(f"{status:<8}  {group[0]}{more}: {reason}")
-    return lines
 
 
 def job_line(job: RunRecord, *, settings: dict[str, str], total: int | None, best: bool) -> str:
@@ -159,7 +126,7 @@ def run_table(records: Sequence[RunRecord]) -> list[str]:
     return [*aligned([_RUNS, *rows], left=4), total, *notes]
 
 
-def human(size: int) -> str:
+def human(size: float) -> str:
     """Formats a number of bytes: 4.02MB."""
     return f"{compact(size)}B"
 
@@ -169,18 +136,13 @@ def _row(folder: Path, records: Sequence[RunRecord], when: float) -> list[str]:
     best = compare(records).best_run if sweep else records[0]
     nats = None if best is None else best.metric(NATS)
     done = sum(record.status in DONE for record in records)
-    figures = ["-", "-"] if nats is None else [number(nats), perplexity(nats)]
     status = f"{done} of {max(planned_jobs(folder) or 0, len(records))} jobs done" if sweep else records[0].status
-    names = (_names(records, group) for group in ("data", "model"))
-    size, written_at = human(num_bytes(folder)), f"{datetime.fromtimestamp(when):%Y-%m-%d %H:%M}"
-    return [shown(folder), status, *names, *figures, _epochs(best or records[0]), size, written_at]
-
-
-def _names(records: Sequence[RunRecord], group: str) -> str:
-    found = dict.fromkeys(setting(record.config, f"{group}.name") or record.overrides.get(group) for record in records)
-    return listing([printable(name, longest=20) for name in found if name]) or "-"
-
-
-def _epochs(record: RunRecord) -> str:
-    epoch = record.history[-1].get("epoch") if record.history else record.metric("best_epoch")
-    return "-" if epoch is None else f"{epoch:.3g}"
+    row = [shown(folder), status]
+    for group in ("data", "model"):
+        names = dict.fromkeys(setting(r.config, f"{group}.name") or r.overrides.get(group) for r in records)
+        row.append(listing([printable(name, longest=20) for name in names if name]) or "-")
+    shown_run = best or records[0]
+    epoch = shown_run.history[-1].get("epoch") if shown_run.history else shown_run.metric("best_epoch")
+    row += ["-", "-"] if nats is None else [number(nats), perplexity(nats)]
+    row += ["-" if epoch is None else f"{epoch:.3g}", human(num_bytes(folder))]
+    return [*row, f"{datetime.fromtimestamp(when):%Y-%m-%d %H:%M}"]
