@@ -76,8 +76,8 @@ def _saved(figure: ReportFigure, folder: Path) -> dict[str, Any]:
     data = base64.b64encode(save(figure.figure, folder, figure.name)[1].read_bytes()).decode("ascii")
     # The size is that of the box which the browser reserves until the image is loaded.
     width, height = (round(100 * inches) for inches in figure.figure.drawing.get_size_inches())
-    size = {"width": width, "height": height, "data": f"data:image/svg+xml;base64,{data}"}
-    return {"name": figure.name, "title": figure.title, "caption": figure.caption, "alt": figure.figure.alt} | size
+    drawn = {"alt": figure.figure.alt, "width": width, "height": height, "data": f"data:image/svg+xml;base64,{data}"}
+    return figure._asdict() | drawn
 
 
 def context(comparison: Comparison) -> dict[str, Any]:
