@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -25,18 +25,18 @@ from lmlab.reporting.verdict import Verdict, verdict
 from lmlab.runs.comparison import Comparison, compare
 from lmlab.runs.records import RunRecord
 
-TABLES = {
-    "results.csv": exports.results,
-    "experiment_logs.csv": exports.experiment_logs,
-    "history.csv": exports.history,
-}
-# Most rows of a table, of which the CSV files have all, and most folders.
-MOST_ROWS, MOST_FOLDERS = 40, 200
+TABLES = {f"{table.__name__}.csv": table for table in (exports.results, exports.experiment_logs, exports.history)}
+# Most rows of a table, of which the CSV files have all.
+MOST_ROWS = 40
+# Columns of the results that a phone leaves out; they are in the table of all figures.
+_FOLDED = ("place", "test perplexity", "is that real?", "remarks")
 _NATS_IN_WORDS = (
     "Nats per token: how surprised the model is by a token on average; lower is better. Perplexity is e to the power "
     "of that:\nas if it had to choose among so many equally likely tokens."
 )
-_RECORDED = {"fingerprint": "Fingerprint", "device": "Device", "precision": "Precision of training"}
+_RECORDED = {
+    "fingerprint": "Fingerprint", "device": "Device", "precision": "Precision of training", "versions": "Versions",
+}  # fmt: skip
 # What Markdown or HTML could take for markup, anywhere or only at the beginning of a line. An underscore inside a word
 # is none. Some renderers accept a backslash only before some characters; all accept entities.
 _MARKUP = re.compile(r"[\\`*\[\]<>|~$&]|(?<![^\W_])_|_(?![^\W_])|:(?=//)|@|(?<=www)\.")
@@ -46,16 +46,13 @@ _NUMBER = re.compile(r"[–∞]|[+-]?[\d.,]+(e[+-]?\d+)?[%kMG]?( ± .*)?( \(best
 
 
 def write_report(records: Sequence[RunRecord], folder: Path, *, along: Along, watching: bool = False) -> Verdict:
-    """Writes index.html, report.md, three CSV files and the figures; replaces an earlier report.
+    """Writes index.html, report.md, three CSV files and the figures, instead of an earlier report; returns the verdict.
 
     Args:
         records: at least one.
         folder: created if missing.
         along: the horizontal axis of learning curves.
         watching: the page says that the report will be written again as jobs end.
-
-    Returns:
-        The verdict at the head of the report.
     """
     folder.mkdir(parents=True, exist_ok=True)
     comparison = compare(records)
@@ -68,8 +65,7 @@ def write_report(records: Sequence[RunRecord], folder: Path, *, along: Along, wa
         write_text(folder / name, table(comparison))
     write_text(folder / "report.md", markdown(found))
     write_text(folder / "index.html", html(found))
-    conclusion: Verdict = found["verdict"]
-    return conclusion
+    return cast(Verdict, found["verdict"])
 
 
 def _saved(figure: ReportFigure, folder: Path) -> dict[str, Any]:
@@ -115,17 +111,14 @@ def context(comparison: Comparison) -> dict[str, Any]:
         "total": total,
         "diagnostics": diagnostics,
         "results": tables.figures_of_run(record) if single else tables.results_table(comparison),
-        "best": not single and comparison.best is not None,
-        "note": comparison.note,
+        "comparison": comparison,
         "tables": {part: {title: f for title, f in found.items() if len(f)} for part, found in shown.items()},
         "prompts": prompts,
         "side_by_side": side_by_side,
         "passage": [(texts.surprise(n), token, f"{percent(math.exp(-n))}: {n:.2f} nats") for token, n in tokens],
-        "legend": [(name, words) for name, (_, words) in texts.SURPRISE.items()],
         "surprising": surprising and f"Least expected, with the probability it had: {surprising}.",
-        "sampled": [row for row in texts.temperatures(record) if row.text],
+        "temperatures": texts.temperatures(record),
         "methods": _methods(comparison),
-        "folders": [str(record.folder) for record in comparison.records[:MOST_FOLDERS]],
     }
 
 
@@ -133,20 +126,23 @@ def _methods(comparison: Comparison) -> list[str]:
     """Returns what all runs have recorded alike about how they were made."""
     found = []
     for name, words in _RECORDED.items():
-        values = {str(record.summary[name]) for record in comparison.records if record.summary.get(name)}
-        found += [f"{words}: {values.pop()}."] if len(values) == 1 else []
-    versions = {str(record.table("versions")): record.table("versions") for record in comparison.records}
-    if len(versions) == 1 and (known := next(iter(versions.values()))):
-        found.append("Versions: " + ", ".join(f"{name} {version}" for name, version in known.items()) + ".")
+        values = [record.summary[name] for record in comparison.records if record.summary.get(name)]
+        told = {", ".join(f"{k} {v}" for k, v in one.items()) if isinstance(one, dict) else one for one in values}
+        found += [f"{words}: {told.pop()}."] if len(told) == 1 else []
     return found
 
 
 def html(report: Mapping[str, Any]) -> str:
     """Returns the page; all text from a corpus, a sample or a setting is escaped."""
+
+    def kinds(frame: pd.DataFrame) -> list[str]:
+        pairs = zip(frame.columns, numeric(frame), strict=True)
+        return [f"{'number' if right else ''}{' more' if name in _FOLDED else ''}" for name, right in pairs]
+
     loader = PackageLoader("lmlab.reporting")
     pages = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    pages.filters["numeric"] = numeric
-    return pages.get_template("report.html.j2").render(report, most=MOST_ROWS)
+    pages.filters["kinds"] = kinds
+    return pages.get_template("report.html.j2").render(report, most=MOST_ROWS, texts=texts)
 
 
 def markdown(report: Mapping[str, Any]) -> str:
@@ -159,7 +155,7 @@ def markdown(report: Mapping[str, Any]) -> str:
     ]
     blocks = [f"# {escaped(report['title'])}", f"**{escaped(said.headline)}**", _NATS_IN_WORDS, _list(said.shows)]
     blocks += ["## What this does not show", _list(said.limitations)] if said.limitations else []
-    blocks += [*pictures[:1], *_tables({"Results": report["results"]}), escaped(report["note"])]
+    blocks += [*pictures[:1], *_tables({"Results": report["results"]}), escaped(report["comparison"].note)]
     blocks += _tables(shown["results"])
     told = [(d.level.capitalize(), d.rule.title, d.text(total), d.words("remedy")) for d in report["diagnostics"]]
     cautions = ["- **{}: {}.** {} *{}*".format(*map(escaped, words)) for words in told]
