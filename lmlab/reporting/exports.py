@@ -95,16 +95,16 @@ def history(comparison: Comparison) -> str:
         own = {name: value for name, value in comparison.settings_of(record).items() if name not in (RUN, SEED)}
         about = {"run": record.label, **own, SEED: record.seed}
         rows += [about | {headings[name]: _whole(row.get(name)) for name in names} for row in record.history]
-    return as_csv(rows, columns=["run", SEED])
+    return as_csv(rows) if rows else f"run,{SEED}\n"
 
 
-def as_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> str:
-    """Returns rows, cells by the names of their columns, as CSV; `columns` are those without any row.
+def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Returns rows, cells by the names of their columns, as CSV.
 
     Text that looks like a formula gets an apostrophe before it; text that is a number (``-1``, ``1e-3``) does not.
     """
     safe = [{_safe(name): _safe(value) for name, value in row.items()} for row in rows]
-    frame = pd.DataFrame(safe, columns=None if rows else list(columns), dtype=object)
+    frame = pd.DataFrame(safe, dtype=object)
     text = str(frame.to_csv(index=False, lineterminator="\n"))
     # Cells with a line feed are quoted anyway, but not those with a carriage return alone.
     return str(frame.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)) if "\r" in text else text

@@ -48,11 +48,7 @@ _NUMBER = re.compile(r"[–∞]|[+-]?[\d.,]+(e[+-]?\d+)?[%kMG]?( ± .*)?( \(best
 def write_report(records: Sequence[RunRecord], folder: Path, *, along: Along, watching: bool = False) -> Verdict:
     """Writes index.html, report.md, three CSV files and the figures, instead of an earlier report; returns the verdict.
 
-    Args:
-        records: at least one.
-        folder: created if missing.
-        along: the horizontal axis of learning curves.
-        watching: the page says that the report will be written again as jobs end.
+    There is at least one record. If `watching`, the page says that the report will be written again as jobs end.
     """
     folder.mkdir(parents=True, exist_ok=True)
     comparison = compare(records)
@@ -90,6 +86,14 @@ def context(comparison: Comparison) -> dict[str, Any]:
     more = {} if single else {"All figures of the settings": tables.figures_of_settings(comparison)}
     of_shown = {"Evaluations": tables.evaluation_table(record)} if len(record.history) > 1 else {}
     more |= {f"{title}{of_run}": frame for title, frame in (of_shown | tables.language_tables(record)).items()}
+    # What all runs have recorded alike about how they were made.
+    recorded = [
+        (words, [r.summary[key] for r in comparison.records if r.summary.get(key)]) for key, words in _RECORDED.items()
+    ]
+    told = [
+        (words, {", ".join(f"{k} {v}" for k, v in one.items()) if isinstance(one, dict) else one for one in values})
+        for words, values in recorded
+    ]
     shown = {
         "results": {"Runs without a result": tables.unfinished_table(comparison)},
         "texts": {
@@ -118,18 +122,8 @@ def context(comparison: Comparison) -> dict[str, Any]:
         "passage": [(texts.surprise(n), token, f"{percent(math.exp(-n))}: {n:.2f} nats") for token, n in tokens],
         "surprising": surprising and f"Least expected, with the probability it had: {surprising}.",
         "temperatures": texts.temperatures(record),
-        "methods": _methods(comparison),
+        "methods": [f"{words}: {min(alike)}." for words, alike in told if len(alike) == 1],
     }
-
-
-def _methods(comparison: Comparison) -> list[str]:
-    """Returns what all runs have recorded alike about how they were made."""
-    found = []
-    for name, words in _RECORDED.items():
-        values = [record.summary[name] for record in comparison.records if record.summary.get(name)]
-        told = {", ".join(f"{k} {v}" for k, v in one.items()) if isinstance(one, dict) else one for one in values}
-        found += [f"{words}: {told.pop()}."] if len(told) == 1 else []
-    return found
 
 
 def html(report: Mapping[str, Any]) -> str:
@@ -148,13 +142,14 @@ def html(report: Mapping[str, Any]) -> str:
 def markdown(report: Mapping[str, Any]) -> str:
     """Returns the report as Markdown that renders alike everywhere and is readable as plain text."""
     said, total, shown = report["verdict"], report["total"], report["tables"]
+    shows, limits = ("\n".join(f"- {escaped(one)}" for one in part) for part in (said.shows, said.limitations))
     pictures = [
         f"## {escaped(figure['title'])}\n\n![{escaped(figure['title'])}](figures/{figure['name']}.png)\n\n"
         f"{escaped(figure['caption'])} {escaped(figure['alt'])}"
         for figure in report["figures"]
     ]
-    blocks = [f"# {escaped(report['title'])}", f"**{escaped(said.headline)}**", _NATS_IN_WORDS, _list(said.shows)]
-    blocks += ["## What this does not show", _list(said.limitations)] if said.limitations else []
+    blocks = [f"# {escaped(report['title'])}", f"**{escaped(said.headline)}**", _NATS_IN_WORDS, shows]
+    blocks += ["## What this does not show", limits] if limits else []
     blocks += [*pictures[:1], *_tables({"Results": report["results"]}), escaped(report["comparison"].note)]
     blocks += _tables(shown["results"])
     told = [(d.level.capitalize(), d.rule.title, d.text(total), d.words("remedy")) for d in report["diagnostics"]]
@@ -175,10 +170,6 @@ def markdown(report: Mapping[str, Any]) -> str:
     return "\n\n".join(filter(None, blocks)) + "\n"
 
 
-def _list(sentences: Sequence[str]) -> str:
-    return "\n".join(f"- {escaped(sentence)}" for sentence in sentences)
-
-
 def _tables(frames: Mapping[str, pd.DataFrame]) -> list[str]:
     return [f"## {escaped(title)}\n\n{markdown_table(frame)}" for title, frame in frames.items() if len(frame)]
 
@@ -193,11 +184,8 @@ def escaped(text: object) -> str:
     line = " ".join(_printable(str(text)).split())
     marked = _AT_THE_BEGINNING.match(line)
     begins = f"{marked[1]}&#{ord(marked[2])};" if marked else ""
-    return begins + _MARKUP.sub(_inert, line[marked.end() if marked else 0 :])
-
-
-def _inert(found: re.Match[str]) -> str:
-    return f"\\{found[0]}" if found[0] in "\\`*[]_" else f"&#{ord(found[0])};"
+    line = line[marked.end() if marked else 0 :]
+    return begins + _MARKUP.sub(lambda found: f"\\{found[0]}" if found[0] in "\\`*[]_" else f"&#{ord(found[0])};", line)
 
 
 def fenced(text: str) -> str:

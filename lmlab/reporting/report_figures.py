@@ -28,8 +28,7 @@ FIGURES = (
 _COLUMN = {"tokens": "tokens", "steps": "step", "epochs": "epoch", "seconds": "seconds"}
 # Most runs in figures that have a line of text for each.
 MOST_SIDE_BY_SIDE = 12
-# Fewer are no search, and too much of their differences goes with any setting by chance.
-LEAST_TRIALS = 8
+LEAST_TRIALS = 8  # fewer are no search, and too much of their differences goes with any setting by chance
 _DROPOUTS = ("dropout", "input_dropout", "output_dropout", "embedding_dropout", "weight_dropout")
 
 
@@ -43,20 +42,13 @@ class ReportFigure(NamedTuple):
 
 
 def report_figures(comparison: Comparison, *, along: Along) -> list[ReportFigure]:
-    """Returns the figures for which the runs have data, that which shows the answer first.
-
-    Args:
-        comparison: of at least one run.
-        along: the horizontal axis of learning curves.
-    """
-    found: list[ReportFigure] = []
-    if len(comparison.conditions) > 1 and comparison.metric:
-        found += [*_answers(comparison, comparison.metric), *_of_all(comparison, comparison.metric, along)]
-    record = comparison.shown
-    return [*found, *(_of_one(comparison, record, along) if record is not None else [])]
+    """Returns the figures for which the runs, at least one, have data; that which shows the answer comes first."""
+    ranked = len(comparison.conditions) > 1 and comparison.metric
+    found = list(_of_all(comparison, ranked, along)) if ranked else []
+    return found + (list(_of_one(comparison, comparison.shown, along)) if comparison.shown else [])
 
 
-def _answers(comparison: Comparison, metric: str) -> Iterator[ReportFigure]:
+def _of_all(comparison: Comparison, metric: str, along: Along) -> Iterator[ReportFigure]:
     what, names, conditions = f"validation loss, {unit(metric)}", comparison.names, comparison.conditions
     short = [comparison.short[name] for name in names]
     # The settings of each condition and its loss, without those that have none.
@@ -76,8 +68,8 @@ def _answers(comparison: Comparison, metric: str) -> Iterator[ReportFigure]:
             " The bars say which share of the differences goes with a setting alone (its squared rank correlation "
             "with the loss, or for words the correlation ratio)."
         ) * bool(importance)
-        numbers = [math.nan if loss is None else loss for loss in trials]
-        figure = curves.best_so_far(numbers, what=what, importance=importance)
+        losses_of_trials = [math.nan if loss is None else loss for loss in trials]
+        figure = curves.best_so_far(losses_of_trials, what=what, importance=importance)
         yield ReportFigure("search", "The best so far", caption, figure)
     elif len(names) == 2:
         figure = results.heat_map(_grid(comparison, metric), row_name=short[0], column_name=short[1], what=what)
@@ -93,6 +85,13 @@ def _answers(comparison: Comparison, metric: str) -> Iterator[ReportFigure]:
         bars = [_result(condition, condition.label, metric) for condition in conditions]
         caption = "The best validation loss of each setting, the best at the top."
         yield ReportFigure("ranking", "Settings in order", caption, results.ranked_settings(bars, what=what))
+    lines = [line for condition in conditions if (line := _mean_curve(condition, metric, along)) is not None]
+    if lines:
+        parameter, seeds = ", ".join(short) or "run", max(len(condition.runs) for condition in conditions)
+        figure = curves.sweep_curves(lines, parameter=parameter, along=along, unit=unit(metric), seeds=seeds)
+        caption = "Lower is better. Where a line turns up again, the cautions say whether it overfitted."
+        yield ReportFigure("curves", f"Validation loss along training, by {parameter}", caption, figure)
+    yield from _frequency_bins(comparison, [condition.runs[0] for condition in conditions[:MOST_SIDE_BY_SIDE]])
 
 
 def _effects(comparison: Comparison, frame: pd.DataFrame) -> list[results.Effect]:
@@ -131,18 +130,6 @@ def _importance(comparison: Comparison, frame: pd.DataFrame) -> dict[str, float]
         if ranks.nunique() > 1 and numbers.nunique() > 1:
             found[comparison.short[name]] = float(numbers.corr(ranks)) ** 2
     return dict(sorted(found.items(), key=lambda item: -item[1]))
-
-
-def _of_all(comparison: Comparison, metric: str, along: Along) -> Iterator[ReportFigure]:
-    parameter = ", ".join(comparison.short[name] for name in comparison.names) or "run"
-    lines = [line for one in comparison.conditions if (line := _mean_curve(one, metric, along)) is not None]
-    if lines:
-        seeds = max(len(condition.runs) for condition in comparison.conditions)
-        figure = curves.sweep_curves(lines, parameter=parameter, along=along, unit=unit(metric), seeds=seeds)
-        caption = "Lower is better. Where a line turns up again, the cautions say whether it overfitted."
-        yield ReportFigure("curves", f"Validation loss along training, by {parameter}", caption, figure)
-    runs = [condition.runs[0] for condition in comparison.conditions[:MOST_SIDE_BY_SIDE]]
-    yield from _frequency_bins(comparison, runs)
 
 
 def _of_one(comparison: Comparison, record: RunRecord, along: Along) -> Iterator[ReportFigure]:
@@ -204,11 +191,12 @@ def _mean_curve(condition: Condition, metric: str, along: Along) -> Curve | None
     if not histories:
         return None
     points = list(zip(*histories, strict=False))
-    x = [fmean(row.get(_COLUMN[along], math.nan) for row in rows) for rows in points]
-    values = [[row.get(metric, math.nan) for row in rows] for rows in points]
+    x, values = ([[row.get(name, math.nan) for row in rows] for rows in points] for name in (_COLUMN[along], metric))
     means = [Estimate(math.nan, None, 0) if None in map(finite, v) else estimate(v) for v in values]
     ends = [[found.mean + sign * (found.half_width or 0.0) for found in means] for sign in (-1, 1)]
-    return Curve(condition.label, x, [found.mean for found in means], *(ends if len(histories) > 1 else ()))
+    return Curve(
+        condition.label, list(map(fmean, x)), [found.mean for found in means], *(ends if len(histories) > 1 else ())
+    )
 
 
 def _result(condition: Condition, label: str, metric: str) -> Result:

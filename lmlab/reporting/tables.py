@@ -60,7 +60,9 @@ def results_table(comparison: Comparison) -> pd.DataFrame:
             row |= {"behind the best": behind, "is that real?": real[gap.significant]}
         elif comparison.metric is not None and len(comparison.conditions) > 1:
             row |= {"behind the best": "the best" if condition.place == 1 else NOTHING, "is that real?": NOTHING}
-        rows.append({**row, "remarks": _remarks(condition)})
+        wrong, size = [d.rule.short for run in condition.runs for d in of_run(run) if d.rule.short], len(condition.runs)
+        remarks = [f"{one} ({wrong.count(one)} of {size})" if size > 1 else one for one in dict.fromkeys(wrong)]
+        rows.append(row | {"remarks": ", ".join(remarks) or NOTHING})
     return _frame(rows)
 
 
@@ -103,12 +105,11 @@ def figures_of_run(record: RunRecord) -> pd.DataFrame:
 
 def unfinished_table(comparison: Comparison) -> pd.DataFrame:
     """Returns the runs without a result and the reasons."""
-    header = ("run", "status", "reason", "best so far (nats per token)")
-    rows = [
-        (comparison.label(r), r.status, r.reason or NOTHING, cell((r.best_row or {}).get(NATS), number))
-        for r in comparison.unfinished
-    ]
-    return pd.DataFrame(rows, columns=header)
+    return pd.DataFrame(
+        {"run": comparison.label(record), "status": record.status, "reason": record.reason or NOTHING}
+        | {"best so far (nats per token)": cell((record.best_row or {}).get(NATS), number)}
+        for record in comparison.unfinished
+    )
 
 
 def evaluation_table(record: RunRecord) -> pd.DataFrame:
@@ -202,13 +203,6 @@ def _figures(comparison: Comparison, condition: Condition, names: Iterable[str])
         interval = _plus_minus(width or None if spec.unit in (unit(NATS), unit(BITS)) else None)
         cells[heading(name, comparison.specs)] = cell(value, spec.shown) + interval
     return cells
-
-
-def _remarks(condition: Condition) -> str:
-    """Returns in a word or two what went wrong, with the number of runs if there are several."""
-    found = [d.rule.short for record in condition.runs for d in of_run(record) if d.rule.short]
-    size = len(condition.runs)
-    return ", ".join(f"{w} ({found.count(w)} of {size})" if size > 1 else w for w in dict.fromkeys(found)) or NOTHING
 
 
 def _frame(rows: Iterable[Mapping[str, str]]) -> pd.DataFrame:

@@ -23,7 +23,6 @@ from lmlab.runs.summary import BITS, DAMAGED, DONE, EXCESS, NATS, PARTIAL
 
 # Rows shown, of which results.csv has all, and lines of jobs that failed for the same reason; more share one.
 MOST_ROWS, SAME_REASON = 40, 3
-_RUNS = ("run", "status", "data", "model", "nats/token", "perplexity", "epochs", "size", "last written")
 
 
 def aligned(rows: Sequence[Sequence[str]], *, left: int) -> list[str]:
@@ -84,13 +83,9 @@ def _ranked(comparison: Comparison, conditions: Sequence[Condition]) -> list[str
 
 
 def job_line(job: RunRecord, *, settings: dict[str, str], total: int | None, best: bool) -> str:
-    """Returns the line for a job that has ended.
+    """Returns the line for a job that has ended: its number of the `total`, if known, and the varied settings as typed.
 
-    Args:
-        job: with its summary.
-        settings: those that the sweep varies, as typed.
-        total: number of jobs of the sweep; None if unknown.
-        best: whether it is the best so far.
+    It is marked if it is the `best` so far.
     """
     done = (job.number or 0) + 1
     counted = f"{done}/{total}".rjust(2 * len(str(total)) + 1) if total else str(done)
@@ -120,10 +115,21 @@ def run_table(records: Sequence[RunRecord]) -> list[str]:
     for record in records:
         groups.setdefault(record.origin if record.origin in whole else record.folder, []).append(record)
     times = {folder: max(written(record.folder) for record in group) for folder, group in groups.items()}
-    rows = [_row(folder, groups[folder], times[folder]) for folder in sorted(times, key=lambda f: (times[f], f))]
+    rows = [["run", "status", "data", "model", "nats/token", "perplexity", "epochs", "size", "last written"]]
+    for folder in sorted(times, key=lambda folder: (times[folder], folder)):
+        group, (first, *_) = groups[folder], groups[folder]
+        sweep, done = folder != first.folder, sum(record.status in DONE for record in group)
+        best = compare(group).best_run if sweep else first
+        nats, run = None if best is None else best.metric(NATS), best or first
+        status = f"{done} of {max(planned_jobs(folder) or 0, len(group))} jobs done" if sweep else first.status
+        epoch = run.history[-1].get("epoch") if run.history else run.metric("best_epoch")
+        row = [shown(folder), status, _names(group, "data"), _names(group, "model")]
+        row += ["-", "-"] if nats is None else [number(nats), perplexity(nats)]
+        row += ["-" if epoch is None else f"{epoch:.3g}", human(num_bytes(folder))]
+        rows.append([*row, f"{datetime.fromtimestamp(times[folder]):%Y-%m-%d %H:%M}"])
     total = f"{plural(len(records), 'run')}, {human(sum(map(num_bytes, groups)))}"
     notes = [f"note: {shown(record.folder)}: {damage}" for record in records for damage in record.damages]
-    return [*aligned([_RUNS, *rows], left=4), total, *notes]
+    return [*aligned(rows, left=4), total, *notes]
 
 
 def human(size: float) -> str:
@@ -131,18 +137,6 @@ def human(size: float) -> str:
     return f"{compact(size)}B"
 
 
-def _row(folder: Path, records: Sequence[RunRecord], when: float) -> list[str]:
-    sweep = folder != records[0].folder
-    best = compare(records).best_run if sweep else records[0]
-    nats = None if best is None else best.metric(NATS)
-    done = sum(record.status in DONE for record in records)
-    status = f"{done} of {max(planned_jobs(folder) or 0, len(records))} jobs done" if sweep else records[0].status
-    row = [shown(folder), status]
-    for group in ("data", "model"):
-        names = dict.fromkeys(setting(r.config, f"{group}.name") or r.overrides.get(group) for r in records)
-        row.append(listing([printable(name, longest=20) for name in names if name]) or "-")
-    shown_run = best or records[0]
-    epoch = shown_run.history[-1].get("epoch") if shown_run.history else shown_run.metric("best_epoch")
-    row += ["-", "-"] if nats is None else [number(nats), perplexity(nats)]
-    row += ["-" if epoch is None else f"{epoch:.3g}", human(num_bytes(folder))]
-    return [*row, f"{datetime.fromtimestamp(when):%Y-%m-%d %H:%M}"]
+def _names(records: Sequence[RunRecord], group: str) -> str:
+    found = dict.fromkeys(setting(record.config, f"{group}.name") or record.overrides.get(group) for record in records)
+    return listing([printable(name, longest=20) for name in found if name]) or "-"

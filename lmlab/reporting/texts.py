@@ -17,18 +17,13 @@ from lmlab.runs.summary import finite
 
 # Figures of samples: names in files, and in tables with their units.
 SAMPLE_FIGURES = {
-    "distinct_1": "distinct tokens (share)",
-    "distinct_2": "distinct pairs of tokens (share)",
-    "distinct_3": "distinct triples of tokens (share)",
-    "repetition": "repeated (share)",
-    "unknown_words": "words unknown to the training text (share)",
-    "ended": "ended by the end token (share)",
+    "distinct_1": "distinct tokens (share)", "distinct_2": "distinct pairs of tokens (share)",
+    "distinct_3": "distinct triples of tokens (share)", "repetition": "repeated (share)",
+    "unknown_words": "words unknown to the training text (share)", "ended": "ended by the end token (share)",
     "mean_tokens": "mean length (tokens)",
-    "longest_copy_characters": "longest copy from the training text (characters)",
-    "valid": "in the language (share)",
-    "novel": "of these not in the training text (share)",
-    "distinct": "of these different (share)",
-}
+    "longest_copy_characters": "longest copy from the training text (characters)", "valid": "in the language (share)",
+    "novel": "of these not in the training text (share)", "distinct": "of these different (share)",
+}  # fmt: skip
 # Least probability that a token was given, and its range in words, by CSS class; the smaller, the darker.
 SURPRISE = {
     "s0": (0.5, "over 50%"), "s1": (0.1, "10 to 50%"), "s2": (0.01, "1 to 10%"), "s3": (0.001, "0.1 to 1%"),
@@ -81,30 +76,25 @@ def texts_side_by_side(comparison: Comparison) -> tuple[list[str], list[tuple[st
 
 def _of_step(record: RunRecord, step: object) -> dict[tuple[int, str], Sample]:
     """Returns the samples of a step by their number among those of the same prompt, and the prompt."""
-    samples = [_sample(found) for found in record.samples if found.get("step") == step]
-    prompts = [sample.prompt for sample in samples]
-    return {(prompts[:i].count(sample.prompt), sample.prompt): sample for i, sample in enumerate(samples)}
-
-
-def _sample(found: Mapping[str, Any]) -> Sample:
-    prompt, text = str(found.get("prompt") or ""), str(found["text"])[:WHOLE]
-    leaves, valid = finite(found.get("leaves")), found.get("valid")
-    right = len(text) if leaves is None else max(0, int(leaves) - len(prompt))
-    note = "it ended by itself" if found.get("stop_reason") == "end" else ""
-    if valid is not None:
-        wrong = "incomplete" if right == len(found["text"]) else "not in the language"
-        note = "in the language" if valid else wrong
-    return Sample(prompt, text[: min(right, BEGINNING)], text[BEGINNING:right], text[right:], note)
+    found: dict[tuple[int, str], Sample] = {}
+    for sample in (sample for sample in record.samples if sample.get("step") == step):
+        prompt, text = str(sample.get("prompt") or ""), str(sample["text"])[:WHOLE]
+        leaves, valid = finite(sample.get("leaves")), sample.get("valid")
+        right = len(text) if leaves is None else max(0, int(leaves) - len(prompt))
+        note = "it ended by itself" if sample.get("stop_reason") == "end" else ""
+        if valid is not None:
+            wrong = "incomplete" if right == len(sample["text"]) else "not in the language"
+            note = "in the language" if valid else wrong
+        parts = text[: min(right, BEGINNING)], text[BEGINNING:right], text[right:]
+        found[sum(known == prompt for _, known in found), prompt] = Sample(prompt, *parts, note)
+    return found
 
 
 def validity(record: RunRecord) -> list[tuple[float, float]]:
     """Returns the share of samples in the formal language at each step at which there are any."""
-    judged: dict[float, list[bool]] = {}
-    for sample in record.samples:
-        step = finite(sample.get("step"))
-        if step is not None and isinstance(sample.get("valid"), bool):
-            judged.setdefault(step, []).append(sample["valid"])
-    return [(step, sum(valid) / len(valid)) for step, valid in judged.items()]
+    judged = ((finite(one.get("step")), one["valid"]) for one in record.samples if isinstance(one.get("valid"), bool))
+    frame = pd.DataFrame(judged, columns=["step", "valid"], dtype=float)
+    return list(frame.groupby("step", sort=False)["valid"].mean().items())
 
 
 def temperatures(record: RunRecord) -> list[Temperature]:
@@ -166,12 +156,13 @@ def frequency_bins(records: Iterable[RunRecord]) -> list[tuple[RunRecord, list[M
     Of all runs that were evaluated on the same tokens as the first that has it: bins of other sizes belong to another
     text or vocabulary.
     """
-    found = []
+    found: list[tuple[RunRecord, list[Mapping[str, Any]]]] = []
     for record in records:
-        given = (one for one in record.analysis.get("frequency_bands") or () if one["tokens"])
-        bins = sorted((one for one in given if one.get("nats_per_token") is not None), key=lambda one: one["from"])
-        found += [(record, bins, [(one["from"], one.get("to"), one["tokens"]) for one in bins])] if bins else []
-    return [(record, bins) for record, bins, sizes in found if sizes == found[0][2]]
+        given = record.analysis.get("frequency_bands") or ()
+        known = [one for one in given if one["tokens"] and one.get("nats_per_token") is not None]
+        found += [(record, sorted(known, key=lambda one: one["from"]))] if known else []
+    sizes = [[(one["from"], one.get("to"), one["tokens"]) for one in bins] for _, bins in found]
+    return [pair for pair, own in zip(found, sizes, strict=True) if own == sizes[0]]
 
 
 def frequency_table(comparison: Comparison, records: Iterable[RunRecord]) -> pd.DataFrame:

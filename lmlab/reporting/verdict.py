@@ -38,12 +38,7 @@ class Verdict(NamedTuple):
 
 
 def verdict(comparison: Comparison, diagnostics: Sequence[Diagnostic]) -> Verdict:
-    """Returns the verdict on one run, on several ranked runs, or on runs that cannot be ranked.
-
-    Args:
-        comparison: of at least one run.
-        diagnostics: of it.
-    """
+    """Returns the verdict on one run, on several ranked runs, or on runs that cannot be ranked."""
     conditions, best, total = comparison.conditions, comparison.best, len(comparison.records)
     # Which runs overfitted, diverged and the like; of the baseline, the figures of the best say more.
     told = [d for d in diagnostics if d.rule.short and d.kind != "baseline"]
@@ -162,8 +157,8 @@ def _figures(comparison: Comparison, best: Condition) -> Iterator[str]:
             f"The grammar that wrote the validation strings has {number(source)} nats per token on them, which no "
             f"model beats but by chance; {name.lower()} is {side} that."
         )
-    judged = [record.table("samples").get("language") for record in best.runs]
-    pairs = [(finite(found.get("samples")), finite(found.get("valid"))) for found in judged if isinstance(found, dict)]
+    judged = [found for run in best.runs if isinstance(found := run.table("samples").get("language"), dict)]
+    pairs = [(finite(found.get("samples")) or 0.0, finite(found.get("valid"))) for found in judged]
     known_pairs = [(size, valid) for size, valid in pairs if size and valid is not None]
     if known_pairs:
         total = sum(size for size, _ in known_pairs)
