@@ -17,7 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from lmlab.diagnostics.diagnose import of_comparison
 from lmlab.files import write_text
 from lmlab.metric_spec import percent
-from lmlab.reporting import exports, tables, texts
+from lmlab.reporting import listings, tables, texts
 from lmlab.reporting.figures.data import Along
 from lmlab.reporting.figures.style import save
 from lmlab.reporting.report_figures import FIGURES, ReportFigure, report_figures
@@ -25,7 +25,7 @@ from lmlab.reporting.verdict import Verdict, verdict
 from lmlab.runs.comparison import Comparison, compare
 from lmlab.runs.records import RunRecord
 
-TABLES = {f"{table.__name__}.csv": table for table in (exports.results, exports.experiment_logs, exports.history)}
+TABLES = {f"{table.__name__}.csv": table for table in (listings.results, listings.experiment_logs, listings.history)}
 # Most rows of a table, of which the CSV files have all.
 MOST_ROWS = 40
 # Columns of the results that a phone leaves out; they are in the table of all figures.
@@ -86,14 +86,12 @@ def context(comparison: Comparison) -> dict[str, Any]:
     more = {} if single else {"All figures of the settings": tables.figures_of_settings(comparison)}
     of_shown = {"Evaluations": tables.evaluation_table(record)} if len(record.history) > 1 else {}
     more |= {f"{title}{of_run}": frame for title, frame in (of_shown | tables.language_tables(record)).items()}
-    # What all runs have recorded alike about how they were made.
-    recorded = [
-        (words, [r.summary[key] for r in comparison.records if r.summary.get(key)]) for key, words in _RECORDED.items()
-    ]
-    told = [
-        (words, {", ".join(f"{k} {v}" for k, v in one.items()) if isinstance(one, dict) else one for one in values})
-        for words, values in recorded
-    ]
+    methods = []
+    for key, words in _RECORDED.items():  # what all runs have recorded alike about how they were made
+        known = [run.summary[key] for run in comparison.records if run.summary.get(key)]
+        if known and all(one == known[0] for one in known):
+            told = ", ".join(f"{k} {v}" for k, v in known[0].items()) if key == "versions" else known[0]
+            methods.append(f"{words}: {told}.")
     shown = {
         "results": {"Runs without a result": tables.unfinished_table(comparison)},
         "texts": {
@@ -122,7 +120,7 @@ def context(comparison: Comparison) -> dict[str, Any]:
         "passage": [(texts.surprise(n), token, f"{percent(math.exp(-n))}: {n:.2f} nats") for token, n in tokens],
         "surprising": surprising and f"Least expected, with the probability it had: {surprising}.",
         "temperatures": texts.temperatures(record),
-        "methods": [f"{words}: {min(alike)}." for words, alike in told if len(alike) == 1],
+        "methods": methods,
     }
 
 

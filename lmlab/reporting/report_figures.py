@@ -206,15 +206,13 @@ def _result(condition: Condition, label: str, metric: str) -> Result:
 
 
 def _grid(comparison: Comparison, metric: str) -> list[results.Cell]:
-    row, column = comparison.names
     found = {}
     for record in comparison.unfinished:
-        values = comparison.settings_of(record)
-        place = (values[row], values[column])
-        found[place] = results.Cell(*place, None, None, record.status)
+        place = tuple(comparison.settings_of(record)[name] for name in comparison.names)
+        found[place] = results.Cell(place[0], place[1], None, None, record.status)
     for condition in comparison.conditions:
-        result, place = _result(condition, "", metric), (condition.settings[row], condition.settings[column])
-        found[place] = results.Cell(*place, result.value, result.half_width, "no number" * (result.value is None))
+        place, one = tuple(condition.settings.values()), _result(condition, "", metric)
+        found[place] = results.Cell(place[0], place[1], one.value, one.half_width, "no number" * (one.value is None))
     return list(found.values())
 
 

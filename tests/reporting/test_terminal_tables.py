@@ -12,8 +12,8 @@ from made_reports import BRIER, LMLABS, compared, jobs
 from made_sweeps import made_job
 
 from lmlab.diagnostics.diagnose import of_comparison
+from lmlab.reporting.listings import MOST_ROWS, job_line, sweep_table
 from lmlab.reporting.report import context, html
-from lmlab.reporting.terminal import MOST_ROWS, job_line, sweep_table
 from lmlab.runs.comparison import Comparison
 from lmlab.runs.records import read_record
 
