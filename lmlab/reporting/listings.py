@@ -187,10 +187,7 @@ def _ranked(comparison: Comparison, conditions: Sequence[Condition]) -> list[str
 
 
 def job_line(job: RunRecord, *, settings: dict[str, str], total: int | None, best: bool) -> str:
-    """Returns the line for a job that has ended: its number of the `total`, if known, and the varied settings as typed.
-
-    It is marked if it is the `best` so far.
-    """
+    """Returns the line for a job that has ended, with its varied settings as typed; `best` is the best so far."""
     done = (job.number or 0) + 1
     counted = f"{done}/{total}".rjust(2 * len(str(total)) + 1) if total else str(done)
     short = short_names(list(settings))

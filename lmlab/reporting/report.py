@@ -20,7 +20,7 @@ from lmlab.metric_spec import percent
 from lmlab.reporting import listings, tables, texts
 from lmlab.reporting.figures.data import Along
 from lmlab.reporting.figures.style import save
-from lmlab.reporting.report_figures import FIGURES, ReportFigure, report_figures
+from lmlab.reporting.report_figures import FIGURES, report_figures
 from lmlab.reporting.verdict import Verdict, verdict
 from lmlab.runs.comparison import Comparison, compare
 from lmlab.runs.records import RunRecord
@@ -34,9 +34,6 @@ _NATS_IN_WORDS = (
     "Nats per token: how surprised the model is by a token on average; lower is better. Perplexity is e to the power "
     "of that:\nas if it had to choose among so many equally likely tokens."
 )
-_RECORDED = {
-    "fingerprint": "Fingerprint", "device": "Device", "precision": "Precision of training", "versions": "Versions",
-}  # fmt: skip
 # What Markdown or HTML could take for markup, anywhere or only at the beginning of a line. An underscore inside a word
 # is none. Some renderers accept a backslash only before some characters; all accept entities.
 _MARKUP = re.compile(r"[\\`*\[\]<>|~$&]|(?<![^\W_])_|_(?![^\W_])|:(?=//)|@|(?<=www)\.")
@@ -52,7 +49,13 @@ def write_report(records: Sequence[RunRecord], folder: Path, *, along: Along, wa
     """
     folder.mkdir(parents=True, exist_ok=True)
     comparison = compare(records)
-    figures = [_saved(figure, folder / "figures") for figure in report_figures(comparison, along=along)]
+    figures = []
+    for name, title, caption, figure in report_figures(comparison, along=along):
+        data = base64.b64encode(save(figure, folder / "figures", name)[1].read_bytes()).decode("ascii")
+        # The size is that of the box which the browser reserves until the image is loaded.
+        width, height = (round(100 * inches) for inches in figure.drawing.get_size_inches())
+        shown = {"name": name, "title": title, "caption": caption, "alt": figure.alt, "width": width, "height": height}
+        figures.append(shown | {"data": f"data:image/svg+xml;base64,{data}"})
     for name in set(FIGURES) - {figure["name"] for figure in figures}:  # of an earlier report; other files are left
         for ending in (".png", ".svg"):
             (folder / "figures" / f"{name}{ending}").unlink(missing_ok=True)
@@ -62,14 +65,6 @@ def write_report(records: Sequence[RunRecord], folder: Path, *, along: Along, wa
     write_text(folder / "report.md", markdown(found))
     write_text(folder / "index.html", html(found))
     return cast(Verdict, found["verdict"])
-
-
-def _saved(figure: ReportFigure, folder: Path) -> dict[str, Any]:
-    data = base64.b64encode(save(figure.figure, folder, figure.name)[1].read_bytes()).decode("ascii")
-    # The size is that of the box which the browser reserves until the image is loaded.
-    width, height = (round(100 * inches) for inches in figure.figure.drawing.get_size_inches())
-    drawn = {"alt": figure.figure.alt, "width": width, "height": height, "data": f"data:image/svg+xml;base64,{data}"}
-    return figure._asdict() | drawn
 
 
 def context(comparison: Comparison) -> dict[str, Any]:
@@ -82,22 +77,25 @@ def context(comparison: Comparison) -> dict[str, Any]:
     tokens = texts.passage(record)
     surprising = texts.most_surprising(tokens)
     prompt, predictions = texts.predictions_table(record)
+    after = f"What comes after “{texts.visible(prompt)}”, along training{of_run}"
     bins = [condition.runs[0] for condition in comparison.conditions] if comparison.metric else comparison.records[:1]
     more = {} if single else {"All figures of the settings": tables.figures_of_settings(comparison)}
     of_shown = {"Evaluations": tables.evaluation_table(record)} if len(record.history) > 1 else {}
     more |= {f"{title}{of_run}": frame for title, frame in (of_shown | tables.language_tables(record)).items()}
     methods = []
-    for key, words in _RECORDED.items():  # what all runs have recorded alike about how they were made
+    for key in (
+        "fingerprint",
+        "device",
+        "precision",
+        "versions",
+    ):  # what all runs have recorded alike about how they were made
         known = [run.summary[key] for run in comparison.records if run.summary.get(key)]
         if known and all(one == known[0] for one in known):
             told = ", ".join(f"{k} {v}" for k, v in known[0].items()) if key == "versions" else known[0]
-            methods.append(f"{words}: {told}.")
+            methods.append(f"{'Precision of training' if key == 'precision' else key.capitalize()}: {told}.")
     shown = {
         "results": {"Runs without a result": tables.unfinished_table(comparison)},
-        "texts": {
-            f"Samples by temperature{of_run}": texts.temperature_table(record),
-            f"What comes after “{texts.visible(prompt)}”, along training{of_run}": predictions,
-        },
+        "texts": {f"Samples by temperature{of_run}": texts.temperature_table(record), after: predictions},
         "figures": more | {"Loss by how often a word occurs (nats per token)": texts.frequency_table(comparison, bins)},
         "setup": {
             f"Layers{of_run}": tables.architecture_table(record),

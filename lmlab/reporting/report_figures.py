@@ -24,10 +24,8 @@ FIGURES = (
     "effects", "search", "heat_map", "parameter", "ranking", "curves", "frequency_bands", "learning_curves",
     "error_rate", "gradient_norm", "validity", "gap", "temperatures",
 )  # fmt: skip
-# The column of metrics.csv for each kind of horizontal axis.
-_COLUMN = {"tokens": "tokens", "steps": "step", "epochs": "epoch", "seconds": "seconds"}
-# Most runs in figures that have a line of text for each.
-MOST_SIDE_BY_SIDE = 12
+_COLUMN = {"tokens": "tokens", "steps": "step", "epochs": "epoch", "seconds": "seconds"}  # of metrics.csv
+MOST_SIDE_BY_SIDE = 12  # runs in figures that have a line of text for each
 LEAST_TRIALS = 8  # fewer are no search, and too much of their differences goes with any setting by chance
 _DROPOUTS = ("dropout", "input_dropout", "output_dropout", "embedding_dropout", "weight_dropout")
 

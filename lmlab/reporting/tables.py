@@ -133,11 +133,8 @@ def language_tables(record: RunRecord) -> dict[str, pd.DataFrame]:
     given = [record.table("samples").get(name) for name in ("language", "closing")]
     judged, closing = (found if isinstance(found, dict) else {} for found in given)
     depth = cell(closing.get("trained_depth"), count)
-    closed = {
-        "within": f"closing brackets at depths that training had (up to {depth})",
-        "beyond": "closing brackets deeper than that",
-        "end": "ends of strings",
-    }
+    closed = {"within": f"closing brackets at depths that training had (up to {depth})"}
+    closed |= {"beyond": "closing brackets deeper than that", "end": "ends of strings"}
     right = {words: {"n": closing.get(f"{n}_count"), "is": closing[n]} for n, words in closed.items() if n in closing}
     valid = {"samples": ("count", count), "in the language": ("valid", percent), "different": ("distinct", percent)}
     ranked: dict[str, tuple[str, Show]] = {"how many": ("n", count), "ranked first": ("is", percent)}

@@ -153,8 +153,7 @@ def most_surprising(tokens: Sequence[tuple[str, float]]) -> str:
 def frequency_bins(records: Iterable[RunRecord]) -> list[tuple[RunRecord, list[Mapping[str, Any]]]]:
     """Returns the loss by frequency in the training text, the rarest first, without empty bins.
 
-    Of all runs that were evaluated on the same tokens as the first that has it: bins of other sizes belong to another
-    text or vocabulary.
+    Bins of other sizes than those of the first run that has it belong to another text or vocabulary, and are left out.
     """
     found: list[tuple[RunRecord, list[Mapping[str, Any]]]] = []
     for record in records:

@@ -84,13 +84,12 @@ def _nothing_finished(comparison: Comparison) -> str:
         what = f"is a finished one of the whole text ({partial} partial)" if partial else "has finished"
         return f"None of the {plural(len(comparison.records), 'run')} {what}, so none is best."
     (record,) = comparison.records
-    best = record.best_row
     if record.status in ("failed", DAMAGED):
         what = "failed" if record.status == "failed" else "has no result"
         return sentence(f"This run {what}: {record.reason or 'no reason is recorded'}")
     if partial:
         return f"This run is partial ({record.reason}): its figures are those of a trial and are not ranked."
-    if best is None:
+    if (best := record.best_row) is None:
         return "This run has not been evaluated yet."
     words = "was interrupted" if record.status == "interrupted" else "has not finished"
     seen = measured(Estimate(best[NATS], None, 1), NATS)
