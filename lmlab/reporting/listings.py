@@ -58,10 +58,9 @@ def results(comparison: Comparison) -> str:
     several = len({values[SEED] for values in comparison.settings}) > 1
     rows = []
     for record in order:
-        settings = comparison.settings_of(record)
-        row = {"rank": ranks.get(record), "job": record.label}
-        row |= {name: value for name, value in settings.items() if name != SEED or several}
-        row |= {"status": record.status} | {name: record.summary.get(name) for name in names}
+        varied = {name: value for name, value in comparison.settings_of(record).items() if name != SEED or several}
+        row = {"rank": ranks.get(record), "job": record.label, **varied, "status": record.status}
+        row |= {name: record.summary.get(name) for name in names}
         rows.append(row | {"num_warnings": len(warnings(record)), "error": record.reason})
     return as_csv(rows)
 
@@ -72,10 +71,7 @@ def warnings(record: RunRecord) -> list[str]:
 
 
 def experiment_logs(comparison: Comparison) -> str:
-    """Returns ``experiment_logs.csv``: a row for each run and sampling temperature; one for a run without samples.
-
-    Every setting in which the runs differ has a column.
-    """
+    """Returns ``experiment_logs.csv``: a row for each run and sampling temperature; one for a run without samples."""
     more = [name for name in comparison.names if name not in (*_SETTINGS.values(), "model", "data", RUN)]
     figures = [f"{split}/{name}" for split in ("val", "test") for name in comparison.specs]
     figures = [name for name in figures if any(record.metric(name) is not None for record in comparison.records)]

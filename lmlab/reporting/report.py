@@ -26,8 +26,7 @@ from lmlab.runs.comparison import Comparison, compare
 from lmlab.runs.records import RunRecord
 
 TABLES = {f"{table.__name__}.csv": table for table in (listings.results, listings.experiment_logs, listings.history)}
-# Most rows of a table, of which the CSV files have all.
-MOST_ROWS = 40
+MOST_ROWS = 40  # of a table; the CSV files have all
 # Columns of the results that a phone leaves out; they are in the table of all figures.
 _FOLDED = ("place", "test perplexity", "is that real?", "remarks")
 _NATS_IN_WORDS = (

@@ -99,10 +99,10 @@ def _nothing_finished(comparison: Comparison) -> str:
 def _by_text(comparison: Comparison) -> Iterator[str]:
     for part in by_text(comparison):
         if part.best is not None:
-            names = sorted({text_name(record) for record in part.records})
             value = measured(part.best.mean(part.metric or NATS), part.metric)
             best = f"of {plural(len(part.conditions), 'setting')}, “{part.best.label}” is best, with {value}."
-            yield f"Evaluated on {listing(names)}: {best} {' '.join(_lead(part, part.best))}"
+            read = listing(sorted({text_name(record) for record in part.records}))
+            yield f"Evaluated on {read}: {best} {' '.join(_lead(part, part.best))}"
 
 
 def text_name(record: RunRecord) -> str:
