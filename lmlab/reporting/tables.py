@@ -89,16 +89,16 @@ def figures_of_settings(comparison: Comparison) -> pd.DataFrame:
 
 def figures_of_run(record: RunRecord) -> pd.DataFrame:
     """Returns the validation and test figures of one run with those of its baselines."""
-    rows: dict[str, tuple[Show, dict[str, float | None]]] = {}
+    rows: list[tuple[str, Show, dict[str, float | None]]] = []
     for name in dict.fromkeys([*record.specs, *OF_SOURCES]):
         values = {split: record.metric(f"{split}/{name}") for split in _SPLITS}
-        rows[heading(name, record.specs)] = (spec_of(name, record.specs).shown, values)
+        rows.append((heading(name, record.specs), spec_of(name, record.specs).shown, values))
     for name in dict.fromkeys(str(name) for split in _SPLITS for name in record.table(f"{split}/baselines")):
         values = {split: finite(record.table(f"{split}/baselines").get(name)) for split in _SPLITS}
-        rows[f"{baseline_words(name)}, to compare ({unit(NATS)})"] = (number, values)
+        rows.append((f"{baseline_words(name)}, to compare ({unit(NATS)})", number, values))
     return _frame(
         {"figure": words} | {_SPLITS[split]: cell(value, show) for split, value in values.items()}
-        for words, (show, values) in rows.items()
+        for words, show, values in rows
         if any(value is not None for value in values.values())
     )
 
