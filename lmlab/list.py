@@ -82,7 +82,7 @@ def _list_runs(arguments: Sequence[str]) -> None:
     if prune not in ("true", "yes", "false"):
         raise UserError("prune", prune, "no such option", "choose one of true (asks), yes, false")
     # Pandas and SciPy, which tables of figures need, take a while to import.
-    from lmlab.reporting.terminal import run_table
+    from lmlab.reporting.listings import run_table
     from lmlab.runs.discovery import find_records, latest
 
     if not given["runs"]:
@@ -99,7 +99,7 @@ def _prune(records: Sequence[RunRecord], *, ask: bool) -> None:
     Raises:
         UserError: nobody can be asked.
     """
-    from lmlab.reporting.terminal import human
+    from lmlab.reporting.listings import human
     from lmlab.runs.discovery import delete, spare_checkpoints
     from lmlab.runs.files import BEST_BEFORE_END
     from lmlab.runs.formatting import plural

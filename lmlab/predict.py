@@ -13,7 +13,7 @@ from lmlab.config.checks import check_prediction
 from lmlab.config.command import composed_command
 from lmlab.config.settings import PredictSettings
 from lmlab.config.stored import check_trust
-from lmlab.reporting.terminal import aligned
+from lmlab.reporting.listings import aligned
 from lmlab.runs.discovery import checkpoint_names, find_run
 
 

@@ -37,8 +37,7 @@ def sweep_job(config: DictConfig, folder: Path, number: int, overrides: list[str
         The validation nats of a finished job, else None.
     """
     # pandas takes a second to import, which a single run and an error in a setting do without.
-    from lmlab.reporting.exports import results
-    from lmlab.reporting.terminal import job_line
+    from lmlab.reporting.listings import job_line, results
 
     total = sweep_folder.num_jobs()
     settings = overrides_as_settings(overrides)
@@ -105,8 +104,7 @@ def print_summary(folder: Path, *, interrupted: bool) -> None:
     Raises:
         UserError: jobs failed.
     """
-    from lmlab.reporting.exports import results
-    from lmlab.reporting.terminal import sweep_table
+    from lmlab.reporting.listings import results, sweep_table
 
     jobs = read_jobs(folder)
     again = _resume_command(folder)

@@ -17,24 +17,20 @@ from lmlab.runs.summary import finite
 
 # Figures of samples: names in files, and in tables with their units.
 SAMPLE_FIGURES = {
-    "distinct_1": "distinct tokens (share)",
-    "distinct_2": "distinct pairs of tokens (share)",
-    "distinct_3": "distinct triples of tokens (share)",
-    "repetition": "repeated (share)",
-    "unknown_words": "words unknown to the training text (share)",
-    "ended": "ended by the end token (share)",
+    "distinct_1": "distinct tokens (share)", "distinct_2": "distinct pairs of tokens (share)",
+    "distinct_3": "distinct triples of tokens (share)", "repetition": "repeated (share)",
+    "unknown_words": "words unknown to the training text (share)", "ended": "ended by the end token (share)",
     "mean_tokens": "mean length (tokens)",
-    "longest_copy_characters": "longest copy from the training text (characters)",
-    "valid": "in the language (share)",
-    "novel": "of these not in the training text (share)",
-    "distinct": "of these different (share)",
-}
-# Least probability that a token was given, by CSS class; the smaller, the darker.
-SURPRISE = {"s0": 0.5, "s1": 0.1, "s2": 0.01, "s3": 0.001, "s4": 0.0}
-SURPRISE_WORDS = ("over 50%", "10 to 50%", "1 to 10%", "0.1 to 1%", "under 0.1%")
+    "longest_copy_characters": "longest copy from the training text (characters)", "valid": "in the language (share)",
+    "novel": "of these not in the training text (share)", "distinct": "of these different (share)",
+}  # fmt: skip
+# Least probability that a token was given, and its range in words, by CSS class; the smaller, the darker.
+SURPRISE = {
+    "s0": (0.5, "over 50%"), "s1": (0.1, "10 to 50%"), "s2": (0.01, "1 to 10%"), "s3": (0.001, "0.1 to 1%"),
+    "s4": (0.0, "under 0.1%"),
+}  # fmt: skip
 # Most rows and columns of the table of texts; characters of a text at once, and with what is folded away.
 MOST_ROWS, MOST_TEXTS, BEGINNING, WHOLE = 12, 6, 240, 2_000
-_MOST_SURPRISING, _SURPRISING = 8, 0.1
 
 
 class Sample(NamedTuple):
@@ -62,58 +58,51 @@ def texts_side_by_side(comparison: Comparison) -> tuple[list[str], list[tuple[st
 
     Those of all settings had the same sampling seeds. Of a single run the rows are steps of its training instead.
     """
-    record, rows = comparison.records[0], []
+    record, conditions = comparison.records[0], comparison.conditions
     if len(comparison.records) == 1:
         steps = list(dict.fromkeys(sample.get("step") for sample in record.samples))
         if len(steps) > MOST_ROWS:
             steps = [steps[round(i * (len(steps) - 1) / (MOST_ROWS - 1))] for i in range(MOST_ROWS)]
-        rows = [(f"step {finite(step) or 0:,.0f}", _of_step(record, step)) for step in steps]
+        rows = [(f"step {finite(step) or 0:,.0f}", record, step) for step in steps]
     else:
-        runs = [(c.label, c.runs[0]) for c in comparison.conditions] or [(r.label, r) for r in comparison.records]
-        sampled = [(label, record) for label, record in runs if record.samples][:MOST_ROWS]
-        rows = [(label, _of_step(record, record.samples[-1].get("step"))) for label, record in sampled]
+        runs = [(c.label, c.runs[0]) for c in conditions] or [(r.label, r) for r in comparison.records]
+        rows = [(label, r, r.samples[-1].get("step")) for label, r in runs if r.samples][:MOST_ROWS]
+    found = [(label, _of_step(record, step)) for label, record, step in rows]
     # The first sample of each prompt, then the second ones.
-    known = dict.fromkeys(place for _, samples in rows for place in samples)
+    known = dict.fromkeys(place for _, samples in found for place in samples)
     places = sorted(known, key=lambda place: place[0])[:MOST_TEXTS]
-    found = [(label, [_sample(of[p]) if p in of else None for p in places]) for label, of in rows]
-    return [prompt for _, prompt in places], found
+    return [prompt for _, prompt in places], [(label, [of.get(place) for place in places]) for label, of in found]
 
 
-def _of_step(record: RunRecord, step: object) -> dict[tuple[int, str], dict[str, Any]]:
+def _of_step(record: RunRecord, step: object) -> dict[tuple[int, str], Sample]:
     """Returns the samples of a step by their number among those of the same prompt, and the prompt."""
-    samples = [sample for sample in record.samples if sample.get("step") == step]
-    prompts = [str(sample.get("prompt") or "") for sample in samples]
-    return {(prompts[:i].count(prompts[i]), prompts[i]): sample for i, sample in enumerate(samples)}
-
-
-def _sample(found: Mapping[str, Any]) -> Sample:
-    prompt, text = str(found.get("prompt") or ""), str(found["text"])[:WHOLE]
-    leaves, valid = finite(found.get("leaves")), found.get("valid")
-    right = len(text) if leaves is None else max(0, int(leaves) - len(prompt))
-    note = "it ended by itself" if found.get("stop_reason") == "end" else ""
-    if valid is not None:
-        wrong = "incomplete" if right == len(found["text"]) else "not in the language"
-        note = "in the language" if valid else wrong
-    return Sample(prompt, text[: min(right, BEGINNING)], text[BEGINNING:right], text[right:], note)
+    found: dict[tuple[int, str], Sample] = {}
+    for sample in (sample for sample in record.samples if sample.get("step") == step):
+        prompt, text = str(sample.get("prompt") or ""), str(sample["text"])[:WHOLE]
+        leaves, valid = finite(sample.get("leaves")), sample.get("valid")
+        right = len(text) if leaves is None else max(0, int(leaves) - len(prompt))
+        note = "it ended by itself" if sample.get("stop_reason") == "end" else ""
+        if valid is not None:
+            wrong = "incomplete" if right == len(sample["text"]) else "not in the language"
+            note = "in the language" if valid else wrong
+        parts = text[: min(right, BEGINNING)], text[BEGINNING:right], text[right:]
+        found[sum(known == prompt for _, known in found), prompt] = Sample(prompt, *parts, note)
+    return found
 
 
 def validity(record: RunRecord) -> list[tuple[float, float]]:
     """Returns the share of samples in the formal language at each step at which there are any."""
-    judged: dict[float, list[bool]] = {}
-    for sample in record.samples:
-        step = finite(sample.get("step"))
-        if step is not None and isinstance(sample.get("valid"), bool):
-            judged.setdefault(step, []).append(sample["valid"])
-    return [(step, sum(valid) / len(valid)) for step, valid in judged.items()]
+    judged = ((finite(one.get("step")), one["valid"]) for one in record.samples if isinstance(one.get("valid"), bool))
+    frame = pd.DataFrame(judged, columns=["step", "valid"], dtype=float)
+    return list(frame.groupby("step", sort=False)["valid"].mean().items())
 
 
 def temperatures(record: RunRecord) -> list[Temperature]:
     """Returns what the best model generates at each temperature, in ascending order, with the summary's at 1."""
     samples, language = record.table("samples"), record.table("samples").get("language")
-    measured = {**samples, **(language if isinstance(language, dict) else {})}
-    given = [measured, *(record.analysis.get("temperatures") or ())]
     found = {}
-    for entry in given:
+    measured = {**samples, **(language if isinstance(language, dict) else {})}
+    for entry in (measured, *(record.analysis.get("temperatures") or ())):
         value, size = finite(entry.get("temperature")), finite(entry.get("num_samples"))
         figures = {name: known for name in SAMPLE_FIGURES if (known := finite(entry.get(name))) is not None}
         prompt, text = (str(entry.get(key) or "") for key in ("prompt", "text"))
@@ -128,12 +117,9 @@ def temperature_table(record: RunRecord) -> pd.DataFrame:
     for row in temperatures(record):
         begins = visible(row.prompt + row.text)
         about = {"temperature": f"{row.temperature:g}", "sample begins": begins[:80] + "…" * (len(begins) > 80)}
-        rows.append(about | {SAMPLE_FIGURES[n]: _figure(n, value) for n, value in row.figures.items()})
+        shown = {name: percent if "share" in SAMPLE_FIGURES[name] else "{:,.1f}".format for name in row.figures}
+        rows.append(about | {SAMPLE_FIGURES[name]: show(row.figures[name]) for name, show in shown.items()})
     return pd.DataFrame(rows).replace("", NOTHING).fillna(NOTHING)
-
-
-def _figure(name: str, value: float) -> str:
-    return f"{value:,.1f}" if name in ("mean_tokens", "longest_copy_characters") else percent(value)
 
 
 def predictions_table(record: RunRecord) -> tuple[str, pd.DataFrame]:
@@ -141,8 +127,8 @@ def predictions_table(record: RunRecord) -> tuple[str, pd.DataFrame]:
     given = record.analysis.get("predictions") or {}
     rows = []
     for entry in given.get("checkpoints", ()):
-        about = {"checkpoint": entry["name"], "step": cell(entry.get("step"), count)}
         pairs = (f"{visible(token)} {percent(share)}" for token, share in entry["next"])
+        about = {"checkpoint": entry["name"], "step": cell(entry.get("step"), count)}
         rows.append(about | dict(zip(("1st", "2nd", "3rd", "4th", "5th"), pairs, strict=False)))
     return str(given.get("prompt") or ""), pd.DataFrame(rows).fillna(NOTHING)
 
@@ -155,28 +141,27 @@ def passage(record: RunRecord) -> list[tuple[str, float]]:
 
 def surprise(nats: float) -> str:
     """Returns the CSS class of a token by its loss."""
-    return next(name for name, least in SURPRISE.items() if math.exp(-nats) >= least)
+    return next(name for name, (least, _) in SURPRISE.items() if math.exp(-nats) >= least)
 
 
 def most_surprising(tokens: Sequence[tuple[str, float]]) -> str:
-    """Returns the tokens of a passage with the lowest probabilities under 10%, each once, with the probability."""
-    rare = {token: nats for token, nats in sorted(tokens, key=lambda pair: pair[1]) if math.exp(-nats) < _SURPRISING}
-    most = [*rare.items()][: -_MOST_SURPRISING - 1 : -1]
-    return ", ".join(f"“{visible(token)}” ({percent(math.exp(-nats))})" for token, nats in most)
+    """Returns the 8 tokens of a passage with the lowest probabilities under 10%, each once, with the probability."""
+    rare = {token: nats for token, nats in sorted(tokens, key=lambda pair: pair[1]) if math.exp(-nats) < 0.1}
+    return ", ".join(f"“{visible(token)}” ({percent(math.exp(-nats))})" for token, nats in [*rare.items()][:-9:-1])
 
 
 def frequency_bins(records: Iterable[RunRecord]) -> list[tuple[RunRecord, list[Mapping[str, Any]]]]:
     """Returns the loss by frequency in the training text, the rarest first, without empty bins.
 
-    Of all runs that were evaluated on the same tokens as the first that has it: bins of other sizes belong to another
-    text or vocabulary.
+    Bins of other sizes than those of the first run that has it belong to another text or vocabulary, and are left out.
     """
-    found = []
+    found: list[tuple[RunRecord, list[Mapping[str, Any]]]] = []
     for record in records:
-        given = (one for one in record.analysis.get("frequency_bands") or () if one["tokens"])
-        bins = sorted((one for one in given if one.get("nats_per_token") is not None), key=lambda one: one["from"])
-        found += [(record, bins, [(one["from"], one.get("to"), one["tokens"]) for one in bins])] if bins else []
-    return [(record, bins) for record, bins, sizes in found if sizes == found[0][2]]
+        given = record.analysis.get("frequency_bands") or ()
+        known = [one for one in given if one["tokens"] and one.get("nats_per_token") is not None]
+        found += [(record, sorted(known, key=lambda one: one["from"]))] if known else []
+    sizes = [[(one["from"], one.get("to"), one["tokens"]) for one in bins] for _, bins in found]
+    return [pair for pair, own in zip(found, sizes, strict=True) if own == sizes[0]]
 
 
 def frequency_table(comparison: Comparison, records: Iterable[RunRecord]) -> pd.DataFrame:
@@ -192,5 +177,4 @@ def visible(text: str) -> str:
     """Replaces white space and control characters by visible signs: a single space by `␣`, a line end by `⏎`."""
     if text and not text.strip(" "):
         return "␣" * len(text)
-    shown = text.replace("\n", "⏎").replace("\t", "⇥")
-    return "".join(c if c.isprintable() else "�" for c in shown)
+    return "".join(c if c.isprintable() else {"\n": "⏎", "\t": "⇥"}.get(c, "�") for c in text)

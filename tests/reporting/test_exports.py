@@ -13,7 +13,7 @@ import pytest
 from made_reports import compared, with_all_figures
 from made_sweeps import evaluations, made_job, made_run, resolved
 
-from lmlab.reporting.exports import as_csv, experiment_logs, history, results
+from lmlab.reporting.listings import as_csv, experiment_logs, history, results
 
 WARNED, NOTED = ({"kind": "leak", "level": level, "text": "x", "values": {}} for level in ("warning", "note"))
 Rows = list[dict[str, str]]

@@ -9,7 +9,7 @@ import markdown
 import pandas as pd
 import pytest
 
-from lmlab.reporting.markup import MOST_ROWS, escaped, fenced, markdown_table, numeric
+from lmlab.reporting.report import MOST_ROWS, escaped, fenced, markdown_table, numeric
 
 
 def rendered(text: str) -> str:

@@ -32,8 +32,9 @@ def names(comparison: Comparison) -> list[str]:
 def drawn(monkeypatch: pytest.MonkeyPatch, name: str, comparison: Comparison) -> tuple[Any, dict[str, Any]]:
     """What the function that draws a figure is given."""
     given: list[tuple[Any, dict[str, Any]]] = []
-    draw = getattr(chosen, name)
-    monkeypatch.setattr(chosen, name, lambda data, **more: given.append((data, more)) or draw(data, **more))
+    module = chosen.curves if hasattr(chosen.curves, name) else chosen.results
+    draw = getattr(module, name)
+    monkeypatch.setattr(module, name, lambda data, **more: given.append((data, more)) or draw(data, **more))
     report_figures(comparison, along="tokens")
     (found,) = given
     return found

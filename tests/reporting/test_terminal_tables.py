@@ -12,9 +12,8 @@ from made_reports import BRIER, LMLABS, compared, jobs
 from made_sweeps import made_job
 
 from lmlab.diagnostics.diagnose import of_comparison
-from lmlab.reporting.markup import html
-from lmlab.reporting.report import context
-from lmlab.reporting.terminal import MOST_ROWS, job_line, sweep_table
+from lmlab.reporting.listings import MOST_ROWS, job_line, sweep_table
+from lmlab.reporting.report import context, html
 from lmlab.runs.comparison import Comparison
 from lmlab.runs.records import read_record
 
@@ -104,7 +103,7 @@ def test_the_terminal_and_the_page_tell_the_same(
     comparison = compared(tmp_path)
     expected = {"too few seeds", "models of different size"} | ({"best at the edge of the grid"} if told else set())
     assert titles(comparison) == expected
-    page = html({**context(comparison), "figures": [], "watching": False, "files": []}).lower()
+    page = html({**context(comparison), "figures": [], "watching": False}).lower()
     assert {title for title in (*expected, "best at the edge of the grid") if f"warning: {title}" in page} == expected
 
 

@@ -18,9 +18,8 @@ from lmlab.config import plugins
 from lmlab.config.plugins import Untrusted
 from lmlab.errors import UserError
 from lmlab.evaluation.protocol import nats_by_token
-from lmlab.reporting.exports import results
+from lmlab.reporting.listings import results, sweep_table
 from lmlab.reporting.tables import figures_of_run, results_table
-from lmlab.reporting.terminal import sweep_table
 from lmlab.runs.comparison import compare
 from lmlab.runs.records import read_jobs, read_record
 from lmlab.training.run import train
