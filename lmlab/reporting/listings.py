@@ -184,9 +184,8 @@ def _ranked(comparison: Comparison, conditions: Sequence[Condition]) -> list[str
 
 def job_line(job: RunRecord, *, settings: dict[str, str], total: int | None, best: bool) -> str:
     """Returns the line for a job that has ended, with its varied settings as typed; `best` is the best so far."""
-    done = (job.number or 0) + 1
+    done, short = (job.number or 0) + 1, short_names(list(settings))
     counted = f"{done}/{total}".rjust(2 * len(str(total)) + 1) if total else str(done)
-    short = short_names(list(settings))
     head = f"{counted}  {' '.join(f'{short[name]}={value}' for name, value in settings.items())}"
     if job.status in ("failed", DAMAGED):
         return f"{head}  {job.status}: {job.reason}"

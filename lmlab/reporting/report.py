@@ -1,4 +1,4 @@
-"""Writes a complete report into a folder: a page in one file, Markdown, tables and figures."""
+"""Writes a complete report into a folder: one context, shown by two templates, with tables and figures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from lmlab.diagnostics.diagnose import of_comparison
 from lmlab.files import write_text
@@ -37,6 +37,8 @@ _NATS_IN_WORDS = (
 # is none. Some renderers accept a backslash only before some characters; all accept entities.
 _MARKUP = re.compile(r"[\\`*\[\]<>|~$&]|(?<![^\W_])_|_(?![^\W_])|:(?=//)|@|(?<=www)\.")
 _AT_THE_BEGINNING = re.compile(r"(\d*)([#=]|[+-](?=[ -]|$)|(?<=\d)[.)](?= |$))")
+# Stands for the line ends of a text while empty lines around it are removed; no printable text has it.
+_LINE_END = "\x00"
 # A formatted number, or a missing one; columns of them are aligned to the right.
 _NUMBER = re.compile(r"[–∞]|[+-]?[\d.,]+(e[+-]?\d+)?[%kMG]?( ± .*)?( \(best\))?|the best|inf")
 
@@ -82,12 +84,7 @@ def context(comparison: Comparison) -> dict[str, Any]:
     of_shown = {"Evaluations": tables.evaluation_table(record)} if len(record.history) > 1 else {}
     more |= {f"{title}{of_run}": frame for title, frame in (of_shown | tables.language_tables(record)).items()}
     methods = []
-    for key in (
-        "fingerprint",
-        "device",
-        "precision",
-        "versions",
-    ):  # what all runs have recorded alike about how they were made
+    for key in ("fingerprint", "device", "precision", "versions"):  # that all have recorded alike
         known = [run.summary[key] for run in comparison.records if run.summary.get(key)]
         if known and all(one == known[0] for one in known):
             told = ", ".join(f"{k} {v}" for k, v in known[0].items()) if key == "versions" else known[0]
@@ -123,55 +120,27 @@ def context(comparison: Comparison) -> dict[str, Any]:
 
 def html(report: Mapping[str, Any]) -> str:
     """Returns the page; all text from a corpus, a sample or a setting is escaped."""
-
-    def kinds(frame: pd.DataFrame) -> list[str]:
-        pairs = zip(frame.columns, numeric(frame), strict=True)
-        return [f"{'number' if right else ''}{' more' if name in _FOLDED else ''}" for name, right in pairs]
-
-    loader = PackageLoader("lmlab.reporting")
-    pages = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    pages.filters["kinds"] = kinds
-    return pages.get_template("report.html.j2").render(report, most=MOST_ROWS, texts=texts)
+    return _template("report.html.j2", autoescape=True).render(report, most=MOST_ROWS, texts=texts)
 
 
 def markdown(report: Mapping[str, Any]) -> str:
     """Returns the report as Markdown that renders alike everywhere and is readable as plain text."""
-    said, total, shown = report["verdict"], report["total"], report["tables"]
-    shows, limits = ("\n".join(f"- {escaped(one)}" for one in part) for part in (said.shows, said.limitations))
-    pictures = [
-        f"## {escaped(figure['title'])}\n\n![{escaped(figure['title'])}](figures/{figure['name']}.png)\n\n"
-        f"{escaped(figure['caption'])} {escaped(figure['alt'])}"
-        for figure in report["figures"]
-    ]
-    blocks = [f"# {escaped(report['title'])}", f"**{escaped(said.headline)}**", _NATS_IN_WORDS, shows]
-    blocks += ["## What this does not show", limits] if limits else []
-    blocks += [*pictures[:1], *_tables({"Results": report["results"]}), escaped(report["comparison"].note)]
-    blocks += _tables(shown["results"])
-    told = [(d.level.capitalize(), d.rule.title, d.text(total), d.words("remedy")) for d in report["diagnostics"]]
-    cautions = ["- **{}: {}.** {} *{}*".format(*map(escaped, words)) for words in told]
-    blocks += ["## Cautions", "\n".join(cautions)] if cautions else []
-    blocks += [f"## Texts {'of all settings' if total > 1 else 'along training'}"] if report["side_by_side"] else []
-    for number, prompt in enumerate(report["prompts"]):
-        for label, samples in report["side_by_side"]:
-            if one := samples[number]:
-                blocks.append(escaped(label) + (f", after “{escaped(prompt)}”:" if prompt else ":"))
-                leaves = f": it leaves it at “{escaped(one.wrong[:20])}”" if one.wrong else ""
-                blocks += [fenced(one.prompt + one.text + one.rest + one.wrong), escaped(one.note) + leaves]
-    if report["passage"]:
-        blocks += [f"## Surprise in a validation passage{escaped(report['of_run'])}", escaped(report["surprising"])]
-        blocks.append(fenced("".join(token for _, token, _ in report["passage"])))
-    blocks += [*_tables(shown["texts"]), *pictures[1:], *_tables(shown["figures"] | shown["setup"]), "## Files"]
-    blocks.append("\n".join(f"- [{escaped(name)}]({name})" for name in ("index.html", *TABLES)))
-    return "\n\n".join(filter(None, blocks)) + "\n"
+    text = _template("report.md.j2").render(report, files=["index.html", *TABLES])
+    return re.sub(r"\n{3,}", "\n\n", text).strip().replace(_LINE_END, "\n") + "\n"
 
 
-def _tables(frames: Mapping[str, pd.DataFrame]) -> list[str]:
-    return [f"## {escaped(title)}\n\n{markdown_table(frame)}" for title, frame in frames.items() if len(frame)]
+def _template(name: str, *, autoescape: bool = False) -> Template:
+    found = Environment(loader=PackageLoader("lmlab.reporting"), autoescape=autoescape, undefined=StrictUndefined)
+    found.trim_blocks = found.lstrip_blocks = True
+    found.filters |= {"kinds": _kinds, "line": escaped, "fenced": fenced, "table": markdown_table}
+    return found.get_template(name)
 
 
-def numeric(frame: pd.DataFrame) -> list[bool]:
-    """Returns for each column whether all its cells are formatted numbers."""
-    return [all(_NUMBER.fullmatch(str(cell)) for cell in frame[name]) for name in frame.columns]
+def _kinds(frame: pd.DataFrame) -> list[str]:
+    """Returns the CSS classes of each column: one of formatted numbers is a `number`."""
+    right = [all(_NUMBER.fullmatch(str(cell)) for cell in frame[name]) for name in frame.columns]
+    pairs = zip(frame.columns, right, strict=True)
+    return [f"{'number' if right else ''}{' more' if name in _FOLDED else ''}" for name, right in pairs]
 
 
 def escaped(text: object) -> str:
@@ -187,12 +156,12 @@ def fenced(text: str) -> str:
     """Returns the text unchanged as a block of code, with a fence that is longer than any in it."""
     shown = _printable(text)
     fence = "`" * max(3, 1 + max(map(len, re.findall(r"`+", shown)), default=0))
-    return f"{fence}text\n{shown}\n{fence}"
+    return f"{fence}text\n{shown}\n{fence}".replace("\n", _LINE_END)
 
 
 def markdown_table(frame: pd.DataFrame) -> str:
     """Returns a frame as a table, with columns of numbers aligned to the right."""
-    marks = ["--:" if right else ":--" for right in numeric(frame)]
+    marks = ["--:" if "number" in kind else ":--" for kind in _kinds(frame)]
     rows = [list(map(escaped, row)) for row in (frame.columns, *frame.head(MOST_ROWS).itertuples(index=False))]
     lines = [f"| {' | '.join(row)} |" for row in [rows[0], marks, *rows[1:]]]
     more = len(frame) - MOST_ROWS

@@ -190,7 +190,7 @@ def _mean_curve(condition: Condition, metric: str, along: Along) -> Curve | None
         return None
     points = list(zip(*histories, strict=False))
     x, values = ([[row.get(name, math.nan) for row in rows] for rows in points] for name in (_COLUMN[along], metric))
-    means = [Estimate(math.nan, None, 0) if None in map(finite, v) else estimate(v) for v in values]
+    means = [Estimate(math.nan, None) if None in map(finite, v) else estimate(v) for v in values]
     ends = [[found.mean + sign * (found.half_width or 0.0) for found in means] for sign in (-1, 1)]
     return Curve(
         condition.label, list(map(fmean, x)), [found.mean for found in means], *(ends if len(histories) > 1 else ())

@@ -194,7 +194,7 @@ def _figures(comparison: Comparison, condition: Condition, names: Iterable[str])
     """Returns the means over the seeds; for perplexity exp of the mean nats, not the mean of perplexities."""
     cells = {}
     for name in names:
-        spec, (value, width, _) = spec_of(name, comparison.specs), condition.mean(name)
+        spec, (value, width) = spec_of(name, comparison.specs), condition.mean(name)
         if name.endswith("/perplexity"):
             value = exp(condition.mean(name.replace("perplexity", "nats_per_token")).mean)
         interval = _plus_minus(width or None if spec.unit in (unit(NATS), unit(BITS)) else None)

@@ -13,7 +13,6 @@ from lmlab.metric_spec import percent
 from lmlab.runs.comparison import Comparison, Condition, by_text
 from lmlab.runs.formatting import (
     baseline_words,
-    interval,
     listing,
     measured,
     number,
@@ -92,7 +91,7 @@ def _nothing_finished(comparison: Comparison) -> str:
     if (best := record.best_row) is None:
         return "This run has not been evaluated yet."
     words = "was interrupted" if record.status == "interrupted" else "has not finished"
-    seen = measured(Estimate(best[NATS], None, 1), NATS)
+    seen = measured(Estimate(best[NATS], None), NATS)
     return f"This run {words}. So far its best epoch, {best.get('epoch', 0):.3g}, has {seen} on the validation text."
 
 
@@ -130,7 +129,8 @@ def _lead(comparison: Comparison, best: Condition) -> Iterator[str]:
         elif gap.significant is None:
             yield f"{text} Whether that is real is not known: one of the two was run with one seed only."
         else:
-            around = f"its 95% interval, {interval(gap)} {words},"
+            ends = (number(gap.mean + sign * (gap.half_width or 0.0)) for sign in (-1, 1))
+            around = f"its 95% interval, {' to '.join(ends)} {words},"
             if gap.significant:
                 text += f" That is real as far as the seeds can tell: {around} leaves out zero."
             else:

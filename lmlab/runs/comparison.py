@@ -41,7 +41,7 @@ class Condition:
 
     def mean(self, metric: str) -> Estimate:
         """Returns the mean of a metric over the seeds; infinite if it is not finite for one of them."""
-        return estimate(values) if (values := self.values(metric)) else Estimate(math.inf, None, len(self.runs))
+        return estimate(values) if (values := self.values(metric)) else Estimate(math.inf, None)
 
     @property
     def nats(self) -> Estimate:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from lmlab.metric_spec import PERPLEXITY, exp
-from lmlab.runs.statistics import Difference, Estimate
+from lmlab.runs.statistics import Estimate
 from lmlab.runs.summary import BITS
 
 
@@ -47,12 +47,6 @@ def measured(value: Estimate, metric: str | None) -> str:
     width = "" if value.half_width is None else f" ± {number(value.half_width)}"
     suffix = "" if metric == BITS else f" (perplexity {perplexity(value.mean)})"
     return f"{number(value.mean)}{width} {unit(metric)}{suffix}"
-
-
-def interval(value: Difference) -> str:
-    """Formats a confidence interval: `-0.0040 to 0.0240`."""
-    half = value.half_width or 0.0
-    return f"{number(value.mean - half)} to {number(value.mean + half)}"
 
 
 def occurrences(least: int, most: int | None) -> str:

@@ -9,11 +9,10 @@ from typing import NamedTuple
 
 
 class Estimate(NamedTuple):
-    """A mean over `size` repetitions, and half the width of its 95% confidence interval; None for a single value."""
+    """A mean over repetitions, and half the width of its 95% confidence interval; None for a single value."""
 
     mean: float
     half_width: float | None
-    size: int
 
 
 class Difference(NamedTuple):
@@ -59,8 +58,8 @@ def estimate(values: Sequence[float]) -> Estimate:
         raise ValueError("no values to estimate a mean from")
     mean = math.fsum(values) / len(values)
     if len(values) == 1:
-        return Estimate(mean, None, 1)
+        return Estimate(mean, None)
     from scipy import stats
 
     quantile = float(stats.t.ppf(0.975, len(values) - 1))
-    return Estimate(mean, quantile * float(stats.sem(values)), len(values))
+    return Estimate(mean, quantile * float(stats.sem(values)))
