@@ -132,15 +132,15 @@ def markdown(report: Mapping[str, Any]) -> str:
 def _template(name: str, *, autoescape: bool = False) -> Template:
     found = Environment(loader=PackageLoader("lmlab.reporting"), autoescape=autoescape, undefined=StrictUndefined)
     found.trim_blocks = found.lstrip_blocks = True
-    found.filters |= {"kinds": _kinds, "line": escaped, "fenced": fenced, "table": markdown_table}
+    found.filters |= {"kinds": _kinds, "line": escaped, "table": markdown_table}
+    found.filters["fenced"] = lambda text: fenced(text).replace("\n", _LINE_END)
     return found.get_template(name)
 
 
 def _kinds(frame: pd.DataFrame) -> list[str]:
     """Returns the CSS classes of each column: one of formatted numbers is a `number`."""
-    right = [all(_NUMBER.fullmatch(str(cell)) for cell in frame[name]) for name in frame.columns]
-    pairs = zip(frame.columns, right, strict=True)
-    return [f"{'number' if right else ''}{' more' if name in _FOLDED else ''}" for name, right in pairs]
+    numbers = {name for name in frame.columns if all(_NUMBER.fullmatch(str(cell)) for cell in frame[name])}
+    return [f"{'number' if n in numbers else ''}{' more' if n in _FOLDED else ''}" for n in frame.columns]
 
 
 def escaped(text: object) -> str:
@@ -156,7 +156,7 @@ def fenced(text: str) -> str:
     """Returns the text unchanged as a block of code, with a fence that is longer than any in it."""
     shown = _printable(text)
     fence = "`" * max(3, 1 + max(map(len, re.findall(r"`+", shown)), default=0))
-    return f"{fence}text\n{shown}\n{fence}".replace("\n", _LINE_END)
+    return f"{fence}text\n{shown}\n{fence}"
 
 
 def markdown_table(frame: pd.DataFrame) -> str:
