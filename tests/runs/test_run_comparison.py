@@ -74,7 +74,7 @@ def test_a_single_run_is_a_cell_under_its_own_name(tmp_path: Path) -> None:
     (condition,) = comparison.conditions
     assert (condition.place, condition.label, condition.gap_to_best, comparison.names) == (1, "2026-01-02", None, ())
     assert comparison.label(comparison.records[0]) == "2026-01-02"
-    assert condition.nats == (1.5, None, 1)
+    assert condition.nats == (1.5, None)
 
 
 def test_repetitions_of_one_setting_are_one_cell_called_by_the_runs_name(tmp_path: Path) -> None:
@@ -219,9 +219,9 @@ def test_a_run_repeated_with_the_same_seed_does_not_make_an_interval(tmp_path: P
     comparison = compared(tmp_path)
     assert comparison.names == ("run",)
     assert [(condition.label, condition.nats) for condition in comparison.conditions] == [
-        ("2026-01-01", (1.0, None, 1)),
-        ("2026-01-02", (1.1, None, 1)),
-        ("2026-01-03", (1.2, None, 1)),
+        ("2026-01-01", (1.0, None)),
+        ("2026-01-02", (1.1, None)),
+        ("2026-01-03", (1.2, None)),
     ]
     assert comparison.duplicates == ()
 
