@@ -57,7 +57,8 @@ def write_report(records: Sequence[RunRecord], folder: Path, *, along: Along, wa
         width, height = (round(100 * inches) for inches in figure.drawing.get_size_inches())
         shown = {"name": name, "title": title, "caption": caption, "alt": figure.alt, "width": width, "height": height}
         figures.append(shown | {"data": f"data:image/svg+xml;base64,{data}"})
-    for name in set(FIGURES) - {figure["name"] for figure in figures}:  # of an earlier report; other files are left
+    earlier = {*FIGURES, *(path.stem for path in (folder / "figures").glob("metric_*"))}  # other files are left
+    for name in earlier - {figure["name"] for figure in figures}:
         for ending in (".png", ".svg"):
             (folder / "figures" / f"{name}{ending}").unlink(missing_ok=True)
     found = context(comparison) | {"figures": figures, "watching": watching}

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from lmlab.metric_spec import added_to
 from lmlab.reporting import texts
 from lmlab.reporting.figures import curves, results
 from lmlab.reporting.figures.data import TRAINING, VALIDATION, Along, Curve, Figure, Reference, Result
@@ -155,7 +156,14 @@ def _of_one(comparison: Comparison, record: RunRecord, along: Along) -> Iterator
             lines = curve(VALIDATION, "val/error_rate"), curve(label, "train/error_rate")
             caption = "The share of tokens that were not ranked first."
             caption += " What the source decides by chance nobody predicts, so this does not fall to 0." * known_source
-            yield ReportFigure("error_rate", f"Error rate{of}", caption, curves.error_rates(*lines, along=along))
+            figure = curves.metric_curves(*lines, along=along, name="error rate, per cent of tokens")
+            yield ReportFigure("error_rate", f"Error rate{of}", caption, figure)
+    for name, spec in added_to(record.summary).items():
+        if sum(f"val/{name}" in row for row in rows) > 1:
+            what = f"{spec.words}, per cent" if spec.format == "%" else spec.heading
+            line, highest = curve(VALIDATION, f"val/{name}"), spec.direction == "higher"
+            figure = curves.metric_curves(line, along=along, name=what, highest=highest)
+            yield ReportFigure(f"metric_{name}", f"Validation {spec.words}{of}", spec.definition or what, figure)
     if sum("grad_norm" in row for row in rows) > 1:
         clip = setting(record.config, "trainer.gradient_clip_val")
         clip_at, clipped = float(clip) if is_number(clip) else None, curve("clipped steps", "clip_fraction")
@@ -165,7 +173,8 @@ def _of_one(comparison: Comparison, record: RunRecord, along: Along) -> Iterator
         yield ReportFigure("gradient_norm", f"Gradient norm{of}", caption, figure)
     valid = texts.validity(record)
     if len(valid) > 1:
-        figure = curves.validity(Curve("in the language", *zip(*valid, strict=True)), along="steps")
+        line, what = Curve("in the language", *zip(*valid, strict=True)), "samples in the language, per cent"
+        figure = curves.metric_curves(line, along="steps", name=what, highest=True)
         caption = "The share of the samples along training that are strings of the language."
         yield ReportFigure("validity", f"Valid samples{of}", caption, figure)
     if alone:

@@ -51,7 +51,7 @@ def verdict(comparison: Comparison, diagnostics: Sequence[Diagnostic]) -> Verdic
     if not conditions:
         return Verdict(_nothing_finished(comparison), (*alarms, *wrong), ())
     limits = [words for diagnostic in diagnostics if (words := diagnostic.words("limits"))]
-    if len(conditions) == 1 and comparison.fewest_seeds < ENOUGH_SEEDS:
+    if len(conditions) == 1 and len(conditions[0].runs) < ENOUGH_SEEDS:
         limits.append("How much another seed would change the figure: that takes three runs or more.")
     what = "order" if len(conditions) > 1 else "figure"
     limits.append(f"Anything about other texts, sizes or lengths of training: there the {what} may be another.")

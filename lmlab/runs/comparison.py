@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from lmlab.metric_spec import MetricSpec, exp
+from lmlab.metric_spec import MetricSpec
 from lmlab.runs.records import RunRecord
 from lmlab.runs.settings import RUN, Values, setting_labels, short_names, varied_settings
 from lmlab.runs.statistics import Difference, Estimate, difference, estimate
@@ -47,11 +47,6 @@ class Condition:
     def nats(self) -> Estimate:
         """Validation nats per token."""
         return self.mean(NATS)
-
-    @property
-    def perplexity(self) -> float:
-        """exp of the mean nats; infinite if that overflows."""
-        return exp(self.nats.mean)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,11 +120,6 @@ class Comparison:
     def unfinished(self) -> tuple[RunRecord, ...]:
         """The runs that failed, were interrupted, are still training or have not begun, and partial ones."""
         return tuple(record for record in self.records if record.status != "finished")
-
-    @property
-    def fewest_seeds(self) -> int:
-        """The number of repetitions of the condition that has the fewest."""
-        return min((len(condition.runs) for condition in self.conditions), default=0)
 
     def settings_of(self, record: RunRecord) -> Values:
         """Returns a run's values of the settings in which the runs differ, and its seed."""

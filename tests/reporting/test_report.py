@@ -283,13 +283,13 @@ def test_old_figures_are_replaced_and_other_files_left(tmp_path: Path) -> None:
     folder = tmp_path / "report" / "figures"
     folder.mkdir(parents=True)
     own = {"notes.txt", "photo.png"}
-    for name in (*own, "heat_map.png", "curves.svg"):
+    for name in (*own, "heat_map.png", "curves.svg", "metric_old.png"):
         (folder / name).write_text("of before")
     report = Report(tmp_path / "runs", tmp_path / "report")
     names = {path.name for path in folder.iterdir()}
     stems = {Path(name).stem for name in names - own}
     assert own <= names
-    assert {"curves", "parameter", "learning_curves"} <= stems <= set(FIGURES) - {"heat_map"}
+    assert {"curves", "parameter", "learning_curves"} <= stems - {"metric_brier"} <= set(FIGURES) - {"heat_map"}
     assert names - own == {f"{stem}{ending}" for stem in stems for ending in (".png", ".svg")}
     assert (folder / "curves.svg").read_text() != "of before"
     assert {a["id"].removeprefix("figure-") for a in report.page.all("figure")} == stems

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from statistics import fmean, median
 from typing import Any, NamedTuple
@@ -44,15 +45,13 @@ def learning_curves(
 
 
 @styled()
-def error_rates(validation: Curve, training: Curve | None = None, *, along: Along) -> Figure:
-    """Draws the share of wrong predictions, 0 to 1, along training in per cent and marks the best evaluation."""
-    return _of_one_run([_in_per_cent(validation), _in_per_cent(training)], along, "error rate, per cent of tokens")
-
-
-@styled()
-def validity(curve: Curve, *, along: Along) -> Figure:
-    """Draws the share, 0 to 1, of samples in the formal language along training in per cent, and marks the best."""
-    return _of_one_run([_in_per_cent(curve)], along, "samples in the language, per cent", view=View(-3, 103), best=max)
+def metric_curves(
+    validation: Curve, training: Curve | None = None, *, along: Along, name: str, highest: bool = False
+) -> Figure:
+    """Draws a metric along training, shares in per cent if its name says so, and marks the lowest or highest value."""
+    lines = [_in_per_cent(curve) if "per cent" in name else curve for curve in (validation, training)]
+    view = sensible_view((y for line in lines if line for y in line.y), math.inf) if highest else None
+    return _of_one_run(lines, along, name, view=view, best=max if highest else min)
 
 
 @styled()

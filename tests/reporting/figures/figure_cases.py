@@ -12,12 +12,11 @@ from lmlab.reporting.figures.curves import (
     BinLosses,
     FrequencyBin,
     best_so_far,
-    error_rates,
     frequency_bins,
     gradient_norms,
     learning_curves,
+    metric_curves,
     sweep_curves,
-    validity,
 )
 from lmlab.reporting.figures.data import TRAINING, VALIDATION, Curve, Figure, Reference
 from lmlab.reporting.figures.results import Cell, Effect, effects, heat_map, parameter_plot, ranked_settings
@@ -44,6 +43,7 @@ BINS = [FrequencyBin(0, 0, 12), FrequencyBin(1, 9, 3400), FrequencyBin(10, None,
 GRID_VALUES = [2.0 + row / 64 + column / 128 for row in (1, 2) for column in (1, 2, 3)]
 GRID = [Cell(row, column, 2.0 + int(row) / 64 + int(column) / 128) for row in ("1", "2") for column in ("1", "2", "3")]
 
+ERRORS, VALID = "error rate, per cent of tokens", "samples in the language, per cent"
 ORDINARY: dict[str, Ordinary] = {
     "learning": Ordinary(
         lambda: learning_curves(
@@ -56,8 +56,14 @@ ORDINARY: dict[str, Ordinary] = {
         [*FALL, *NORMS, 1.9],
         "1.6875 after epoch 4",
     ),
-    "error": Ordinary(lambda: error_rates(curve("v", SHARES), along="steps"), PER_CENT, "6.25 % at 4 steps"),
-    "valid": Ordinary(lambda: validity(curve("v", SHARES), along="tokens"), PER_CENT, "50.0 % at 1 tokens"),
+    "error": Ordinary(
+        lambda: metric_curves(curve("v", SHARES), along="steps", name=ERRORS), PER_CENT, "6.25 % at 4 steps"
+    ),
+    "valid": Ordinary(
+        lambda: metric_curves(curve("v", SHARES), along="tokens", name=VALID, highest=True),
+        PER_CENT,
+        "50.0 % at 1 tokens",
+    ),
     "sweep": Ordinary(
         lambda: sweep_curves(
             [curve(name, [y + i / 8 for y in FALL]) for i, name in enumerate(NINE)],
@@ -172,8 +178,8 @@ NASTY: dict[str, Callable[[], Figure]] = {
 EMPTY: dict[str, Callable[[], Figure]] = {
     "learning": lambda: learning(curve(VALIDATION, []), curve(TRAINING, [])),
     "learning, no number": lambda: learning(curve(VALIDATION, [NAN, INF, -INF])),
-    "error": lambda: error_rates(curve(VALIDATION, [NAN]), along="steps"),
-    "validity": lambda: validity(curve(MATHS, [INF]), along="steps"),
+    "error": lambda: metric_curves(curve(VALIDATION, [NAN]), along="steps", name=ERRORS),
+    "validity": lambda: metric_curves(curve(MATHS, [INF]), along="steps", name=MATHS, highest=True),
     "sweep": lambda: sweep([], parameter=LONG),
     "sweep, no number": lambda: sweep([curve("1", [NAN]), curve("2", [])]),
     "norms": lambda: gradient_norms(curve("before", [math.nan]), along="steps"),
