@@ -104,7 +104,7 @@ class Comparison:
     def best_run(self) -> RunRecord | None:
         """The best run of the best condition; None without one."""
         runs = self.best.runs if self.best else ()
-        return min(runs, key=lambda record: record.metric(self.metric or NATS) or math.inf, default=None)
+        return min(runs, key=lambda record: record.metric(self.metric or NATS) or 0.0, default=None)  # none is unknown
 
     @property
     def shown(self) -> RunRecord | None:

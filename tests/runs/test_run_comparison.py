@@ -287,3 +287,11 @@ def test_labels_are_unique_whatever_the_settings_are(tmp_path: Path) -> None:
     comparison = compared(tmp_path)
     assert len({comparison.label(record) for record in comparison.records}) == 7
     assert len({condition.label for condition in comparison.conditions}) == 7
+
+
+def test_the_best_run_may_have_no_loss_at_all(tmp_path: Path) -> None:
+    for seed, nats in enumerate((0.5, 0.0)):
+        made_run(tmp_path / str(seed), config=resolved(seed=seed), val__nats_per_token=nats)
+    best = compared(tmp_path).best_run
+    assert best is not None
+    assert best.nats == 0.0
