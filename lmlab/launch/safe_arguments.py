@@ -6,7 +6,6 @@ Such an argument sets one of lmlab's own settings to plain values, or chooses am
 from __future__ import annotations
 
 import functools
-import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -26,11 +25,8 @@ from lmlab.config.folders import configuration_folder
 from lmlab.config.outward import OPTIONS
 from lmlab.config.retyped import LOGGER
 from lmlab.config.stored import settings
+from lmlab.launch.grid import MAX_JOBS, range_length
 
-# Maximum number of jobs; Hydra holds all combinations in memory before the first job.
-MAX_JOBS = 100_000
-# Hydra iterates over a range with 28 digits, and never ends if a step is too small to change such a number.
-_LARGEST = 1e15
 # Hydra's time to parse backslashes grows with the square of their number.
 _MANY_BACKSLASHES = "\\" * 100
 _OPTION = re.compile(r"[A-Za-z0-9_-]+")
@@ -122,7 +118,7 @@ def _is_plain(parsed: Override | None) -> bool:
     if isinstance(value, ChoiceSweep):
         return all(_is_value(item) for item in value.list)
     if isinstance(value, RangeSweep):
-        length = _length(value)
+        length = range_length(value)
         return length is not None and length <= MAX_JOBS
     return isinstance(value, IntervalSweep) or _is_value(value)
 
@@ -138,26 +134,3 @@ def _is_value(value: Any) -> bool:
 def _is_inert(text: str) -> bool:
     """Returns whether a text has no reference for OmegaConf: each ``${`` follows a backslash that is not escaped."""
     return all(num_backslashes(before) % 2 == 1 for before in text.split("${")[:-1])
-
-
-def _length(sweep: RangeSweep) -> int | None:
-    """Returns the number of values of a range; None if it is endless, or its numbers are too large to iterate over."""
-    if sweep.start is None or sweep.stop is None:
-        return None
-    try:
-        start, stop, step = float(sweep.start), float(sweep.stop), float(sweep.step)
-        return max(0, math.ceil((stop - start) / step)) if max(abs(start), abs(stop)) <= _LARGEST else None
-    except (ArithmeticError, ValueError):  # a step of zero, or values that are not numbers
-        return None
-
-
-def count_jobs(arguments: Sequence[str]) -> int:
-    """Returns the number of combinations of the values that safe arguments sweep over; an interval counts as one."""
-    jobs = 1
-    for parsed in _parsed(quote_free_text(arguments, sweep=True)):
-        value = parsed._value if parsed is not None else None
-        if isinstance(value, ChoiceSweep):
-            jobs *= max(1, len(value.list))
-        elif isinstance(value, RangeSweep):
-            jobs *= max(1, _length(value) or 1)
-    return jobs

@@ -25,6 +25,7 @@ from lmlab.launch.execution import checked, pop_unstored, resume_run, work
 from lmlab.launch.resume_arguments import asks_to_resume, stored_settings, sweep_to_resume
 from lmlab.launch.run_folder import Task, remaining_task, remove_if_unused
 from lmlab.launch.sweep_jobs import print_interrupted_summary, print_summary, raise_failures, sweep_job
+from lmlab.launch.sweeper import register_sweeper
 from lmlab.locks import locked
 from lmlab.runs.files import CONFIG
 
@@ -105,11 +106,7 @@ def run() -> None:
     # Hydra's parser wants options before settings.
     settings = [a for a in arguments if a not in ("-m", "--multirun")]
     quoted = quote_free_text(settings, sweep=is_sweep)
-    if is_sweep:
-        words = [word for word in quoted if "=" in word and not word.startswith("-")]
-        sweep_folder.check_types(words)
-        if own_folders(arguments):
-            sweep_folder.check_trust(words, own_folders(arguments))
+    register_sweeper()
     sys.argv[1:] = [*(["-m"] if is_sweep else []), *quoted]
     try:
         _job()

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from lmlab.changes import TEXT
 from lmlab.errors import UserError, printable
 from lmlab.files import shown
-from lmlab.launch.safe_arguments import MAX_JOBS, count_jobs, is_safe
+from lmlab.launch.safe_arguments import is_safe
 
 MAX_WORDS = 1_000
 MAX_CHARACTERS = 10_000
@@ -80,7 +80,6 @@ def replayed(stored: Any, typed: Sequence[str], *, folder: Path) -> list[str]:
     if missing:
         raise _must_be_typed(missing, again, folder)
     _check_same(needed, by_key, folder)
-    _check_size([word for word in words if word not in needed], folder)
     # The order is kept, because the numbers and names of jobs depend on it.
     made = [by_key[word.key] if word in needed else word for word in words]
     made += [word for word in again if word not in made]
@@ -192,14 +191,3 @@ def _must_be_typed(missing: Sequence[_Word], again: Sequence[_Word], folder: Pat
     problem = f"was started with {' '.join(parts)}{more}, which an untrusted folder cannot supply"
     remedy = f"if you trust it, repeat it: python -m lmlab.train {command}"
     return UserError("run", shown(folder), problem, remedy)
-
-
-def _check_size(own: Iterable[_Word], folder: Path) -> None:
-    """Checks that the number of jobs is plausible.
-
-    Raises:
-        UserError: there are more than `MAX_JOBS` jobs.
-    """
-    if count_jobs([part for word in own for part in word.parts]) > MAX_JOBS:
-        problem = f"its sweep.json asks for more than {MAX_JOBS:,} jobs"
-        raise UserError("run", folder, problem, "restore it, or start the sweep again")

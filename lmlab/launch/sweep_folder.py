@@ -15,13 +15,7 @@ from filelock import FileLock
 from omegaconf import ListConfig, OmegaConf
 
 from lmlab import locks
-from lmlab.config import typed
-from lmlab.config.compose import compose_settings
 from lmlab.config.folders import job_folder, new_run_folder
-from lmlab.config.plugins import PluginError
-from lmlab.config.presets import search_path
-from lmlab.config.setting import Setting, check_value
-from lmlab.config.settings import TrainSettings
 from lmlab.errors import UserError, printable
 from lmlab.files import shown, write_text
 from lmlab.locks import lock
@@ -128,7 +122,7 @@ def _check_swept(folder: Path, swept: dict[str, int]) -> None:
 
 
 def announce(folder: Path, *, started_earlier: bool) -> None:
-    """Prints what is about to run; Hydra then composes every job once, which takes a while if there are many."""
+    """Prints what is about to run."""
     total, names = num_jobs(), ", ".join(swept_settings())
     jobs_of = f" of {total} {'job' if total == 1 else 'jobs'}" if total else ""
     over = f" over {names}" if names else ""
@@ -149,75 +143,12 @@ def _started_earlier(parent: Path, record: dict[str, Any]) -> Path | None:
     return None
 
 
-def check_types(arguments: Sequence[str]) -> None:
-    """Checks before the first job of a sweep that each value on the command line has its setting's type.
-
-    A value out of range is not detected here; it makes only its own jobs fail.
-
-    Args:
-        arguments: settings on the command line, quoted for Hydra.
-
-    Raises:
-        UserError: a value has the wrong type; names setting and value.
-    """
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.core.override_parser.types import ChoiceSweep, QuotedString
-    from hydra.errors import HydraException
-
-    kinds = {name: kind for name, _, kind in typed.names(TrainSettings)}
-    for argument in arguments:
-        try:
-            parsed = OverridesParser.create().parse_override(argument)
-        except HydraException:  # reported when Hydra reads it
-            continue
-        values, kind = parsed.value(), kinds.get(str(parsed.key_or_group))
-        if kind is None or not isinstance(values, ChoiceSweep):
-            continue
-        for value in values.list:
-            text = value.text if isinstance(value, QuotedString) else value
-            if not (isinstance(text, str) and "${" in text):
-                check_value(text, kind, Setting(""), name=str(parsed.key_or_group), convert=True)
-
-
-def check_trust(settings: Sequence[str], own: Sequence[Path]) -> None:
-    """Checks before a sweep begins that its parts of users' own packages are trusted.
-
-    The first values of all swept settings are composed, and each option of a swept group with them.
-
-    Args:
-        settings: on the command line, quoted for Hydra.
-        own: the user's own folders of configuration, without which no such part can be chosen.
-
-    Raises:
-        PluginError: a package is not trusted, or cannot be used.
-    """
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException
-
-    values: dict[str, list[str]] = {}
-    for word in settings:
-        key = word.partition("=")[0]
-        try:
-            parsed = OverridesParser.create().parse_override(word)
-            swept = list(parsed.sweep_string_iterator()) if parsed.is_sweep_override() else []
-        except (HydraException, ValueError, TypeError):  # reported when Hydra reads it
-            continue
-        values[key] = [f"{key}={value}" for value in swept] or [word]
-    first = {key: words[0] for key, words in values.items()}
-    for key, words in values.items():
-        for word in words if "." not in key else words[:1]:
-            try:
-                compose_settings("train", TrainSettings, [*(first | {key: word}).values(), *search_path(own)])
-            except PluginError:
-                raise
-            except UserError:  # reported for each job
-                continue
-
-
 def _swept(parameters: Any) -> dict[str, int]:
     """Returns the settings with several values, on the command line or in a preset, and the number of values."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException
+    from hydra.core.override_parser.types import ChoiceSweep, RangeSweep
+
+    from lmlab.launch.grid import range_length
 
     arguments = [a for a in sys.argv[1:] if "=" in a and not a.startswith("-")]
     preset = [f"{key}={value}" for key, value in parameters.items()] if isinstance(parameters, Mapping) else []
@@ -226,10 +157,10 @@ def _swept(parameters: Any) -> dict[str, int]:
         name = str(parsed.key_or_group)
         counts.pop(name, None)  # the command line overrides the preset
         if parsed.is_sweep_override():
-            try:
-                counts[name] = sum(1 for _ in parsed.sweep_string_iterator())
-            except (HydraException, ValueError, TypeError):  # an interval or glob(*): only a sweeper can count
-                counts[name] = 0
+            value = parsed.value()
+            listed = len(value.list) if isinstance(value, ChoiceSweep) else 0
+            # 0 for an interval or glob(*): only a sweeper can count.
+            counts[name] = (range_length(value) or 0) if isinstance(value, RangeSweep) else listed
     return counts
 
 

@@ -18,6 +18,7 @@ from lmlab.files import shown, write_text
 from lmlab.launch import sweep_arguments, sweep_folder
 from lmlab.launch.execution import checked, pop_unstored, work
 from lmlab.launch.run_folder import Task, check_no_links, remaining_task
+from lmlab.launch.sweep_check import leave_vectors_out
 from lmlab.locks import locked
 from lmlab.runs.comparison import compare
 from lmlab.runs.files import CHECKPOINTS, HYDRA, RESULTS
@@ -43,8 +44,7 @@ def sweep_job(config: DictConfig, folder: Path, number: int, overrides: list[str
     settings = overrides_as_settings(overrides)
     varied = sweep_folder.swept_settings()
     swept = {name: value for name, value in settings.items() if name in varied}
-    if settings.get("embedding") == "random" and "embedding" in swept:
-        config.embedding.path = None  # the path on the command line is meant for the jobs with pretrained vectors
+    leave_vectors_out(config, overrides, varied)
     label = f"job {number + 1}" + (f"/{total}" if total else "")
     done, summary = "", None
     try:

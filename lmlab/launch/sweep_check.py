@@ -1,0 +1,84 @@
+"""Checks every job of a sweep before the first is trained, so that a mistake is not found after hours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+
+from omegaconf import DictConfig
+
+from lmlab.config.checks import check_training
+from lmlab.config.command import describe
+from lmlab.config.compose import as_settings
+from lmlab.config.settings import TrainSettings
+from lmlab.config.typed import plain
+from lmlab.errors import UserError
+from lmlab.launch.execution import checked
+from lmlab.runs.records import overrides_as_settings
+
+_MANY = 50
+
+
+def check_jobs(
+    jobs: Sequence[list[str]], compose: Callable[[list[str]], DictConfig], *, swept: Collection[str], here: bool
+) -> None:
+    """Checks each job as it will be checked again when its turn has come.
+
+    Args:
+        jobs: the words of each job.
+        compose: returns the configuration of a job.
+        swept: names of the settings that differ between jobs.
+        here: whether the jobs run on this machine, so that its memory and devices matter.
+
+    Raises:
+        UserError: the first job that is wrong and the number of wrong ones, or two jobs that are the same run.
+    """
+    if len(jobs) > _MANY:
+        print(f"checking {len(jobs):,} jobs before the first", flush=True)
+    wrong: dict[int, Exception] = {}
+    first_with: dict[str, int] = {}
+    for index, job in enumerate(jobs):
+        try:
+            config = compose(job)
+            leave_vectors_out(config, job, swept)
+            settings = checked(config) if here else _consistent(config)
+        except Exception as error:
+            wrong[index] = error
+            continue
+        same = first_with.setdefault(repr(plain(settings)), index)
+        if same != index:
+            raise _twice(jobs, same, index)
+    if wrong:
+        raise _refusal(jobs, wrong, swept)
+
+
+def leave_vectors_out(config: DictConfig, job: list[str], swept: Collection[str]) -> None:
+    """Removes the path of pretrained vectors from a job with random ones: it is meant for the other jobs."""
+    if "embedding" in swept and overrides_as_settings(job).get("embedding") == "random":
+        config.embedding.path = None
+
+
+def _consistent(config: DictConfig) -> TrainSettings:
+    settings = as_settings(config, TrainSettings)
+    check_training(settings)
+    return settings
+
+
+def _refusal(jobs: Sequence[list[str]], wrong: dict[int, Exception], swept: Collection[str]) -> Exception:
+    """Returns the error of the first wrong job; if it is that of all jobs, without naming a job."""
+    index, error = next(iter(wrong.items()))
+    lines = {describe(each, jobs[number]) for number, each in wrong.items()}
+    if len(lines) == 1 and len(wrong) == len(jobs):
+        return error
+    varied = ", ".join(f"{key}={value}" for key, value in overrides_as_settings(jobs[index]).items() if key in swept)
+    count = f"{len(wrong):,} of {len(jobs):,} jobs"
+    remedy = f"{count} are wrong: correct them or leave them out"
+    if len(wrong) == 1:
+        remedy = f"{count} is wrong: correct it or leave it out"
+    return UserError(f"job {index + 1} of {len(jobs)} ({varied})", None, describe(error, jobs[index]), remedy)
+
+
+def _twice(jobs: Sequence[list[str]], first: int, second: int) -> UserError:
+    """Returns the error for two jobs with equal settings, such as those of 1e-3 and 0.001."""
+    before, word = [pair for pair in zip(jobs[first], jobs[second], strict=True) if pair[0] != pair[1]][-1]
+    problem = f"makes job {second + 1} the same run as job {first + 1} ({before}), which would be counted as two"
+    return UserError(word.partition("=")[0].lstrip("+~"), word.partition("=")[2], problem, "give each value once")
