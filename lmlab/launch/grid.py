@@ -7,7 +7,6 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
@@ -104,7 +103,10 @@ def range_length(sweep: RangeSweep) -> int | None:
     if sweep.start is None or sweep.stop is None:
         return None
     try:
-        start, stop, step = map(Fraction, (sweep.start, sweep.stop, sweep.step))
-        return max(0, math.ceil((stop - start) / step)) if max(abs(start), abs(stop)) <= _LARGEST else None
+        start, stop, step = float(sweep.start), float(sweep.stop), float(sweep.step)
+        if max(abs(start), abs(stop)) > _LARGEST:
+            return None
+        length = max(0, math.ceil((stop - start) / step))
+        return length if length > MAX_JOBS + 1 else sum(1 for _ in sweep.range())  # exact, because Hydra rounds
     except (ArithmeticError, ValueError):  # a step of zero, or values that are not numbers
         return None

@@ -1,0 +1,71 @@
+"""All jobs of a sweep are checked before the first."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+import pytest
+from conftest import SMALL
+from omegaconf import DictConfig
+
+from lmlab.config.compose import compose
+from lmlab.errors import UserError
+from lmlab.launch.sweep_check import check_jobs
+
+
+def check(text: Path, *jobs: str, swept: Collection[str], here: bool = True) -> None:
+    """Checks jobs with the given words."""
+    common = ["data=text", f"data.path={text}", *SMALL]
+
+    def composed(job: list[str]) -> DictConfig:
+        return compose("train", [*common, *job])
+
+    check_jobs([job.split() for job in jobs], composed, swept=swept, here=here)
+
+
+def refusal(text: Path, *jobs: str, swept: Collection[str]) -> str:
+    with pytest.raises(UserError) as refused:
+        check(text, *jobs, swept=swept)
+    return str(refused.value)
+
+
+def test_right_jobs_pass(text_file: Path) -> None:
+    check(text_file, "seed=0", "seed=1", swept=["seed"])
+
+
+def test_the_first_wrong_job_is_named_with_what_varies_and_how_many_there_are(text_file: Path) -> None:
+    jobs = [f"model.hidden_size={size} seed={seed} optimizer.lr=0.1" for size in (4, 0) for seed in (0, 1)]
+    told = refusal(text_file, *jobs, swept=["model.hidden_size", "seed"])
+    assert told.startswith("job 3 of 4 (model.hidden_size=0, seed=0): model.hidden_size=0: is less than 1; ")
+    assert told.endswith("; 2 of 4 jobs are wrong: correct them or leave them out")
+
+
+def test_different_mistakes_are_counted_together(text_file: Path) -> None:
+    told = refusal(text_file, "model.hidden_size=0", "model.hidden_size=4", "model.hidden_size=x", swept=["model"])
+    assert told.startswith("job 1 of 3 ")
+    assert "2 of 3 jobs are wrong" in told
+
+
+def test_what_is_wrong_with_all_jobs_is_told_as_of_a_single_run(text_file: Path) -> None:
+    told = refusal(text_file, "seed=0 model.num_layers=0", "seed=1 model.num_layers=0", swept=["seed"])
+    assert told.startswith("model.num_layers=0: is less than 1")
+    assert "job" not in told
+
+
+def test_checks_that_need_the_device_are_made_where_the_jobs_run(text_file: Path) -> None:
+    jobs = ("trainer.precision=16-mixed", "trainer.precision=32-true")
+    assert "job 1 of 2 (trainer.precision=16-mixed)" in refusal(text_file, *jobs, swept=["trainer.precision"])
+    check(text_file, *jobs, swept=["trainer.precision"], here=False)
+
+
+def test_values_that_make_the_same_run_are_refused(text_file: Path) -> None:
+    told = refusal(text_file, "optimizer.lr=1", "optimizer.lr=2", "optimizer.lr=1.0", swept=["optimizer.lr"])
+    assert told.startswith("optimizer.lr=1.0: makes job 3 the same run as job 1 (optimizer.lr=1)")
+
+
+def test_the_path_of_vectors_is_for_the_jobs_that_read_them(text_file: Path, tmp_path: Path) -> None:
+    vectors = tmp_path / "vectors.txt"
+    vectors.write_text(f"the {' '.join(['0.5'] * 8)}\n", encoding="utf-8")
+    more = f"tokenizer=word embedding.path={vectors}"
+    check(text_file, f"embedding=random {more}", f"embedding=glove {more}", swept=["embedding"])
