@@ -21,9 +21,11 @@ from lmlab.config.settings.data import (
     TextFilesSettings,
     WordTokenizerSettings,
 )
+from lmlab.config.settings.models import EmbeddingSettings
 from lmlab.config.settings.optimization import AdamSettings, SGDSettings, StepSettings
 from lmlab.config.settings.trainer import TrainerSettings
 from lmlab.config.slots import SLOTS
+from lmlab.data.vector_dimension import vector_dimension
 from lmlab.errors import UserError
 
 _RANDOM = "lmlab.models.embedding.RandomVectors"
@@ -212,14 +214,33 @@ def _check_embedding(settings: TrainSettings, *, resuming: bool) -> None:
         choices = ", ".join(map(str, GLOVE_DIMENSIONS))
         problem = "glove.6B has no vectors of this size"
         raise UserError("embedding.dim", embedding.dim, problem, f"choose one of {choices}, or give embedding.path")
+    dim = embedding.dim if resuming else _dimension(embedding)
     if not model.tie_weights:
         return
-    if embedding.dim not in (None, model.hidden_size):  # None: known when the file has been read
-        problem = f"needs embedding.dim ({embedding.dim}) equal to model.hidden_size ({model.hidden_size})"
+    if dim not in (None, model.hidden_size):  # None: known when the file has been read
+        problem = f"needs embedding.dim ({dim}) equal to model.hidden_size ({model.hidden_size})"
         raise UserError("model.tie_weights", "true", problem, "set one of them")
     if embedding.freeze:
         problem = "with embedding.freeze=true the decoder could not learn"
         raise UserError("model.tie_weights", "true", problem, "set one of them to false")
+
+
+def _dimension(embedding: EmbeddingSettings) -> int | None:
+    """Returns the size of the vectors; None if only reading the file can tell.
+
+    Raises:
+        UserError: the file has another than that of the settings.
+    """
+    if embedding.target != GLOVE:
+        return embedding.dim
+    if not embedding.path:
+        return embedding.dim or max(GLOVE_DIMENSIONS)
+    path = Path(embedding.path).expanduser()
+    in_file = vector_dimension(path, embedding.dim)
+    if in_file is not None and embedding.dim not in (None, in_file):
+        remedy = f"set embedding.dim={in_file} or leave it out"
+        raise UserError("embedding.dim", embedding.dim, f"{path} has {in_file} dimensions", remedy)
+    return in_file or embedding.dim
 
 
 def _check_exists(field: str, value: str) -> None:

@@ -135,6 +135,6 @@ def test_sizes_that_it_has_pass(overrides: list[str]) -> None:
 
 
 def test_a_file_of_ones_own_may_have_any_size(tmp_path: Path) -> None:
-    (tmp_path / "own.txt").write_text("the 1 2\n")
+    (tmp_path / "own.txt").write_text(f"the {' '.join(['1'] * 64)}\n")
     checked: Any = check_training(composed("embedding.dim=64", f"embedding.path='{tmp_path}/own.txt'"))
     assert checked is None
