@@ -15,12 +15,15 @@ from lmlab.config.settings import BenchmarkSettings
 
 def benchmark(settings: BenchmarkSettings) -> None:
     """Times each model at each size and prints a line for it."""
-    from lmlab.device import choose_device, choose_precision
+    from lmlab.config.memory import check_benchmark_memory
+    from lmlab.device import choose_device, choose_precision, free_memory
     from lmlab.training.lightning_messages import forwarded
     from lmlab.training.speed import Case, measure
     from lmlab.training.summary import device_name
 
     device = choose_device(settings.accelerator)
+    if device.type == "cuda":
+        check_benchmark_memory(settings, free_memory(device), where="GPU memory")
     settings.precision = choose_precision(settings.precision, device)
     print(
         f"{device_name(device)}, {settings.precision}: {settings.steps} steps each, in turn; "

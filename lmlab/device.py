@@ -64,6 +64,12 @@ def choose_device(accelerator: str) -> torch.device:
     return torch.device("cuda", torch.cuda.current_device()) if use_gpu else torch.device("cpu")
 
 
+def free_memory(device: torch.device) -> int:
+    """Returns the bytes of a GPU that this process can still use, its own unused reserve included."""
+    free, _ = torch.cuda.mem_get_info(device)
+    return int(free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device))
+
+
 def synchronize(device: torch.device) -> None:
     """Waits until the device has done all that was asked of it; a CPU always has."""
     if device.type == "cuda":

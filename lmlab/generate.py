@@ -9,7 +9,7 @@ signals.own(__name__)
 
 import sys
 
-from lmlab.config.checks import check_checkpoint
+from lmlab.config.checks import check_generation
 from lmlab.config.command import composed_command
 from lmlab.config.settings import GenerateSettings
 from lmlab.config.stored import check_trust
@@ -61,7 +61,7 @@ def main() -> None:
     composed_command(
         "generate",
         GenerateSettings,
-        lambda settings: check_checkpoint(settings.checkpoint),
+        check_generation,
         generate,
         if_interrupted=lost,
     )

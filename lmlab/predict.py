@@ -22,10 +22,9 @@ def predict(settings: PredictSettings) -> None:
     folder = find_run(settings.run, output_dir=settings.output_dir)
     check_trust(folder)
     names = checkpoint_names(folder) if settings.checkpoint is None else [settings.checkpoint]
-    rows = [["checkpoint", *(f"{place}." for place in range(1, settings.top + 1))]]
-    for name in names:
-        rows.append([name, *_cells(folder, name, settings.prompt, settings.top)])
-    width = max(map(len, rows))
+    rows = [[name, *_cells(folder, name, settings.prompt, settings.top)] for name in names]
+    width = max(map(len, rows), default=1)  # no more columns than entries of the vocabulary
+    rows.insert(0, ["checkpoint", *(f"{place}." for place in range(1, width))])
     print(f"after {settings.prompt!r}, in {folder}")
     print("\n".join(aligned([row + [""] * (width - len(row)) for row in rows], left=width)))
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from lmlab.config import plugins
 from lmlab.config.compose import train_settings
 from lmlab.config.glove import GLOVE, GLOVE_DIMENSIONS
+from lmlab.config.memory import check_benchmark_memory, check_training_memory, samples_memory, will_be_on_cpu
 from lmlab.config.presets import CONFIG_DIR, check_own_folders, own_folders, search_path
 from lmlab.config.registry import build, class_of
-from lmlab.config.settings import BenchmarkSettings, EvaluateSettings, PredictSettings, TrainSettings
+from lmlab.config.settings import BenchmarkSettings, EvaluateSettings, GenerateSettings, PredictSettings, TrainSettings
 from lmlab.config.settings.data import (
     BPETokenizerSettings,
     CharTokenizerSettings,
@@ -27,6 +28,7 @@ from lmlab.config.settings.trainer import TrainerSettings
 from lmlab.config.slots import SLOTS
 from lmlab.data.vector_dimension import vector_dimension
 from lmlab.errors import UserError
+from lmlab.memory import available_memory, check_memory
 
 _RANDOM = "lmlab.models.embedding.RandomVectors"
 _DEVICE_STATS = "pytorch_lightning.callbacks.DeviceStatsMonitor"
@@ -59,15 +61,16 @@ def compose(arguments: Sequence[str] = ()) -> TrainSettings:
     return settings
 
 
-def check_training(settings: TrainSettings, *, resuming: bool = False) -> None:
+def check_training(settings: TrainSettings, *, resuming: bool = False, here: bool = True) -> None:
     """Refuses a training run that cannot work, naming the setting at fault; sets what follows from others.
 
     Args:
         settings: each within its own range.
         resuming: whether the run is resumed, so that its embedding is in the checkpoint.
+        here: whether it runs on this machine, so that its memory matters.
 
     Raises:
-        UserError: the first setting that does not fit another, or the disk.
+        UserError: the first setting that does not fit another, the disk, or the memory.
     """
     _check_data(settings)
     _check_sentences(settings)
@@ -80,6 +83,8 @@ def check_training(settings: TrainSettings, *, resuming: bool = False) -> None:
     parts = Path(settings.name).parts
     if not parts or ".." in parts or Path(settings.name).is_absolute():
         raise UserError("name", settings.name, "does not name a folder below output_dir", "for example name=my_run")
+    if here:
+        check_training_memory(settings)
 
 
 def check_prediction(settings: PredictSettings) -> None:
@@ -115,10 +120,23 @@ def check_benchmark(settings: BenchmarkSettings) -> None:
     """Refuses a `benchmark` that cannot work.
 
     Raises:
-        UserError: a vocabulary without a start token.
+        UserError: a vocabulary without a start token, or more than the memory holds.
     """
     if settings.batches == "sentences" and settings.vocabulary_size < 3:  # the start token is the third
         raise UserError("vocabulary_size", settings.vocabulary_size, "is less than 3", "for example vocabulary_size=3")
+    if will_be_on_cpu(settings.accelerator):
+        check_benchmark_memory(settings, available_memory())
+
+
+def check_generation(settings: GenerateSettings) -> None:
+    """Refuses a `generate` that cannot work.
+
+    Raises:
+        UserError: the name is not that of a checkpoint, or the samples do not fit into memory.
+    """
+    check_checkpoint(settings.checkpoint)
+    sizes = {"num_samples": settings.num_samples, "length": settings.length}
+    check_memory(samples_memory, sizes, available_memory(), field="samples")
 
 
 def check_checkpoint(name: str) -> None:

@@ -40,7 +40,7 @@ def check_jobs(
         try:
             config = compose(job)
             leave_vectors_out(config, job, swept)
-            settings = checked(config) if here else _consistent(config)
+            settings = checked(config) if here else _elsewhere(config)
         except Exception as error:
             wrong[index] = error
             continue
@@ -57,9 +57,9 @@ def leave_vectors_out(config: DictConfig, job: list[str], swept: Collection[str]
         config.embedding.path = None
 
 
-def _consistent(config: DictConfig) -> TrainSettings:
+def _elsewhere(config: DictConfig) -> TrainSettings:
     settings = as_settings(config, TrainSettings)
-    check_training(settings)
+    check_training(settings, here=False)
     return settings
 
 

@@ -13,12 +13,13 @@ from pytorch_lightning.utilities.model_summary.model_summary import ModelSummary
 
 from lmlab import signals
 from lmlab.checkpoints import load_weights
+from lmlab.config.memory import Known, check_part, check_training_memory
 from lmlab.config.outward import resume_command
 from lmlab.config.settings import TrainSettings
 from lmlab.config.typed import plain
 from lmlab.data.datamodule import LanguageModelData
 from lmlab.data.tokenizers.saved import to_json
-from lmlab.device import allow_deterministic_kernels, choose_device, slow_bfloat16, synchronize
+from lmlab.device import allow_deterministic_kernels, choose_device, free_memory, slow_bfloat16, synchronize
 from lmlab.diagnostics.diagnose import as_stored, of_run
 from lmlab.diagnostics.rules import Diagnostic, noted
 from lmlab.errors import InterruptedRun, UserError
@@ -133,6 +134,7 @@ def _assemble(
     limit_batches(settings.trainer, data)
     if resumption:
         _check_resumption(resumption, data, folder)
+    _check_memory(settings, data, device)
     pl.seed_everything(settings.seed, verbose=False)
     vectors = (
         _vectors_to_be_loaded(settings, data, resumption) if resumption else build_vectors(settings, data.tokenizer)
@@ -183,6 +185,14 @@ def _assemble(
     )
     trainer = build_trainer(settings, folder, device, callbacks, steps, resumption, loggers, profiler)
     return _Run(settings, folder, device, data, task, clock, trainer, callbacks, added, loggers, steps, before)
+
+
+def _check_memory(settings: TrainSettings, data: LanguageModelData, device: torch.device) -> None:
+    """Checks that the run fits into memory, now that its vocabulary, batches and device are known."""
+    known = Known(len(data.tokenizer.vocabulary), data.train_loader.padded_tokens)
+    check_training_memory(settings, known, on_cpu=device.type == "cpu")
+    if device.type == "cuda":
+        check_part(settings, known, free_memory(device), where="GPU memory")
 
 
 def _check_resumption(resumption: Resumption, data: LanguageModelData, folder: Path) -> None:
