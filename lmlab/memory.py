@@ -44,7 +44,7 @@ def check_memory(
     total = sum(parts.values())
     if there is None or total <= there:
         return
-    # What halving a setting would save, and rather of one that is large: layers by the thousand, not units by the hundred.
+    # What halving a setting would save; of two, rather the larger: layers by the thousand, not units by the hundred.
     saved = {
         name: (total - sum(needed({**sizes, name: value // 2}).values())) * math.log(value)
         for name, value in sizes.items()

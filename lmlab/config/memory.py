@@ -8,7 +8,8 @@ counts nothing, and neither do Python, its libraries and the text. Per number 4 
 - optimizer: what it keeps per trained weight: 2 numbers for Adam and its kin, 1 for RMSprop and Adagrad, and momentum.
 - averaging: another copy of the trained weights for an exponential moving average.
 - gradients: one number per trained weight. They are freed when the activations are made, so the larger of both counts.
-- activations of a step of N tokens, kept for the way back: N E of the embedding, and N H per layer.
+- activations of a step of N tokens, kept for the way back: N E of the embedding (times the context of a feed-forward
+  model), and per layer N H, of a GRU 4 N H and of an LSTM 6 N H with its gates and cells.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from lmlab.memory import Parts, available_memory, check_memory, may_have_gpu
 
 _GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 _RECURRENT = {f"lmlab.models.recurrent.{name.upper()}": gates for name, gates in _GATES.items()}
+_KEPT_PER_UNIT = {"lmlab.models.recurrent.GRU": 4, "lmlab.models.recurrent.LSTM": 6}
 _FEEDFORWARD = "lmlab.models.feedforward.FeedForward"
 _LINEAR = "lmlab.models.decoder.LinearDecoder"
 _NUMBER = 4
@@ -146,7 +148,9 @@ def training_memory(settings: TrainSettings, sizes: Mapping[str, int], known: Kn
     weights = embedding + core + (decoder if core and settings.model.decoder.target == _LINEAR else 0)
     trained = weights - (embedding if settings.embedding.freeze else 0)
     number = 2 if settings.trainer.precision.endswith("-mixed") else _NUMBER
-    activations = tokens * number * (dim + (layers * hidden if core else 0))
+    inputs = dim * sizes.get(_CONTEXT, 1)
+    kept = _KEPT_PER_UNIT.get(settings.model.core.target or "", 1 if core else 0)
+    activations = tokens * number * (inputs + kept * layers * hidden)
     gradients = trained * _NUMBER
     largest = {"activations": activations} if activations > gradients else {"gradients": gradients}
     return {
