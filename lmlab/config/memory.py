@@ -7,7 +7,7 @@ counts nothing, and neither do Python, its libraries and the text. Per number 4 
   inputs; per feed-forward layer H (I + 1), where the first has context x E inputs; V H + V of the decoder, V if tied.
 - optimizer: what it keeps per trained weight: 2 numbers for Adam and its kin, 1 for RMSprop and Adagrad, and momentum.
 - averaging: another copy of the trained weights for an exponential moving average.
-- gradients: one number per trained weight. They are freed when the activations are made, so the larger of both counts.
+- gradients: one number per trained weight. Lightning keeps those of a step until the next one's activations are made.
 - activations of a step of N tokens, kept for the way back: N E of the embedding (times the context of a feed-forward
   model), and per layer N H, of a GRU 4 N H and of an LSTM 6 N H with its gates and cells.
 """
@@ -150,14 +150,12 @@ def training_memory(settings: TrainSettings, sizes: Mapping[str, int], known: Kn
     number = 2 if settings.trainer.precision.endswith("-mixed") else _NUMBER
     inputs = dim * sizes.get(_CONTEXT, 1)
     kept = _KEPT_PER_UNIT.get(settings.model.core.target or "", 1 if core else 0)
-    activations = tokens * number * (inputs + kept * layers * hidden)
-    gradients = trained * _NUMBER
-    largest = {"activations": activations} if activations > gradients else {"gradients": gradients}
     return {
         "weights": weights * _NUMBER,
         "optimizer": _kept_per_weight(settings) * trained * _NUMBER,
         "averaging": trained * _NUMBER if isinstance(settings.averaging, EMASettings) else 0,
-        **largest,
+        "gradients": trained * _NUMBER,
+        "activations": tokens * number * (inputs + kept * layers * hidden),
     }
 
 
