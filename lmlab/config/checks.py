@@ -28,7 +28,7 @@ from lmlab.config.settings.trainer import TrainerSettings
 from lmlab.config.slots import SLOTS
 from lmlab.data.vector_dimension import vector_dimension
 from lmlab.errors import UserError
-from lmlab.memory import available_memory, check_memory
+from lmlab.memory_limits import available_memory, check_memory
 
 _RANDOM = "lmlab.models.embedding.RandomVectors"
 _DEVICE_STATS = "pytorch_lightning.callbacks.DeviceStatsMonitor"

@@ -27,7 +27,7 @@ from lmlab.config.settings.optimization import (
     RMSpropSettings,
     SGDSettings,
 )
-from lmlab.memory import Parts, available_memory, check_memory, may_have_gpu
+from lmlab.memory_limits import Parts, available_memory, check_memory, may_have_gpu
 
 _GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 _RECURRENT = {f"lmlab.models.recurrent.{name.upper()}": gates for name, gates in _GATES.items()}
