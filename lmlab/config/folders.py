@@ -18,6 +18,8 @@ from lmlab.runs.files import CONFIG, HYDRA, TRAIN_LOG
 
 MAX_FOLDER_NAME = 100
 
+# Folders that this process made above those of runs and sweeps.
+_made: set[Path] = set()
 # Short names of settings in folder names.
 _SHORT_KEYS = {
     "model": "model",
@@ -54,8 +56,10 @@ def group_options(group: str, own: Sequence[Path] = ()) -> list[str]:
 def new_run_folder(parent: str) -> str:
     """Creates and returns ``<parent>/<date>_<time>``, followed by ``_2``, ``_3``... if that exists."""
     base = Path(parent).expanduser().absolute() / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    missing = [place for place in base.parents if not place.exists()]
     try:
         base.parent.mkdir(parents=True, exist_ok=True)
+        _made.update(missing)
     except OSError as error:
         raise UserError(
             "output_dir", parent, error.strerror or "cannot be created", "give a folder you may write to"
@@ -71,6 +75,19 @@ def new_run_folder(parent: str) -> str:
                 raise UserError("output_dir", parent, problem, "give a folder you may write to") from None
             number += 1
             folder = base.with_name(f"{base.name}_{number}")
+
+
+def remove_empty_parents(folder: Path) -> None:
+    """Removes the folders above a run or sweep that this process made for it, if nothing else is in them."""
+    for place in folder.parents:
+        if place not in _made:
+            return
+        try:
+            place.rmdir()
+        except FileNotFoundError:
+            continue
+        except OSError:  # it holds something else
+            return
 
 
 def job_folder(number: int, overrides: list[str], swept: set[str]) -> str:

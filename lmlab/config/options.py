@@ -105,9 +105,9 @@ def check(given: Given) -> None:
     option = _BY_NAME.get(given.name)
     if option is None:
         known = [*_BY_NAME, *_SHORT]
-        close = get_close_matches(typed, known, n=1)
-        setting = "; a setting is written without -" if "=" in given.parts[0] else ""
-        remedy = f"did you mean {close[0]}?" if close else f"choose one of {', '.join(_BY_NAME)}{setting}"
+        close = [f"did you mean {found}?" for found in get_close_matches(typed, known, n=1)]
+        setting = ["a setting is written without -"] if "=" in given.parts[0] else []
+        remedy = "; ".join([*close, *setting]) or f"choose one of {', '.join(_BY_NAME)}"
         raise UserError(typed, None, "no such option", remedy)
     if not option.value and given.value is not None:
         raise UserError(typed, printable(given.value), "takes no value", f"write {typed} alone")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
+import re
 import typing
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,10 +17,10 @@ from omegaconf import OmegaConf
 from lmlab.config import registry, typed
 from lmlab.config.checks import check_training
 from lmlab.config.compose import compose, compose_settings, train_settings
-from lmlab.config.documentation import COMMANDS, help_lines, markdown
+from lmlab.config.documentation import help_lines, markdown
 from lmlab.config.folders import configuration_folder, group_options
 from lmlab.config.setting import Range, Setting, check_value, known_of
-from lmlab.config.settings import Settings, TrainSettings
+from lmlab.config.settings import COMMANDS, Settings, TrainSettings
 from lmlab.config.slots import SLOTS, Slot
 from lmlab.errors import UserError
 
@@ -187,3 +188,28 @@ def test_every_optimizer_is_a_choice_that_passes_the_checks() -> None:
     assert set(group_options("optimizer")) == {"adam", "adamw", "nadam", "radam", "rmsprop", "adagrad", "sgd"}
     for option in group_options("optimizer"):
         check_training(train_settings([f"optimizer={option}"]))
+
+
+def test_every_number_has_a_lower_and_an_upper_bound_and_every_text_a_length() -> None:
+    for kind in COMMANDS.values():
+        for name, known, hint in typed.names(kind):
+            for option in (hint, *typing.get_args(hint)):
+                plain, *metadata = typing.get_args(option) if typing.get_origin(option) is Annotated else (option,)
+                if plain in (int, float) or list[int] == plain or list[float] == plain:
+                    (found,) = [item for item in (known.range, *metadata) if item is not None]
+                    assert found.at_least is not None or found.above is not None, name
+                    assert found.at_most is not None or found.below is not None, name
+                if plain is str and known.choices is None and not known.free:
+                    for empty in ("", "  ", "a" * (known.longest + 1), "a\x1bb", "\udcff"):
+                        with pytest.raises(UserError, match=name):
+                            check_value(empty, str, known, name=name, convert=True)
+
+
+def test_an_example_in_an_error_is_in_the_range() -> None:
+    for kind in COMMANDS.values():
+        for name, known, hint in typed.names(kind):
+            with pytest.raises(UserError) as caught:
+                check_value({"a": 1}, hint, known, name=name, convert=True)
+            example = re.search(rf"for example {re.escape(name)}=(\S+)$", caught.value.remedy)
+            if example is not None:
+                check_value(yaml.safe_load(example[1]), hint, known, name=name, convert=True)
