@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from lmlab.config.settings import TrainSettings
 from lmlab.errors import UserError
-from lmlab.files import write_text
+from lmlab.files import unusable, write_text
 from lmlab.runs.files import CONFIG, HYDRA, TRAIN_LOG
 
 MAX_FOLDER_NAME = 100
@@ -54,6 +54,9 @@ def group_options(group: str, own: Sequence[Path] = ()) -> list[str]:
 def new_run_folder(parent: str) -> str:
     """Creates and returns ``<parent>/<date>_<time>``, followed by ``_2``, ``_3``... if that exists."""
     base = Path(parent).expanduser().absolute() / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    wrong = unusable(base)
+    if wrong is not None:
+        raise UserError("name", wrong, "cannot be the name of a folder on Windows", "for example name=my_run")
     try:
         base.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
