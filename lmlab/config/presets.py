@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from lmlab.config.arguments import quote
 from lmlab.config.folders import configuration_folder
 from lmlab.errors import UserError
 
@@ -46,7 +47,7 @@ def own_folders(arguments: Sequence[str]) -> list[Path]:
 
 def search_path(folders: Sequence[Path]) -> list[str]:
     """Returns the override that makes Hydra search the user's own folders; empty if there are no folders."""
-    listed = ",".join(f"file://{folder.absolute()}" for folder in folders)
+    listed = ",".join(quote(f"file://{folder.absolute()}") for folder in folders)
     return [f"hydra.searchpath=[{listed}]"] if listed else []
 
 
