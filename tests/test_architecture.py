@@ -13,7 +13,8 @@ import lmlab
 
 PACKAGE = Path(lmlab.__file__).parent
 COMMANDS = {
-    f"lmlab.{name}" for name in ("train", "evaluate", "generate", "list", "predict", "report", "benchmark", "verify")
+    f"lmlab.{name}"
+    for name in ("train", "evaluate", "generate", "list", "predict", "report", "benchmark", "verify", "__main__")
 }
 
 

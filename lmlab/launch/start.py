@@ -13,11 +13,11 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from lmlab.config import folders, plugins
+from lmlab.config.answers import answered
 from lmlab.config.arguments import quote_free_text
-from lmlab.config.documentation import train_help
 from lmlab.config.folders import configuration_folder, log_to
 from lmlab.config.outward import resume_command
-from lmlab.config.presets import asks_for_a_sweep, check_own_folders, own_folders, search_path
+from lmlab.config.presets import asks_for_a_sweep, check_own_folders, own_folders
 from lmlab.errors import InterruptedRun, Refused
 from lmlab.files import shown
 from lmlab.launch import sweep_folder
@@ -84,10 +84,7 @@ def run() -> None:
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors are not shortened by Hydra, but converted to one line
     arguments = sys.argv[1:]
-    if any(argument in ("-h", "--help") for argument in arguments):
-        words = plugins.take_from(arguments)
-        chosen = [word for word in words if "=" in word and not word.startswith("-")]
-        print(train_help([*chosen, *search_path(own_folders(words))]))
+    if answered("train", arguments):
         return
     if asks_to_resume(arguments):
         sweep = sweep_to_resume(arguments)
