@@ -1,8 +1,7 @@
 """Runs one of lmlab's commands as far as possible as on Windows: `python without_posix.py train key=value ...`.
 
 Hidden are the modules and functions that only POSIX has. A file that this process has open can be neither removed nor
-replaced, a text file must be opened with an encoding, and what is printed must fit an old code page. `import` in place
-of a command imports every module of lmlab.
+replaced, a text file must be opened with an encoding, and every module of lmlab is imported.
 """
 
 from __future__ import annotations
@@ -96,13 +95,11 @@ def main() -> None:
     warnings.filterwarnings("error", category=EncodingWarning, module=r"lmlab(\.|$)")
     import lmlab
 
-    if command == "import":
-        package = Path(lmlab.__file__).parent
-        for path in sorted(package.rglob("*.py")):
-            if path.stem != "__main__":
-                parts = path.relative_to(package.parent).with_suffix("").parts
-                importlib.import_module(".".join(parts).removesuffix(".__init__"))
-        return
+    package = Path(lmlab.__file__).parent
+    for path in sorted(package.rglob("*.py")):
+        if path.stem != "__main__":
+            parts = path.relative_to(package.parent).with_suffix("").parts
+            importlib.import_module(".".join(parts).removesuffix(".__init__"))
     module = importlib.import_module(f"lmlab.{command}")
     sys.argv = [command, *arguments]
     module.main()
