@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, QuotedString
 from hydra.errors import HydraException
 
 from lmlab.config import options, typed
 from lmlab.config.arguments import quote_free_text, text_setting
-from lmlab.config.folders import configuration_folder, group_options
+from lmlab.config.folders import configuration_folder, group_options, groups
 from lmlab.config.presets import GROUP, own_folders
 from lmlab.config.setting import Setting, check_value
 from lmlab.config.settings import COMMANDS, Settings, TrainSettings
@@ -67,12 +65,7 @@ def checked(words: Sequence[str], command: str, *, sweep: bool = False) -> list[
         if isinstance(found, str):
             settings.append(found)
             continue
-        if command != "train":
-            is_folder = found.name == "--config-dir"
-            problem = "is for train and list" if is_folder else "is not an option of this command"
-            remedy = "leave it out: a run has its configuration" if is_folder else "write settings as key=value"
-            raise UserError(printable(found.parts[0]), None, problem, remedy)
-        options.check(found)
+        options.check(found, command)
         given += found.parts
     own = own_folders(words)
     found_words = [_word(text, [*settings, ""][place + 1], command) for place, text in enumerate(settings)]
@@ -137,8 +130,8 @@ def _check_name(word: _Word, kind: type[Settings]) -> None:
         if kind is not TrainSettings:
             raise UserError(printable(key), None, "is for train", "leave it out")
         return
-    groups = _groups() if kind is TrainSettings else ()
-    known = [*groups, *known_settings(kind), *(("run", "plugins") if kind is TrainSettings else ())]
+    of_train = groups() if kind is TrainSettings else ()
+    known = [*of_train, *known_settings(kind), *(("run", "plugins") if kind is TrainSettings else ())]
     if not _NAME.fullmatch(key) or key.partition(".")[0] not in known:
         raise _unknown(word, known, kind)
     if word.sign == "~":
@@ -149,7 +142,7 @@ def _check_name(word: _Word, kind: type[Settings]) -> None:
     followed = f"{parent.rpartition('.')[0]}.{last}"
     if parent in SLOTS and followed in known and last not in typed.MAY_DIFFER:
         raise UserError(printable(key), word.shown, f"takes its value from {followed}", f"write {followed}=...")
-    if key in groups and word.sign:
+    if key in of_train and word.sign:
         raise UserError(word.text, None, "is a group that every run has", f"write {key}={word.value}")
 
 
@@ -182,7 +175,7 @@ def _check_value(word: _Word, kind: type[Settings], own: Sequence[Path], *, swee
         if isinstance(value, ChoiceSweep) and value.simple_form:
             remedy += f"; for a list write '{word.key}=[{word.value}]'"
         raise UserError(word.key, word.shown, "has several values, but this is a single run", remedy)
-    if kind is TrainSettings and word.key in _groups():
+    if kind is TrainSettings and word.key in groups():
         if not isinstance(value, Glob):
             for item in value.list if isinstance(value, ChoiceSweep) else [value]:
                 _check_option(word, item, own)
@@ -275,11 +268,3 @@ def _is_option(name: str, folders: Sequence[Path]) -> bool:
 def _as_hydra_has_it(word: _Word, kind: type[Settings]) -> str:
     """Returns a word, for which + also stands where the YAML file of the chosen option has the setting already."""
     return f"+{word.text}" if word.sign == "+" and word.key in known_settings(kind) else word.text
-
-
-@functools.cache
-def _groups() -> tuple[str, ...]:
-    """Returns the groups of a training run, in the order of train.yaml."""
-    config = yaml.safe_load((configuration_folder() / "train.yaml").read_text(encoding="utf-8"))
-    entries = (key for entry in config["defaults"] if isinstance(entry, dict) for key in entry)
-    return tuple(key for key in entries if not key.startswith("override "))

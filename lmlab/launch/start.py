@@ -14,10 +14,10 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from lmlab.config import folders, plugins, words
-from lmlab.config.documentation import train_help
+from lmlab.config.answers import answered
 from lmlab.config.folders import configuration_folder, log_to
 from lmlab.config.outward import resume_command
-from lmlab.config.presets import asks_for_a_sweep, check_own_folders, own_folders, search_path
+from lmlab.config.presets import asks_for_a_sweep, check_own_folders, own_folders
 from lmlab.errors import InterruptedRun, Refused
 from lmlab.files import shown
 from lmlab.launch import sweep_folder
@@ -88,10 +88,7 @@ def run() -> None:
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors are not shortened by Hydra, but converted to one line
     arguments = sys.argv[1:]
-    if any(argument in ("-h", "--help") for argument in arguments):
-        typed = plugins.take_from(arguments)
-        chosen = [word for word in typed if "=" in word and not word.startswith("-")]
-        print(train_help([*chosen, *search_path(own_folders(typed))]))
+    if answered("train", arguments):
         return
     if asks_to_resume(arguments):
         sweep = sweep_to_resume(arguments)

@@ -19,6 +19,7 @@ from lmlab.config.checks import check_training
 from lmlab.config.compose import compose, compose_settings, train_settings
 from lmlab.config.documentation import help_lines, markdown
 from lmlab.config.folders import configuration_folder, group_options
+from lmlab.config.help import COMPOSED
 from lmlab.config.setting import Range, Setting, check_value, known_of
 from lmlab.config.settings import COMMANDS, Settings, TrainSettings
 from lmlab.config.slots import SLOTS, Slot
@@ -35,7 +36,7 @@ def classes(kind: type[Settings]) -> set[type[Settings]]:
 
 
 EVERY_CLASS = sorted(
-    {c for kind in (TrainSettings, *COMMANDS.values()) for c in classes(kind)}
+    {c for kind in (TrainSettings, *COMPOSED.values()) for c in classes(kind)}
     | {settings for slot in SLOTS.values() for settings in slot.own.values()},
     key=lambda kind: kind.__name__,
 )
@@ -69,10 +70,10 @@ def test_the_files_have_every_setting_of_the_classes_and_no_other(option: str) -
     assert keys(composed) == keys(typed.plain(typed.read(composed, TrainSettings)))
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", COMPOSED)
 def test_the_file_of_a_command_has_every_setting(command: str) -> None:
     composed: Any = OmegaConf.to_container(compose(command, []), resolve=True)
-    assert keys(composed) == keys(typed.plain(typed.read(composed, COMMANDS[command])))
+    assert keys(composed) == keys(typed.plain(typed.read(composed, COMPOSED[command])))
 
 
 def test_files_hold_values_and_nothing_else() -> None:
@@ -170,14 +171,14 @@ def test_settings_become_plain_data_and_back() -> None:
 
 def test_the_page_of_settings_is_that_of_the_code() -> None:
     page = Path(__file__).parents[2] / "docs" / "settings.md"
-    assert page.read_text(encoding="utf-8") == "\n".join(markdown()) + "\n", (
+    assert page.read_text(encoding="utf-8") == "\n".join(markdown(COMPOSED)) + "\n", (
         "python -m lmlab.list settings > docs/settings.md"
     )
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", COMPOSED)
 def test_help_has_a_line_for_every_setting(command: str) -> None:
-    kind = COMMANDS[command]
+    kind = COMPOSED[command]
     told = "\n".join(help_lines(compose_settings(command, kind, [])))
     for name, known, _ in typed.names(kind):
         assert f"  {name}=" in told
