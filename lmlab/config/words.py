@@ -69,7 +69,6 @@ def checked(words: Sequence[str], command: str, *, sweep: bool = False) -> list[
         given += found.parts
     own = own_folders(words)
     found_words = [_word(text, [*settings, ""][place + 1], command) for place, text in enumerate(settings)]
-    _check_once(found_words)
     for word in found_words:
         _check_name(word, kind)
         _check_value(word, kind, own, sweep=sweep)
@@ -101,22 +100,6 @@ def _word(text: str, following: str, command: str) -> _Word:
     if sign not in ("", "+", "++", "~"):
         raise UserError(printable(text), None, "cannot be read as a setting", f"write {printable(name)}=...")
     return _Word(text, sign, name, value)
-
-
-def _check_once(words: Sequence[_Word]) -> None:
-    """Checks that no setting is given twice with different values, of which Hydra would silently take the last.
-
-    Raises:
-        UserError: naming it and both values.
-    """
-    seen: dict[str, str] = {}
-    for word in words:
-        before = seen.setdefault(word.key, word.value)
-        if before != word.value:
-            remedy = "leave one of them out; for a sweep write -m and separate values by commas"
-            if word.key == GROUP:
-                remedy = f"several are written as {GROUP}=[a,b]"
-            raise UserError(word.key, word.shown, f"is given a second time (before: {printable(before)})", remedy)
 
 
 def _check_name(word: _Word, kind: type[Settings]) -> None:
