@@ -63,12 +63,14 @@ def _broken(line: str, width: int) -> Iterator[str]:
         return
     label = _LABEL.match(line)
     begin = label[0] if label else ""
-    indent = " " * (columns(begin) if label and columns(begin) <= _MOST_INDENTED else 4)
-    now, at = begin, len(begin)  # a label keeps its first word, however long that is
+    is_short = columns(begin) <= _MOST_INDENTED
+    indent = " " * (columns(begin) if label and is_short else 4)
+    now, at = begin, len(begin)
     for piece in _PIECES.finditer(line, at):
         longer = now + line[at : piece.start()] + piece[0]
         at = piece.end()
-        if columns(longer) <= width or now in (begin, ""):
+        # A short label keeps its first word, however long that is.
+        if columns(longer) <= width or (now == begin and is_short):
             now = longer
         else:
             yield now.rstrip()
