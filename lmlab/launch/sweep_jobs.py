@@ -18,6 +18,7 @@ from lmlab.files import shown, write_text
 from lmlab.launch import sweep_arguments, sweep_folder
 from lmlab.launch.execution import checked, pop_unstored, work
 from lmlab.launch.run_folder import Task, check_no_links, remaining_task
+from lmlab.layout import one_line
 from lmlab.locks import locked
 from lmlab.runs.comparison import compare
 from lmlab.runs.files import CHECKPOINTS, HYDRA, RESULTS
@@ -57,7 +58,7 @@ def sweep_job(config: DictConfig, folder: Path, number: int, overrides: list[str
     write_text(folder.parent / RESULTS, results(comparison))
     job = read_record(folder) if summary is None else RunRecord(folder, folder.name, Summary(summary))
     best = comparison.best_run is not None and comparison.best_run.folder == folder
-    say(job_line(job, settings=swept, total=total, best=best) + done)
+    say(one_line(job_line(job, settings=swept, total=total, best=best) + done))
     return job.nats if job.status in DONE else None
 
 
@@ -112,7 +113,7 @@ def print_summary(folder: Path, *, interrupted: bool) -> None:
         return
     comparison = compare(jobs)
     write_text(folder / RESULTS, results(comparison))
-    say("\n" + "\n".join(sweep_table(comparison)) + "\n")
+    say("", *map(one_line, sweep_table(comparison)), "")
     if comparison.best_run is not None:
         best = shown(comparison.best_run.folder)
         say(f"best run    {command_line('generate', sweep_folder.typed_plugins(), run=best)}")
