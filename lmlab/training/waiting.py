@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 
 from lmlab.config.settings import TrainSettings
 from lmlab.diagnostics.rules import Diagnostic, noted
@@ -39,6 +40,8 @@ def _needed(settings: TrainSettings, task: LanguageModelModule) -> Iterator[tupl
         return
     rule = task.averaging.average.rule
     if isinstance(rule, TriggeredAverage):
-        yield f"averaging=triggered with patience={rule.patience}", rule.patience + 2
+        trial = TriggeredAverage(patience=rule.patience)
+        soonest = next(n for n in count(1) if trial.begins(float(n)))  # if each is worse than the one before
+        yield f"averaging=triggered with patience={rule.patience}", soonest
     else:
         yield f"averaging {type(rule).__name__}", 1
