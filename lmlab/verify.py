@@ -22,7 +22,6 @@ def verify(settings: VerifySettings) -> None:
     from lmlab.command_lines import for_shell
     from lmlab.config.stored import check_trust
     from lmlab.errors import UserError
-    from lmlab.files import shown
     from lmlab.layout import one_line
     from lmlab.runs.discovery import find_run
     from lmlab.runs.formatting import plural
@@ -32,7 +31,7 @@ def verify(settings: VerifySettings) -> None:
     check_trust(folder)
     from lmlab.verification.run import checks  # imports torch: after what can go wrong without it
 
-    print(fitted(f"{for_shell([shown(folder)])}, {settings.checkpoint}.ckpt"))
+    print(fitted(f"{for_shell([str(folder)])}, {settings.checkpoint}.ckpt"))
     found = []
     for check in checks(folder, settings.checkpoint):
         print(fitted(one_line(str(check))), flush=True)
