@@ -15,11 +15,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lmlab.command_lines import for_shell
 from lmlab.config.command import composed_command
 from lmlab.config.settings import ReportSettings
 from lmlab.errors import InterruptedRun, UserError
 from lmlab.files import shown
+from lmlab.layout import one_line
 from lmlab.runs.summary import DONE, ENDED
+from lmlab.terminal import fitted
 
 if TYPE_CHECKING:
     from lmlab.runs.records import RunRecord
@@ -48,11 +51,12 @@ def report(settings: ReportSettings) -> None:
     complete_sweeps = {sweep for sweep, jobs in started_jobs.items() if jobs <= {record.folder for record in records}}
     ended = _ended(records, complete_sweeps)
     summary = write_report(records, folder, along=settings.along, watching=settings.watch and not ended)
-    print(summary.headline)
+    print(fitted(one_line(summary.headline)))
     for sentence in summary.shows:
-        print(f"  {sentence}")
-    print(f"report      {shown(folder / 'index.html')}")
-    print(f"also        {shown(folder)}: report.md, results.csv, experiment_logs.csv, history.csv, figures/")
+        print(fitted(one_line(f"  {sentence}")))
+    print(fitted(f"report      {for_shell([shown(folder / 'index.html')])}"))
+    beside = "report.md, results.csv, experiment_logs.csv, history.csv, figures/"
+    print(fitted(f"also        {for_shell([shown(folder)])}: {beside}"))
     before = _state(records)
     while settings.watch and not ended:
         _wait(settings.every_seconds)
@@ -62,7 +66,8 @@ def report(settings: ReportSettings) -> None:
             before = _state(records)
             summary = write_report(records, folder, along=settings.along, watching=not ended)
             done = sum(record.status in DONE for record in records)
-            print(f"{datetime.now():%H:%M:%S}  {done} of {len(records)} finished: {summary.headline}", flush=True)
+            line = f"{datetime.now():%H:%M:%S}  {done} of {len(records)} finished: {summary.headline}"
+            print(fitted(one_line(line)), flush=True)
 
 
 def _wait(seconds: float) -> None:

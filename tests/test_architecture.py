@@ -99,7 +99,19 @@ def test_the_package_is_read_whole():
 # From the ground up: a room imports from those before it, and from itself. Single files stand among the rooms.
 FLOORS = (
     {"errors"},
-    {"files", "signals", "device", "plain_yaml", "changes", "version", "metric_spec", "random_states", "memory"},
+    {
+        "files",
+        "signals",
+        "device",
+        "plain_yaml",
+        "changes",
+        "version",
+        "metric_spec",
+        "random_states",
+        "memory",
+        "layout",
+        "command_lines",
+    },
     {"terminal", "locks"},
     {"runs"},
     {"diagnostics"},

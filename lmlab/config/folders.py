@@ -17,6 +17,7 @@ from lmlab.config.settings import TrainSettings
 from lmlab.errors import UserError
 from lmlab.files import unusable, write_text
 from lmlab.runs.files import CONFIG, HYDRA, TRAIN_LOG
+from lmlab.terminal import fitted
 
 MAX_FOLDER_NAME = 100
 
@@ -150,6 +151,13 @@ def write_record(folder: Path, config: DictConfig) -> None:
     write_text(record / "overrides.yaml", OmegaConf.to_yaml(settings.overrides.task))
 
 
+class _Wrapping(logging.Formatter):
+    """Wraps messages to the width of the terminal; in files and pipes each stays in one line, for those who search."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return fitted(super().format(record))
+
+
 def log_to(folder: Path, *, terminal: bool) -> None:
     """Appends all log messages to the run's train.log, and also prints them if wanted.
 
@@ -162,6 +170,6 @@ def log_to(folder: Path, *, terminal: bool) -> None:
     handlers: list[logging.Handler] = [file]
     if terminal:
         shown = logging.StreamHandler(sys.stdout)
-        shown.setFormatter(logging.Formatter("%(message)s"))
+        shown.setFormatter(_Wrapping("%(message)s"))
         handlers.insert(0, shown)
     logging.basicConfig(level=logging.INFO, handlers=handlers, force=True)

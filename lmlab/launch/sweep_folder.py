@@ -15,6 +15,7 @@ from filelock import FileLock
 from omegaconf import ListConfig, OmegaConf
 
 from lmlab import locks
+from lmlab.command_lines import for_shell
 from lmlab.config import typed
 from lmlab.config.compose import compose_settings
 from lmlab.config.folders import job_folder, new_run_folder, remove_empty_parents
@@ -27,6 +28,7 @@ from lmlab.files import shown, write_text
 from lmlab.locks import lock
 from lmlab.runs.files import MULTIRUN, SWEEP
 from lmlab.runs.records import read_sweep
+from lmlab.terminal import fitted
 
 # Maximum number of values of a swept setting, because a record may come from others.
 MAX_VALUES = 100_000
@@ -131,9 +133,9 @@ def announce(folder: Path, *, started_earlier: bool) -> None:
     total, names = num_jobs(), ", ".join(swept_settings())
     jobs_of = f" of {total} {'job' if total == 1 else 'jobs'}" if total else ""
     over = f" over {names}" if names else ""
-    print(f"sweep{jobs_of}{over}, in {shown(folder)}; details are in each job's train.log")
+    print(fitted(f"sweep{jobs_of}{over}, in {for_shell([shown(folder)])}; details are in each job's train.log"))
     if started_earlier:
-        print("it was started earlier: finished jobs are kept (fresh=true starts again in a new folder)")
+        print(fitted("it was started earlier: finished jobs are kept (fresh=true starts again in a new folder)"))
     print(flush=True)
 
 
