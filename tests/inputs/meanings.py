@@ -1,0 +1,163 @@
+"""What a person may mean by a word typed for a setting, read without lmlab, Hydra and OmegaConf."""
+
+from __future__ import annotations
+
+import math
+import re
+import types
+import typing
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lmlab.config.arguments import FREE_TEXT
+from lmlab.config.setting import Range, Setting
+
+LARGEST = 2**63
+_TRUE, _FALSE = {"true", "yes", "y", "on"}, {"false", "no", "n", "off"}
+_CAST = re.compile(r"(int|float|str|bool)\((.*)\)")
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """One type that a setting may have.
+
+    Args:
+        kind: int, float, bool or str.
+        range: of a number.
+        choices: of a text.
+    """
+
+    kind: type
+    range: Range | None
+    choices: tuple[str, ...] | None
+
+    def allows(self, value: Any) -> bool:
+        if self.choices is not None:
+            return value in self.choices
+        if self.kind in (int, float):
+            if self.kind is int and abs(value) >= LARGEST:
+                return False
+            return math.isfinite(value) and (self.range is None or self.range.problem(value) is None)
+        return True
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a setting's type says.
+
+    Args:
+        scalars: the types of its value, or of a list's elements.
+        optional: whether null is a value.
+        is_list: whether it is a list.
+        is_scalar: whether it may be a single value.
+        is_free: whether it is free text, which needs no quotes.
+    """
+
+    scalars: tuple[Scalar, ...]
+    optional: bool
+    is_list: bool
+    is_scalar: bool
+    is_free: bool
+
+
+def shape_of(name: str, known: Setting, kind: Any) -> Shape | None:
+    """Returns the shape of a setting; None for one of any type."""
+    options = list(typing.get_args(kind)) if typing.get_origin(kind) in (types.UnionType, typing.Union) else [kind]
+    optional = types.NoneType in options
+    scalars, is_list, is_scalar = [], False, False
+    for option in options:
+        metadata: Sequence[Any] = ()
+        if typing.get_origin(option) is typing.Annotated:
+            option, *metadata = typing.get_args(option)
+        limits = known.range or next((item for item in metadata if isinstance(item, Range)), None)
+        if typing.get_origin(option) is list:
+            is_list = True
+            (option,) = typing.get_args(option)
+        elif option is not types.NoneType:
+            is_scalar = True
+        if typing.get_origin(option) is typing.Literal:
+            scalars.append(Scalar(str, None, typing.get_args(option)))
+        elif option in (int, float, bool, str):
+            scalars.append(Scalar(option, limits, known.choices))
+        elif option is not types.NoneType:
+            return None
+    return Shape(tuple(scalars), optional, is_list, is_scalar, name in FREE_TEXT)
+
+
+def meanings(text: str, shape: Shape) -> list[Any] | None:
+    """Returns the values within range that a text may mean; none where it must be refused, None where that is open."""
+    if shape.is_free:
+        return _of_free_text(text, shape)
+    bare = text.strip()
+    if bare in ("null", "NULL", "Null", "~", "None", "none") and shape.optional:
+        return [None, bare] if any(scalar.kind is str for scalar in shape.scalars) else [None]
+    if any(mark in text for mark in ("${", "\\")) or (bare[:1] in ("'", '"') and bare[1:-1].count(bare[0])):
+        return None if shape.scalars[0].kind is str or "${" in text else []
+    if shape.is_list and not shape.is_scalar:
+        if bare[:1] != "[" or bare[-1:] != "]":
+            return None if bare.startswith(("sort(", "shuffle(", "extend_list(")) else []
+        return _of_list(bare[1:-1], shape)
+    if shape.is_list or shape.scalars[0].kind is str and shape.scalars[0].choices is None:
+        return None if bare != text or not re.fullmatch(r"\w[\w./-]*", text, re.ASCII) else [text]
+    return [value for scalar in shape.scalars for value in _of_scalar(bare, scalar)]
+
+
+def is_plain(text: str, shape: Shape) -> bool:
+    """Whether a text is written as the documentation writes such a value, so that it must be read."""
+    if text == "null":
+        return True
+    kinds = {scalar.kind for scalar in shape.scalars}
+    if shape.is_list or (str in kinds and shape.scalars[0].choices is None):
+        return False
+    patterns = {int: r"-?(0|[1-9]\d*)", float: r"-?\d+(\.\d+)?(e[-+]?\d+)?", bool: "true|false", str: r"[\w-]+"}
+    return len(text) < 20 and any(re.fullmatch(patterns[kind], text, re.ASCII) for kind in kinds)
+
+
+def _of_free_text(text: str, shape: Shape) -> list[Any] | None:
+    if text == "null" and shape.optional:
+        return [None]
+    is_open = text in ("", "null", "???") or text[0] in "~'\"[" or "," in text or text != text.strip()
+    return None if is_open else [text]
+
+
+def _of_list(inside: str, shape: Shape) -> list[Any] | None:
+    if re.search(r"""['"\[\](){}\\]""", inside):
+        return None
+    items = [item.strip() for item in inside.split(",")] if inside.strip() else []
+    found = [[value for scalar in shape.scalars for value in _of_scalar(item, scalar)] for item in items]
+    if any(not values for values in found):
+        return []
+    return [[values[0] for values in found]]
+
+
+def _of_scalar(text: str, scalar: Scalar) -> list[Any]:
+    cast = _CAST.fullmatch(text)
+    if cast:
+        return _of_scalar(cast[2].strip(), scalar)
+    if len(text) >= 2 and text[0] == text[-1] and text[0] in "'\"":
+        text = text[1:-1].strip()
+    if scalar.kind is str:
+        found: list[Any] = [text, text.lower()]
+    elif scalar.kind is bool:
+        word = text.lower()
+        found = [True] if word in _TRUE | {"1"} else [False] if word in _FALSE | {"0"} else []
+    else:
+        found = _numbers(text, scalar.kind)
+    return [value for value in found if scalar.allows(value)]
+
+
+def _numbers(text: str, kind: type) -> list[Any]:
+    try:
+        number = float(text) if re.search(r"[.eE]", text) and not text.lower().startswith("0x") else int(text, 0)
+    except ValueError:
+        try:
+            number = int(text)  # 007
+        except (ValueError, OverflowError):
+            return []
+    if kind is int:
+        return [int(number)] if math.isfinite(number) and number == int(number) else []
+    try:
+        return [float(number)]
+    except OverflowError:
+        return []

@@ -1,0 +1,217 @@
+"""Judges what a command did with a case."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from inputs.bench import Bench, Outcome
+from inputs.cases import Case, Expect
+from lmlab.config import typed
+from lmlab.config.compose import compose
+from lmlab.config.settings import TrainSettings
+
+LONGEST = 400
+_FOREIGN = re.compile(
+    r"Traceback|unexpected|LMLAB_DEBUG|Hydra|OmegaConf|[oO]verride|ConfigAttribute|full_key|object_type|ConfigKeyError"
+    r"|defaults list|struct|antlr|mismatched|token recognition|<class|Error\(|NoneType|\bdict\b.*\blist\b"
+)
+_MISSING = object()
+
+
+def problems(case: Case, outcome: Outcome, bench: Bench) -> Iterator[tuple[str, str]]:
+    """Yields what is wrong with an outcome: the kind of problem, and the particulars."""
+    if outcome.status is None:
+        yield "hangs", f"still running after {outcome.seconds:.0f} s"
+        return
+    if outcome.escaped:
+        yield "an exception leaves the command", outcome.escaped.strip().splitlines()[-1]
+        return
+    if outcome.changed:
+        if not (case.command == "train" and case.whole and outcome.status == 0 or _is_of_the_run(case, outcome)):
+            yield "changes what was there", ", ".join(outcome.changed[:5])
+    if outcome.status == 0:
+        yield from _accepted(case, outcome, bench)
+    else:
+        yield from _refused(case, outcome)
+
+
+def _is_of_the_run(case: Case, outcome: Outcome) -> bool:
+    """Whether only the run that is resumed has changed."""
+    return case.command == "train" and all(name.startswith("work/outputs/text-lstm/run") for name in outcome.changed)
+
+
+def _refused(case: Case, outcome: Outcome) -> Iterator[tuple[str, str]]:
+    line = outcome.err.strip("\n")
+    if outcome.status != 1:
+        yield f"exit status {outcome.status}", _brief(outcome.err)
+        return
+    if "\n" in line or not line.startswith("error: "):
+        yield "not one line that begins with error:", _brief(outcome.err)
+        return
+    yield from _wording(line)
+    if outcome.made == ["work/outputs"]:
+        yield "leaves an empty folder behind", outcome.made[0]
+    elif outcome.made and not (case.whole and case.command == "train" and _only_locks(outcome)):
+        yield "leaves something behind", f"{', '.join(outcome.made[:4])} | {_brief(line)}"
+    if case.fields and not _names_one(line, case.fields):
+        yield "blames another word", _brief(line)
+    elif not case.fields and any(line.startswith(f"error: {word}") for word in case.context if case.damage is None):
+        yield "blames another word", _brief(line)
+    elif case.value is not None and not _shows(line, case):
+        yield "does not show the value", _brief(line)
+    elif case.remedy and case.remedy not in line:
+        yield f"has another remedy than {case.remedy!r}", _brief(line)
+    if case.expect is Expect.ACCEPTED and not _names_another(line, case):
+        yield "refuses a value in its range", _brief(line)
+
+
+def _only_locks(outcome: Outcome) -> bool:
+    return all(name.startswith("work/outputs/text-lstm/run/") for name in outcome.made)
+
+
+def _wording(line: str) -> Iterator[tuple[str, str]]:
+    problem, semicolon, remedy = line.partition("; ")
+    if not semicolon or not remedy.strip():
+        yield "has no remedy", _brief(line)
+    if len(line) > LONGEST:
+        yield f"is longer than {LONGEST} characters", f"{len(line)}: {_brief(line)}"
+    found = _FOREIGN.search(problem)
+    if found and "--" not in found[0]:
+        yield "speaks of what the user does not know", f"{found[0]!r} in {_brief(line)}"
+    if any(not character.isprintable() for character in line):
+        yield "has a character that is not printable", repr(_brief(line))
+
+
+def _names_one(line: str, fields: tuple[str, ...]) -> bool:
+    named = line.removeprefix("error: ")
+    return any(named.startswith(_clean(field)[:80]) or f"/{field}" in named.partition(": ")[0] for field in fields)
+
+
+def _clean(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _shows(line: str, case: Case) -> bool:
+    assert case.value is not None
+    squeezed = _squeezed(line)
+    typed_value = case.value
+    forms = [_squeezed(typed_value)[:20], _squeezed(typed_value.encode().decode("unicode_escape", errors="replace"))[:20] if typed_value.isascii() else ""]
+    bare = typed_value.strip()
+    numbers = []
+    for read in (int, float):
+        try:
+            numbers.append(read(bare.strip("'\"").lstrip(".")))
+        except (ValueError, OverflowError):
+            continue
+    forms += [str(number) for number in numbers] + [f"{number:g}" for number in numbers if abs(number) < 1e300]
+    cast = re.fullmatch(r"(?:int|float|str|bool)\((.*)\)", bare)
+    if cast:
+        forms.append(cast[1])
+    if bare.startswith("["):  # one wrong element is enough
+        forms += [_squeezed(item)[:20] for item in re.split(r"[\[\],]", bare) if item.strip()]
+    if len(bare) > 60:
+        forms.append(_squeezed("(a very large number)"))
+    if "{" in bare or not _squeezed(typed_value):
+        return True
+    if re.search(r"[^\x20-\x7e]", typed_value):  # shown with replacement characters
+        start = re.split(r"[^\x20-\x7e]", typed_value)[0]
+        return _squeezed(start)[:20] in squeezed
+    return any(form and form.lower() in squeezed.lower() for form in forms) or "null" in squeezed and bare in ("~", "None")
+
+
+def _squeezed(text: str) -> str:
+    return re.sub(r"[\s'\"\\]", "", text)
+
+
+def _names_another(line: str, case: Case) -> bool:
+    """Whether a refusal names the setting that the typed one does not fit."""
+    names = {name for name, *_ in typed.names(TrainSettings)} | {"run", "data", "logger", "embedding", "batching", "momentum"}
+    return any(re.search(rf"(?<![\w.]){re.escape(name)}(?![\w])", line) for name in names if not case.setting.startswith(name))
+
+
+def _accepted(case: Case, outcome: Outcome, bench: Bench) -> Iterator[tuple[str, str]]:
+    if case.expect is Expect.REFUSED:
+        got = _value(outcome.settings[0], case.setting) if outcome.settings and case.setting else "?"
+        yield "accepts what it must refuse", f"as {got!r}" if case.setting else _brief(outcome.err or outcome.out)
+        return
+    if "Traceback" in outcome.err or "Warning:" in outcome.err:
+        yield "prints what is not for users", _brief(outcome.err)
+    if not case.setting or not outcome.settings:
+        return
+    base = bench.base_of(case)
+    if not base.settings:
+        yield "its context is refused", _brief(base.err)
+        return
+    settings = outcome.settings[0]
+    got = _value(settings, case.setting)
+    meant = [*case.meanings]
+    if meant and not any(_same(got, value) for value in meant):
+        yield "takes another value than was typed", f"{meant[0]!r} became {got!r}"
+    follow = _followers(case.command, tuple(case.context)) if case.command == "train" else {}
+    for name, was in _flat(base.settings[0]).items():
+        now = _flat(settings).get(name, _MISSING)
+        if not _same(now, was) and not _may_follow(name, case.setting, follow):
+            yield "changes another setting too", f"{name} from {was!r} to {now!r} | {_brief(outcome.out + outcome.err)}"
+
+
+def _may_follow(name: str, setting: str, follow: Mapping[str, str]) -> bool:
+    """Whether a setting is the one that was typed or refers to it."""
+    seen = {name}
+    while name != setting:
+        raw = follow.get(name, "")
+        named = [other for other in re.findall(r"\$\{([\w.]+)\}", raw) if other not in seen]
+        if not named:
+            return name.startswith(f"{setting}.")
+        if any(_may_follow(other, setting, follow) for other in named[1:]):
+            return True
+        name = named[0]
+        seen.add(name)
+    return True
+
+
+_follow: dict[tuple[str, ...], dict[str, str]] = {}
+
+
+def _followers(command: str, context: tuple[str, ...]) -> dict[str, str]:
+    """Returns the settings whose values refer to others, as the files of the configuration say."""
+    if context not in _follow:
+        from omegaconf import OmegaConf
+
+        raw = _flat(OmegaConf.to_container(compose(command, list(context)), resolve=False))
+        _follow[context] = {name: value for name, value in raw.items() if isinstance(value, str) and "${" in value}
+    return _follow[context]
+
+
+def _flat(settings: Any, prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        if isinstance(value, dict) and value:
+            found |= _flat(value, f"{prefix}{name}.")
+        else:
+            found[f"{prefix}{name}"] = value
+    return found
+
+
+def _value(settings: Any, name: str) -> Any:
+    for word in name.split("."):
+        settings = settings.get(word, _MISSING) if isinstance(settings, dict) else _MISSING
+    return settings
+
+
+def _same(got: Any, meant: Any) -> bool:
+    if isinstance(got, list) and isinstance(meant, list):
+        return len(got) == len(meant) and all(map(_same, got, meant))
+    if isinstance(got, bool) != isinstance(meant, bool):
+        return False
+    if isinstance(got, str) and isinstance(meant, str):
+        return got == meant or got.endswith(f"/{meant}")  # a path is stored as an absolute one
+    return bool(got == meant)
+
+
+def _brief(text: str) -> str:
+    lines = text.strip().splitlines()
+    shown = lines[-1] if lines else "(nothing)"
+    more = f" (the last of {len(lines)} lines)" if len(lines) > 1 else ""
+    return f"{shown[:300]}{'...' if len(shown) > 300 else ''}{more}"
