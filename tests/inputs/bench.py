@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import importlib
 import io
@@ -143,6 +144,7 @@ def _received(reader: int, until: float) -> bytes | None:
 def _child(case: Case, work: Path, writer: int) -> NoReturn:
     """Runs the command's `main()` and sends what became of it."""
     outcome = Outcome(status=0)
+    gc.freeze()  # what is loaded is garbage never, and looking at it would copy it
     try:
         out, err = _redirected()
         _set_up(case, work, outcome.settings)

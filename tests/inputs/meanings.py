@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 import types
 import typing
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,12 +27,16 @@ class Scalar:
     Args:
         kind: int, float, bool or str.
         range: of a number.
-        choices: of a text.
+        known: the setting's choices, and the longest text.
     """
 
     kind: type
     range: Range | None
-    choices: tuple[str, ...] | None
+    known: Setting
+
+    @property
+    def choices(self) -> tuple[str, ...] | None:
+        return self.known.choices if self.kind is str else None
 
     def allows(self, value: Any) -> bool:
         if self.choices is not None:
@@ -39,7 +45,13 @@ class Scalar:
             if self.kind is int and abs(value) >= LARGEST:
                 return False
             return math.isfinite(value) and (self.range is None or self.range.problem(value) is None)
-        return True
+        return self.kind is bool or self._allows_text(value)
+
+    def _allows_text(self, value: str) -> bool:
+        unfit = ("Cs",) if self.known.free else ("Cc", "Cs", "Zl", "Zp")
+        if len(value) > self.known.longest or any(unicodedata.category(character) in unfit for character in value):
+            return False
+        return self.known.free or bool(value.strip())
 
 
 @dataclass(frozen=True)
@@ -51,14 +63,14 @@ class Shape:
         optional: whether null is a value.
         is_list: whether it is a list.
         is_scalar: whether it may be a single value.
-        is_free: whether it is free text, which needs no quotes.
+        is_literal: whether it is text that is typed without quotes.
     """
 
     scalars: tuple[Scalar, ...]
     optional: bool
     is_list: bool
     is_scalar: bool
-    is_free: bool
+    is_literal: bool
 
 
 def shape_of(name: str, known: Setting, kind: Any) -> Shape | None:
@@ -77,9 +89,9 @@ def shape_of(name: str, known: Setting, kind: Any) -> Shape | None:
         elif option is not types.NoneType:
             is_scalar = True
         if typing.get_origin(option) is typing.Literal:
-            scalars.append(Scalar(str, None, typing.get_args(option)))
+            scalars.append(Scalar(str, None, dataclasses.replace(known, choices=typing.get_args(option))))
         elif option in (int, float, bool, str):
-            scalars.append(Scalar(option, limits, known.choices))
+            scalars.append(Scalar(option, limits, known))
         elif option is not types.NoneType:
             return None
     return Shape(tuple(scalars), optional, is_list, is_scalar, name in FREE_TEXT)
@@ -87,9 +99,11 @@ def shape_of(name: str, known: Setting, kind: Any) -> Shape | None:
 
 def meanings(text: str, shape: Shape) -> list[Any] | None:
     """Returns the values within range that a text may mean; none where it must be refused, None where that is open."""
-    if shape.is_free:
-        return _of_free_text(text, shape)
     bare = text.strip()
+    if bare == "null" and not shape.optional:
+        return []
+    if shape.is_literal:
+        return _of_literal(text, shape)
     if bare in ("null", "NULL", "Null", "~", "None", "none") and shape.optional:
         return [None, bare] if any(scalar.kind is str for scalar in shape.scalars) else [None]
     if any(mark in text for mark in ("${", "\\")) or (bare[:1] in ("'", '"') and bare[1:-1].count(bare[0])):
@@ -99,14 +113,16 @@ def meanings(text: str, shape: Shape) -> list[Any] | None:
             return None if bare.startswith(("sort(", "shuffle(", "extend_list(")) else []
         return _of_list(bare[1:-1], shape)
     if shape.is_list or shape.scalars[0].kind is str and shape.scalars[0].choices is None:
-        return None if bare != text or not re.fullmatch(r"\w[\w./-]*", text, re.ASCII) else [text]
+        if bare != text or not re.fullmatch(r"\w[\w./-]*", text, re.ASCII):
+            return None
+        return [text] if any(scalar.allows(text) for scalar in shape.scalars if scalar.kind is str) else []
     return [value for scalar in shape.scalars for value in _of_scalar(bare, scalar)]
 
 
 def is_plain(text: str, shape: Shape) -> bool:
     """Whether a text is written as the documentation writes such a value, so that it must be read."""
     if text == "null":
-        return True
+        return shape.optional
     kinds = {scalar.kind for scalar in shape.scalars}
     if shape.is_list or (str in kinds and shape.scalars[0].choices is None):
         return False
@@ -114,10 +130,12 @@ def is_plain(text: str, shape: Shape) -> bool:
     return len(text) < 20 and any(re.fullmatch(patterns[kind], text, re.ASCII) for kind in kinds)
 
 
-def _of_free_text(text: str, shape: Shape) -> list[Any] | None:
+def _of_literal(text: str, shape: Shape) -> list[Any] | None:
     if text == "null" and shape.optional:
         return [None]
-    is_open = text in ("", "null", "???") or text[0] in "~'\"[" or "," in text or text != text.strip()
+    if not any(scalar.allows(text) for scalar in shape.scalars):
+        return []
+    is_open = text in ("", "???") or text[0] in "~'\"[" or "," in text or text != text.strip()
     return None if is_open else [text]
 
 

@@ -239,7 +239,7 @@ def value_case(setting: Known, typed_value: Typed) -> Case:
         expect = Expect.ACCEPTED
     return Case(
         command=setting.command,
-        about=f"{'free ' if shape is not None and shape.is_free else ''}{_kind_of(shape)}: {about}",
+        about=f"{'literal ' if shape is not None and shape.is_literal else ''}{_kind_of(shape)}: {about}",
         expect=expect,
         words=(f"{setting.name}={text}",),
         context=setting.context,
