@@ -1,9 +1,61 @@
 from __future__ import annotations
 
+import contextlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import pytest
+
+from inputs import cases, files
+
+if TYPE_CHECKING:
+    from inputs.bench import Bench
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("generated mistakes")
     group.addoption("--cases", type=int, default=300, help="how many cases tests/inputs generates (300)")
     group.addoption("--cases-seed", type=int, default=0, help="another seed, other cases (0)")
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from conftest import compose_config, made_up_text
+    from lmlab.training.run import train
+
+    folder = tmp_path_factory.mktemp("inputs") / "run"
+    folder.mkdir()
+    text = folder.parent / "book.txt"
+    text.write_text(made_up_text(200), encoding="utf-8")
+    train(compose_config(text, "trainer.max_epochs=1", "logger=none", "embedding.dim=4", "model.hidden_size=4"), folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from conftest import made_up_text
+
+    folder = tmp_path_factory.mktemp("template")
+    files.write_files(folder, made_up_text(200))
+    return folder
+
+
+@pytest.fixture
+def bench(template: Path, tmp_path: Path) -> Iterator[Bench]:
+    from inputs.bench import Bench
+
+    with contextlib.chdir(template):  # where the files of a context are
+        yield Bench(tmp_path, template)
+
+
+@pytest.fixture
+def bench_with_run(run_folder: Path, template: Path, tmp_path: Path) -> Bench:
+    from inputs.bench import Bench
+
+    with_run = tmp_path / "template"
+    shutil.copytree(template, with_run, symlinks=True)
+    shutil.copytree(run_folder, with_run / cases.RUN)
+    (tmp_path / "bench").mkdir()
+    return Bench(tmp_path / "bench", with_run)

@@ -17,13 +17,12 @@ from inputs import cases
 from inputs.cases import Case, Damage, Expect
 
 
-def write_files(folder: Path, text: str, run: Path | None) -> None:
+def write_files(folder: Path, text: str) -> None:
     """Writes the files that every work folder holds.
 
     Args:
         folder: an empty one.
         text: some thousand characters.
-        run: a trained run's folder to copy; None for none.
     """
     sentences = text.splitlines()
     (folder / cases.TEXT).write_text(text, encoding="utf-8")
@@ -39,8 +38,9 @@ def write_files(folder: Path, text: str, run: Path | None) -> None:
     (folder / cases.VECTORS).write_text(vectors, encoding="utf-8")
     with zipfile.ZipFile(folder / cases.ZIPPED, "w") as archive:
         archive.writestr(zipfile.ZipInfo("glove.6B.50d.txt"), vectors)
-    if run is not None:
-        shutil.copytree(run, folder / cases.RUN)
+    (folder / "emptyfolder").mkdir()
+    (folder / "nolink").symlink_to("nowhere")
+    (folder / "loop").symlink_to("loop")
 
 
 def _rewrite(change: Callable[[bytes, random.Random], bytes]) -> Callable[[Path, random.Random], None]:

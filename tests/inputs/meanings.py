@@ -44,7 +44,7 @@ class Scalar:
         if self.kind in (int, float):
             if self.kind is int and abs(value) >= LARGEST:
                 return False
-            return math.isfinite(value) and (self.range is None or self.range.problem(value) is None)
+            return math.isfinite(value) and (self.range is None or _is_within(value, self.range))
         return self.kind is bool or self._allows_text(value)
 
     def _allows_text(self, value: str) -> bool:
@@ -52,6 +52,16 @@ class Scalar:
         if len(value) > self.known.longest or any(unicodedata.category(character) in unfit for character in value):
             return False
         return self.known.free or bool(value.strip())
+
+
+def _is_within(value: float, limits: Range) -> bool:
+    """Whether a number is in a range, by the range's own numbers."""
+    return value == limits.special or not (
+        (limits.at_least is not None and value < limits.at_least)
+        or (limits.above is not None and value <= limits.above)
+        or (limits.at_most is not None and value > limits.at_most)
+        or (limits.below is not None and value >= limits.below)
+    )
 
 
 @dataclass(frozen=True)
@@ -159,7 +169,8 @@ def _of_scalar(text: str, scalar: Scalar) -> list[Any]:
         found: list[Any] = [text, text.lower()]
     elif scalar.kind is bool:
         word = text.lower()
-        found = [True] if word in _TRUE | {"1"} else [False] if word in _FALSE | {"0"} else []
+        number = [bool(number) for number in _numbers(text, int) if number in (0, 1)]
+        found = [True] if word in _TRUE else [False] if word in _FALSE else number
     else:
         found = _numbers(text, scalar.kind)
     return [value for value in found if scalar.allows(value)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -106,6 +107,7 @@ def _shows(line: str, case: Case) -> bool:
         except (ValueError, OverflowError):
             continue
     forms += [str(number) for number in numbers] + [f"{number:g}" for number in numbers if abs(number) < 1e300]
+    forms += [str(int(number)) for number in numbers if math.isfinite(number) and number == int(number)]
     cast = re.fullmatch(r"(?:int|float|str|bool)\((.*)\)", bare)
     if cast:
         forms.append(cast[1])

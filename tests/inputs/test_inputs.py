@@ -7,18 +7,14 @@ All failures are listed by kind, each as a command line.
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import hypothesis
 import pytest
 from hypothesis import HealthCheck, Phase
 from hypothesis.strategies import SearchStrategy
 
-from conftest import compose_config, made_up_text
 from inputs import files, names, values
 from inputs.bench import Bench
 from inputs.cases import Case
@@ -54,45 +50,6 @@ def drawn(strategy: SearchStrategy[Case], count: int, seed: int) -> list[Case]:
 
     draw()
     return list(found.values())[:count]
-
-
-@pytest.fixture(scope="session")
-def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from lmlab.training.run import train
-
-    folder = tmp_path_factory.mktemp("inputs") / "run"
-    folder.mkdir()
-    text = folder.parent / "book.txt"
-    text.write_text(made_up_text(200), encoding="utf-8")
-    train(compose_config(text, "trainer.max_epochs=1", "logger=none", "embedding.dim=4", "model.hidden_size=4"), folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("template")
-    files.write_files(folder, made_up_text(200), None)
-    (folder / "emptyfolder").mkdir()
-    (folder / "nolink").symlink_to("nowhere")
-    (folder / "loop").symlink_to("loop")
-    return folder
-
-
-@pytest.fixture
-def bench(template: Path, tmp_path: Path) -> Iterator[Bench]:
-    with contextlib.chdir(template):  # where the files of a context are
-        yield Bench(tmp_path, template)
-
-
-@pytest.fixture
-def bench_with_run(run_folder: Path, template: Path, tmp_path: Path) -> Bench:
-    import shutil
-
-    with_run = tmp_path / "template"
-    shutil.copytree(template, with_run, symlinks=True)
-    shutil.copytree(run_folder, with_run / "outputs/text-lstm/run")
-    (tmp_path / "bench").mkdir()
-    return Bench(tmp_path / "bench", with_run)
 
 
 def listing(found: dict[str, list[tuple[Case, str]]], count: int, shown: int) -> str:
