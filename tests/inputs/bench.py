@@ -60,9 +60,10 @@ class Outcome:
 def load() -> None:
     """Imports here what commands import, so that a forked process need not."""
     for name in (
-        "train", "generate", "evaluate", "predict", "report", "verify", "list", "benchmark", "config.command", "config.stored",
-        "launch.start", "launch.execution", "training.run", "training.assembly", "training.resuming", "trained", "device",
-        "reporting.listings", "reporting.report", "verification.run", "training.callbacks.hparams", "training.speed",
+        "train", "generate", "evaluate", "predict", "report", "verify", "list", "benchmark", "config.command",
+        "config.stored", "launch.start", "launch.execution", "training.run", "training.assembly", "training.resuming",
+        "trained", "device", "reporting.listings", "reporting.report", "verification.run", "training.callbacks.hparams",
+        "training.speed",
     ):  # fmt: skip
         importlib.import_module(f"lmlab.{name}")
 
@@ -168,16 +169,15 @@ def _child(case: Case, work: Path, writer: int) -> NoReturn:
 
 
 def _redirected() -> tuple[io.TextIOWrapper, io.TextIOWrapper]:
-    streams = []
+    """Standard output and error are files of this process from here on, as a shell would have redirected them."""
     for number in (1, 2):
-        file = os.memfd_create(f"stream-{number}")
-        os.dup2(file, number)
-        streams.append(open(number, "w", encoding="utf-8", closefd=False, errors="strict" if number == 1 else "backslashreplace"))
-    sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__ = streams
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    sys.stdin = open(0, closefd=False)
-    return streams[0], streams[1]
+        os.dup2(os.memfd_create(f"stream-{number}"), number)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False))
+    out = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), encoding="utf-8")
+    err = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), encoding="utf-8", errors="backslashreplace")
+    sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__ = out, err  # type: ignore[misc]
+    return out, err
 
 
 def _set_up(case: Case, work: Path, accepted: list[dict[str, Any]]) -> None:

@@ -88,5 +88,7 @@ def in_shell(word: str) -> str:
         return f"{before}$(printf '{shlex.quote(long[1])}%.0s' {{1..{len(long[0])}}}){after}"
     if word.isascii() and word.isprintable():
         return shlex.quote(word)
-    escaped = (chr(byte) if chr(byte) not in "'\\" and 32 <= byte < 127 else f"\\x{byte:02x}" for byte in os.fsencode(word))
+    escaped = (
+        chr(byte) if chr(byte) not in "'\\" and 32 <= byte < 127 else f"\\x{byte:02x}" for byte in os.fsencode(word)
+    )
     return f"$'{''.join(escaped)}'"

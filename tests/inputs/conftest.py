@@ -23,6 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from conftest import compose_config, made_up_text
+
     from lmlab.training.run import train
 
     folder = tmp_path_factory.mktemp("inputs") / "run"

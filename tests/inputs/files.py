@@ -31,10 +31,14 @@ def write_files(folder: Path, text: str) -> None:
         (folder / cases.SPLITS / f"{name}.txt").write_text(text, encoding="utf-8")
     table = "sentence\tlabel\n" + "".join(f"{sentence}\t1\n" for sentence in sentences)
     (folder / cases.SENTENCES).write_text(table, encoding="utf-8")
-    listed = "review,sentiment\n" + "".join(f'"{s}",{("positive", "negative")[i % 2]}\n' for i, s in enumerate(sentences))
+    listed = "review,sentiment\n" + "".join(
+        f'"{s}",{("positive", "negative")[i % 2]}\n' for i, s in enumerate(sentences)
+    )
     (folder / cases.REVIEWS).write_text(listed, encoding="utf-8")
     words = sorted({word for sentence in sentences for word in sentence.lower().strip(".").split()})
-    vectors = "".join(f"{word} {' '.join(f'{random.Random(word + str(i)).random():.3f}' for i in range(50))}\n" for word in words)
+    vectors = "".join(
+        f"{word} {' '.join(f'{random.Random(word + str(i)).random():.3f}' for i in range(50))}\n" for word in words
+    )
     (folder / cases.VECTORS).write_text(vectors, encoding="utf-8")
     with zipfile.ZipFile(folder / cases.ZIPPED, "w") as archive:
         archive.writestr(zipfile.ZipInfo("glove.6B.50d.txt"), vectors)
@@ -59,7 +63,16 @@ def _flipped(data: bytes, generator: random.Random) -> bytes:
 
 def _inserted(data: bytes, generator: random.Random) -> bytes:
     place = generator.randrange(len(data))
-    return data[:place] + generator.choice((b"\0", b"\xff", b"\xed\xa0\x80", b"\x1b[2J", "\u2028".encode(), b"\r")) + data[place:]
+    return (
+        data[:place]
+        + generator.choice((b"\0", b"\xff", b"\xed\xa0\x80", b"\x1b[2J", "\u2028".encode(), b"\r"))
+        + data[place:]
+    )
+
+
+def _shuffled(data: bytes, generator: random.Random) -> bytes:
+    lines = data.split(b"\n")
+    return b"\n".join(generator.sample(lines, len(lines)))
 
 
 def _longer(data: bytes, generator: random.Random) -> bytes:
@@ -80,7 +93,9 @@ def _other_json(data: bytes, generator: random.Random) -> bytes:
         return json.dumps(other).encode()
     inside = found
     for _ in range(generator.randrange(4)):
-        deeper = [v for v in (inside.values() if isinstance(inside, dict) else inside) if isinstance(v, dict | list) and v]
+        deeper = [
+            v for v in (inside.values() if isinstance(inside, dict) else inside) if isinstance(v, dict | list) and v
+        ]
         if not deeper:
             break
         inside = generator.choice(deeper)
@@ -124,16 +139,14 @@ UNUSABLE: dict[str, Callable[[Path, random.Random], None]] = {
 }
 DAMAGES: dict[str, Callable[[Path, random.Random], None]] = UNUSABLE | {
     "cut off": _rewrite(lambda data, generator: data[: generator.randrange(len(data))]),
-    "bits flipped": _rewrite(_flipped),
-    "bytes put in": _rewrite(_inserted),
-    "a very long line": _rewrite(_longer),
+    "bits flipped": _rewrite(_flipped), "bytes put in": _rewrite(_inserted), "a very long line": _rewrite(_longer),
     "twice": _rewrite(lambda data, generator: data + data),
     "BOM": _rewrite(lambda data, generator: b"\xef\xbb\xbf" + data),
     "UTF-16": _rewrite(lambda data, generator: data.decode(errors="replace").encode("utf-16")),
     "latin-1": _rewrite(lambda data, generator: data.replace(b"e", b"\xe9")),
     "CRLF": _rewrite(lambda data, generator: data.replace(b"\n", b"\r\n")),
     "CR": _rewrite(lambda data, generator: data.replace(b"\n", b"\r")),
-    "lines in disorder": _rewrite(lambda data, generator: b"\n".join(generator.sample(data.split(b"\n"), data.count(b"\n") + 1))),
+    "lines in disorder": _rewrite(_shuffled),
     "other JSON": _rewrite(_other_json),
 }  # fmt: skip
 
@@ -143,17 +156,20 @@ def damage(work: Path, what: Damage) -> None:
     DAMAGES[what.how](work / what.file, random.Random(what.seed))
 
 
+_TEXT = ("data=text", f"data.path={cases.TEXT}")
+_GLOVE = (*_TEXT, "tokenizer=word", "embedding=glove")
 _DATA: Sequence[tuple[str, tuple[str, ...], str]] = (
-    (cases.TEXT, ("data=text", f"data.path={cases.TEXT}"), "data.path"),
+    (cases.TEXT, _TEXT, "data.path"),
     (f"{cases.SPLITS}/train.txt", ("data=text", f"data.path={cases.SPLITS}"), "data.path"),
     (f"{cases.SPLITS}/valid.txt", ("data=text", f"data.path={cases.SPLITS}"), "data.path"),
     (cases.SENTENCES, ("data=sentences", f"data.path={cases.SENTENCES}"), "data.path"),
     (cases.REVIEWS, ("data=imdb", f"data.path={cases.REVIEWS}"), "data.path"),
-    (cases.VECTORS, ("data=text", f"data.path={cases.TEXT}", "tokenizer=word", "embedding=glove", f"embedding.path={cases.VECTORS}"), "embedding.path"),
-    (cases.ZIPPED, ("data=text", f"data.path={cases.TEXT}", "tokenizer=word", "embedding=glove", f"embedding.path={cases.ZIPPED}"), "embedding.path"),
-)  # fmt: skip
+    (cases.VECTORS, (*_GLOVE, f"embedding.path={cases.VECTORS}"), "embedding.path"),
+    (cases.ZIPPED, (*_GLOVE, f"embedding.path={cases.ZIPPED}"), "embedding.path"),
+)
 RUN_FILES = (
-    "config.yaml", "summary.json", "metrics.csv", "tokenizer.json", "samples.jsonl", "checkpoints/best.ckpt", "checkpoints/last.ckpt",
+    "config.yaml", "summary.json", "metrics.csv", "tokenizer.json", "samples.jsonl", "checkpoints/best.ckpt",
+    "checkpoints/last.ckpt",
 )  # fmt: skip
 _OF_A_RUN: Sequence[tuple[str, tuple[str, ...]]] = (
     ("generate", ("length=5",)),

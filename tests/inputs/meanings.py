@@ -122,7 +122,7 @@ def meanings(text: str, shape: Shape) -> list[Any] | None:
         if bare[:1] != "[" or bare[-1:] != "]":
             return None if bare.startswith(("sort(", "shuffle(", "extend_list(")) else []
         return _of_list(bare[1:-1], shape)
-    if shape.is_list or shape.scalars[0].kind is str and shape.scalars[0].choices is None:
+    if shape.is_list or (shape.scalars[0].kind is str and shape.scalars[0].choices is None):
         if bare != text or not re.fullmatch(r"\w[\w./-]*", text, re.ASCII):
             return None
         return [text] if any(scalar.allows(text) for scalar in shape.scalars if scalar.kind is str) else []

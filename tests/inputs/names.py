@@ -80,11 +80,25 @@ def name_cases(draw: st.DrawFn) -> Case:
     return _refused(command, f"name: {how}", f"{word}={value}", fields=fields, context=setting.context, remedy=remedy)
 
 
-_SPECIAL = ("+", "++", "~", "~ with value", "twice", "no =", "==", "colon", "blank before =", "empty name", "quoted whole", "null group")
+_SPECIAL = (
+    "+",
+    "++",
+    "~",
+    "~ with value",
+    "twice",
+    "no =",
+    "==",
+    "colon",
+    "blank before =",
+    "empty name",
+    "quoted whole",
+    "null group",
+)
 _HOWS = (
-    "typo", "typo", "typo", "group typo", "in capitals", "group in capitals", "dots as underscores", "dots left out", "its last word alone",
-    "dot at the end", "dot at the beginning", "two dots", "slash for dot", "below itself", "index", "package", "dashes", "with + and typo",
-    "with ++ and typo", "with -", "with --", "blank inside", "another group", "of another command", *_SPECIAL,
+    "typo", "typo", "typo", "group typo", "in capitals", "group in capitals", "dots as underscores", "dots left out",
+    "its last word alone", "dot at the end", "dot at the beginning", "two dots", "slash for dot", "below itself",
+    "index", "package", "dashes", "with + and typo", "with ++ and typo", "with -", "with --", "blank inside",
+    "another group", "of another command", *_SPECIAL,
 )  # fmt: skip
 
 
@@ -105,10 +119,18 @@ def _special(setting: Known, how: str, value: str) -> Case:
         "quoted whole": ((f"'{name}={value}'",), (f"'{name}", name), Expect.REFUSED),
         "null group": ((f"{group}=null",), (group,), Expect.REFUSED if "." in name else Expect.EITHER),
     }[how]
-    if how == "null group" and (setting.command != "train" or group in ("experiment", "callbacks", "metrics", "logger")):
+    if how == "null group" and (
+        setting.command != "train" or group in ("experiment", "callbacks", "metrics", "logger")
+    ):
         expect = Expect.EITHER
     context = tuple(word for word in setting.context if not (how == "null group" and word.startswith(f"{group}=")))
     return Case(setting.command, f"name: {how}", expect, words, context, fields)
+
+
+_NO_OPTIONS = (
+    "_shared", "_base", "/etc/passwd", "a@b=c", "{}", "{a: 1}", "''", "[[a]]", "a b", "é", "\udcff", "${x}",
+    "${oc.env:HOME}", "a" * 5000, "5", "true", "a/b", ".", "..", "*", "glob(*)", "choice(a)", "???", "'", "{", "\\",
+)  # fmt: skip
 
 
 @st.composite
@@ -117,18 +139,16 @@ def option_of_group_cases(draw: st.DrawFn) -> Case:
     group = draw(st.sampled_from((*GROUPS, "hydra")))
     options = group_options(group) if (configuration_folder() / group).is_dir() else []
     option = draw(st.sampled_from(options or ["default"]))
-    bad = draw(
-        st.one_of(
-            one_edit(option).filter(lambda made: made not in options),
-            st.sampled_from(
-                ("_shared", "_base", f"../{group}/{option}", f"{option}.yaml", "/etc/passwd", "a@b=c", f"{option}@x", option.upper(),
-                 f"[{option},{option}x]", "{}", "{a: 1}", "''", "[[a]]", "a b", "é", "\udcff", "${x}", "${oc.env:HOME}", "a" * 5000, "5",
-                 "true", "a/b", ".", "..", "*", "glob(*)", "choice(a)", f"{option},x", f" {option} x", "???", "'", "{", "\\"),
-            ),
-        )
-    )  # fmt: skip
+    misspelt = one_edit(option).filter(lambda made: made not in options)
+    made_of_it = (f"../{group}/{option}", f"{option}.yaml", f"{option}@x", option.upper(), f"[{option},{option}x]",
+                  f"{option},x", f" {option} x")  # fmt: skip
+    bad = draw(st.one_of(misspelt, misspelt, st.sampled_from((*made_of_it, *_NO_OPTIONS))))
     command = draw(st.sampled_from(("train", "train", "train", "list")))
-    how = draw(st.sampled_from(("option", "option", "option", "+", "++", "~", "@", "no option", "as a path", "null", "of another command")))
+    how = draw(
+        st.sampled_from(
+            ("option", "option", "option", "+", "++", "~", "@", "no option", "as a path", "null", "of another command")
+        )
+    )
     fields: tuple[str, ...] = (group,)
     if how == "of another command":
         other = draw(st.sampled_from(sorted(set(COMMANDS) - {"train"})))
@@ -140,8 +160,15 @@ def option_of_group_cases(draw: st.DrawFn) -> Case:
         if bad == "???" or group == "hydra":
             return _either(command, f"option of {command}: {_about(bad, option)}", *words)
         return _refused(command, f"option of {command}: {_about(bad, option)}", *words, fields=fields, value=value)
-    word = {"+": f"+{group}={option}x", "++": f"++{group}={option}x", "~": f"~{group}", "@": f"{group}@x={option}", "no option": f"{group}=",
-            "as a path": f"{group}/{option}", "null": f"{group}=null"}[how]  # fmt: skip
+    word = {
+        "+": f"+{group}={option}x",
+        "++": f"++{group}={option}x",
+        "~": f"~{group}",
+        "@": f"{group}@x={option}",
+        "no option": f"{group}=",
+        "as a path": f"{group}/{option}",
+        "null": f"{group}=null",
+    }[how]
     return _either(command, f"group of {command}: {how}", word, fields=(group, word, f"{group}@x"))
 
 
@@ -150,18 +177,21 @@ def _about(bad: str, option: str) -> str:
 
 
 _OPTIONS = (
-    ("-x",), ("--hlep",), ("--x=1",), ("---",), ("-",), ("--",), ("-m",), ("--multirun",), ("-m", "-m"), ("--multirun=1",), ("--cfg",),
-    ("--cfg", "job"), ("--cfg", "x"), ("--cfg=job",), ("-c", "job"), ("--config-dir",), ("--config-dir", "nowhere"),
-    ("--config-dir=nowhere",), ("--config-dir", cases.TEXT), ("--config-dir", cases.SPLITS), ("--config-dir=",), ("-cd", "nowhere"),
-    ("--config-name", "x"), ("-cn", "x"), ("--config-path", "x"), ("--info",), ("--info", "x"), ("--resolve",), ("--package", "x"),
-    ("--run",), ("-r",), ("--shell-completion",), ("--hydra-help",), ("--experimental-rerun", "x"), ("--version",), ("-h",), ("--help",),
-    ("-h", "x"), ("--conf", "x"), ("-mm",), ("--model.hidden_size=5",), ("plugins=[nowhere]",), ("plugins=nowhere",), ("plugins=",),
-    ("plugins=[",), ("+plugins=[os]",), ("plugin=[x]",), ("hydra=x",), ("hydra.run.dir=",), ("hydra/launcher=x",), ("hydra.mode=x",),
-    ("hydra.sweeper.params=5",), ("hydra.verbose=x",), ("hydra.searchpath=[nowhere]",), ("hydra.x=1",), ("hydra.job.name=[",), ("",),
-    (" ",), ("=",), ("==",), ("+",), ("~",), ("@",), ("'",), ("a",), ("é=1",), ("\udcff=1",), ("\udcff",), ("a" * 5000,), ("${x}=1",),
+    ("-x",), ("--hlep",), ("--x=1",), ("---",), ("-",), ("--",), ("-m",), ("--multirun",), ("-m", "-m"),
+    ("--multirun=1",), ("--cfg",), ("--cfg", "job"), ("--cfg", "x"), ("--cfg=job",), ("-c", "job"), ("--config-dir",),
+    ("--config-dir", "nowhere"), ("--config-dir=nowhere",), ("--config-dir", cases.TEXT),
+    ("--config-dir", cases.SPLITS), ("--config-dir=",), ("-cd", "nowhere"), ("--config-name", "x"), ("-cn", "x"),
+    ("--config-path", "x"), ("--info",), ("--info", "x"), ("--resolve",), ("--package", "x"), ("--run",), ("-r",),
+    ("--shell-completion",), ("--hydra-help",), ("--experimental-rerun", "x"), ("--version",), ("-h",), ("--help",),
+    ("-h", "x"), ("--conf", "x"), ("-mm",), ("--model.hidden_size=5",), ("plugins=[nowhere]",), ("plugins=nowhere",),
+    ("plugins=",), ("plugins=[",), ("+plugins=[os]",), ("plugin=[x]",), ("hydra=x",), ("hydra.run.dir=",),
+    ("hydra/launcher=x",), ("hydra.mode=x",), ("hydra.sweeper.params=5",), ("hydra.verbose=x",),
+    ("hydra.searchpath=[nowhere]",), ("hydra.x=1",), ("hydra.job.name=[",), ("",), (" ",), ("=",), ("==",), ("+",),
+    ("~",), ("@",), ("'",), ("a",), ("é=1",), ("\udcff=1",), ("\udcff",), ("a" * 5000,), ("${x}=1",),
     ("++trainer._target_=os.system",), ("+callbacks.x._target_=os.system",), ("+metrics.x={_target_: os.system}",),
-    ("+callbacks.x=5",), ("+logger.x=true",), ("callbacks=5",), ("callbacks={}",), ("callbacks.progress=5",), ("data.source=x",),
-    ("+model.core._target_=x",), ("optimizer._target_=torch.optim.LBFGS",), ("optimizer._target_=5",), ("optimizer._target_=",),
+    ("+callbacks.x=5",), ("+logger.x=true",), ("callbacks=5",), ("callbacks={}",), ("callbacks.progress=5",),
+    ("data.source=x",), ("+model.core._target_=x",), ("optimizer._target_=torch.optim.LBFGS",),
+    ("optimizer._target_=5",), ("optimizer._target_=",),
 )  # fmt: skip
 _SHOWN = (("-h",), ("--help",))
 _UNKNOWN = (("-x",), ("--hlep",), ("--x=1",), ("-mm",), ("a",), ("é=1",), ("plugin=[x]",))
@@ -179,13 +209,18 @@ def option_cases(draw: st.DrawFn) -> Case:
 def _fields_of(words: Sequence[str]) -> tuple[str, ...]:
     """What a refusal may name: a word of the command line, or an option's long name."""
     bare = [word.lstrip("+~").partition("=")[0] for word in words]
-    long = [name for name in ("--config-dir", "--multirun", "--cfg", "--run", "--config-name") if words[0][:3] in (name[:3], "-" + name[2])]
+    long = [
+        name
+        for name in ("--config-dir", "--multirun", "--cfg", "--run", "--config-name")
+        if words[0][:3] in (name[:3], "-" + name[2])
+    ]
     return (*words, *bare, *long, *(word.rpartition(".")[0] for word in bare if "." in word))
 
 
 _NO_RUNS = (
-    "nowhere", "nowhere/deeper", cases.TEXT, cases.SPLITS, cases.VECTORS, "nolink", "loop", "fifo", "emptyfolder", "outputs/text-lstm/run/config.yaml",
-    "outputs/text-lstm/run/checkpoints", "", " ", "null", "''", "${x}", "\udcff", "é", "a" * 5000, "a\nb", "[", "[a]", "*", "run", "/dev/null",
+    "nowhere", "nowhere/deeper", cases.TEXT, cases.SPLITS, cases.VECTORS, "nolink", "loop", "fifo", "emptyfolder",
+    "outputs/text-lstm/run/config.yaml", "outputs/text-lstm/run/checkpoints", "", " ", "null", "''", "${x}", "\udcff",
+    "é", "a" * 5000, "a\nb", "[", "[a]", "*", "run", "/dev/null",
 )  # fmt: skip
 
 
@@ -197,7 +232,15 @@ def run_name_cases(draw: st.DrawFn) -> Case:
     key = "runs" if command in ("report", "list") else "run"
     expect = Expect.EITHER if command == "list" or value == "*" else Expect.REFUSED
     more = {"damage": None, "whole": True}
-    return Case(command, f"no run: {command}", expect, (f"{key}={value}",), fields=(key,), value=value if value.strip() else None, **more)
+    return Case(
+        command,
+        f"no run: {command}",
+        expect,
+        (f"{key}={value}",),
+        fields=(key,),
+        value=value if value.strip() else None,
+        **more,
+    )
 
 
 @st.composite

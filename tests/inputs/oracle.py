@@ -29,9 +29,8 @@ def problems(case: Case, outcome: Outcome, bench: Bench) -> Iterator[tuple[str, 
     if outcome.escaped:
         yield "an exception leaves the command", outcome.escaped.strip().splitlines()[-1]
         return
-    if outcome.changed:
-        if not (case.command == "train" and case.whole and outcome.status == 0 or _is_of_the_run(case, outcome)):
-            yield "changes what was there", ", ".join(outcome.changed[:5])
+    if outcome.changed and not _is_of_the_run(case, outcome):
+        yield "changes what was there", ", ".join(outcome.changed[:5])
     if outcome.status == 0:
         yield from _accepted(case, outcome, bench)
     else:
@@ -56,9 +55,9 @@ def _refused(case: Case, outcome: Outcome) -> Iterator[tuple[str, str]]:
         yield "leaves an empty folder behind", outcome.made[0]
     elif outcome.made and not (case.whole and case.command == "train" and _only_locks(outcome)):
         yield "leaves something behind", f"{', '.join(outcome.made[:4])} | {_brief(line)}"
-    if case.fields and not _names_one(line, case.fields):
-        yield "blames another word", _brief(line)
-    elif not case.fields and any(line.startswith(f"error: {word}") for word in case.context if case.damage is None):
+    if (case.fields and not _names_one(line, case.fields)) or (
+        not case.fields and any(line.startswith(f"error: {word}") for word in case.context if case.damage is None)
+    ):
         yield "blames another word", _brief(line)
     elif case.value is not None and not _shows(line, case):
         yield "does not show the value", _brief(line)
@@ -98,7 +97,12 @@ def _shows(line: str, case: Case) -> bool:
     assert case.value is not None
     squeezed = _squeezed(line)
     typed_value = case.value
-    forms = [_squeezed(typed_value)[:20], _squeezed(typed_value.encode().decode("unicode_escape", errors="replace"))[:20] if typed_value.isascii() else ""]
+    forms = [
+        _squeezed(typed_value)[:20],
+        _squeezed(typed_value.encode().decode("unicode_escape", errors="replace"))[:20]
+        if typed_value.isascii()
+        else "",
+    ]
     bare = typed_value.strip()
     numbers = []
     for read in (int, float):
@@ -120,7 +124,9 @@ def _shows(line: str, case: Case) -> bool:
     if re.search(r"[^\x20-\x7e]", typed_value):  # shown with replacement characters
         start = re.split(r"[^\x20-\x7e]", typed_value)[0]
         return _squeezed(start)[:20] in squeezed
-    return any(form and form.lower() in squeezed.lower() for form in forms) or "null" in squeezed and bare in ("~", "None")
+    return any(form and form.lower() in squeezed.lower() for form in forms) or (
+        "null" in squeezed and bare in ("~", "None")
+    )
 
 
 def _squeezed(text: str) -> str:
@@ -129,8 +135,17 @@ def _squeezed(text: str) -> str:
 
 def _names_another(line: str, case: Case) -> bool:
     """Whether a refusal names the setting that the typed one does not fit."""
-    names = {name for name, *_ in typed.names(TrainSettings)} | {"run", "data", "logger", "embedding", "batching", "momentum"}
-    return any(re.search(rf"(?<![\w.]){re.escape(name)}(?![\w])", line) for name in names if not case.setting.startswith(name))
+    names = {name for name, *_ in typed.names(TrainSettings)} | {
+        "run",
+        "data",
+        "logger",
+        "embedding",
+        "batching",
+        "momentum",
+    }
+    return any(
+        re.search(rf"(?<![\w.]){re.escape(name)}(?![\w])", line) for name in names if not case.setting.startswith(name)
+    )
 
 
 def _accepted(case: Case, outcome: Outcome, bench: Bench) -> Iterator[tuple[str, str]]:

@@ -42,7 +42,11 @@ def drawn(strategy: SearchStrategy[Case], count: int, seed: int) -> list[Case]:
 
     @hypothesis.seed(seed)
     @hypothesis.settings(
-        max_examples=count, phases=[Phase.generate], database=None, deadline=None, suppress_health_check=list(HealthCheck)
+        max_examples=count,
+        phases=[Phase.generate],
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
     )
     @hypothesis.given(strategy)
     def draw(case: Case) -> None:

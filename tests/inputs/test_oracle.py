@@ -54,7 +54,14 @@ BROKEN: list[tuple[str, Any, str, Callable[..., Any], Case, str]] = [
     ("another word", command, "describe", lambda *args: "seed=0: bad; mend it", OUT_OF_RANGE, "blames another word"),
     ("no value", command, "describe", lambda *args: "length: bad; mend it", OUT_OF_RANGE, "does not show the value"),
     ("too long", command, "describe", lambda *args: f"length=0: {'x ' * 300}; mend it", OUT_OF_RANGE, "is longer than"),
-    ("control characters", command, "describe", lambda *args: "length=0: \x1b; mend it", OUT_OF_RANGE, "has a character"),
+    (
+        "control characters",
+        command,
+        "describe",
+        lambda *args: "length=0: \x1b; mend it",
+        OUT_OF_RANGE,
+        "has a character",
+    ),
     ("a class's name", command, "describe", lambda *args: "length=0: OmegaConf; mend it", OUT_OF_RANGE, "speaks of"),
     ("no suggestion", command, "describe", lambda *args: "lenght: unknown; mend it", TYPO, "has another remedy"),
     ("in range", command, "describe", lambda *args: "length=7: bad; mend it", IN_RANGE, "refuses a value in its range"),
@@ -85,12 +92,7 @@ def test_what_is_right_is_not(case: Case, bench: Bench) -> None:
 
 @pytest.mark.parametrize(
     ("text", "kind", "expected"),
-    [
-        ("5", int, [5]), ("0x10", int, [16]), ("1e3", int, [1000]), ("007", int, [7]), ("1.5", int, []), ("0", int, []), ("abc", int, []),
-        ("1_000", int, [1000]), ("null", int, []), ("null", int | None, [None]), ("[1,2]", int, []), ("[1,2]", list[int], [[1, 2]]),
-        ("[1,0]", list[int], []), ("1", list[int], []), ("1,2", int, []), ("int(5)", int, [5]), ("nan", float, []), ("1e999", float, []),
-        ("yes", bool, [True]), ("2", bool, []), ("0", bool, [False]), ("${x}", int, None), ("abc", str, ["abc"]), ("a b", str, None),
-    ],
+    [ ("5", int, [5]), ("0x10", int, [16]), ("1e3", int, [1000]), ("007", int, [7]), ("1.5", int, []), ("0", int, []), ("abc", int, []), ("1_000", int, [1000]), ("null", int, []), ("null", int | None, [None]), ("[1,2]", int, []), ("[1,2]", list[int], [[1, 2]]), ("[1,0]", list[int], []), ("1", list[int], []), ("1,2", int, []), ("int(5)", int, [5]), ("nan", float, []), ("1e999", float, []), ("yes", bool, [True]), ("2", bool, []), ("0", bool, [False]), ("${x}", int, None), ("abc", str, ["abc"]), ("a b", str, None), ],
 )  # fmt: skip
 def test_meanings(text: str, kind: Any, expected: list[Any] | None) -> None:
     shape = meanings.shape_of("x", Setting("", Range(at_least=1)), kind)

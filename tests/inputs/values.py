@@ -14,8 +14,8 @@ from hypothesis.strategies import SearchStrategy
 from inputs import cases
 from inputs.cases import Case, Expect
 from inputs.meanings import Scalar, Shape, is_plain, meanings, shape_of
-from lmlab.config import typed
 from lmlab.config import settings as known_settings
+from lmlab.config import typed
 from lmlab.config.folders import configuration_folder, group_options
 from lmlab.config.setting import Range, Setting
 from lmlab.config.slots import SLOTS
@@ -27,24 +27,27 @@ COMMANDS = {
 }
 # Right for no number, no truth value and no list of them, whatever its range.
 WRONG_FOR_NUMBERS = (
-    "", " ", "''", '""', "abc", "nan", "NaN", "inf", "-inf", ".inf", "infinity", "1" + "0" * 400, "-1" + "0" * 400, "1e999",
-    "1" * 5000, "a" * 5000, "{}", "{a: 1}", "{a:1}", "[[1]]", "[", "]", "{", "}", "(", ")", "'", '"', "'5", '5"', "1,2", "1,2,",
-    ",", "1,a", "range(1,3)", "range(3)", "range()", "interval(0,1)", "choice()", "choice(1)", "choice(1,2)", "glob(*)",
-    "glob()", "shuffle(1,2)", "sort(2,1)", "tag(a,1)", "${x}", "${oc.env:HOME}", "${", "$", "$x", "???", "\\n", "\\", "5\\", "5\\n",
-    "5;6", "5 6", "5\n6", "@x", "a=b", "=", "=5", "#", "5#", "*", "&a", "!!int 5", "%", "é", "日本", "🙂", "\udcff", "5\udcff",
-    "\u202e5", "5\u00a0", "１２", "1.2.3", "--5", "1e", "e1", "0b2", "5m", "50%", "1/2", "None", "x" * 200 + "é",
+    "", " ", "''", '""', "abc", "nan", "NaN", "inf", "-inf", ".inf", "infinity", "1" + "0" * 400, "-1" + "0" * 400,
+    "1e999", "1" * 5000, "a" * 5000, "{}", "{a: 1}", "{a:1}", "[[1]]", "[", "]", "{", "}", "(", ")", "'", '"', "'5",
+    '5"', "1,2", "1,2,", ",", "1,a", "range(1,3)", "range(3)", "range()", "interval(0,1)", "choice()", "choice(1)",
+    "choice(1,2)", "glob(*)", "glob()", "shuffle(1,2)", "sort(2,1)", "tag(a,1)", "${x}", "${oc.env:HOME}", "${", "$",
+    "$x", "???", "\\n", "\\", "5\\", "5\\n", "5;6", "5 6", "5\n6", "@x", "a=b", "=", "=5", "#", "5#", "*", "&a",
+    "!!int 5", "%", "é", "日本", "🙂", "\udcff", "5\udcff", "\u202e5", "5\u00a0",
+    "１２", "1.2.3", "--5", "1e", "e1", "0b2",
+    "5m", "50%", "1/2", "None", "x" * 200 + "é",
 )  # fmt: skip
 ODD_NUMBERS = (
-    "1e3", "1E3", "1_000", "+5", "05", "0x10", "0b1", "1.0", "5.", ".5", "1e30", "-0", "-0.0", "1e-400", "0.1e1", " 5", "5 ", "\t5",
-    "'5'", '"5"', "int(5)", "float(0.5)", "str(5)", "5.5", "true", "false", "yes", "2", "null", "NULL", "~", "none", "${seed}",
-    "9223372036854775808", "-9223372036854775809", "1e18",
+    "1e3", "1E3", "1_000", "+5", "05", "0x10", "0b1", "1.0", "5.", ".5", "1e30", "-0", "-0.0", "1e-400", "0.1e1", " 5",
+    "5 ", "\t5", "'5'", '"5"', "int(5)", "float(0.5)", "str(5)", "5.5", "true", "false", "yes", "2", "null", "NULL",
+    "~", "none", "${seed}", "9223372036854775808", "-9223372036854775809", "1e18",
 )  # fmt: skip
 ODD_TEXTS = (
-    "", " ", "a", "a b", "a,b", "5", "1e3", "true", "null", "None", "${x}", "${oc.env:HOME}", "${data.name}", "$", "\\", "\\n", "\\'",
-    "'", '"', "it's", "'a'", "a'b'c", "[a]", "[", "]", "{", "}", "{a:1}", "(", ")", "a=b", "=", "a:b", "#", "é", "日本", "🙂",
-    "\udcff", "a\nb", "a\tb", "\x1b[31m", "\u202e", "a" * 300, "a" * 5000, "*", "?", "a@b", "%s", "{0}", "choice(a,b)", "range(1,3)",
-    "glob(*)", "a;b", "a|b", ".", "a/b", "a//b", "-", "--x", "a\\", "nowhere.txt", cases.TEXT, cases.SPLITS, "outputs", "latest", "best",
-    "step-1", "utf-8", "latin-1", "rot13", "idna", "00:00:00:01",
+    "", " ", "a", "a b", "a,b", "5", "1e3", "true", "null", "None", "${x}", "${oc.env:HOME}", "${data.name}", "$", "\\",
+    "\\n", "\\'", "'", '"', "it's", "'a'", "a'b'c", "[a]", "[", "]", "{", "}", "{a:1}", "(", ")", "a=b", "=", "a:b",
+    "#", "é", "日本", "🙂", "\udcff", "a\nb", "a\tb", "\x1b[31m", "\u202e", "a" * 300, "a" * 5000, "*", "?", "a@b", "%s",
+    "{0}", "choice(a,b)", "range(1,3)", "glob(*)", "a;b", "a|b", ".", "a/b", "a//b", "-", "--x", "a\\", "nowhere.txt",
+    cases.TEXT, cases.SPLITS, "outputs", "latest", "best", "step-1", "utf-8", "latin-1", "rot13", "idna",
+    "00:00:00:01",
 )  # fmt: skip
 
 
@@ -182,7 +185,12 @@ def _number(kind: type, limits: Range) -> SearchStrategy[Typed]:
     low, high = limits.at_least, limits.at_most
     low = limits.above if low is None else low
     high = limits.below if high is None else high
-    edges = [Typed(text, "at the edge of its range") for edge in (low, high) if edge is not None for text in _near(edge, kind)]
+    edges = [
+        Typed(text, "at the edge of its range")
+        for edge in (low, high)
+        if edge is not None
+        for text in _near(edge, kind)
+    ]
     if limits.special is not None:
         edges += [Typed(text, "at its special value") for text in _near(limits.special, kind)]
     within: SearchStrategy[Any]
