@@ -19,8 +19,9 @@ import yaml
 
 from lmlab.changes import unchangeable
 from lmlab.config import plugins, registry
+from lmlab.config.arguments import spelled
 from lmlab.config.folders import configuration_folder
-from lmlab.config.retyped import GROUPS, LOGGER, Retyped, parts_of, spelled
+from lmlab.config.retyped import GROUPS, LOGGER, Retyped, parts_of
 from lmlab.config.settings import AddedSettings, CallbacksSettings, PartSettings, TrainSettings
 from lmlab.config.slots import OPEN, added_slot
 from lmlab.config.typed import plain, targets

@@ -85,6 +85,7 @@ class Setting:
         choices: the allowed texts.
         longest: the largest number of characters of a text, or of entries of a list.
         free: whether a text may be empty and have line ends: a prompt, a description.
+        is_path: whether a text is a file or folder.
         remedy: what to do about a value out of range; empty for a generated example.
         before: the value assumed for runs older than this setting; None with `is_newer` False for none.
         is_newer: whether `before` counts.
@@ -96,6 +97,7 @@ class Setting:
     choices: tuple[str, ...] | None = None
     longest: int = LONGEST
     free: bool = False
+    is_path: bool = False
     remedy: str = ""
     before: Any = None
     is_newer: bool = False
@@ -117,6 +119,7 @@ def setting(
     choices: Sequence[str] | None = None,
     longest: int = LONGEST,
     free: bool = False,
+    is_path: bool = False,
     remedy: str = "",
     before: Any = _Unset,
     typed_only: bool = False,
@@ -134,6 +137,7 @@ def setting(
         choices: see `Setting`.
         longest: see `Setting`.
         free: see `Setting`.
+        is_path: see `Setting`.
         remedy: what to do about a value out of range; empty for a generated example.
         before: the value assumed for runs older than this setting.
         typed_only: whether a stored configuration must not have a value.
@@ -146,6 +150,7 @@ def setting(
         None if choices is None else tuple(choices),
         longest,
         free,
+        is_path,
         remedy,
         None if before is _Unset else before,
         before is not _Unset,

@@ -21,7 +21,7 @@ from hydra.core.override_parser.types import (
     RangeSweep,
 )
 
-from lmlab.config.arguments import FREE_TEXT, num_backslashes, quote_free_text
+from lmlab.config.arguments import is_free_text, num_backslashes, quote_free_text
 from lmlab.config.folders import configuration_folder
 from lmlab.config.outward import OPTIONS
 from lmlab.config.retyped import LOGGER
@@ -48,13 +48,13 @@ def is_safe(argument: str) -> bool:
         return all(map(_is_choice, parsed_all)) and not (key == LOGGER and any(map(_reaches_out, parsed_all)))
     if key not in settings() or any(key.startswith(f"{LOGGER}.{name}.") for name in OPTIONS):
         return False
-    if key not in FREE_TEXT:
+    if not is_free_text(key):
         return "${" not in value and all(_is_plain(parsed) for parsed in _parsed([argument]))
     return all(_is_plain(parsed) for parsed in _parsed(_readings(key, value)))
 
 
 def _readings(key: str, value: str) -> list[str]:
-    """Returns both readings of free text with commas, quoted as a whole and in pieces between commas.
+    """Returns the readings of free text with commas: as a whole, in pieces between commas, and as a function of Hydra's.
 
     Which of them is meant depends on the files that exist.
     """
@@ -63,7 +63,7 @@ def _readings(key: str, value: str) -> list[str]:
     if whole == [argument]:  # quoted by hand, or null
         return whole
     pieces = [word.partition("=")[2] for word in quote_free_text([f"{key}={piece}" for piece in value.split(",")])]
-    return [*whole, f"{key}={','.join(pieces)}"]
+    return [*whole, f"{key}={','.join(pieces)}", *quote_free_text([argument], sweep=True)]
 
 
 @functools.cache

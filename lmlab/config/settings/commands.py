@@ -18,8 +18,8 @@ _CHECKPOINT = "best, last or a kept checkpoint (step-000500)"
 class GenerateSettings(Settings):
     """What `python -m lmlab.generate` takes."""
 
-    run: str = setting(_RUN)
-    output_dir: str = setting(_OUTPUT_DIR)
+    run: str = setting(_RUN, is_path=True)
+    output_dir: str = setting(_OUTPUT_DIR, is_path=True)
     checkpoint: str = setting(_CHECKPOINT)
     prompt: str = setting("text that the samples continue", free=True)
     length: int = setting("tokens (characters, words or pieces) generated after the prompt", at_least=1, at_most=10**7)
@@ -49,7 +49,9 @@ class GenerateSettings(Settings):
 class TextSettings(Settings):
     """A text other than the run's own."""
 
-    path: str | None = setting("a file, or a folder of .txt files, evaluated as a whole; null: the run's own data")
+    path: str | None = setting(
+        "a file, or a folder of .txt files, evaluated as a whole; null: the run's own data", is_path=True
+    )
     encoding: str = setting("auto, or any encoding that Python supports")
 
 
@@ -57,8 +59,8 @@ class TextSettings(Settings):
 class EvaluateSettings(Settings):
     """What `python -m lmlab.evaluate` takes."""
 
-    run: str = setting(_RUN)
-    output_dir: str = setting(_OUTPUT_DIR)
+    run: str = setting(_RUN, is_path=True)
+    output_dir: str = setting(_OUTPUT_DIR, is_path=True)
     checkpoint: str = setting(_CHECKPOINT)
     split: str | None = setting("train, validation or test of the run's own data; null: test")
     data: TextSettings = setting("a text other than the run's own")
@@ -68,15 +70,15 @@ class EvaluateSettings(Settings):
     baselines: bool = setting(
         "uniform, unigram and Kneser-Ney models, fitted on the run's training text, on the same tokens"
     )
-    output: str | None = setting("also write the result to this JSON file")
+    output: str | None = setting("also write the result to this JSON file", is_path=True)
 
 
 @dataclass(kw_only=True)
 class PredictSettings(Settings):
     """What `python -m lmlab.predict` takes."""
 
-    run: str = setting(_RUN)
-    output_dir: str = setting(_OUTPUT_DIR)
+    run: str = setting(_RUN, is_path=True)
+    output_dir: str = setting(_OUTPUT_DIR, is_path=True)
     checkpoint: str | None = setting("one checkpoint (best, last, step-000500); null: all checkpoints of the run")
     prompt: str = setting("text to continue", free=True)
     top: int = setting("number of most probable tokens to show", at_least=1, at_most=10**6)
@@ -86,8 +88,8 @@ class PredictSettings(Settings):
 class VerifySettings(Settings):
     """What `python -m lmlab.verify` takes."""
 
-    run: str = setting(_RUN)
-    output_dir: str = setting(_OUTPUT_DIR)
+    run: str = setting(_RUN, is_path=True)
+    output_dir: str = setting(_OUTPUT_DIR, is_path=True)
     checkpoint: str = setting("checkpoint to verify: best, last or a kept one (step-000500)")
 
 
@@ -96,11 +98,13 @@ class ReportSettings(Settings):
     """What `python -m lmlab.report` takes."""
 
     runs: str | list[str] = setting(
-        "folder of a run or sweep, a folder above several, a glob, several of these separated by commas, or latest"
+        "folder of a run or sweep, a folder above several, a glob, several of these separated by commas, or latest",
+        is_path=True,
     )
-    output_dir: str = setting(_OUTPUT_DIR)
+    output_dir: str = setting(_OUTPUT_DIR, is_path=True)
     output: str | None = setting(
-        "folder of the report; null: report/ in the run's or sweep's folder, else output_dir/reports/<date>_<time>"
+        "folder of the report; null: report/ in the run's or sweep's folder, else output_dir/reports/<date>_<time>",
+        is_path=True,
     )
     along: Literal["tokens", "steps", "epochs", "seconds"] = setting("x axis of the learning curves")
     watch: bool = setting("rewrite the report when a run changes, until all runs have ended or Ctrl-C")

@@ -25,7 +25,7 @@ class PythonDocsSettings(SourceSettings):
 
 @dataclass(kw_only=True)
 class TextFilesSettings(SourceSettings):
-    path: str | None = setting(_PATH)
+    path: str | None = setting(_PATH, is_path=True)
     split: list[float] = setting(_SPLIT, at_least=0, at_most=10**9, longest=3)
     encoding: str = setting(_ENCODING)
 
@@ -33,7 +33,7 @@ class TextFilesSettings(SourceSettings):
 @dataclass(kw_only=True)
 class PublishedSplitsSettings(SourceSettings):
     name: str = setting("name of the published text", choices=tuple(TEXTS))
-    path: str | None = setting("your own copy, used instead of downloading it")
+    path: str | None = setting("your own copy, used instead of downloading it", is_path=True)
     encoding: str = setting(_ENCODING)
 
 
@@ -44,7 +44,7 @@ class PublishedSettings(PublishedSplitsSettings):
 
 @dataclass(kw_only=True)
 class MovieReviewsSettings(SourceSettings):
-    path: str | None = setting("your own copy, used instead of downloading it")
+    path: str | None = setting("your own copy, used instead of downloading it", is_path=True)
     split: list[float] = setting(_SPLIT, at_least=0, at_most=10**9, longest=3)
     encoding: str = setting(_ENCODING)
     max_reviews: int | None = setting("maximum number of reviews per split; null: all", at_least=1, at_most=10**6)

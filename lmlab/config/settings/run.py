@@ -32,7 +32,7 @@ class DataSettings(Settings):
     """The text, and how it is divided into batches."""
 
     name: str = setting("name of the data set in the run's name and in tables", longest=100)
-    path: str | None = setting("a file, or a folder of .txt files; null for a data set with its own text")
+    path: str | None = setting("a file, or a folder of .txt files; null for a data set with its own text", is_path=True)
     split: list[float] = setting(
         "fractions for train, validation and test, normalised by their sum; the third may be left out",
         at_least=0,
@@ -144,7 +144,7 @@ class TrainSettings(Settings):
 
     name: str = setting("the run's name and the first folder below output_dir", longest=200)
     seed: int = setting("random seed", at_least=0, at_most=LARGEST_SEED)
-    output_dir: str = setting("the run's folder is created below this folder")
+    output_dir: str = setting("the run's folder is created below this folder", is_path=True)
     fresh: bool = setting("false: repeating a sweep command continues the existing sweep; true: starts a new one")
     stop_after_tokens: int | None = setting(
         "pause after this many trained tokens, without any other effect; run=... resumes; null: never",
