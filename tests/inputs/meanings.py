@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lmlab.config.arguments import FREE_TEXT
 from lmlab.config.setting import Range, Setting
 
 LARGEST = 2**63
@@ -73,7 +72,7 @@ class Shape:
         optional: whether null is a value.
         is_list: whether it is a list.
         is_scalar: whether it may be a single value.
-        is_literal: whether it is text that is typed without quotes.
+        is_literal: whether it is any text, which is typed without quotes.
     """
 
     scalars: tuple[Scalar, ...]
@@ -83,7 +82,7 @@ class Shape:
     is_literal: bool
 
 
-def shape_of(name: str, known: Setting, kind: Any) -> Shape | None:
+def shape_of(known: Setting, kind: Any) -> Shape | None:
     """Returns the shape of a setting; None for one of any type."""
     options = list(typing.get_args(kind)) if typing.get_origin(kind) in (types.UnionType, typing.Union) else [kind]
     optional = types.NoneType in options
@@ -104,7 +103,8 @@ def shape_of(name: str, known: Setting, kind: Any) -> Shape | None:
             scalars.append(Scalar(option, limits, known))
         elif option is not types.NoneType:
             return None
-    return Shape(tuple(scalars), optional, is_list, is_scalar, name in FREE_TEXT)
+    is_literal = is_scalar and any(scalar.kind is str and scalar.choices is None for scalar in scalars)
+    return Shape(tuple(scalars), optional, is_list, is_scalar, is_literal)
 
 
 def meanings(text: str, shape: Shape) -> list[Any] | None:
@@ -145,7 +145,8 @@ def _of_literal(text: str, shape: Shape) -> list[Any] | None:
         return [None]
     if not any(scalar.allows(text) for scalar in shape.scalars):
         return []
-    is_open = text in ("", "???") or text[0] in "~'\"[" or "," in text or text != text.strip()
+    is_function = re.fullmatch(r"\w+\(.*\)", text, re.DOTALL)
+    is_open = text in ("", "???") or text[0] in "~'\"[" or "," in text or text != text.strip() or is_function
     return None if is_open else [text]
 
 

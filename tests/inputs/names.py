@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from inputs import cases
 from inputs.cases import Case, Expect
-from inputs.values import COMMANDS, Known, one_edit, settings_of, typed_values, value_case
+from inputs.values import Known, one_edit, settings_of, typed_values, value_case
 from lmlab.config import typed
 from lmlab.config.folders import configuration_folder, group_options
+from lmlab.config.settings import COMMANDS
 from lmlab.list import GROUPS
 
 _ALL = ("train", *sorted(set(COMMANDS) - {"train"}), "list")

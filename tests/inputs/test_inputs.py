@@ -19,8 +19,9 @@ from inputs import files, names, values
 from inputs.bench import Bench
 from inputs.cases import Case
 from inputs.oracle import problems
+from lmlab.config.settings import COMMANDS
 
-_OTHERS = sorted(set(values.COMMANDS) - {"train"})
+_OTHERS = sorted(set(COMMANDS) - {"train"})
 # The parts of a hundred cases, in pieces that can be run at the same time.
 FAMILIES: dict[str, tuple[int, int, Callable[[], SearchStrategy[Case]]]] = {
     "values": (32, 3, lambda: values.value_cases(["train"])),

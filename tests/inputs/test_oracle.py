@@ -90,12 +90,39 @@ def test_what_is_right_is_not(case: Case, bench: Bench) -> None:
     assert list(problems(case, bench.run(case), bench)) == []
 
 
-@pytest.mark.parametrize(
-    ("text", "kind", "expected"),
-    [ ("5", int, [5]), ("0x10", int, [16]), ("1e3", int, [1000]), ("007", int, [7]), ("1.5", int, []), ("0", int, []), ("abc", int, []), ("1_000", int, [1000]), ("null", int, []), ("null", int | None, [None]), ("[1,2]", int, []), ("[1,2]", list[int], [[1, 2]]), ("[1,0]", list[int], []), ("1", list[int], []), ("1,2", int, []), ("int(5)", int, [5]), ("nan", float, []), ("1e999", float, []), ("yes", bool, [True]), ("2", bool, []), ("0", bool, [False]), ("${x}", int, None), ("abc", str, ["abc"]), ("a b", str, None), ],
-)  # fmt: skip
+MEANINGS: list[tuple[str, Any, list[Any] | None]] = [
+    ("5", int, [5]),
+    ("0x10", int, [16]),
+    ("1e3", int, [1000]),
+    ("1_000", int, [1000]),
+    ("007", int, [7]),
+    ("int(5)", int, [5]),
+    ("1.5", int, []),
+    ("0", int, []),
+    ("abc", int, []),
+    ("1,2", int, []),
+    ("[1,2]", int, []),
+    ("${x}", int, None),
+    ("null", int, []),
+    ("null", int | None, [None]),
+    ("[1,2]", list[int], [[1, 2]]),
+    ("[1,0]", list[int], []),
+    ("1", list[int], []),
+    ("nan", float, []),
+    ("1e999", float, []),
+    ("yes", bool, [True]),
+    ("0", bool, [False]),
+    ("2", bool, []),
+    ("a b", str, ["a b"]),
+    ("5", str, ["5"]),
+    ("", str, []),
+    ("'a'", str, None),
+]
+
+
+@pytest.mark.parametrize(("text", "kind", "expected"), MEANINGS)
 def test_meanings(text: str, kind: Any, expected: list[Any] | None) -> None:
-    shape = meanings.shape_of("x", Setting("", Range(at_least=1)), kind)
+    shape = meanings.shape_of(Setting("", Range(at_least=1)), kind)
     assert shape is not None
     assert meanings.meanings(text, shape) == expected
 

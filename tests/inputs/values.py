@@ -14,17 +14,12 @@ from hypothesis.strategies import SearchStrategy
 from inputs import cases
 from inputs.cases import Case, Expect
 from inputs.meanings import Scalar, Shape, is_plain, meanings, shape_of
-from lmlab.config import settings as known_settings
 from lmlab.config import typed
 from lmlab.config.folders import configuration_folder, group_options
 from lmlab.config.setting import Range, Setting
+from lmlab.config.settings import COMMANDS
 from lmlab.config.slots import SLOTS
 
-COMMANDS = {
-    kind.__name__.removesuffix("Settings").lower(): kind
-    for kind in (getattr(known_settings, name) for name in known_settings.__all__)
-    if (configuration_folder() / f"{kind.__name__.removesuffix('Settings').lower()}.yaml").is_file()
-}
 # Right for no number, no truth value and no list of them, whatever its range.
 WRONG_FOR_NUMBERS = (
     "", " ", "''", '""', "abc", "nan", "NaN", "inf", "-inf", ".inf", "infinity", "1" + "0" * 400, "-1" + "0" * 400,
@@ -44,9 +39,9 @@ ODD_NUMBERS = (
 ODD_TEXTS = (
     "", " ", "a", "a b", "a,b", "5", "1e3", "true", "null", "None", "${x}", "${oc.env:HOME}", "${data.name}", "$", "\\",
     "\\n", "\\'", "'", '"', "it's", "'a'", "a'b'c", "[a]", "[", "]", "{", "}", "{a:1}", "(", ")", "a=b", "=", "a:b",
-    "#", "é", "日本", "🙂", "\udcff", "a\nb", "a\tb", "\x1b[31m", "\u202e", "a" * 300, "a" * 5000, "*", "?", "a@b", "%s",
-    "{0}", "choice(a,b)", "range(1,3)", "glob(*)", "a;b", "a|b", ".", "a/b", "a//b", "-", "--x", "a\\", "nowhere.txt",
-    cases.TEXT, cases.SPLITS, "outputs", "latest", "best", "step-1", "utf-8", "latin-1", "rot13", "idna",
+    "#", "é", "日本", "🙂", "\udcff", "a\nb", "a\tb", "\x1b[31m", "\u202e", "a" * 300, "a" * 5000, "*", "?", "a@b",
+    "%s", "{0}", "choice(a,b)", "range(1,3)", "glob(*)", "a;b", "a|b", ".", "a/b", "a//b", "-", "--x", "a\\",
+    "nowhere.txt", cases.TEXT, cases.SPLITS, "outputs", "latest", "best", "step-1", "utf-8", "latin-1", "rot13", "idna",
     "00:00:00:01",
 )  # fmt: skip
 
@@ -133,7 +128,7 @@ def _may_have(group: str, option: str, slot: Any, name: str) -> bool:
 
 def typed_values(setting: Known) -> SearchStrategy[Typed]:
     """Returns a strategy for what is typed as the value of a setting: right, wrong and odd."""
-    shape = shape_of(setting.name, setting.known, setting.kind)
+    shape = shape_of(setting.known, setting.kind)
     odd = st.sampled_from(ODD_TEXTS + ODD_NUMBERS).map(lambda text: Typed(text, "odd text"))
     anything = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30).map(
         lambda text: Typed(text, "any text")
@@ -238,7 +233,7 @@ def value_cases(draw: st.DrawFn, commands: Sequence[str]) -> Case:
 def value_case(setting: Known, typed_value: Typed) -> Case:
     """Returns the case of a setting with a value, and what must become of it."""
     text, about = typed_value
-    shape = shape_of(setting.name, setting.known, setting.kind)
+    shape = shape_of(setting.known, setting.kind)
     meant = None if shape is None else meanings(text, shape)
     expect = Expect.EITHER
     if meant == []:
