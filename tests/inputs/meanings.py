@@ -134,9 +134,10 @@ def is_plain(text: str, shape: Shape) -> bool:
     if text == "null":
         return shape.optional
     kinds = {scalar.kind for scalar in shape.scalars}
-    if shape.is_list or (str in kinds and shape.scalars[0].choices is None):
+    if shape.is_list or shape.is_literal:
         return False
-    patterns = {int: r"-?(0|[1-9]\d*)", float: r"-?\d+(\.\d+)?(e[-+]?\d+)?", bool: "true|false", str: r"[\w-]+"}
+    choices = "|".join(map(re.escape, shape.scalars[0].choices or ()))
+    patterns = {int: r"-?(0|[1-9]\d*)", float: r"-?\d+(\.\d+)?(e[-+]?\d+)?", bool: "true|false", str: choices}
     return len(text) < 20 and any(re.fullmatch(patterns[kind], text, re.ASCII) for kind in kinds)
 
 
@@ -186,7 +187,8 @@ def _numbers(text: str, kind: type) -> list[Any]:
         except (ValueError, OverflowError):
             return []
     if kind is int:
-        return [int(number)] if math.isfinite(number) and number == int(number) else []
+        is_whole = isinstance(number, int) or number.is_integer()
+        return [int(number)] if is_whole else []
     try:
         return [float(number)]
     except OverflowError:

@@ -207,15 +207,14 @@ def option_cases(draw: st.DrawFn) -> Case:
     return _either(command, "option", *words, fields=() if words in _SHOWN else _fields_of(words))
 
 
+_LONG = {"-cd": "--config-dir", "-m": "--multirun", "-c": "--cfg", "-cn": "--config-name", "-r": "--run"}
+
+
 def _fields_of(words: Sequence[str]) -> tuple[str, ...]:
     """What a refusal may name: a word of the command line, or an option's long name."""
     bare = [word.lstrip("+~").partition("=")[0] for word in words]
-    long = [
-        name
-        for name in ("--config-dir", "--multirun", "--cfg", "--run", "--config-name")
-        if words[0][:3] in (name[:3], "-" + name[2])
-    ]
-    return (*words, *bare, *long, *(word.rpartition(".")[0] for word in bare if "." in word))
+    above = [word.rpartition(".")[0] for word in bare if "." in word]
+    return (*words, *bare, *above, *(_LONG[word] for word in bare if word in _LONG))
 
 
 _NO_RUNS = (

@@ -13,7 +13,8 @@ from lmlab.config import typed
 from lmlab.config.compose import compose
 from lmlab.config.settings import TrainSettings
 
-LONGEST = 400
+# Lists of all options of a group are the longest.
+LONGEST = 480
 _FOREIGN = re.compile(
     r"Traceback|unexpected|LMLAB_DEBUG|Hydra|OmegaConf|[oO]verride|ConfigAttribute|full_key|object_type|ConfigKeyError"
     r"|defaults list|struct|antlr|mismatched|token recognition|<class|Error\(|NoneType|\bdict\b.*\blist\b"
@@ -86,11 +87,12 @@ def _wording(line: str) -> Iterator[tuple[str, str]]:
 
 def _names_one(line: str, fields: tuple[str, ...]) -> bool:
     named = line.removeprefix("error: ")
-    return any(named.startswith(_clean(field)[:80]) or f"/{field}" in named.partition(": ")[0] for field in fields)
+    return any(re.match(_as_shown(field), named) or f"/{field}" in named.partition(": ")[0] for field in fields)
 
 
-def _clean(text: str) -> str:
-    return " ".join(text.split())
+def _as_shown(field: str) -> str:
+    """Returns a pattern for a name as lmlab shows it: in one line, cut where it is long, without control characters."""
+    return "".join(re.escape(character) if " " < character <= "~" else ".{0,9}" for character in field[:70])
 
 
 def _shows(line: str, case: Case) -> bool:
@@ -117,7 +119,9 @@ def _shows(line: str, case: Case) -> bool:
         forms.append(cast[1])
     if bare.startswith("["):  # one wrong element is enough
         forms += [_squeezed(item)[:20] for item in re.split(r"[\[\],]", bare) if item.strip()]
-    if len(bare) > 60:
+    if bare.lower() in ("yes", "on", "y", "1", "no", "off", "n", "0"):
+        forms += ["true", "false"]
+    if len(bare) > 18:
         forms.append(_squeezed("(a very large number)"))
     if "{" in bare or not _squeezed(typed_value):
         return True
@@ -163,7 +167,7 @@ def _accepted(case: Case, outcome: Outcome, bench: Bench) -> Iterator[tuple[str,
         return
     settings = outcome.settings[0]
     got = _value(settings, case.setting)
-    meant = [*case.meanings]
+    meant = [value for value in case.meanings if value != "auto"]  # which is replaced by what the machine has
     if meant and not any(_same(got, value) for value in meant):
         yield "takes another value than was typed", f"{meant[0]!r} became {got!r}"
     follow = _followers(case.command, tuple(case.context)) if case.command == "train" else {}
