@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis.configuration import set_hypothesis_home_dir
 
 from inputs import cases, files
 
@@ -18,6 +19,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("generated mistakes")
     group.addoption("--cases", type=int, default=300, help="how many cases tests/inputs generates (300)")
     group.addoption("--cases-seed", type=int, default=0, help="another seed, other cases (0)")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def hypothesis_home(tmp_path_factory: pytest.TempPathFactory) -> None:
+    set_hypothesis_home_dir(tmp_path_factory.mktemp("hypothesis"))  # else a folder in the checkout
 
 
 @pytest.fixture(scope="session")

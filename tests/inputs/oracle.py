@@ -96,41 +96,41 @@ def _as_shown(field: str) -> str:
 
 
 def _shows(line: str, case: Case) -> bool:
+    """Whether a refusal shows the value: as typed, as it was read, or what can be shown of it."""
     assert case.value is not None
-    squeezed = _squeezed(line)
-    typed_value = case.value
-    forms = [
-        _squeezed(typed_value)[:20],
-        _squeezed(typed_value.encode().decode("unicode_escape", errors="replace"))[:20]
-        if typed_value.isascii()
-        else "",
-    ]
-    bare = typed_value.strip()
-    numbers = []
-    for read in (int, float):
-        try:
-            numbers.append(read(bare.strip("'\"").lstrip(".")))
-        except (ValueError, OverflowError):
-            continue
-    forms += [str(number) for number in numbers] + [f"{number:g}" for number in numbers if abs(number) < 1e300]
-    forms += [str(int(number)) for number in numbers if math.isfinite(number) and number == int(number)]
+    squeezed, bare = _squeezed(line).lower(), case.value.strip()
+    if "{" in bare or not _squeezed(bare):
+        return True
+    printable_part = re.split(r"[^\x20-\x7e]", bare)[0]
+    forms = [printable_part, *_number_forms(bare.strip("'\""))]
     cast = re.fullmatch(r"(?:int|float|str|bool)\((.*)\)", bare)
     if cast:
-        forms.append(cast[1])
+        forms += [cast[1], *_number_forms(cast[1])]
     if bare.startswith("["):  # one wrong element is enough
-        forms += [_squeezed(item)[:20] for item in re.split(r"[\[\],]", bare) if item.strip()]
+        items = [item.strip() for item in re.split(r"[\[\],]", bare) if item.strip()]
+        forms += [form for item in items for form in (item, *_number_forms(item))]
     if bare.lower() in ("yes", "on", "y", "1", "no", "off", "n", "0"):
         forms += ["true", "false"]
-    if len(bare) > 18:
-        forms.append(_squeezed("(a very large number)"))
-    if "{" in bare or not _squeezed(typed_value):
-        return True
-    if re.search(r"[^\x20-\x7e]", typed_value):  # shown with replacement characters
-        start = re.split(r"[^\x20-\x7e]", typed_value)[0]
-        return _squeezed(start)[:20] in squeezed
-    return any(form and form.lower() in squeezed.lower() for form in forms) or (
-        "null" in squeezed and bare in ("~", "None")
-    )
+    if bare in ("~", "None"):
+        forms.append("null")
+    if "\\" in bare:  # an escape sequence
+        forms.append(bare.partition("\\")[0])
+    return any(_squeezed(form).lower()[:20] in squeezed for form in forms)
+
+
+def _number_forms(text: str) -> list[str]:
+    """Returns how a number may be shown."""
+    try:
+        number: int | float = int(text, 0)
+    except ValueError:
+        try:
+            number = float(text)
+        except ValueError:
+            return []
+    if not math.isfinite(float(text)) if isinstance(number, float) else abs(number) >= 2**63:
+        return [str(number)[:20], "(a very large number)", "inf"]
+    exact = [str(int(number)), "(a very large number)"] if number == int(number) else []
+    return [str(number), f"{number:g}", f"{float(number)}", *exact[: 2 if abs(number) >= 2**63 else 1]]
 
 
 def _squeezed(text: str) -> str:
