@@ -13,8 +13,10 @@ from inputs.values import Known, one_edit, settings_of, typed_values, value_case
 from lmlab.config import typed
 from lmlab.config.folders import configuration_folder, group_options
 from lmlab.config.settings import COMMANDS
-from lmlab.list import GROUPS
 
+GROUPS = sorted(
+    folder.name for folder in configuration_folder().iterdir() if folder.is_dir() and folder.name != "hydra"
+)
 _ALL = ("train", *sorted(set(COMMANDS) - {"train"}), "list")
 
 
