@@ -7,6 +7,7 @@ from lmlab import signals
 
 signals.own(__name__)
 
+import os
 import time
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -85,7 +86,7 @@ def _folder(settings: ReportSettings, records: Sequence[RunRecord]) -> Path:
     origins = {record.origin for record in records}
     alone = records[0].folder if len(records) == 1 else None
     if alone is not None and (
-        records[0].number is None or Path(str(settings.runs)).expanduser().resolve() == alone.resolve()
+        records[0].number is None or os.path.realpath(os.path.expanduser(str(settings.runs))) == os.path.realpath(alone)
     ):
         return alone / "report"
     # All jobs of one sweep, even if there is only one so far: the report belongs to the sweep.

@@ -22,7 +22,8 @@ class _Stream(io.TextIOWrapper):
 
     def __init__(self, stream: io.TextIOWrapper, *, name: str, must_arrive: bool) -> None:
         stream.flush()
-        file = io.FileIO(stream.fileno(), "w", closefd=False)  # other code may still use the old stream
+        # Other code may still use the old stream. `open` knows the console of Windows, which takes no bytes of UTF-8.
+        file = open(stream.fileno(), "wb", buffering=0, closefd=False)  # noqa: SIM115
         super().__init__(
             cast("BinaryIO", file) if stream.write_through else io.BufferedWriter(file),
             encoding=stream.encoding,

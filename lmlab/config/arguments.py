@@ -37,9 +37,9 @@ def _text_settings() -> tuple[Mapping[str, Setting], frozenset[str]]:
     return texts, frozenset(lists)
 
 
-def is_free_text(key: str) -> bool:
-    """Returns whether a setting's value is typed without quotes: a prompt, a path, a name."""
-    return key in _text_settings()[0]
+def text_setting(key: str) -> Setting | None:
+    """Returns what is known of a setting whose value is typed without quotes (a prompt, a path); None for others."""
+    return _text_settings()[0].get(key)
 
 
 def num_backslashes(text: str) -> int:

@@ -11,7 +11,8 @@ from pathlib import Path
 from lmlab.config import plugins
 from lmlab.config.compose import train_settings
 from lmlab.config.glove import GLOVE, GLOVE_DIMENSIONS
-from lmlab.config.presets import CONFIG_DIR, check_own_folders, own_folders, search_path
+from lmlab.config.options import CONFIG_DIR
+from lmlab.config.presets import check_own_folders, own_folders, search_path
 from lmlab.config.registry import build, class_of
 from lmlab.config.settings import BenchmarkSettings, EvaluateSettings, PredictSettings, TrainSettings
 from lmlab.config.settings.data import (

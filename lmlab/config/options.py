@@ -1,4 +1,4 @@
-"""The options of `python -m lmlab.train` beside its settings: Hydra's, without those that lmlab does not support."""
+"""The options of the commands, words that begin with `-`: Hydra's, without those that lmlab does not support."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ class Option:
         choices: the allowed values; empty if any is.
         may_stand_alone: whether the value can be left out.
         shows: whether it shows something and does not train.
+        of: the commands that have it.
     """
 
     name: str
@@ -31,21 +32,34 @@ class Option:
     choices: tuple[str, ...] = ()
     may_stand_alone: bool = False
     shows: bool = False
+    of: str = "train"
+
+    @property
+    def typed(self) -> str:
+        """The option as help has it."""
+        value = f"={'|'.join(self.choices) or self.value}" if self.value else ""
+        return f"{f'{self.short}, ' if self.short else ''}{self.name}{value}"
 
 
 _INFO = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
+HELP = ("--help", "-h")
+COMPLETION = ("--shell-completion", "-sc")
+CONFIG_DIR = ("--config-dir", "-cd")
+_SHELLS = "install=bash, install=zsh or install=fish prints what makes the shell complete all commands"
 OPTIONS = (
+    Option(*HELP, "shows this help; with groups and settings, that of the parts so chosen", shows=True, of="all"),
+    Option(*COMPLETION, _SHELLS, shows=True, of="all"),
+    Option(
+        *CONFIG_DIR, "a folder with options of your own, beside those of lmlab", value="FOLDER", of="train and list"
+    ),
     Option("--multirun", "-m", "a sweep: a run for each combination of the values given with commas"),
-    Option("--config-dir", "-cd", "adds a folder of your own with options of groups", value="FOLDER"),
     Option("--cfg", "-c", "shows the configuration", value="PART", choices=("job", "hydra", "all"), shows=True),
     Option("--resolve", "", "with --cfg: with all references replaced by values"),
     Option("--package", "-p", "with --cfg: this part of it", value="NAME"),
     Option("--info", "-i", "shows how Hydra composes", "PART", _INFO, may_stand_alone=True, shows=True),
     Option("--run", "-r", "a single run, which is the default"),
-    Option("--help", "-h", "shows all settings of the chosen parts", shows=True),
     Option("--hydra-help", "", "shows Hydra's own options", shows=True),
     Option("--version", "", "shows Hydra's version", shows=True),
-    Option("--shell-completion", "-sc", "installs completion in a shell", shows=True),
 )
 # Hydra's others: what is wrong with each, and what to do.
 _REFUSED = {
@@ -93,21 +107,29 @@ def divided(words: Sequence[str]) -> Iterator[Given | str]:
             yield Given(name, value if equals else None, (word,))
 
 
-def check(given: Given) -> None:
-    """Refuses an option that `python -m lmlab.train` does not have, or its value.
+def of_command(command: str) -> list[Option]:
+    """Returns the options that a command has."""
+    return [option for option in OPTIONS if option.of == "all" or command in option.of.split()]
+
+
+def check(given: Given, command: str) -> None:
+    """Refuses an option that a command does not have, or its value.
 
     Raises:
         UserError: naming it.
     """
     typed = printable(given.parts[0].partition("=")[0])
-    if given.name in _REFUSED:
-        raise UserError(typed, None, *_REFUSED[given.name])
     option = _BY_NAME.get(given.name)
+    known = of_command(command)
+    if option is not None and option not in known:
+        raise UserError(typed, None, f"is for {option.of}", "leave it out")
+    if given.name in _REFUSED and command == "train":
+        raise UserError(typed, None, *_REFUSED[given.name])
     if option is None:
-        known = [*_BY_NAME, *_SHORT]
-        close = get_close_matches(typed, known, n=1)
-        setting = "; a setting is written without -" if "=" in given.parts[0] else ""
-        remedy = f"did you mean {close[0]}?" if close else f"choose one of {', '.join(_BY_NAME)}{setting}"
+        names = [name for found in known for name in (found.name, found.short) if name]
+        close = [f"did you mean {found}?" for found in get_close_matches(typed, names, n=1)]
+        setting = ["a setting is written without -"] if "=" in given.parts[0] else []
+        remedy = "; ".join([*close, *setting]) or f"choose one of {', '.join(found.name for found in known)}"
         raise UserError(typed, None, "no such option", remedy)
     if not option.value and given.value is not None:
         raise UserError(typed, printable(given.value), "takes no value", f"write {typed} alone")
@@ -117,3 +139,16 @@ def check(given: Given) -> None:
     if option.choices and given.value is not None and given.value not in option.choices:
         remedy = f"choose one of {', '.join(option.choices)}"
         raise UserError(typed, printable(given.value), "no such option", remedy)
+
+
+def without_options(command: str, words: Sequence[str]) -> list[str]:
+    """Returns the words of a command line that are no options.
+
+    Raises:
+        UserError: an option that the command does not have.
+    """
+    found = list(divided(words))
+    for option in found:
+        if not isinstance(option, str):
+            check(option, command)
+    return [word for word in found if isinstance(word, str)]

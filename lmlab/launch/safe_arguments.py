@@ -5,7 +5,6 @@ Such an argument sets one of lmlab's own settings to plain values, or chooses am
 
 from __future__ import annotations
 
-import functools
 import math
 import re
 from collections.abc import Sequence
@@ -21,8 +20,8 @@ from hydra.core.override_parser.types import (
     RangeSweep,
 )
 
-from lmlab.config.arguments import is_free_text, num_backslashes, quote_free_text
-from lmlab.config.folders import configuration_folder
+from lmlab.config.arguments import num_backslashes, quote_free_text, text_setting
+from lmlab.config.folders import groups
 from lmlab.config.outward import OPTIONS
 from lmlab.config.retyped import LOGGER
 from lmlab.config.stored import settings
@@ -43,18 +42,18 @@ def is_safe(argument: str) -> bool:
     # A key with + ~ or @, which does more than set a value, is neither a group nor a setting below.
     if not equals or _MANY_BACKSLASHES in value:
         return False
-    if key in _groups():
+    if key in groups():
         parsed_all = _parsed([argument])
         return all(map(_is_choice, parsed_all)) and not (key == LOGGER and any(map(_reaches_out, parsed_all)))
     if key not in settings() or any(key.startswith(f"{LOGGER}.{name}.") for name in OPTIONS):
         return False
-    if not is_free_text(key):
+    if text_setting(key) is None:
         return "${" not in value and all(_is_plain(parsed) for parsed in _parsed([argument]))
     return all(_is_plain(parsed) for parsed in _parsed(_readings(key, value)))
 
 
 def _readings(key: str, value: str) -> list[str]:
-    """Returns the readings of free text with commas: as a whole, in pieces between commas, and as a function of Hydra's.
+    """Returns the readings of free text with commas: as a whole, in pieces between commas, as a function.
 
     Which of them is meant depends on the files that exist.
     """
@@ -64,11 +63,6 @@ def _readings(key: str, value: str) -> list[str]:
         return whole
     pieces = [word.partition("=")[2] for word in quote_free_text([f"{key}={piece}" for piece in value.split(",")])]
     return [*whole, f"{key}={','.join(pieces)}", *quote_free_text([argument], sweep=True)]
-
-
-@functools.cache
-def _groups() -> frozenset[str]:
-    return frozenset(path.name for path in configuration_folder().iterdir() if path.is_dir() and path.name != "hydra")
 
 
 def _parsed(arguments: Sequence[str]) -> list[Override | None]:

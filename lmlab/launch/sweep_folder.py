@@ -17,7 +17,7 @@ from omegaconf import ListConfig, OmegaConf
 from lmlab import locks
 from lmlab.config import typed
 from lmlab.config.compose import compose_settings
-from lmlab.config.folders import job_folder, new_run_folder
+from lmlab.config.folders import job_folder, new_run_folder, remove_empty_parents
 from lmlab.config.plugins import PluginError
 from lmlab.config.presets import search_path
 from lmlab.config.setting import Setting, check_value
@@ -90,8 +90,7 @@ def remove_if_unused() -> None:
     if folder is None or folder not in _made or any(path.name not in harmless for path in folder.iterdir()):
         return
     shutil.rmtree(folder)
-    if not any(folder.parent.iterdir()):
-        folder.parent.rmdir()
+    remove_empty_parents(folder)
 
 
 def _sweep_folder(parent: str, fresh: bool, parameters: Any) -> str:

@@ -129,10 +129,3 @@ def test_the_wheel_carries_the_configuration(tmp_path: Path) -> None:
     )
     assert done.stdout.startswith(str(tmp_path / "unpacked"))
     assert "_target_: lmlab.models.recurrent.LSTM" in done.stdout
-
-
-@pytest.mark.parametrize("name", ["verify", "generate", "evaluate", "benchmark", "train"])
-def test_help_shows_the_settings(name: str, tmp_path: Path) -> None:
-    done = command(name, "--help", cwd=tmp_path)
-    assert "key=value" in done.stdout or "Powered by Hydra" in done.stdout
-    assert list(tmp_path.iterdir()) == []

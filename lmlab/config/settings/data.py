@@ -108,13 +108,13 @@ class WordTokenizerSettings(TokenizerSettings):
     )
     min_frequency: int = setting("words that are rarer in the training split become <unk>", at_least=1, at_most=10**9)
     max_size: int | None = setting(
-        "maximum number of entries, including <unk> and the end token; null: no limit", at_least=1, at_most=10**8
+        "maximum number of entries, including <unk> and the end token; null: no limit", at_least=3, at_most=10**8
     )
 
 
 @dataclass(kw_only=True)
 class BPETokenizerSettings(TokenizerSettings):
     vocabulary_size: int = setting(
-        "maximum number of entries, including the 256 bytes, <unk> and the end token", at_least=1, at_most=10**6
+        "maximum number of entries, including the 256 bytes, <unk> and the end token", at_least=258, at_most=10**6
     )
     min_frequency: int = setting("pairs that are rarer in the training split are not merged", at_least=1, at_most=10**9)
