@@ -51,7 +51,7 @@ def _refused(case: Case, outcome: Outcome) -> Iterator[tuple[str, str]]:
     if "\n" in line or not line.startswith("error: "):
         yield "not one line that begins with error:", _brief(outcome.err)
         return
-    yield from _wording(line)
+    yield from _wording(line, of_hydra=any(word.lstrip("+~").startswith("hydra") for word in case.words))
     line = re.sub(r"^error: job \d+ of \d+ \(", "error: ", line)  # of a sweep, with what is swept
     if outcome.made == ["work/outputs"]:
         yield "leaves an empty folder behind", outcome.made[0]
@@ -73,14 +73,14 @@ def _only_locks(outcome: Outcome) -> bool:
     return all(name.startswith("work/outputs/text-lstm/run/") for name in outcome.made)
 
 
-def _wording(line: str) -> Iterator[tuple[str, str]]:
+def _wording(line: str, *, of_hydra: bool) -> Iterator[tuple[str, str]]:
     problem, semicolon, remedy = line.partition("; ")
     if not semicolon or not remedy.strip():
         yield "has no remedy", _brief(line)
     if len(line) > LONGEST:
         yield f"is longer than {LONGEST} characters", f"{len(line)}: {_brief(line)}"
     found = _FOREIGN.search(problem)
-    if found and "--" not in found[0]:
+    if found and not of_hydra:  # who types a word of Hydra's may read its answer
         yield "speaks of what the user does not know", f"{found[0]!r} in {_brief(line)}"
     if any(not character.isprintable() for character in line):
         yield "has a character that is not printable", repr(_brief(line))
