@@ -38,7 +38,7 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir()
     text = folder.parent / "book.txt"
     text.write_text(made_up_text(200), encoding="utf-8")
-    train(compose_config(text, "trainer.max_epochs=1", "logger=none", "embedding.dim=4", "model.hidden_size=4"), folder)
+    train(compose_config(text, "logger=none"), folder)
     return folder
 
 
