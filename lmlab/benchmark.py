@@ -11,6 +11,7 @@ signals.own(__name__)
 from lmlab.config.checks import check_benchmark
 from lmlab.config.command import composed_command
 from lmlab.config.settings import BenchmarkSettings
+from lmlab.terminal import fitted
 
 
 def benchmark(settings: BenchmarkSettings) -> None:
@@ -25,13 +26,15 @@ def benchmark(settings: BenchmarkSettings) -> None:
     if device.type == "cuda":
         check_benchmark_memory(settings, free_memory(device), where="GPU memory")
     settings.precision = choose_precision(settings.precision, device)
-    print(
+    about = (
         f"{device_name(device)}, {settings.precision}: {settings.steps} steps each, in turn; "
         f"batch {settings.batch_size} x "
         f"{settings.sequence_length}, embedding {settings.embedding_dim}, vocabulary {settings.vocabulary_size:,}"
     )
+    print(fitted(about))
     if settings.batches == "sentences":
-        print(f"sentences of {settings.sequence_length} tokens (mean) against full windows by hand, per counted token")
+        mean = settings.sequence_length
+        print(fitted(f"sentences of {mean} tokens (mean) against full windows by hand, per counted token"))
     print(f"{'model':14}{'lmlab tokens/s':>16}{'by hand':>12}{'ratio of times a token':>24}")
     for model in settings.models:
         for hidden_size in settings.hidden_sizes:

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import torch
 
 from lmlab.errors import UserError, printable
-from lmlab.files import sync_folder, write_atomically
+from lmlab.files import replace, sync_folder, write_atomically
 from lmlab.runs.contents import TOKENIZER_SCHEMA
 from lmlab.runs.files import OBJECT, TEXT, WHOLE, Schema, fault
 
@@ -120,7 +120,7 @@ def _keep(path: Path, previous: Path) -> None:
         os.link(path, beside)
     except OSError:  # file systems without links
         shutil.copyfile(path, beside)
-    os.replace(beside, previous)
+    replace(beside, previous)
     sync_folder(previous.parent)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 # The range of a 64-bit integer.
 LARGEST_NUMBER = 2**63
+_LONGEST_VALUE = 300
 
 
 def printable(value: object, *, longest: int = 80) -> str:
@@ -40,13 +41,13 @@ class UserError(Exception):
         super().__init__(str(self))
 
     def __str__(self) -> str:
-        value = "" if self.value is None else f"={self.value}"
-        line = (
-            f"{self.field}{value}: {self.problem}; {self.remedy}"
-            if self.remedy
-            else f"{self.field}{value}: {self.problem}"
-        )
-        return " ".join(line.split())
+        value = "" if self.value is None else f"={_shortened(str(self.value))}"
+        line = f"{self.field}{value}: {self.problem}" + (f"; {self.remedy}" if self.remedy else "")
+        return "".join(c if c.isprintable() else "\ufffd" for c in " ".join(line.split()))
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
 
 
 class Refused(UserError):

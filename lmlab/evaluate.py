@@ -20,7 +20,9 @@ from lmlab.config.stored import check_trust
 from lmlab.diagnostics.rules import noted
 from lmlab.diagnostics.run_rules import unknown_words
 from lmlab.errors import UserError
+from lmlab.layout import one_line
 from lmlab.runs.discovery import find_run
+from lmlab.terminal import fitted
 
 if TYPE_CHECKING:
     from lmlab.data.corpus import Corpus
@@ -57,10 +59,10 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     result["fingerprint"] = fingerprint(store, lm.tokenizer, int(figures["num_streams"]))
     width = max(map(len, result))
     for name, value in result.items():
-        print(f"{name:{width}} {value:.6f}" if isinstance(value, float) else f"{name:{width}} {value}")
+        print(fitted(one_line(f"{name:{width}}  {f'{value:.6f}' if isinstance(value, float) else value}")))
     unknown = unknown_words(store.unk_rate, "Evaluate text of the kind that the run was trained on.")
     if unknown is not None:
-        print(f"warning: {noted('unknown-words', **unknown)}", file=sys.stderr)
+        print(fitted(f"warning: {noted('unknown-words', **unknown)}"), file=sys.stderr)
     if settings.output:
         write_text(Path(settings.output).expanduser(), json.dumps(result, indent=2, ensure_ascii=False) + "\n")
     return result
@@ -75,7 +77,7 @@ def _baselines(lm: TrainedModel, store: TokenStore) -> dict[str, float]:
     try:
         train = build_part("data.source", lm.settings.data.source).load().texts("train")
     except UserError as error:
-        print(f"note: no baselines, for the run's training text cannot be read: {error}", file=sys.stderr)
+        print(fitted(f"note: no baselines, for the run's training text cannot be read: {error}"), file=sys.stderr)
         return {}
     order = lm.settings.evaluation.ngram_order
     figures = baseline_figures(build(train, lm.tokenizer), store, lm.tokenizer, order=order)
@@ -89,7 +91,7 @@ def _texts(settings: EvaluateSettings, lm: TrainedModel) -> tuple[list[str], str
     if settings.data.path is not None:
         corpus = _other_text(settings, lm)
         for note in corpus.notes:
-            print(f"note: {note}", file=sys.stderr)
+            print(fitted(one_line(f"note: {note}")), file=sys.stderr)
         return corpus.texts("text"), str(settings.data.path), None
     corpus = build_part("data.source", lm.settings.data.source).load()
     where = f"{lm.settings.data.name}, {settings.split} split"

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import BinaryIO
 
+WINDOWS = os.name == "nt"
 # Name of the temporary file that a killed process leaves in the folder of its target: .name.pid.part
 _PART = re.compile(r"\..+\.(\d+)\.part")
+# Seconds for which Windows is asked again to replace a file that another program has open, a virus scanner say.
+_IN_USE_SECONDS = 2.0
+# Characters and names that Windows does not allow for files and folders, whatever follows behind a dot.
+_RESERVED = re.compile(r'.*[<>:"|?*\x00-\x1f].*|(con|prn|aux|nul|com\d|lpt\d)(\..*)?|.*[. ]', re.IGNORECASE | re.DOTALL)
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
@@ -30,7 +36,7 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(beside, path)
+        replace(beside, path)
         sync_folder(path.parent)
     except BaseException as error:
         beside.unlink(missing_ok=True)
@@ -38,6 +44,23 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
             # Errors of writing and syncing do not name a file, and the temporary name would not help the user.
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
+
+
+def replace(source: Path, target: Path) -> None:
+    """Renames a file to a name that may exist; Windows refuses that while another program has the file open.
+
+    Raises:
+        OSError: it cannot be renamed.
+    """
+    until = time.monotonic() + _IN_USE_SECONDS
+    while True:
+        try:
+            os.replace(source, target)
+            return
+        except PermissionError:
+            if not WINDOWS or time.monotonic() > until:
+                raise
+            time.sleep(0.05)
 
 
 def sync_folder(folder: Path) -> None:
@@ -67,6 +90,8 @@ def stale_parts(folder: Path) -> list[Path]:
 
 
 def _is_alive(pid: int) -> bool:
+    if WINDOWS:  # signal 0 is Ctrl-C there
+        return _is_alive_on_windows(pid)
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -76,12 +101,37 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def shown(path: Path) -> str:
-    """Returns a path as it is shown to users: relative if that is shorter."""
+def _is_alive_on_windows(pid: int) -> bool:
+    import ctypes
+
+    query_limited_information, still_active, access_denied = 0x1000, 259, 5
+    kernel = ctypes.WinDLL("kernel32", use_last_error=True)  # type: ignore[attr-defined,unused-ignore]
+    kernel.OpenProcess.restype = ctypes.c_void_p
+    handle = kernel.OpenProcess(query_limited_information, False, pid)
+    if not handle:
+        return bool(ctypes.get_last_error() == access_denied)  # type: ignore[attr-defined,unused-ignore]
+    status = ctypes.c_ulong()
     try:
-        return str(path.relative_to(Path.cwd()))
+        kernel.GetExitCodeProcess(ctypes.c_void_p(handle), ctypes.byref(status))
+    finally:
+        kernel.CloseHandle(ctypes.c_void_p(handle))
+    return status.value == still_active
+
+
+def unusable(path: PurePath) -> str | None:
+    """Returns the first part of a path that Windows does not take, or changes silently; None on other systems."""
+    if not WINDOWS:
+        return None
+    parts = path.parts[1:] if path.anchor else path.parts
+    return next((part for part in parts if part not in (".", "..") and _RESERVED.fullmatch(part)), None)
+
+
+def shown(path: Path) -> str:
+    """Returns a path as it is shown to users: relative if that is shorter, and with / so that any shell takes it."""
+    try:
+        return path.relative_to(Path.cwd()).as_posix()
     except (ValueError, FileNotFoundError):  # not below the current folder, or the current folder no longer exists
-        return str(path)
+        return path.as_posix()
 
 
 def write_text(path: Path, text: str) -> None:

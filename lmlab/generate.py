@@ -9,11 +9,14 @@ signals.own(__name__)
 
 import sys
 
+from lmlab.command_lines import for_shell
 from lmlab.config.checks import check_generation
 from lmlab.config.command import composed_command
 from lmlab.config.settings import GenerateSettings
 from lmlab.config.stored import check_trust
+from lmlab.files import shown
 from lmlab.runs.discovery import find_run
+from lmlab.terminal import fitted
 
 
 def generate(settings: GenerateSettings) -> None:
@@ -27,7 +30,8 @@ def generate(settings: GenerateSettings) -> None:
     if unknown:
         kind = "characters" if all(len(u) == 1 for u in unknown) else "words"
         listed = ", ".join(repr(u) for u in unknown[:10])
-        print(f"note: {kind} of the prompt that this run does not know, read as <unk>: {listed}", file=sys.stderr)
+        note = f"note: {kind} of the prompt that this run does not know, read as <unk>: {listed}"
+        print(fitted(note), file=sys.stderr)
     options = lm.sampling_options(
         length=settings.length,
         temperature=settings.temperature,
@@ -38,7 +42,8 @@ def generate(settings: GenerateSettings) -> None:
         allow_unknown=settings.allow_unknown,
     )
     several = settings.num_samples > 1
-    print(f"# {lm.folder}, temperature {settings.temperature:g}, seed {settings.seed}", file=sys.stderr)
+    about = f"# {for_shell([shown(lm.folder)])}, temperature {settings.temperature:g}, seed {settings.seed}"
+    print(fitted(about), file=sys.stderr)
 
     def show(text: str) -> None:
         print(text, end="", flush=True)
@@ -52,7 +57,7 @@ def generate(settings: GenerateSettings) -> None:
         print(f"--- sample {number} of {settings.num_samples}")
         print(settings.prompt + sample.text)
     reasons = ", ".join(sample.stop_reason for sample in samples)
-    print(f"# stopped by: {reasons}", file=sys.stderr)
+    print(fitted(f"# stopped by: {reasons}"), file=sys.stderr)
 
 
 def main() -> None:

@@ -11,15 +11,20 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lmlab.config import plugins
+from lmlab.config.answers import answered
 from lmlab.config.command import run_command
-from lmlab.config.compose import train_settings
+from lmlab.config.completion import known_names
 from lmlab.config.documentation import help_lines, markdown
-from lmlab.config.folders import configuration_folder, group_options
-from lmlab.config.presets import CONFIG_DIR, check_own_folders, own_folders, search_path
+from lmlab.config.folders import configuration_folder, group_options, groups
+from lmlab.config.help import COMPOSED, addition, chosen_settings
+from lmlab.config.options import without_options
+from lmlab.config.presets import check_own_folders, own_folders, search_path
+from lmlab.config.settings import TrainSettings
 from lmlab.config.slots import OPEN
 from lmlab.data.cache import cache_folder
 from lmlab.data.catalogue import GLOVE, TEXTS
@@ -31,29 +36,12 @@ from lmlab.metric_spec import FIGURES, OF_ROWS, OF_RUNS, OF_SOURCES
 if TYPE_CHECKING:
     from lmlab.runs.records import RunRecord
 
-# In the order of train.yaml.
-GROUPS = (
-    "data", "tokenizer", "batching", "model", "embedding", "optimizer", "scheduler", "averaging", "trainer",
-    "callbacks", "metrics", "logger", "experiment",
-)  # fmt: skip
-USAGE = """usage: python -m lmlab.list                 all options of all groups
-       python -m lmlab.list data model      only those of these groups
-       python -m lmlab.list data=ptb        one option: its files and settings
-       python -m lmlab.list settings        every setting of every command, as a Markdown page
-       python -m lmlab.list figures         every figure with unit and definition, as a Markdown page
-       python -m lmlab.list runs            runs and sweeps below output_dir=outputs, the newest last
-       python -m lmlab.list runs=FOLDER     those of a folder, a glob, several with commas, or latest
-       python -m lmlab.list runs prune=true      asks before it deletes the checkpoints of finished runs that are
-                                                 neither best.ckpt nor last.ckpt; prune=yes does not ask
-       python -m lmlab.list --config-dir my_conf [plugins=[my_models]] ...   with your own options"""
-
 
 def _run(arguments: list[str]) -> None:
-    if any(argument in ("-h", "--help") for argument in arguments):
-        print(USAGE)
+    if answered("list", arguments):
         return
     if arguments == ["settings"]:
-        print("\n".join(markdown()))
+        print("\n".join(markdown(COMPOSED)))
         return
     if arguments == ["figures"]:
         print("\n".join(_figures_page()))
@@ -64,7 +52,7 @@ def _run(arguments: list[str]) -> None:
     words = plugins.take_from(arguments)
     check_own_folders(words)
     own = own_folders(words)
-    blocks = [_described(word, own) for word in _without_folders(words) or GROUPS]
+    blocks = [_described(word, own) for word in without_options("list", words) or groups()]
     print("\n\n".join("\n".join(block) for block in blocks))
 
 
@@ -160,12 +148,6 @@ def _figures_page() -> Iterator[str]:
     yield "tables: see README."
 
 
-def _without_folders(words: Sequence[str]) -> list[str]:
-    """Returns the words of a command line except --config-dir and its folder."""
-    after_option = [False, *(word in CONFIG_DIR for word in words)]
-    return [w for w, follows in zip(words, after_option, strict=False) if not follows and _key(w) not in CONFIG_DIR]
-
-
 def _key(word: str) -> str:
     return word.partition("=")[0]
 
@@ -181,13 +163,30 @@ def _described(word: str, own: Sequence[Path]) -> list[str]:
         UserError: there is no such group or option.
     """
     group, equals, option = word.partition("=")
-    if group not in GROUPS:
-        remedy = f"choose one of {', '.join(GROUPS)}, or an option such as data=ptb"
-        raise UserError(word, None, "no such group", remedy)
+    known = groups()
+    if group not in known:
+        raise UserError(word, None, "no such group", _instead(word, known))
     options = group_options(group, own)
     if equals and option not in options:
-        raise UserError(group, option, "no such option", f"choose one of {', '.join(options) or 'none'}")
+        remedy = f"choose one of {', '.join(options) or 'none'}"
+        raise UserError(group, option, "no such option", f"{_close(option, options)}{remedy}")
     return _describe_option(group, option, own) if equals else _describe_group(group, options, own)
+
+
+def _instead(word: str, known: Sequence[str]) -> str:
+    """Returns what was probably meant by a word that names no group."""
+    group = _key(word)
+    holding = [f"{name}={group}" for name in known if group in group_options(name)]
+    if holding and "=" not in word:
+        return f"did you mean {holding[0]}?"
+    if any(name.removesuffix("=").startswith(group) for name in known_names("train")) and "." in group:
+        return f"it is a setting: python -m lmlab.list {group.partition('.')[0]}=OPTION shows those of an option"
+    return f"{_close(group, [*known, *(_key(word) for word in known_names('list'))])}choose one of {', '.join(known)}"
+
+
+def _close(word: str, known: Sequence[str]) -> str:
+    close = get_close_matches(word, known, n=1)
+    return f"did you mean {close[0]}? Or " if close else ""
 
 
 def _describe_group(group: str, options: list[str], own: Sequence[Path]) -> list[str]:
@@ -200,8 +199,7 @@ def _describe_group(group: str, options: list[str], own: Sequence[Path]) -> list
         text = start + _first_comment(_file_of(group, option, own))
         lines += textwrap.wrap(text, columns, subsequent_indent=" " * len(start))
     if group in OPEN:
-        others = "".join(f", {name}" for name in sorted(OPEN[group].others))
-        more = f"  +{group}.<name>={{_target_: ...}}  one more: a class of your own package{others}"
+        more = "  {}  {}".format(*addition(group))
         lines += textwrap.wrap(more, columns, subsequent_indent="    ", break_long_words=False)
     return lines
 
@@ -248,7 +246,8 @@ def _downloads(group: str, option: str) -> tuple[tuple[RemoteFile, ...], Path]:
 
 def _settings(group: str, option: str, own: Sequence[Path]) -> list[str]:
     """Returns a line for each setting of an option, composed with the defaults of all other groups."""
-    settings = train_settings([f"{group}={option}", *search_path(own)])
+    settings = chosen_settings("train", TrainSettings, [f"{group}={option}", *search_path(own)])
+    assert isinstance(settings, TrainSettings)
     part = settings.data.batching if group == "batching" else getattr(settings, group)
     return list(help_lines(part, "data.batching." if group == "batching" else f"{group}."))
 

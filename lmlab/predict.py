@@ -9,12 +9,15 @@ signals.own(__name__)
 
 from pathlib import Path
 
+from lmlab.command_lines import for_shell
 from lmlab.config.checks import check_prediction
 from lmlab.config.command import composed_command
 from lmlab.config.settings import PredictSettings
 from lmlab.config.stored import check_trust
-from lmlab.reporting.listings import aligned
+from lmlab.files import shown
+from lmlab.layout import aligned
 from lmlab.runs.discovery import checkpoint_names, find_run
+from lmlab.terminal import fitted, width
 
 
 def predict(settings: PredictSettings) -> None:
@@ -23,10 +26,10 @@ def predict(settings: PredictSettings) -> None:
     check_trust(folder)
     names = checkpoint_names(folder) if settings.checkpoint is None else [settings.checkpoint]
     rows = [[name, *_cells(folder, name, settings.prompt, settings.top)] for name in names]
-    width = max(map(len, rows), default=1)  # no more columns than entries of the vocabulary
-    rows.insert(0, ["checkpoint", *(f"{place}." for place in range(1, width))])
-    print(f"after {settings.prompt!r}, in {folder}")
-    print("\n".join(aligned([row + [""] * (width - len(row)) for row in rows], left=width)))
+    most = max(map(len, rows), default=1)  # no more columns than entries of the vocabulary
+    rows.insert(0, ["checkpoint", *(f"{place}." for place in range(1, most))])
+    print(fitted(f"after {settings.prompt!r}, in {for_shell([shown(folder)])}"))
+    print("\n".join(aligned([row + [""] * (most - len(row)) for row in rows], left=most, width=width())))
 
 
 def _cells(folder: Path, checkpoint: str, prompt: str, top: int) -> list[str]:

@@ -7,6 +7,7 @@ from lmlab import signals
 
 signals.own(__name__)
 
+import os
 import time
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -14,11 +15,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lmlab.command_lines import for_shell
 from lmlab.config.command import composed_command
 from lmlab.config.settings import ReportSettings
 from lmlab.errors import InterruptedRun, UserError
 from lmlab.files import shown
+from lmlab.layout import one_line
 from lmlab.runs.summary import DONE, ENDED
+from lmlab.terminal import fitted
 
 if TYPE_CHECKING:
     from lmlab.runs.records import RunRecord
@@ -47,11 +51,12 @@ def report(settings: ReportSettings) -> None:
     complete_sweeps = {sweep for sweep, jobs in started_jobs.items() if jobs <= {record.folder for record in records}}
     ended = _ended(records, complete_sweeps)
     summary = write_report(records, folder, along=settings.along, watching=settings.watch and not ended)
-    print(summary.headline)
+    print(fitted(one_line(summary.headline)))
     for sentence in summary.shows:
-        print(f"  {sentence}")
-    print(f"report      {shown(folder / 'index.html')}")
-    print(f"also        {shown(folder)}: report.md, results.csv, experiment_logs.csv, history.csv, figures/")
+        print(fitted(one_line(f"  {sentence}")))
+    print(fitted(f"report      {for_shell([shown(folder / 'index.html')])}"))
+    beside = "report.md, results.csv, experiment_logs.csv, history.csv, figures/"
+    print(fitted(f"also        {for_shell([shown(folder)])}: {beside}"))
     before = _state(records)
     while settings.watch and not ended:
         _wait(settings.every_seconds)
@@ -61,7 +66,8 @@ def report(settings: ReportSettings) -> None:
             before = _state(records)
             summary = write_report(records, folder, along=settings.along, watching=not ended)
             done = sum(record.status in DONE for record in records)
-            print(f"{datetime.now():%H:%M:%S}  {done} of {len(records)} finished: {summary.headline}", flush=True)
+            line = f"{datetime.now():%H:%M:%S}  {done} of {len(records)} finished: {summary.headline}"
+            print(fitted(one_line(line)), flush=True)
 
 
 def _wait(seconds: float) -> None:
@@ -85,7 +91,7 @@ def _folder(settings: ReportSettings, records: Sequence[RunRecord]) -> Path:
     origins = {record.origin for record in records}
     alone = records[0].folder if len(records) == 1 else None
     if alone is not None and (
-        records[0].number is None or Path(str(settings.runs)).expanduser().resolve() == alone.resolve()
+        records[0].number is None or os.path.realpath(os.path.expanduser(str(settings.runs))) == os.path.realpath(alone)
     ):
         return alone / "report"
     # All jobs of one sweep, even if there is only one so far: the report belongs to the sweep.

@@ -1,5 +1,8 @@
 """Handles SIGINT, SIGTERM and SIGHUP from a command's first line to its last.
 
+Windows has no SIGHUP: a console that is closed, and Ctrl-Break, send SIGBREAK there. Its SIGTERM ends a process without
+asking it, like SIGKILL elsewhere; only what the process sends itself arrives.
+
 The effect of a signal depends on the stage of the command:
 
     own()         starting   the process prints one line and ends: an exception would interrupt imports
@@ -31,10 +34,9 @@ TYPE_CHECKING = False  # type checkers know this name; importing typing would ta
 if TYPE_CHECKING:
     from typing import Any
 
-NUMBERS = tuple(
-    int(number) for name in ("SIGINT", "SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None
-)
-# None on Windows, which has no SIGHUP.
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+NUMBERS = tuple(int(number) for name in _NAMES if (number := getattr(signal, name, None)) is not None)
+# None on Windows.
 _HANG_UP: int | None = getattr(signal, "SIGHUP", None)
 STOPPED_AT_ONCE = "stopped before anything was started; type the command again"
 STOPPING = "stopping after this step; again to stop at once"

@@ -1,14 +1,26 @@
-"""Standard output and error that may be closed, broken or full without ending the command's work."""
+"""Standard output and error: they may be closed, broken or full, and a text gives no commands to a terminal.
+
+What a run reads, generates or stores may hold any character. To a file or a pipe everything is written as it is; to a
+terminal only what is visible, whoever writes it.
+"""
 
 from __future__ import annotations
 
 import io
 import os
+import re
+import shutil
 import sys
 from typing import BinaryIO, cast
 
+from lmlab.layout import visible, wrapped
+
 OUTPUT = "standard output"
 _ERRORS = "standard error"
+# Widths that are narrower are not used: a terminal of unknown size may say 0.
+_NARROWEST = 40
+# Colours of other packages' messages.
+_COLOUR = re.compile(r"\x1b\[[\d;]*m")
 
 
 class _Stream(io.TextIOWrapper):
@@ -22,7 +34,8 @@ class _Stream(io.TextIOWrapper):
 
     def __init__(self, stream: io.TextIOWrapper, *, name: str, must_arrive: bool) -> None:
         stream.flush()
-        file = io.FileIO(stream.fileno(), "w", closefd=False)  # other code may still use the old stream
+        # Other code may still use the old stream. `open` knows the console of Windows, which takes no bytes of UTF-8.
+        file = open(stream.fileno(), "wb", buffering=0, closefd=False)  # noqa: SIM115
         super().__init__(
             cast("BinaryIO", file) if stream.write_through else io.BufferedWriter(file),
             encoding=stream.encoding,
@@ -31,17 +44,25 @@ class _Stream(io.TextIOWrapper):
             write_through=stream.write_through,
         )
         self.title = name
+        self.is_terminal = stream.isatty()
         self.must_arrive = must_arrive
         self.failure: OSError | None = None
 
     def write(self, text: str) -> int:
-        """Writes text; after a failure, discards it."""
+        """Writes text, to a terminal only what is visible of it; after a failure, discards it."""
         if self.failure is None:
             try:
-                return super().write(text)
+                super().write(self._shown(text) if self.is_terminal else text)
             except OSError as error:
                 self._fail(error)
         return len(text)
+
+    def _shown(self, text: str) -> str:
+        if self.title != _ERRORS:
+            return visible(text)
+        # Progress bars begin with a carriage return. No text of a run's begins what is written to standard error.
+        bar = "\r" if text.startswith("\r") else ""
+        return bar + visible(_COLOUR.sub("", text.removeprefix(bar)))
 
     def flush(self) -> None:
         """Flushes the buffer; a failure is handled as in `write`."""
@@ -114,12 +135,30 @@ def _occupy_descriptors() -> None:
             os.open(os.devnull, os.O_RDWR)
 
 
+def width() -> int | None:
+    """Returns the number of columns of the terminal that standard output goes to; None if it goes to a file or pipe."""
+    try:
+        is_terminal = sys.stdout is not None and sys.stdout.isatty()
+    except ValueError:  # closed by Python
+        return None
+    return max(_NARROWEST, shutil.get_terminal_size().columns) if is_terminal else None
+
+
+def fitted(text: str) -> str:
+    """Returns a text as standard output shows it: on a terminal visible and wrapped, for a file or a pipe as it is."""
+    known = width()
+    return text if known is None else wrapped(visible(text), known)
+
+
 def say(*lines: str) -> None:
-    """Prints lines and flushes. A failure is stored, and nothing is printed after it."""
+    """Prints lines, wrapped to a terminal's width, and flushes.
+
+    A failure is stored, and nothing is printed after it.
+    """
     if failure() is not None:
         return
     try:
-        print(*lines, sep="\n", flush=True)
+        print(fitted("\n".join(lines)), flush=True)
     except OSError as error:
         _failure.append(error)
     except ValueError:  # closed by Python

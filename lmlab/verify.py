@@ -19,24 +19,30 @@ def verify(settings: VerifySettings) -> None:
     Raises:
         UserError: something is wrong.
     """
+    from lmlab.command_lines import for_shell
     from lmlab.config.stored import check_trust
     from lmlab.errors import UserError
+    from lmlab.layout import one_line
     from lmlab.runs.discovery import find_run
+    from lmlab.runs.formatting import plural
+    from lmlab.terminal import fitted
 
     folder = find_run(settings.run, output_dir=settings.output_dir)
     check_trust(folder)
     from lmlab.verification.run import checks  # imports torch: after what can go wrong without it
 
-    print(f"{folder}, {settings.checkpoint}.ckpt")
+    print(fitted(f"{for_shell([str(folder)])}, {settings.checkpoint}.ckpt"))
     found = []
     for check in checks(folder, settings.checkpoint):
-        print(check, flush=True)
+        print(fitted(one_line(str(check))), flush=True)
         found.append(check)
     wrong = [check.name for check in found if check.verdict == "wrong"]
     made = sum(check.verdict != "unknown" for check in found)
     if wrong:
         raise UserError("run", folder, f"{len(wrong)} of {made} checks failed: {'; '.join(wrong)}", "")
-    print(f"nothing is wrong: {made} checks hold; lines with unknown ({len(found) - made}) say what was not checked")
+    left = len(found) - made
+    what = f"; {'the line' if left == 1 else f'the {left} lines'} with unknown: not checked" if left else ""
+    print(fitted(f"nothing is wrong: {plural(made, 'check')} held{what}"))
 
 
 def main() -> None:

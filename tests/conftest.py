@@ -25,6 +25,10 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 
+# Links, pipes, forks, and signals that one process sends to another.
+NEEDS_POSIX = pytest.mark.skipif(os.name != "posix", reason="of POSIX systems: Windows lacks it, or the right to it")
+# Its server forks.
+collect_ignore = [] if hasattr(os, "fork") else ["torture"]
 Compose = Callable[..., "TrainSettings"]
 
 

@@ -13,7 +13,8 @@ import lmlab
 
 PACKAGE = Path(lmlab.__file__).parent
 COMMANDS = {
-    f"lmlab.{name}" for name in ("train", "evaluate", "generate", "list", "predict", "report", "benchmark", "verify")
+    f"lmlab.{name}"
+    for name in ("train", "evaluate", "generate", "list", "predict", "report", "benchmark", "verify", "__main__")
 }
 
 
@@ -98,7 +99,19 @@ def test_the_package_is_read_whole():
 # From the ground up: a room imports from those before it, and from itself. Single files stand among the rooms.
 FLOORS = (
     {"errors"},
-    {"files", "signals", "device", "plain_yaml", "changes", "version", "metric_spec", "random_states"},
+    {
+        "files",
+        "signals",
+        "device",
+        "plain_yaml",
+        "changes",
+        "version",
+        "metric_spec",
+        "random_states",
+        "memory",
+        "layout",
+        "command_lines",
+    },
     {"terminal", "locks"},
     {"runs"},
     {"diagnostics"},

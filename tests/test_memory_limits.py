@@ -19,9 +19,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """One with 8 GiB available and 1 GiB of swap, without limits."""
     for name in ("proc", "cgroup", "dev"):
         (tmp_path / name).mkdir()
-        monkeypatch.setattr(
-            memory_limits, {"proc": "_PROC", "cgroup": "_CGROUP", "dev": "_DEVICES"}[name], tmp_path / name
-        )
+        constant = {"proc": "_PROC", "cgroup": "_CGROUP", "dev": "_DEVICES"}[name]
+        monkeypatch.setattr(memory_limits, constant, tmp_path / name)
     put(tmp_path, "proc/meminfo", f"MemTotal: 99 kB\nMemAvailable: {8 << 20} kB\nSwapFree: {1 << 20} kB\n")
     put(tmp_path, "proc/self/statm", "10 5 1\n")
     monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from conftest import NEEDS_POSIX
 from omegaconf import OmegaConf
 
 from lmlab import plain_yaml
@@ -155,6 +156,7 @@ def test_what_could_do_harm_is_refused_at_once_in_one_line(tmp_path: Path, text:
     assert str(caught.value).endswith("restore the file, or train again")
 
 
+@NEEDS_POSIX
 def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
     (tmp_path / "binary").write_bytes(b"a: \xff\xfe")
     (tmp_path / "large").write_bytes(b"a: " + b"x" * 2**20)

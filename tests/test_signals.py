@@ -17,6 +17,9 @@ from lmlab import signals, terminal
 from lmlab.config.command import describe, run_command
 from lmlab.errors import InterruptedRun
 
+if os.name != "posix":
+    pytest.skip("Windows sends no such signals to a process", allow_module_level=True)
+
 THREE = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 # A command that owns its signals, without one of ours: what it does is appended.
 COMMAND = "from lmlab import signals\nsignals.own('__main__')\nimport os, signal, sys, time\n"

@@ -12,7 +12,8 @@ from lmlab.config import plugins
 from lmlab.config.compose import train_settings
 from lmlab.config.glove import GLOVE, GLOVE_DIMENSIONS
 from lmlab.config.memory import check_benchmark_memory, check_training_memory, samples_memory, will_be_on_cpu
-from lmlab.config.presets import CONFIG_DIR, check_own_folders, own_folders, search_path
+from lmlab.config.options import CONFIG_DIR
+from lmlab.config.presets import check_own_folders, own_folders, search_path
 from lmlab.config.registry import build, class_of
 from lmlab.config.settings import BenchmarkSettings, EvaluateSettings, GenerateSettings, PredictSettings, TrainSettings
 from lmlab.config.settings.data import (
@@ -30,6 +31,8 @@ from lmlab.data.vector_dimension import vector_dimension
 from lmlab.errors import UserError
 from lmlab.memory_limits import available_memory, check_memory
 
+# A share of a split that is smaller can only be a mistake: of 100 MB, 1,000 characters.
+_LEAST_SHARE = 1e-5
 _RANDOM = "lmlab.models.embedding.RandomVectors"
 _DEVICE_STATS = "pytorch_lightning.callbacks.DeviceStatsMonitor"
 _NEED_LOGGER = (_DEVICE_STATS, "pytorch_lightning.callbacks.LearningRateMonitor")
@@ -156,6 +159,9 @@ def _check_data(settings: TrainSettings) -> None:
         remedy = "give the fractions for train, validation and test, for example data.split=[0.8,0.1,0.1]"
         problem = "must be two or three fractions, those for train and validation above 0"
         raise UserError("data.split", data.split, problem, remedy)
+    if any(0 < share < _LEAST_SHARE * sum(data.split) for share in data.split):
+        problem = f"a split would get less than {_LEAST_SHARE * 100:g}% of the text"
+        raise UserError("data.split", data.split, problem, "for example data.split=[0.8,0.1,0.1]; 0 leaves out test")
     if data.path and not hasattr(source, "path"):
         raise UserError("data.path", data.path, f"data={data.name} does not use data.path", "add data=text")
     if isinstance(source, TextFilesSettings) and not source.path:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from lmlab import signals, terminal
 from lmlab.config import plugins
+from lmlab.config.answers import answered
 from lmlab.config.compose import compose_settings
 from lmlab.config.error_messages import fold
 from lmlab.config.settings import Settings
@@ -209,15 +210,6 @@ def _name(filename: Any) -> str:
     return os.fsdecode(filename) if isinstance(filename, str | bytes | os.PathLike) else str(filename)
 
 
-def settings_help(name: str, kind: type[Settings]) -> str:
-    """Returns the help text of a command: every setting with its default and a line of help."""
-    from lmlab.config.documentation import help_lines
-
-    return f"usage: python -m lmlab.{name} [key=value ...]\n\n" + "\n".join(
-        help_lines(compose_settings(name, kind, []))
-    )
-
-
 def composed_command(
     name: str,
     kind: type[Kind],
@@ -240,8 +232,7 @@ def composed_command(
     arguments = sys.argv[1:]
 
     def run() -> None:
-        if any(argument in ("-h", "--help") for argument in arguments):
-            print(settings_help(name, kind))
+        if answered(name, arguments):
             return
         settings = compose_settings(name, kind, plugins.take_from(arguments))
         check(settings)

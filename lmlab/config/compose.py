@@ -10,11 +10,10 @@ from hydra import initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
 from lmlab.config import typed
-from lmlab.config.arguments import quote_free_text
 from lmlab.config.error_messages import fold
 from lmlab.config.folders import configuration_folder
-from lmlab.config.presets import CONFIG_DIR
 from lmlab.config.settings import Settings, TrainSettings
+from lmlab.config.words import checked
 from lmlab.errors import UserError
 
 Kind = TypeVar("Kind", bound=Settings)
@@ -26,14 +25,9 @@ def compose(name: str, arguments: Sequence[str]) -> DictConfig:
     Raises:
         UserError: an argument is not an override.
     """
-    for argument in arguments:
-        if argument.partition("=")[0] in CONFIG_DIR:
-            raise UserError(argument, None, "is for train and list", "leave it out: a run has its configuration")
-        if "=" not in argument:
-            example = "prompt=Once" if name == "generate" else "run=latest"
-            raise UserError(argument, None, "not a setting", f"write key=value, for example {example}")
+    overrides = checked(arguments, name)
     with initialize_config_dir(config_dir=str(configuration_folder()), version_base="1.3"):
-        return hydra_compose(name, overrides=quote_free_text(arguments))
+        return hydra_compose(name, overrides=overrides)
 
 
 def compose_settings(name: str, kind: type[Kind], arguments: Sequence[str]) -> Kind:

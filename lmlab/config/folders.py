@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 import sys
@@ -9,15 +10,19 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from lmlab.config.settings import TrainSettings
 from lmlab.errors import UserError
-from lmlab.files import write_text
+from lmlab.files import unusable, write_text
 from lmlab.runs.files import CONFIG, HYDRA, TRAIN_LOG
+from lmlab.terminal import fitted
 
 MAX_FOLDER_NAME = 100
 
+# Folders that this process made above those of runs and sweeps.
+_made: set[Path] = set()
 # Short names of settings in folder names.
 _SHORT_KEYS = {
     "model": "model",
@@ -40,6 +45,15 @@ def configuration_folder() -> Path:
     return inside if inside.is_dir() else package.parent / "conf"
 
 
+@functools.cache
+def groups() -> tuple[str, ...]:
+    """Returns the groups of a training run, the data first and then in the order of train.yaml."""
+    config = yaml.safe_load((configuration_folder() / "train.yaml").read_text(encoding="utf-8"))
+    entries = (key for entry in config["defaults"] if isinstance(entry, dict) for key in entry)
+    # Data come near the end there because they choose a tokenizer.
+    return tuple(sorted((key for key in entries if not key.startswith("override ")), key=lambda key: key != "data"))
+
+
 def group_options(group: str, own: Sequence[Path] = ()) -> list[str]:
     """Returns the options of a group, without the files that options inherit from.
 
@@ -54,8 +68,13 @@ def group_options(group: str, own: Sequence[Path] = ()) -> list[str]:
 def new_run_folder(parent: str) -> str:
     """Creates and returns ``<parent>/<date>_<time>``, followed by ``_2``, ``_3``... if that exists."""
     base = Path(parent).expanduser().absolute() / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    missing = [place for place in base.parents if not place.exists()]
+    wrong = unusable(base)
+    if wrong is not None:
+        raise UserError("name", wrong, "cannot be the name of a folder on Windows", "for example name=my_run")
     try:
         base.parent.mkdir(parents=True, exist_ok=True)
+        _made.update(missing)
     except OSError as error:
         raise UserError(
             "output_dir", parent, error.strerror or "cannot be created", "give a folder you may write to"
@@ -71,6 +90,19 @@ def new_run_folder(parent: str) -> str:
                 raise UserError("output_dir", parent, problem, "give a folder you may write to") from None
             number += 1
             folder = base.with_name(f"{base.name}_{number}")
+
+
+def remove_empty_parents(folder: Path) -> None:
+    """Removes the folders above a run or sweep that this process made for it, if nothing else is in them."""
+    for place in folder.parents:
+        if place not in _made:
+            return
+        try:
+            place.rmdir()
+        except FileNotFoundError:
+            continue
+        except OSError:  # it holds something else
+            return
 
 
 def job_folder(number: int, overrides: list[str], swept: set[str]) -> str:
@@ -119,6 +151,13 @@ def write_record(folder: Path, config: DictConfig) -> None:
     write_text(record / "overrides.yaml", OmegaConf.to_yaml(settings.overrides.task))
 
 
+class _Wrapping(logging.Formatter):
+    """Wraps messages to the width of the terminal; in files and pipes each stays in one line, for those who search."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return fitted(super().format(record))
+
+
 def log_to(folder: Path, *, terminal: bool) -> None:
     """Appends all log messages to the run's train.log, and also prints them if wanted.
 
@@ -131,6 +170,6 @@ def log_to(folder: Path, *, terminal: bool) -> None:
     handlers: list[logging.Handler] = [file]
     if terminal:
         shown = logging.StreamHandler(sys.stdout)
-        shown.setFormatter(logging.Formatter("%(message)s"))
+        shown.setFormatter(_Wrapping("%(message)s"))
         handlers.insert(0, shown)
     logging.basicConfig(level=logging.INFO, handlers=handlers, force=True)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,11 @@ from typing import Any
 import yaml
 
 from lmlab.changes import unchangeable
+from lmlab.command_lines import command_line, for_shell
 from lmlab.config import plugins, registry
+from lmlab.config.arguments import spelled
 from lmlab.config.folders import configuration_folder
-from lmlab.config.retyped import GROUPS, LOGGER, Retyped, parts_of, spelled
+from lmlab.config.retyped import GROUPS, LOGGER, Retyped, parts_of
 from lmlab.config.settings import AddedSettings, CallbacksSettings, PartSettings, TrainSettings
 from lmlab.config.slots import OPEN, added_slot
 from lmlab.config.typed import plain, targets
@@ -52,7 +53,7 @@ def confirmed(settings: TrainSettings, retyped: Retyped, *, run: str) -> dict[st
     missing = {name: words for name, part in kept.items() if (words := _missing(name, part, retyped))}
     if missing:
         names = ", ".join(map(printable, missing))
-        wanted = " ".join(shlex.quote(word) for words in missing.values() for word in words)
+        wanted = for_shell(word for words in missing.values() for word in words)
         without = " ".join(f"{printable(name)}=null" for name in missing)
         problem = f"its stored {names} may reach out of the run, which counts only when typed"
         remedy = f"to go on with it add {printable(wanted, longest=300)}; without it {without}"
@@ -75,8 +76,8 @@ def words_by_part(settings: TrainSettings) -> dict[str, list[str]]:
 
 def resume_command(folder: Path, settings: TrainSettings) -> str:
     """Returns the command that resumes a run, with the words that its files alone are not trusted with."""
-    words = "".join(f" {shlex.quote(word)}" for found in words_by_part(settings).values() for word in found)
-    return f"python -m lmlab.train run={shlex.quote(shown(folder))}{plugins.as_words(targets(settings))}{words}"
+    typed = [word for found in words_by_part(settings).values() for word in found]
+    return command_line("train", [*plugins.as_words(targets(settings)), *typed], run=shown(folder))
 
 
 def may_differ(name: str, *values: Any) -> bool:

@@ -172,10 +172,10 @@ def record(targets: Iterable[str]) -> dict[str, dict[str, str]]:
     return {package: _record(package)._asdict() for package in packages}
 
 
-def as_words(targets: Iterable[str]) -> str:
-    """Returns the argument for the packages that classes belong to, after a space; empty for none."""
+def as_words(targets: Iterable[str]) -> list[str]:
+    """Returns the argument for the packages that classes belong to; empty for none."""
     packages = sorted({package for target in targets if (package := trusted_package(target)) is not None})
-    return f" plugins=[{','.join(packages)}]" if packages else ""
+    return [f"{_OPTION}=[{','.join(packages)}]"] if packages else []
 
 
 def check_unchanged(stored: Any, targets: Iterable[str], *, field: str, value: str) -> None:

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from lmlab.config.arguments import quote
 from lmlab.config.folders import configuration_folder
+from lmlab.config.options import CONFIG_DIR, OPTIONS, divided
 from lmlab.errors import UserError
 
 GROUP = "experiment"
-# Hydra's option for the user's own folder.
-CONFIG_DIR = ("--config-dir", "-cd")
-# Hydra's options that show something and do not run anything.
-_INSTEAD = ("--cfg", "-c", "--info", "-i", "--help", "-h", "--hydra-help", "--shell-completion", "-sc", "--version")
 
 
 def asks_for_a_sweep(arguments: Sequence[str]) -> bool:
     """Returns whether a command line starts several runs: by -m, or by a preset that is a sweep."""
-    if any(word in ("-m", "--multirun") for word in arguments):
+    given = {word.name for word in divided(arguments) if not isinstance(word, str)}
+    if "--multirun" in given:
         return True
-    if any(word.partition("=")[0] in _INSTEAD for word in arguments):
+    if any(option.shows and option.name in given for option in OPTIONS):
         return False
     chosen = [word.partition("=")[2] for word in arguments if word.lstrip("+").startswith(f"{GROUP}=")]
     return bool(chosen) and _is_sweep(chosen[-1], _folders(arguments))
@@ -31,11 +29,7 @@ def asks_for_a_sweep(arguments: Sequence[str]) -> bool:
 
 def own_folders(arguments: Sequence[str]) -> list[Path]:
     """Returns the user's own folders of configuration on a command line."""
-    found = [
-        word.partition("=")[2] or following
-        for word, following in pairwise([*arguments, ""])
-        if word.partition("=")[0] in CONFIG_DIR
-    ]
+    found = [word.value or "" for word in divided(arguments) if not isinstance(word, str) and word.name in CONFIG_DIR]
     for word in arguments:
         key, _, value = word.partition("=")
         if key.lstrip("+") == "hydra.searchpath":
@@ -46,7 +40,7 @@ def own_folders(arguments: Sequence[str]) -> list[Path]:
 
 def search_path(folders: Sequence[Path]) -> list[str]:
     """Returns the override that makes Hydra search the user's own folders; empty if there are no folders."""
-    listed = ",".join(f"file://{folder.absolute()}" for folder in folders)
+    listed = ",".join(quote(f"file://{folder.absolute()}") for folder in folders)
     return [f"hydra.searchpath=[{listed}]"] if listed else []
 
 
@@ -56,7 +50,8 @@ def check_own_folders(arguments: Sequence[str]) -> None:
     Raises:
         UserError: such a file, or a folder that does not exist.
     """
-    if sum(word.partition("=")[0] in CONFIG_DIR for word in arguments) > 1:
+    given = [word for word in divided(arguments) if not isinstance(word, str) and word.name in CONFIG_DIR]
+    if len(given) > 1:
         remedy = "add the others by hydra.searchpath=[file:///absolute/path]"
         raise UserError("--config-dir", None, "is given more than once, but Hydra takes one folder", remedy)
     for folder in own_folders(arguments):

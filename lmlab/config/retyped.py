@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import re
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lmlab.config.arguments import quote
 from lmlab.config.settings import AddedSettings, PartSettings, TrainSettings
 from lmlab.config.typed import plain
 from lmlab.errors import UserError
 
 LOGGER = "logger"
 GROUPS = (LOGGER, "callbacks", "metrics")
-# What Hydra reads as text without quotes.
-_UNQUOTED = re.compile(r"[A-Za-z_/][\w./:@-]*")
-_NO_TEXT = frozenset({"null", "true", "false", "nan", "inf"})
 
 
 def parts_of(settings: TrainSettings) -> Iterator[tuple[str, PartSettings]]:
@@ -84,17 +78,6 @@ def is_about_parts(word: str) -> bool:
     """Returns whether a word of a command line sets a logger, a callback or a metric."""
     key, equals, _ = word.lstrip("+").partition("=")
     return bool(equals) and key.partition(".")[0] in GROUPS
-
-
-def spelled(value: Any) -> str:
-    """Returns a value as Hydra's grammar has it."""
-    if isinstance(value, str):
-        return value if _UNQUOTED.fullmatch(value) and value.lower() not in _NO_TEXT else quote(value)
-    if isinstance(value, list):
-        return f"[{','.join(map(spelled, value))}]"
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{key}:{spelled(item)}" for key, item in value.items()) + "}"
-    return json.dumps(value)
 
 
 def _parsed(word: str) -> tuple[list[str], Any]:

@@ -6,16 +6,26 @@ import dataclasses
 import math
 import types
 import typing
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 from lmlab.errors import LARGEST_NUMBER, UserError, printable
 
 _NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
-_EXAMPLES = {int: "10", float: "0.001", bool: "true", str: "text"}
+# The first of its type in a setting's range is its example.
+_EXAMPLES: Mapping[type, Sequence[Any]] = {
+    int: (10, 1, 0, 3, 100),
+    float: (0.001, 0.5, 1.0, 2.0, 0.0),
+    bool: (True,),
+    str: ("text",),
+}
 _TRUE, _FALSE = ("yes", "y", "on", "true"), ("no", "n", "off", "false")
 _META = "lmlab"
+# Of a text or list whose setting says nothing else: longer than any path.
+LONGEST = 4_000
 
 
 @dataclass(frozen=True)
@@ -62,7 +72,7 @@ class Range:
 
 
 def _number(value: float) -> str:
-    return str(value) if isinstance(value, int) else f"{value:g}"
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
 
 
 @dataclass(frozen=True)
@@ -73,6 +83,9 @@ class Setting:
         help: a line of help.
         range: of a number, or of the numbers of a list.
         choices: the allowed texts.
+        longest: the largest number of characters of a text, or of entries of a list.
+        free: whether a text may be empty and have line ends: a prompt, a description.
+        is_path: whether a text is a file or folder.
         remedy: what to do about a value out of range; empty for a generated example.
         before: the value assumed for runs older than this setting; None with `is_newer` False for none.
         is_newer: whether `before` counts.
@@ -82,6 +95,9 @@ class Setting:
     help: str
     range: Range | None = None
     choices: tuple[str, ...] | None = None
+    longest: int = LONGEST
+    free: bool = False
+    is_path: bool = False
     remedy: str = ""
     before: Any = None
     is_newer: bool = False
@@ -101,6 +117,9 @@ def setting(
     below: float | None = None,
     special: float | None = None,
     choices: Sequence[str] | None = None,
+    longest: int = LONGEST,
+    free: bool = False,
+    is_path: bool = False,
     remedy: str = "",
     before: Any = _Unset,
     typed_only: bool = False,
@@ -115,7 +134,10 @@ def setting(
         above: see `Range`.
         below: see `Range`.
         special: see `Range`.
-        choices: the allowed texts.
+        choices: see `Setting`.
+        longest: see `Setting`.
+        free: see `Setting`.
+        is_path: see `Setting`.
         remedy: what to do about a value out of range; empty for a generated example.
         before: the value assumed for runs older than this setting.
         typed_only: whether a stored configuration must not have a value.
@@ -126,6 +148,9 @@ def setting(
         help,
         Range(*limits) if any(limit is not None for limit in limits) else None,
         None if choices is None else tuple(choices),
+        longest,
+        free,
+        is_path,
         remedy,
         None if before is _Unset else before,
         before is not _Unset,
@@ -181,12 +206,14 @@ def check_value(value: Any, kind: Any, known: Setting, *, name: str, convert: bo
         if type(value) is not list:
             remedy = f"write {name}=[...], quoted for the shell"
             raise UserError(name, _shown(value), "is not a list", remedy)
+        if len(value) > known.longest:
+            raise UserError(name, None, f"has {len(value):,} entries", f"give at most {known.longest:,}")
         item = (typing.get_args(kind) or (Any,))[0]
         return [check_value(entry, item, known, name=name, convert=convert) for entry in value]
     if origin is typing.Literal:
         known, kind = dataclasses.replace(known, choices=typing.get_args(kind)), str
     if kind in _NAMES:
-        return _in_range(_of_type(value, kind, name=name, convert=convert), known, name=name)
+        return _in_range(_of_type(value, kind, known, name=name, convert=convert), known, name=name)
     return _plain(value, name)
 
 
@@ -204,7 +231,7 @@ def _any_of(value: Any, kinds: Sequence[Any], known: Setting, *, name: str, conv
     plain = [_without_range(kind) for kind in kinds]
     if all(kind in _NAMES for kind in plain):
         problem = f"is not {' or '.join(_NAMES[kind] for kind in plain)}"
-        raise UserError(name, _shown(value), problem, f"for example {name}={_EXAMPLES[plain[-1]]}")
+        raise UserError(name, _shown(value), problem, _example(name, plain[-1], known))
     raise UserError(name, _shown(value), "has the wrong type", "check the type that its class accepts")
 
 
@@ -212,18 +239,24 @@ def _without_range(kind: Any) -> Any:
     return typing.get_args(kind)[0] if typing.get_origin(kind) is typing.Annotated else kind
 
 
-def _of_type(value: Any, kind: Any, *, name: str, convert: bool) -> Any:
+def _example(name: str, kind: Any, known: Setting) -> str:
+    """Returns a remedy: a value of this type in the setting's range."""
+    values = known.choices or [v for v in _EXAMPLES[kind] if known.range is None or known.range.problem(v) is None]
+    return f"for example {name}={str(values[0]).lower()}" if values else f"give a number {known.range}"
+
+
+def _of_type(value: Any, kind: Any, known: Setting, *, name: str, convert: bool) -> Any:
     if value is None:
         raise UserError(name, "null", "must have a value", "leave it out, or give one")
     converted = _converted(value, kind) if convert else value
     if kind is float and type(converted) is int and abs(converted) < LARGEST_NUMBER:
         converted = float(converted)
     if type(converted) is not kind:
-        raise UserError(name, _shown(value), f"is not {_NAMES[kind]}", f"for example {name}={_EXAMPLES[kind]}")
+        raise UserError(name, _shown(value), f"is not {_NAMES[kind]}", _example(name, kind, known))
     if isinstance(converted, float) and not math.isfinite(converted):
-        raise UserError(name, converted, "is not a finite number", f"for example {name}=1.0")
+        raise UserError(name, converted, "is not a finite number", _example(name, kind, known))
     if type(converted) is int and abs(converted) >= LARGEST_NUMBER:
-        raise UserError(name, "(a very large number)", "is too large a number", f"for example {name}=10")
+        raise UserError(name, "(a very large number)", "is too large a number", _example(name, kind, known))
     if converted == "???":
         raise UserError(name, None, "has no value", f"give one: {name}=...")
     return converted
@@ -232,8 +265,8 @@ def _of_type(value: Any, kind: Any, *, name: str, convert: bool) -> Any:
 def _converted(value: Any, kind: type) -> Any:
     """Returns the value converted to its type, or the value itself if it cannot be converted."""
     if kind is bool:
-        if type(value) is int:
-            return value != 0
+        if type(value) is int and value in (0, 1):
+            return value == 1
         text = value.lower() if isinstance(value, str) else ""
         return True if text in _TRUE else False if text in _FALSE else value
     if kind is str and type(value) in (int, float, bool):
@@ -250,13 +283,32 @@ def _converted(value: Any, kind: type) -> Any:
 
 def _in_range(value: Any, known: Setting, *, name: str) -> Any:
     if known.choices is not None and value not in known.choices:
-        remedy = f"choose one of {', '.join(known.choices)}"
+        close = [f"did you mean {found}?" for found in get_close_matches(str(value), known.choices, n=1)]
+        remedy = "; ".join([f"choose one of {', '.join(known.choices)}", *close])
         raise UserError(name, _shown(value), "no such option", remedy)
+    if type(value) is str:
+        _check_text(value, known, name=name)
     if known.range is not None and type(value) in (int, float):
         problem = known.range.problem(value)
         if problem is not None:
             raise UserError(name, value, problem, known.remedy or f"give a number {known.range}")
     return value
+
+
+def _check_text(value: str, known: Setting, *, name: str) -> None:
+    if len(value) > known.longest:
+        problem = f"has {len(value):,} characters"
+        raise UserError(name, printable(value, longest=20), problem, f"give at most {known.longest:,}")
+    if not known.free and not value.strip():
+        raise UserError(name, f'"{value}"', "is empty", known.remedy or "leave it out, or give a text")
+    # Free text may have anything that can be written to a file; the others are names and paths.
+    refused = ("Cs",) if known.free else ("Cc", "Cs", "Zl", "Zp")
+    strange = next((c for c in value if unicodedata.category(c) in refused), None)
+    if strange is not None:
+        what = (
+            "is not UTF-8" if unicodedata.category(strange) == "Cs" else f"has a control character ({ord(strange):#x})"
+        )
+        raise UserError(name, printable(value), what, "leave it out, or rename the file")
 
 
 def _plain(value: Any, name: str) -> Any:

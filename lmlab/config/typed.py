@@ -30,7 +30,7 @@ Kind = TypeVar("Kind", bound=Settings)
 _TARGET = "_target_"
 _KNOWN = frozenset({target for slot in SLOTS.values() for target in slot.own} | set(MOVED))
 # Settings of a model that its core has too, for another place: dropout between layers, and before and after the core.
-_MAY_DIFFER = ("dropout", "locked_dropout")
+MAY_DIFFER = ("dropout", "locked_dropout")
 _OWN = "lmlab.config.settings."
 
 
@@ -118,6 +118,10 @@ def _is_group(kind: Any) -> typing.TypeGuard[type[Settings]]:
     return isinstance(kind, type) and issubclass(kind, Settings)
 
 
+def _is_part(kind: Any) -> bool:
+    return any(map(_is_group, (kind, *typing.get_args(kind))))
+
+
 def _model_class(core: type[PartSettings], names: frozenset[str], *, all_of_them: bool) -> type[Settings]:
     """Returns the class of a model's settings with the further ones of its core, which refers to `${model....}`."""
     there = {field.name for field in dataclasses.fields(ModelSettings)}
@@ -179,7 +183,7 @@ def _check_core_follows(model: ModelSettings) -> None:
     """
     for field in dataclasses.fields(model.core):
         there, here = getattr(model, field.name, None), getattr(model.core, field.name)
-        if hasattr(model, field.name) and field.name not in _MAY_DIFFER and there != here:
+        if hasattr(model, field.name) and field.name not in MAY_DIFFER and there != here:
             problem = f"has no effect: model.core.{field.name} is {_brief(here)}"
             raise UserError(f"model.{field.name}", _brief(there), problem, f"set model.core.{field.name} instead")
 
@@ -235,8 +239,11 @@ class _Reader:
                 value, remedy = _brief(found[key]), self._unknown(kind, name)
                 raise UserError(_dotted(name, key), value, "no such setting", remedy)
         values: dict[str, Any] = {}
-        # Parts of a user's own package, which takes long to import, come last: other mistakes are told at once.
-        for key, field in sorted(fields.items(), key=lambda item: _needs_import(found.get(item[0]))):
+        # Parts come after single values, which are theirs too; those of a user's own package, which takes long to
+        # import, come last: other mistakes are told at once.
+        for key, field in sorted(
+            fields.items(), key=lambda item: (_needs_import(found.get(item[0])), _is_part(hints[item[0]]))
+        ):
             full = _dotted(name, key)
             if key in found:
                 values[key] = self._setting(found[key], hints[key], known_of(field), full)

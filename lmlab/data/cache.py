@@ -56,7 +56,12 @@ def keep(path: Path, write: Callable[[Any], Any]) -> None:
         write(hashing)
         file.write(_SEAL + hashing.digest.hexdigest().encode("ascii"))
 
-    write_atomically(path, sealed)
+    try:
+        write_atomically(path, sealed)
+    except PermissionError:
+        # Windows does not replace a file that another process uses: one that has computed the same in the meantime.
+        if kept_size(path) is None:
+            raise
 
 
 def kept_size(path: Path) -> int | None:

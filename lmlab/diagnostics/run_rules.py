@@ -104,6 +104,11 @@ Rule("time-limit", "Ended by the clock").says(
     meaning="How far a run comes in a time depends on the machine.",
     remedy="Raise trainer.max_time, or lower trainer.max_epochs to what the time allows.",
 )
+Rule("too-few-evaluations", "Too few evaluations", "note", apart="part").says(
+    finding="{part} needs {needed} evaluations before the last step to change anything, and this run has {made}",
+    meaning="So it does nothing here.",
+    remedy="Evaluate more often (trainer.val_check_interval), or train for longer.",
+)
 Rule("text-lost", "Text lost").says(
     finding="{tokenizer} does not give back the text that it encodes",
     meaning="Text that is never predicted flatters bits per character.",

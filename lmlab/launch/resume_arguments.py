@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -87,12 +88,12 @@ def run_to_resume(arguments: list[str]) -> RunToResume:
     given = dict(word.partition("=")[::2] for word in arguments if not is_about_parts(word))
     typed_folder = given.pop("run")
     output_dir = given.pop("output_dir", "outputs")
-    path = Path(typed_folder).expanduser().resolve()
+    path = Path(os.path.realpath(os.path.expanduser(typed_folder)))  # a loop of links raises nothing here
     _check_diverged(path.absolute())
     if (path / CONFIG).is_file() and not can_be_resumed(path):
         folder = path.absolute()  # it may have a best.ckpt, which will be overwritten
     else:
-        folder = find_run(typed_folder, output_dir=output_dir).resolve()
+        folder = Path(os.path.realpath(find_run(typed_folder, output_dir=output_dir)))
     for key, value in given.items():
         if key not in CHANGEABLE:
             raise unchangeable(key, value or None)

@@ -12,6 +12,7 @@ from typing import Any
 from lmlab import locks, plain_yaml
 from lmlab.changes import PAUSE, differences
 from lmlab.config import plugins, registry, stored
+from lmlab.config.folders import remove_empty_parents
 from lmlab.config.settings import TrainSettings
 from lmlab.config.typed import plain, targets
 from lmlab.errors import Refused
@@ -211,3 +212,4 @@ def remove_if_unused(folder: Path) -> None:
             continue
         except OSError:
             return
+    remove_empty_parents(folder)

@@ -5,7 +5,6 @@ Such an argument sets one of lmlab's own settings to plain values, or chooses am
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -20,8 +19,8 @@ from hydra.core.override_parser.types import (
     RangeSweep,
 )
 
-from lmlab.config.arguments import FREE_TEXT, num_backslashes, quote_free_text
-from lmlab.config.folders import configuration_folder
+from lmlab.config.arguments import num_backslashes, quote_free_text, text_setting
+from lmlab.config.folders import groups
 from lmlab.config.outward import OPTIONS
 from lmlab.config.retyped import LOGGER
 from lmlab.config.stored import settings
@@ -39,18 +38,18 @@ def is_safe(argument: str) -> bool:
     # A key with + ~ or @, which does more than set a value, is neither a group nor a setting below.
     if not equals or _MANY_BACKSLASHES in value:
         return False
-    if key in _groups():
+    if key in groups():
         parsed_all = _parsed([argument])
         return all(map(_is_choice, parsed_all)) and not (key == LOGGER and any(map(_reaches_out, parsed_all)))
     if key not in settings() or any(key.startswith(f"{LOGGER}.{name}.") for name in OPTIONS):
         return False
-    if key not in FREE_TEXT:
+    if text_setting(key) is None:
         return "${" not in value and all(_is_plain(parsed) for parsed in _parsed([argument]))
     return all(_is_plain(parsed) for parsed in _parsed(_readings(key, value)))
 
 
 def _readings(key: str, value: str) -> list[str]:
-    """Returns both readings of free text with commas, quoted as a whole and in pieces between commas.
+    """Returns the readings of free text with commas: as a whole, in pieces between commas, as a function.
 
     Which of them is meant depends on the files that exist.
     """
@@ -59,12 +58,7 @@ def _readings(key: str, value: str) -> list[str]:
     if whole == [argument]:  # quoted by hand, or null
         return whole
     pieces = [word.partition("=")[2] for word in quote_free_text([f"{key}={piece}" for piece in value.split(",")])]
-    return [*whole, f"{key}={','.join(pieces)}"]
-
-
-@functools.cache
-def _groups() -> frozenset[str]:
-    return frozenset(path.name for path in configuration_folder().iterdir() if path.is_dir() and path.name != "hydra")
+    return [*whole, f"{key}={','.join(pieces)}", *quote_free_text([argument], sweep=True)]
 
 
 def _parsed(arguments: Sequence[str]) -> list[Override | None]:

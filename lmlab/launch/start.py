@@ -11,13 +11,13 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
 
-from lmlab.config import folders, plugins
-from lmlab.config.arguments import quote_free_text
-from lmlab.config.documentation import train_help
+from lmlab.config import folders, plugins, words
+from lmlab.config.answers import answered
 from lmlab.config.folders import configuration_folder, log_to
 from lmlab.config.outward import resume_command
-from lmlab.config.presets import asks_for_a_sweep, check_own_folders, own_folders, search_path
+from lmlab.config.presets import asks_for_a_sweep, check_own_folders
 from lmlab.errors import InterruptedRun, Refused
 from lmlab.files import shown
 from lmlab.launch import sweep_folder
@@ -39,8 +39,12 @@ _failures: list[Exception] = []
 @hydra.main(version_base="1.3", config_path=str(configuration_folder()), config_name="train")
 def _job(config: DictConfig) -> float | None:
     """Does one run; called by Hydra, in a sweep for each job. Returns validation nats, for sweepers that minimise."""
-    hydra_settings = HydraConfig.get()
-    folder = Path(hydra_settings.runtime.output_dir)
+    try:
+        hydra_settings = HydraConfig.get()
+        folder = Path(hydra_settings.runtime.output_dir)
+    except OmegaConfBaseException as error:  # a hydra.*=... that cannot be resolved
+        _failures.append(error)
+        return None
     if hydra_settings.mode == RunMode.MULTIRUN:
         return sweep_job(config, folder, int(hydra_settings.job.num), list(hydra_settings.overrides.task))
     try:
@@ -85,10 +89,7 @@ def run() -> None:
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors are not shortened by Hydra, but converted to one line
     arguments = sys.argv[1:]
-    if any(argument in ("-h", "--help") for argument in arguments):
-        words = plugins.take_from(arguments)
-        chosen = [word for word in words if "=" in word and not word.startswith("-")]
-        print(train_help([*chosen, *search_path(own_folders(words))]))
+    if answered("train", arguments):
         return
     if asks_to_resume(arguments):
         sweep = sweep_to_resume(arguments)
@@ -103,9 +104,7 @@ def run() -> None:
     arguments = plugins.take_from(arguments)
     check_own_folders(arguments)
     is_sweep = asks_for_a_sweep(arguments)
-    # Hydra's parser wants options before settings.
-    settings = [a for a in arguments if a not in ("-m", "--multirun")]
-    quoted = quote_free_text(settings, sweep=is_sweep)
+    quoted = [word for word in words.checked(arguments, "train", sweep=is_sweep) if word not in ("-m", "--multirun")]
     register_sweeper()
     sys.argv[1:] = [*(["-m"] if is_sweep else []), *quoted]
     try:

@@ -6,12 +6,12 @@ Stored arguments are taken over only if they set lmlab's own settings to plain v
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from lmlab.changes import TEXT
+from lmlab.command_lines import command_line
 from lmlab.errors import UserError, printable
 from lmlab.files import shown
 from lmlab.launch.safe_arguments import is_safe
@@ -187,7 +187,7 @@ def _must_be_typed(missing: Sequence[_Word], again: Sequence[_Word], folder: Pat
     parts = [printable(part, longest=300) for word in missing[:_MAX_SHOWN] for part in word.parts]
     more = f" and {len(missing) - _MAX_SHOWN} more" if len(missing) > _MAX_SHOWN else ""
     before = [part for word in again for part in word.parts]
-    command = shlex.join([f"run={shown(folder)}", *before, *parts])
+    command = command_line("train", [*before, *parts], run=shown(folder))
     problem = f"was started with {' '.join(parts)}{more}, which an untrusted folder cannot supply"
-    remedy = f"if you trust it, repeat it: python -m lmlab.train {command}"
+    remedy = f"if you trust it, repeat it: {command}"
     return UserError("run", shown(folder), problem, remedy)

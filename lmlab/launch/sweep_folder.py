@@ -15,12 +15,14 @@ from filelock import FileLock
 from omegaconf import ListConfig, OmegaConf
 
 from lmlab import locks
-from lmlab.config.folders import job_folder, new_run_folder
+from lmlab.command_lines import for_shell
+from lmlab.config.folders import job_folder, new_run_folder, remove_empty_parents
 from lmlab.errors import UserError, printable
 from lmlab.files import shown, write_text
 from lmlab.locks import lock
 from lmlab.runs.files import MULTIRUN, SWEEP
 from lmlab.runs.records import read_sweep
+from lmlab.terminal import fitted
 
 # Maximum number of values of a swept setting, because a record may come from others.
 MAX_VALUES = 100_000
@@ -84,8 +86,7 @@ def remove_if_unused() -> None:
     if folder is None or folder not in _made or any(path.name not in harmless for path in folder.iterdir()):
         return
     shutil.rmtree(folder)
-    if not any(folder.parent.iterdir()):
-        folder.parent.rmdir()
+    remove_empty_parents(folder)
 
 
 def _sweep_folder(parent: str, fresh: bool, parameters: Any) -> str:
@@ -126,9 +127,9 @@ def announce(folder: Path, *, started_earlier: bool) -> None:
     total, names = num_jobs(), ", ".join(swept_settings())
     jobs_of = f" of {total} {'job' if total == 1 else 'jobs'}" if total else ""
     over = f" over {names}" if names else ""
-    print(f"sweep{jobs_of}{over}, in {shown(folder)}; details are in each job's train.log")
+    print(fitted(f"sweep{jobs_of}{over}, in {for_shell([shown(folder)])}; details are in each job's train.log"))
     if started_earlier:
-        print("it was started earlier: finished jobs are kept (fresh=true starts again in a new folder)")
+        print(fitted("it was started earlier: finished jobs are kept (fresh=true starts again in a new folder)"))
     print(flush=True)
 
 

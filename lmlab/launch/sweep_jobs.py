@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 import gc
-import shlex
 import sys
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from lmlab.command_lines import command_line, for_shell, tensorboard
 from lmlab.config.command import describe
 from lmlab.config.folders import log_to, write_record
 from lmlab.errors import InterruptedRun, Refused, UserError
@@ -19,6 +19,7 @@ from lmlab.launch import sweep_arguments, sweep_folder
 from lmlab.launch.execution import checked, pop_unstored, work
 from lmlab.launch.run_folder import Task, check_no_links, remaining_task
 from lmlab.launch.sweep_check import leave_vectors_out
+from lmlab.layout import one_line
 from lmlab.locks import locked
 from lmlab.runs.comparison import compare
 from lmlab.runs.files import CHECKPOINTS, HYDRA, RESULTS
@@ -57,7 +58,7 @@ def sweep_job(config: DictConfig, folder: Path, number: int, overrides: list[str
     write_text(folder.parent / RESULTS, results(comparison))
     job = read_record(folder) if summary is None else RunRecord(folder, folder.name, Summary(summary))
     best = comparison.best_run is not None and comparison.best_run.folder == folder
-    say(job_line(job, settings=swept, total=total, best=best) + done)
+    say(one_line(job_line(job, settings=swept, total=total, best=best) + done))
     return job.nats if job.status in DONE else None
 
 
@@ -112,13 +113,13 @@ def print_summary(folder: Path, *, interrupted: bool) -> None:
         return
     comparison = compare(jobs)
     write_text(folder / RESULTS, results(comparison))
-    say("\n" + "\n".join(sweep_table(comparison)) + "\n")
+    say("", *map(one_line, sweep_table(comparison)), "")
     if comparison.best_run is not None:
-        trusted = "".join(f" {word}" for word in sweep_folder.typed_plugins())
-        say(f"best run    python -m lmlab.generate run={shown(comparison.best_run.folder)}{trusted}")
-    say(f"results     {shown(folder / 'results.csv')}")
-    say(f"report      python -m lmlab.report runs={shown(folder)}")
-    say(f"compare     tensorboard --logdir {shown(folder)} (page HPARAMS)")
+        best = shown(comparison.best_run.folder)
+        say(f"best run    {command_line('generate', sweep_folder.typed_plugins(), run=best)}")
+    say(f"results     {for_shell([shown(folder / RESULTS)])}")
+    say(f"report      {command_line('report', runs=shown(folder))}")
+    say(f"HPARAMS     {tensorboard(shown(folder))}")
     if interrupted:
         return
     if any(job.status == "interrupted" for job in jobs):
@@ -133,7 +134,7 @@ def _resume_command(folder: Path) -> str:
     """Returns the command that resumes a sweep, with the words that a record alone is not trusted with."""
     arguments = (read_sweep(folder) or {}).get("arguments")
     words = sweep_arguments.to_repeat(arguments) if isinstance(arguments, list) else []
-    return f"python -m lmlab.train {shlex.join([f'run={shown(folder)}', *words])}"
+    return command_line("train", words, run=shown(folder))
 
 
 def raise_failures() -> None:

@@ -15,6 +15,7 @@ import pandas as pd
 from lmlab.diagnostics.diagnose import of_comparison, stored
 from lmlab.errors import printable
 from lmlab.files import shown
+from lmlab.layout import aligned, one_line
 from lmlab.metric_spec import OF_RUNS, added_to, compact, heading, spec_of
 from lmlab.reporting.tables import cell
 from lmlab.reporting.texts import SAMPLE_FIGURES, Temperature, temperatures
@@ -24,6 +25,7 @@ from lmlab.runs.formatting import is_number, listing, number, perplexity, plural
 from lmlab.runs.records import RunRecord, job_folders, planned_jobs, setting
 from lmlab.runs.settings import RUN, short_names
 from lmlab.runs.summary import BITS, DAMAGED, DONE, EXCESS, NATS, PARTIAL, SEED, finite
+from lmlab.terminal import fitted, width
 
 # First characters that make a spreadsheet interpret a cell as a formula, also in the full width of East Asian fonts.
 # A tab or carriage return before them is ignored by spreadsheets.
@@ -125,13 +127,6 @@ def _whole(value: float | None) -> float | int | None:
     return int(known) if known is not None and known.is_integer() and abs(known) < 2**53 else value
 
 
-def aligned(rows: Sequence[Sequence[str]], *, left: int) -> list[str]:
-    """Aligns the first `left` columns, with words, to the left, and the rest to the right; all rows are as long."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    cells = ([f"{cell:{'<' if i < left else '>'}{widths[i]}}" for i, cell in enumerate(row)] for row in rows)
-    return ["  ".join(row).rstrip() for row in cells]
-
-
 def sweep_table(comparison: Comparison) -> list[str]:
     """Returns the lines of a sweep's ranked table with its diagnostics and failures."""
     conditions = [*comparison.conditions, *comparison.partial]
@@ -177,7 +172,8 @@ def _ranked(comparison: Comparison, conditions: Sequence[Condition]) -> list[str
         row |= {"tokens/s": compact(condition.mean("tokens_per_second").mean)}
         row |= {"memory": human(condition.mean("peak_memory_bytes").mean)}
         rows.append(row | {"best epoch": f"{condition.mean('best_epoch').mean:.3g}"})
-    lines = aligned([list(rows[0]), *(list(row.values()) for row in rows)], left=1 + len(comparison.names))
+    table = [list(rows[0]), *(list(row.values()) for row in rows)]
+    lines = aligned(table, left=1 + len(comparison.names), width=width())
     more = len(conditions) - MOST_ROWS
     return [*lines, f"and {more} more in results.csv"] if more > 0 else lines
 
@@ -224,8 +220,9 @@ def run_table(records: Sequence[RunRecord]) -> list[str]:
         row += ["-" if epoch is None else f"{epoch:.3g}", human(num_bytes(folder))]
         rows.append([*row, f"{datetime.fromtimestamp(times[folder]):%Y-%m-%d %H:%M}"])
     total = f"{plural(len(records), 'run')}, {human(sum(map(num_bytes, groups)))}"
-    notes = [f"note: {shown(record.folder)}: {damage}" for record in records for damage in record.damages]
-    return [*aligned(rows, left=4), total, *notes]
+    damages = ((shown(record.folder), damage) for record in records for damage in record.damages)
+    notes = [fitted(one_line(f"note: {place}: {damage}")) for place, damage in damages]
+    return [*aligned(rows, left=4, width=width()), total, *notes]
 
 
 def human(size: float) -> str:

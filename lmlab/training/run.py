@@ -13,8 +13,10 @@ from pytorch_lightning.utilities.model_summary.model_summary import ModelSummary
 
 from lmlab import signals
 from lmlab.checkpoints import load_weights
+from lmlab.command_lines import for_shell
 from lmlab.config.memory import Known, check_part, check_training_memory
 from lmlab.config.outward import resume_command
+from lmlab.config.repeat import words_to_repeat
 from lmlab.config.settings import TrainSettings
 from lmlab.config.typed import plain
 from lmlab.data.datamodule import LanguageModelData
@@ -23,7 +25,7 @@ from lmlab.device import allow_deterministic_kernels, choose_device, free_memory
 from lmlab.diagnostics.diagnose import as_stored, of_run
 from lmlab.diagnostics.rules import Diagnostic, noted
 from lmlab.errors import InterruptedRun, UserError
-from lmlab.files import write_text
+from lmlab.files import shown, write_text
 from lmlab.models.embedding import Vectors
 from lmlab.models.language_model import LanguageModel
 from lmlab.runs.contents import write_config
@@ -38,26 +40,25 @@ from lmlab.training.callbacks.checkpoints import Checkpoints, PausedRun
 from lmlab.training.callbacks.gradients import Gradients
 from lmlab.training.callbacks.hparams import HParams, shown_settings
 from lmlab.training.callbacks.recorder import Recorder
-from lmlab.training.callbacks.samples import SampleText
+from lmlab.training.callbacks.samples import SampleText, fallback_prompts
 from lmlab.training.callbacks.time_limit import TimeLimit
 from lmlab.training.clock import Clock
+from lmlab.training.duration import estimated_seconds, evaluations_before, seconds_per_batch, steps_per_epoch
 from lmlab.training.lightning_messages import forwarded
 from lmlab.training.loggers import Loggers
 from lmlab.training.module import LanguageModelModule
 from lmlab.training.plan import (
     describe_plan,
-    describe_result,
-    estimated_seconds,
-    seconds_per_batch,
     steps_for_tokens,
-    steps_per_epoch,
     total_steps,
 )
 from lmlab.training.position import Position
+from lmlab.training.result import describe_result, fitting_prompt, next_commands
 from lmlab.training.results import summarize, training_settings, write_analysis
 from lmlab.training.resuming import Resumption
 from lmlab.training.summary import peak_memory_bytes, reset_peak_memory
 from lmlab.training.trainer import build_callbacks, build_trainer
+from lmlab.training.waiting import too_few_evaluations
 
 log = logging.getLogger(__name__)
 
@@ -143,10 +144,16 @@ def _assemble(
     settings.embedding.dim = model.embedding.embedding_dim
     write_config(folder, plain(settings))
     write_text(folder / TOKENIZER, to_json(data.tokenizer))
-    seconds = estimated_seconds(settings, data, seconds_per_batch(model, data, device, settings.trainer.precision))
-    log.info(describe_plan(settings, data, model, vectors, device, seconds) + "\n")
-
     steps = total_steps(settings, data)
+    pause_at = None if stop_after_tokens is None else steps_for_tokens(settings, data, stop_after_tokens)
+    seconds = estimated_seconds(
+        settings,
+        data,
+        seconds_per_batch(model, data, device, settings.trainer.precision),
+        steps=steps if pause_at is None else min(steps, pause_at),
+        done=resumption.position.step if resumption else 0,
+    )
+    log.info(describe_plan(settings, data, model, vectors, device, seconds) + "\n")
     task = _task(settings, model, vectors)
     task.lr_lambda = task.make_scheduler(total_steps=steps, steps_per_epoch=steps_per_epoch(settings, data))
     if settings.trainer.enable_model_summary:  # Lightning's own would be silenced with its advice
@@ -157,16 +164,16 @@ def _assemble(
     before = data.diagnostics
     if slow_bfloat16(settings.trainer.precision, device):
         before.append(noted("precision"))
+    before += too_few_evaluations(settings, task, evaluations_before(settings, data, steps))
     known = {"vocabulary_size": len(data.tokenizer.vocabulary), "vector_coverage": vectors.coverage}
     if resumption:
         event_files.cut_back(folder, resumption.checkpoint["lmlab"].get("event_files"))
-    shown = shown_settings(plain(settings), swept)
-    pause_at = None if stop_after_tokens is None else steps_for_tokens(settings, data, stop_after_tokens)
+    page = shown_settings(plain(settings), swept)
     added = AddedCallbacks(settings.callbacks.added)
     loggers = Loggers(
         settings.logger,
         folder,
-        shown=shown.values,
+        shown=page.values,
         purge_from=None if resumption is None else resumption.position.step + 1,
         state=None if resumption is None else resumption.checkpoint["callbacks"].get("Loggers"),
     )
@@ -177,7 +184,7 @@ def _assemble(
         clock,
         known={**known, "diagnostics": as_stored(before)},
         label=label,
-        shown=shown,
+        shown=page,
         added=added,
         loggers=loggers,
         steps=steps,
@@ -200,7 +207,7 @@ def _check_resumption(resumption: Resumption, data: LanguageModelData, folder: P
     resumption.check_texts({split: store.text_sha256 for split, store in data.stores.items()}, folder)
     resumption.check_position(num_batches=len(data.train_loader), folder=folder)
     resumption.keep_changes(folder)
-    log.info(f"going on with {folder} after step {resumption.position.step:,}")
+    log.info(f"going on with {for_shell([shown(folder)])} after step {resumption.position.step:,}")
 
 
 def _task(settings: TrainSettings, model: LanguageModel, vectors: Vectors) -> LanguageModelModule:
@@ -306,17 +313,31 @@ class _Run:
         if recorder.rows:
             write_analysis(self.settings, self.data, self.task.model, self.folder)
         write_summary(self.folder, summary)
-        if "val/nats_per_token" in summary:
-            log.info(describe_result(self.settings, summary, self.folder))
+        self._tell(summary)
         return summary
 
     def summarize_unfinished(self) -> dict[str, Any]:
         """Writes and returns the summary of a run that stops before its end."""
         summary = self._summary(finished=False)
         write_summary(self.folder, summary)
-        if "val/nats_per_token" in summary:
-            log.info(describe_result(self.settings, summary, self.folder))
+        self._tell(summary)
         return summary
+
+    def _tell(self, summary: dict[str, Any]) -> None:
+        """Logs the result, if there is one."""
+        if "val/nats_per_token" not in summary:
+            return
+        beginning = self.data.corpus.texts("validation")[0]
+        by_character = self.data.tokenizer.unit == "character"
+        own = [*self.settings.data.prompts, *fallback_prompts(beginning, by_character=by_character)]
+        commands = next_commands(
+            self.settings,
+            self.folder,
+            split="test" if "test" in self.data.stores else "validation",
+            prompt=fitting_prompt(own, self.data.tokenizer),
+            words=words_to_repeat(self.folder),
+        )
+        log.info(describe_result(summary, commands, self.folder))
 
     def what_is_saved(self) -> str:
         """Describes what an interrupted run has saved, and how to resume it."""

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import platform
 import re
-import resource
-import sys
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import torch
 
+from lmlab import memory
 from lmlab.config.settings import PartSettings
 from lmlab.config.typed import plain
 from lmlab.runs.contents import Row
@@ -61,20 +59,11 @@ def reset_peak_memory(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         return
-    try:
-        Path("/proc/self/clear_refs").write_text("5")  # Linux: resets VmHWM
-    except OSError:
-        return
+    memory.reset_peak()
 
 
 def peak_memory_bytes(device: torch.device) -> int:
     """Returns the peak memory: allocated on the GPU, or resident in the process on a CPU."""
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
-    try:
-        status = Path("/proc/self/status").read_text()
-        line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024
-    except (OSError, StopIteration):
-        usage = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return usage if sys.platform == "darwin" else usage * 1024
+    return memory.peak_bytes()

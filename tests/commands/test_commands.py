@@ -110,7 +110,7 @@ def test_a_run_goes_on_for_more_epochs_from_the_command_line(text_file: Path, tm
     assert [float(row["epoch"]) for row in rows] == [1, 2, 3]
     command("generate", "prompt=Anna", "length=5", cwd=tmp_path)  # run=latest
     assert (folder / ".hydra" / "config.yaml").is_file()
-    assert (folder / "train.log").read_text().count("time       about") == 2
+    assert (folder / "train.log").read_text().count("time       less than a minute") == 2
 
 
 def test_the_wheel_carries_the_configuration(tmp_path: Path) -> None:
@@ -129,10 +129,3 @@ def test_the_wheel_carries_the_configuration(tmp_path: Path) -> None:
     )
     assert done.stdout.startswith(str(tmp_path / "unpacked"))
     assert "_target_: lmlab.models.recurrent.LSTM" in done.stdout
-
-
-@pytest.mark.parametrize("name", ["verify", "generate", "evaluate", "benchmark", "train"])
-def test_help_shows_the_settings(name: str, tmp_path: Path) -> None:
-    done = command(name, "--help", cwd=tmp_path)
-    assert "key=value" in done.stdout or "Powered by Hydra" in done.stdout
-    assert list(tmp_path.iterdir()) == []

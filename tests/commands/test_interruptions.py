@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 from made_sweeps import evaluations, made_run
 
+if not Path("/proc/self/maps").exists():
+    pytest.skip("what a process has loaded and caught is told by /proc, on Linux", allow_module_level=True)
+
 BEGUN = "stopped before anything was started; type the command again"
 # What each command says when it is interrupted in its work.
 LOST = {

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SMALL, made_up_text
+from conftest import NEEDS_POSIX, SMALL, made_up_text
 
 
 def train(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -93,6 +93,7 @@ def test_a_strangers_sweep_is_refused_and_stays(tmp_path: Path, record: dict[str
     assert sorted(path.name for path in tmp_path.iterdir()) == ["evil.yaml", "hubconf.py", "sweep"]
 
 
+@NEEDS_POSIX
 @pytest.mark.parametrize("inside", ["checkpoints", "train.log", "events.out.tfevents.1.x", "report", "pipe"])
 def test_a_run_that_leads_elsewhere_is_refused(place: Path, tmp_path: Path, inside: str) -> None:
     run = tmp_path / "run"

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from lmlab.config.folders import configuration_folder
+from lmlab.config.help import groups
 from lmlab.data.cache import cache_folder
 from lmlab.data.catalogue import GLOVE, TEXTS
-from lmlab.list import GROUPS, main
+from lmlab.list import main
 
 # Folders of the configuration that offer no choice.
 NO_CHOICE = {"hydra"}
@@ -45,8 +46,8 @@ def options() -> dict[str, list[str]]:
 @pytest.mark.parametrize("columns", [40, 80, 200])
 def test_every_option_of_every_group_has_a_line(listed, columns: int) -> None:
     blocks = dict(block.split("=\n", 1) for block in listed(columns=columns).rstrip("\n").split("\n\n"))
-    assert list(blocks) == list(GROUPS)
-    assert set(options()) <= set(GROUPS)
+    assert list(blocks) == list(groups())
+    assert set(options()) == set(groups())
     for group, names in options().items():
         lines = blocks[group].splitlines()
         told = [match.groups() for line in lines if (match := re.match(r"  (\w+) +(\S.*)", line))]
@@ -96,13 +97,14 @@ def test_an_option_tells_its_settings(listed) -> None:
 
 
 def test_callbacks_of_a_users_own_folder_are_listed(listed, tmp_path: Path) -> None:
-    (tmp_path / "callbacks").mkdir()
+    tmp_path = tmp_path / "my conf (1), it's"
+    (tmp_path / "callbacks").mkdir(parents=True)
     monitor = "rates:\n  _target_: pytorch_lightning.callbacks.LearningRateMonitor\n"
     (tmp_path / "callbacks" / "mine.yaml").write_text(f"# And the rate.\ndefaults: [default, _self_]\n{monitor}")
     told = listed("--config-dir", str(tmp_path), "callbacks", "callbacks=mine")
     assert "\n  mine     And the rate.\n" in told
     assert "\n  default  All of lmlab's own callbacks.\n" in told
-    assert "  callbacks.checkpoints.every_minutes=10 " in told
+    assert "  callbacks.checkpoints.every_minutes=10\n" in told
 
 
 @pytest.mark.parametrize(
@@ -111,11 +113,16 @@ def test_callbacks_of_a_users_own_folder_are_listed(listed, tmp_path: Path) -> N
         ("dta", "dta: no such group"),
         ("hydra", "hydra: no such group"),
         ("model.hidden_size=5", "model.hidden_size=5: no such group"),
-        ("data=ptbb", "data=ptbb: no such option; choose one of "),
+        ("data=ptbb", "data=ptbb: no such option; did you mean ptb? Or choose one of brackets, "),
         ("data=", "data=: no such option"),
         ("data=_base", "data=_base: no such option"),
         ("model=../data/ptb", "model=../data/ptb: no such option"),
         ("experiment=x", "experiment=x: no such option"),
+        ("modle", "modle: no such group; did you mean model?"),
+        ("model=lstmm", "model=lstmm: no such option; did you mean lstm?"),
+        ("lstm", "lstm: no such group; did you mean model=lstm?"),
+        ("foo=bar", "foo=bar: no such group; choose one of data, "),
+        ("--hlep", "--hlep: no such option; did you mean --help?"),
     ],
 )
 def test_what_is_not_there_is_refused_in_one_line(listed, argument: str, said: str) -> None:
@@ -124,7 +131,7 @@ def test_what_is_not_there_is_refused_in_one_line(listed, argument: str, said: s
 
 
 def test_help_shows_how_to_ask(monkeypatch: pytest.MonkeyPatch, listed) -> None:
-    for word in ("-h", "--help"):
+    for word in ("-h", "--help", "help"):
         assert listed(word).startswith("usage: python -m lmlab.list")
 
 

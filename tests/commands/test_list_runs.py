@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import NEEDS_POSIX
 from made_sweeps import evaluations, made_job, made_run, resolved
 
 from lmlab import locks
@@ -85,6 +86,7 @@ def test_runs_and_sweeps_have_a_line_each_the_newest_last(listed, outputs: Path)
     assert total.startswith("4 runs, ")
 
 
+@NEEDS_POSIX
 def test_sizes_are_those_of_all_files_and_links_are_not_followed(listed, outputs: Path, tmp_path: Path) -> None:
     folder = outputs / "text-lstm" / "new"
     expected = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
@@ -149,6 +151,7 @@ def test_a_run_at_which_another_works_is_left_alone(listed, outputs: Path) -> No
     assert there(outputs) == before
 
 
+@NEEDS_POSIX
 @pytest.mark.parametrize("change", ["interrupted", "damaged", "no best", "no last", "empty last", "linked last"])
 def test_a_run_that_may_need_them_keeps_all_checkpoints(listed, outputs: Path, change: str) -> None:
     folder = outputs / "text-lstm" / "new"
@@ -168,6 +171,7 @@ def test_a_run_that_may_need_them_keeps_all_checkpoints(listed, outputs: Path, c
     assert there(outputs) == before
 
 
+@NEEDS_POSIX
 def test_links_out_of_a_run_are_not_followed(listed, outputs: Path, tmp_path: Path) -> None:
     folder = outputs / "text-lstm" / "new"
     (folder / "checkpoints").rename(tmp_path / "elsewhere")

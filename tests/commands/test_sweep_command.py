@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SMALL, made_up_text
+from conftest import NEEDS_POSIX, SMALL, made_up_text
 from hparams_pages import hparams_page
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -164,6 +164,7 @@ def test_going_on_trains_only_what_is_missing_to_the_same_numbers(sweep: Sweep, 
     assert list(tmp_path.iterdir()) == []
 
 
+@NEEDS_POSIX
 def test_an_interrupted_sweep_goes_on_to_the_numbers_of_one_that_was_not(sweep: Sweep) -> None:
     parent = sweep.place / "outputs" / "other"
     words = ["name=other", *sweep.command[: sweep.command.index("-m")], "model.hidden_size=4", "seed=0,1"]

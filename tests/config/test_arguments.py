@@ -35,10 +35,17 @@ def test_a_comma_in_a_sweep_separates_paths_unless_it_is_part_of_one(tmp_path: P
     both = quote_free_text(["data.path=a b.txt,c.txt"], sweep=True)[0]
     override = OverridesParser.create().parse_override(both)
     assert override.is_sweep_override()
-    assert both == "data.path='a b.txt','c.txt'"
+    assert both == "data.path='a b.txt',c.txt"
     one = tmp_path / "a,b.txt"
     one.touch()
     assert value_that_arrives(quote_free_text([f"data.path={one}"], sweep=True)[0]) == str(one)
+
+
+def test_a_list_of_texts_has_references_only_without_quotes() -> None:
+    typed = r"""data.prompts=["${a}",'\${b}','it\'s ${c}',${seed}]"""
+    override = OverridesParser.create().parse_override(quote_free_text([typed])[0])
+    config = OmegaConf.create({"seed": 3, "value": override.value()})
+    assert list(config.value) == ["${a}", "${b}", "it's ${c}", 3]
 
 
 def test_other_settings_and_options_are_left_alone() -> None:

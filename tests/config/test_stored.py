@@ -17,10 +17,10 @@ from lmlab import plain_yaml
 from lmlab.config import registry, stored
 from lmlab.config.checks import check_training
 from lmlab.config.compose import train_settings
-from lmlab.config.error_messages import known_settings
 from lmlab.config.folders import group_options
 from lmlab.config.settings import TrainSettings
 from lmlab.config.slots import MOVED, SLOTS
+from lmlab.config.suggestions import known_settings
 from lmlab.config.typed import plain
 from lmlab.errors import UserError, printable
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
+import re
 import typing
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,10 +17,11 @@ from omegaconf import OmegaConf
 from lmlab.config import registry, typed
 from lmlab.config.checks import check_training
 from lmlab.config.compose import compose, compose_settings, train_settings
-from lmlab.config.documentation import COMMANDS, help_lines, markdown
+from lmlab.config.documentation import help_lines, markdown
 from lmlab.config.folders import configuration_folder, group_options
+from lmlab.config.help import COMPOSED
 from lmlab.config.setting import Range, Setting, check_value, known_of
-from lmlab.config.settings import Settings, TrainSettings
+from lmlab.config.settings import COMMANDS, Settings, TrainSettings
 from lmlab.config.slots import SLOTS, Slot
 from lmlab.errors import UserError
 
@@ -34,7 +36,7 @@ def classes(kind: type[Settings]) -> set[type[Settings]]:
 
 
 EVERY_CLASS = sorted(
-    {c for kind in (TrainSettings, *COMMANDS.values()) for c in classes(kind)}
+    {c for kind in (TrainSettings, *COMPOSED.values()) for c in classes(kind)}
     | {settings for slot in SLOTS.values() for settings in slot.own.values()},
     key=lambda kind: kind.__name__,
 )
@@ -68,10 +70,10 @@ def test_the_files_have_every_setting_of_the_classes_and_no_other(option: str) -
     assert keys(composed) == keys(typed.plain(typed.read(composed, TrainSettings)))
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", COMPOSED)
 def test_the_file_of_a_command_has_every_setting(command: str) -> None:
     composed: Any = OmegaConf.to_container(compose(command, []), resolve=True)
-    assert keys(composed) == keys(typed.plain(typed.read(composed, COMMANDS[command])))
+    assert keys(composed) == keys(typed.plain(typed.read(composed, COMPOSED[command])))
 
 
 def test_files_hold_values_and_nothing_else() -> None:
@@ -169,14 +171,14 @@ def test_settings_become_plain_data_and_back() -> None:
 
 def test_the_page_of_settings_is_that_of_the_code() -> None:
     page = Path(__file__).parents[2] / "docs" / "settings.md"
-    assert page.read_text(encoding="utf-8") == "\n".join(markdown()) + "\n", (
+    assert page.read_text(encoding="utf-8") == "\n".join(markdown(COMPOSED)) + "\n", (
         "python -m lmlab.list settings > docs/settings.md"
     )
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", COMPOSED)
 def test_help_has_a_line_for_every_setting(command: str) -> None:
-    kind = COMMANDS[command]
+    kind = COMPOSED[command]
     told = "\n".join(help_lines(compose_settings(command, kind, [])))
     for name, known, _ in typed.names(kind):
         assert f"  {name}=" in told
@@ -187,3 +189,28 @@ def test_every_optimizer_is_a_choice_that_passes_the_checks() -> None:
     assert set(group_options("optimizer")) == {"adam", "adamw", "nadam", "radam", "rmsprop", "adagrad", "sgd"}
     for option in group_options("optimizer"):
         check_training(train_settings([f"optimizer={option}"]))
+
+
+def test_every_number_has_a_lower_and_an_upper_bound_and_every_text_a_length() -> None:
+    for kind in COMMANDS.values():
+        for name, known, hint in typed.names(kind):
+            for option in (hint, *typing.get_args(hint)):
+                plain, *metadata = typing.get_args(option) if typing.get_origin(option) is Annotated else (option,)
+                if plain in (int, float) or list[int] == plain or list[float] == plain:
+                    (found,) = [item for item in (known.range, *metadata) if item is not None]
+                    assert found.at_least is not None or found.above is not None, name
+                    assert found.at_most is not None or found.below is not None, name
+                if plain is str and known.choices is None and not known.free:
+                    for empty in ("", "  ", "a" * (known.longest + 1), "a\x1bb", "\udcff"):
+                        with pytest.raises(UserError, match=name):
+                            check_value(empty, str, known, name=name, convert=True)
+
+
+def test_an_example_in_an_error_is_in_the_range() -> None:
+    for kind in COMMANDS.values():
+        for name, known, hint in typed.names(kind):
+            with pytest.raises(UserError) as caught:
+                check_value({"a": 1}, hint, known, name=name, convert=True)
+            example = re.search(rf"for example {re.escape(name)}=(\S+)$", caught.value.remedy)
+            if example is not None:
+                check_value(yaml.safe_load(example[1]), hint, known, name=name, convert=True)

@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import tokenizers as library
+from conftest import NEEDS_POSIX
 
 from lmlab.data import pieces
 from lmlab.data.tokenizers import bpe
@@ -415,6 +416,7 @@ def test_a_damaged_file_is_refused_in_one_line(damage, tmp_path):
         saved_tokenizers.load(path)
 
 
+@NEEDS_POSIX
 @pytest.mark.parametrize("key", ["merges", "vocabulary", "type", "end_token", "vocabulary_size", "min_frequency"])
 def test_a_file_that_lacks_something_is_refused_in_one_line(key, tmp_path):
     path = tmp_path / "tokenizer.json"

@@ -142,7 +142,9 @@ def test_a_cache_that_cannot_be_made_is_named(
     assert str(caught.value).startswith(str(tmp_path / "file" / "texts" / "own"))
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
+@pytest.mark.skipif(
+    os.name != "posix" or os.geteuid() == 0, reason="nothing is forbidden to root, nor by such bits on Windows"
+)
 def test_a_cache_that_may_not_be_written_to_is_named(server: LocalServer) -> None:
     file = served_file(server)
     folder = texts_folder("own")

@@ -237,6 +237,7 @@ OF_RUNS: dict[str, tuple[Sequence[OfRun], Sequence[OfRun]]] = {
         [run(), run(partial={}), run(status="failed", partial={"train": {"batches": 1, "of": 2}})],
     ),
     "time-limit": ([stored("time-limit", limit="00:00:10:00", done=1234, steps=5000)], [run()]),
+    "too-few-evaluations": ([stored("too-few-evaluations", part="scheduler=plateau", needed=2, made=1)], [run()]),
     "text-lost": ([stored("text-lost", tokenizer="Own")], [run()]),
     "not-resumed-exactly": ([stored("not-resumed-exactly", callback="callbacks.mine", cls="Counts")], [run()]),
     "precision": ([stored("precision")], [run(precision="bf16-mixed")]),

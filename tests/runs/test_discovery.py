@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from conftest import NEEDS_POSIX
 from made_sweeps import made_job, made_run
 
 from lmlab.errors import UserError
@@ -63,6 +64,7 @@ def test_several_entries_in_the_order_given_each_run_once(outputs: Path) -> None
     assert found(f"[{', '.join(entries)}]", outputs) == expected
 
 
+@NEEDS_POSIX
 def test_a_link_to_a_run_is_that_run(outputs: Path) -> None:
     (outputs / "best").symlink_to(outputs / RUNS[0])
     assert len(find_records(str(outputs), output_dir="x")) == 6

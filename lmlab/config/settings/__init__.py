@@ -6,6 +6,8 @@ selected by its `_target_`. Nothing here imports torch.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from lmlab.config.settings.commands import (
     BenchmarkSettings,
     EvaluateSettings,
@@ -24,7 +26,19 @@ from lmlab.config.settings.run import (
     TrainSettings,
 )
 
+# By the name of the command.
+COMMANDS: Mapping[str, type[Settings]] = {
+    "train": TrainSettings,
+    "generate": GenerateSettings,
+    "evaluate": EvaluateSettings,
+    "predict": PredictSettings,
+    "verify": VerifySettings,
+    "report": ReportSettings,
+    "benchmark": BenchmarkSettings,
+}
+
 __all__ = [
+    "COMMANDS",
     "AddedSettings",
     "BenchmarkSettings",
     "CallbacksSettings",

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lmlab.config.setting import setting
-from lmlab.config.settings.parts import Settings
-from lmlab.config.settings.trainer import ACCELERATORS, LARGEST_SEED, PRECISIONS
+from lmlab.config.settings.parts import LARGEST_SEED, Settings
+from lmlab.config.settings.trainer import ACCELERATORS, PRECISIONS
 
 _RUN = "a run's folder, or latest: the newest run below output_dir"
 _OUTPUT_DIR = "folder that is searched for latest"
@@ -18,17 +18,21 @@ _CHECKPOINT = "best, last or a kept checkpoint (step-000500)"
 class GenerateSettings(Settings):
     """What `python -m lmlab.generate` takes."""
 
-    run: str = setting(_RUN)
-    output_dir: str = setting(_OUTPUT_DIR)
+    run: str = setting(_RUN, is_path=True)
+    output_dir: str = setting(_OUTPUT_DIR, is_path=True)
     checkpoint: str = setting(_CHECKPOINT)
-    prompt: str = setting("text that the samples continue")
-    length: int = setting("tokens (characters, words or pieces) generated after the prompt", at_least=1)
-    num_samples: int = setting("number of samples; sample i (from 0) uses seed + i", at_least=1)
+    prompt: str = setting("text that the samples continue", free=True)
+    length: int = setting("tokens (characters, words or pieces) generated after the prompt", at_least=1, at_most=10**7)
+    num_samples: int = setting("number of samples; sample i (from 0) uses seed + i", at_least=1, at_most=10**6)
     temperature: float = setting(
-        "0: always the most probable token", at_least=0, remedy="0 takes the most probable token"
+        "0: always the most probable token",
+        at_least=0.001,
+        at_most=100,
+        special=0,
+        remedy="0 takes the most probable token",
     )
     top_k: int | None = setting(
-        "draw among the k most probable tokens; null: all", at_least=1, remedy="null keeps all tokens"
+        "draw among the k most probable tokens; null: all", at_least=1, at_most=10**9, remedy="null keeps all tokens"
     )
     top_p: float | None = setting(
         "draw among the most probable tokens that together have this probability; null: all",
@@ -45,7 +49,9 @@ class GenerateSettings(Settings):
 class TextSettings(Settings):
     """A text other than the run's own."""
 
-    path: str | None = setting("a file, or a folder of .txt files, evaluated as a whole; null: the run's own data")
+    path: str | None = setting(
+        "a file, or a folder of .txt files, evaluated as a whole; null: the run's own data", is_path=True
+    )
     encoding: str = setting("auto, or any encoding that Python supports")
 
 
@@ -53,37 +59,37 @@ class TextSettings(Settings):
 class EvaluateSettings(Settings):
     """What `python -m lmlab.evaluate` takes."""
 
-    run: str = setting(_RUN)
-    output_dir: str = setting(_OUTPUT_DIR)
+    run: str = setting(_RUN, is_path=True)
+    output_dir: str = setting(_OUTPUT_DIR, is_path=True)
     checkpoint: str = setting(_CHECKPOINT)
     split: str | None = setting("train, validation or test of the run's own data; null: test")
     data: TextSettings = setting("a text other than the run's own")
     num_streams: int | None = setting(
-        "null: as the run was evaluated; 1: one stream from the first token to the last", at_least=1
+        "null: as the run was evaluated; 1: one stream from the first token to the last", at_least=1, at_most=10**6
     )
     baselines: bool = setting(
         "uniform, unigram and Kneser-Ney models, fitted on the run's training text, on the same tokens"
     )
-    output: str | None = setting("also write the result to this JSON file")
+    output: str | None = setting("also write the result to this JSON file", is_path=True)
 
 
 @dataclass(kw_only=True)
 class PredictSettings(Settings):
     """What `python -m lmlab.predict` takes."""
 
-    run: str = setting(_RUN)
-    output_dir: str = setting(_OUTPUT_DIR)
+    run: str = setting(_RUN, is_path=True)
+    output_dir: str = setting(_OUTPUT_DIR, is_path=True)
     checkpoint: str | None = setting("one checkpoint (best, last, step-000500); null: all checkpoints of the run")
-    prompt: str = setting("text to continue")
-    top: int = setting("number of most probable tokens to show", at_least=1)
+    prompt: str = setting("text to continue", free=True)
+    top: int = setting("number of most probable tokens to show", at_least=1, at_most=10**6)
 
 
 @dataclass(kw_only=True)
 class VerifySettings(Settings):
     """What `python -m lmlab.verify` takes."""
 
-    run: str = setting(_RUN)
-    output_dir: str = setting(_OUTPUT_DIR)
+    run: str = setting(_RUN, is_path=True)
+    output_dir: str = setting(_OUTPUT_DIR, is_path=True)
     checkpoint: str = setting("checkpoint to verify: best, last or a kept one (step-000500)")
 
 
@@ -92,15 +98,17 @@ class ReportSettings(Settings):
     """What `python -m lmlab.report` takes."""
 
     runs: str | list[str] = setting(
-        "folder of a run or sweep, a folder above several, a glob, several of these separated by commas, or latest"
+        "folder of a run or sweep, a folder above several, a glob, several of these separated by commas, or latest",
+        is_path=True,
     )
-    output_dir: str = setting(_OUTPUT_DIR)
+    output_dir: str = setting(_OUTPUT_DIR, is_path=True)
     output: str | None = setting(
-        "folder of the report; null: report/ in the run's or sweep's folder, else output_dir/reports/<date>_<time>"
+        "folder of the report; null: report/ in the run's or sweep's folder, else output_dir/reports/<date>_<time>",
+        is_path=True,
     )
     along: Literal["tokens", "steps", "epochs", "seconds"] = setting("x axis of the learning curves")
     watch: bool = setting("rewrite the report when a run changes, until all runs have ended or Ctrl-C")
-    every_seconds: float = setting("seconds between checks with watch=true", above=0)
+    every_seconds: float = setting("seconds between checks with watch=true", at_least=0.01, at_most=86400)
 
 
 @dataclass(kw_only=True)
@@ -111,15 +119,17 @@ class BenchmarkSettings(Settings):
         "models, each timed at each size against a hand-written loop with the same layers",
         choices=("rnn", "gru", "lstm"),
     )
-    hidden_sizes: list[int] = setting("units per layer; several are timed in turn", at_least=1)
-    num_layers: int = setting("stacked layers", at_least=1)
-    embedding_dim: int = setting("size of an embedding vector", at_least=1)
-    vocabulary_size: int = setting("entries of the vocabulary", at_least=1)
-    batch_size: int = setting("rows per batch", at_least=1)
-    sequence_length: int = setting("tokens per row", at_least=1)
+    hidden_sizes: list[int] = setting(
+        "units per layer; several are timed in turn", at_least=1, at_most=10**6, longest=100
+    )
+    num_layers: int = setting("stacked layers", at_least=1, at_most=1000)
+    embedding_dim: int = setting("size of an embedding vector", at_least=1, at_most=10**6)
+    vocabulary_size: int = setting("entries of the vocabulary", at_least=1, at_most=10**8)
+    batch_size: int = setting("rows per batch", at_least=1, at_most=10**6)
+    sequence_length: int = setting("tokens per row", at_least=1, at_most=10**6)
     batches: str = setting(
         "streams, or sentences with lengths distributed around sequence_length", choices=("streams", "sentences")
     )
-    steps: int = setting("timed steps per implementation, alternating", at_least=1)
+    steps: int = setting("timed steps per implementation, alternating", at_least=1, at_most=10**6)
     accelerator: str = setting("auto (a GPU if there is one), cpu or gpu", choices=ACCELERATORS)
     precision: str = setting("auto, or a precision", choices=PRECISIONS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lmlab.config.setting import setting
-from lmlab.config.settings.parts import PartSettings
+from lmlab.config.settings.parts import LARGEST_SEED, PartSettings
 from lmlab.data.catalogue import TEXTS
 
 _PATH = "a file, or a folder of .txt files"
@@ -20,65 +20,67 @@ class SourceSettings(PartSettings):
 
 @dataclass(kw_only=True)
 class PythonDocsSettings(SourceSettings):
-    split: list[float] = setting(_SPLIT, at_least=0)
+    split: list[float] = setting(_SPLIT, at_least=0, at_most=10**9, longest=3)
 
 
 @dataclass(kw_only=True)
 class TextFilesSettings(SourceSettings):
-    path: str | None = setting(_PATH)
-    split: list[float] = setting(_SPLIT, at_least=0)
+    path: str | None = setting(_PATH, is_path=True)
+    split: list[float] = setting(_SPLIT, at_least=0, at_most=10**9, longest=3)
     encoding: str = setting(_ENCODING)
 
 
 @dataclass(kw_only=True)
 class PublishedSplitsSettings(SourceSettings):
     name: str = setting("name of the published text", choices=tuple(TEXTS))
-    path: str | None = setting("your own copy, used instead of downloading it")
+    path: str | None = setting("your own copy, used instead of downloading it", is_path=True)
     encoding: str = setting(_ENCODING)
 
 
 @dataclass(kw_only=True)
 class PublishedSettings(PublishedSplitsSettings):
-    split: list[float] = setting(_SPLIT, at_least=0)
+    split: list[float] = setting(_SPLIT, at_least=0, at_most=10**9, longest=3)
 
 
 @dataclass(kw_only=True)
 class MovieReviewsSettings(SourceSettings):
-    path: str | None = setting("your own copy, used instead of downloading it")
-    split: list[float] = setting(_SPLIT, at_least=0)
+    path: str | None = setting("your own copy, used instead of downloading it", is_path=True)
+    split: list[float] = setting(_SPLIT, at_least=0, at_most=10**9, longest=3)
     encoding: str = setting(_ENCODING)
-    max_reviews: int | None = setting("maximum number of reviews per split; null: all", at_least=1)
+    max_reviews: int | None = setting("maximum number of reviews per split; null: all", at_least=1, at_most=10**6)
 
 
 @dataclass(kw_only=True)
 class GeneratedSettings(SourceSettings):
     grammar: str = setting("the formal language", choices=("ndfa", "brackets", "toy"))
-    num_strings: int = setting("strings to train on", at_least=1)
-    num_held_out: int = setting("strings to validate on, and as many to test on", at_least=1)
-    seed: int = setting("random seed of the strings; each split has a separate random stream", at_least=0)
+    num_strings: int = setting("strings to train on", at_least=1, at_most=10**7)
+    num_held_out: int = setting("strings to validate on, and as many to test on", at_least=1, at_most=10**7)
+    seed: int = setting(
+        "random seed of the strings; each split has a separate random stream", at_least=0, at_most=LARGEST_SEED
+    )
 
 
 @dataclass(kw_only=True)
 class LoaderSettings(PartSettings):
     """How the training text is cut into batches."""
 
-    batch_size: int = setting("rows per batch", at_least=1)
+    batch_size: int = setting("rows per batch", at_least=1, at_most=10**6)
 
 
 @dataclass(kw_only=True)
 class StreamsSettings(LoaderSettings):
-    sequence_length: int = setting("tokens per row", at_least=1)
+    sequence_length: int = setting("tokens per row", at_least=1, at_most=10**6)
 
 
 @dataclass(kw_only=True)
 class WindowsSettings(StreamsSettings):
-    stride: int = setting("tokens from one window to the next", at_least=1)
+    stride: int = setting("tokens from one window to the next", at_least=1, at_most=10**6)
 
 
 @dataclass(kw_only=True)
 class SentencesSettings(LoaderSettings):
     tokens_per_batch: int | None = setting(
-        "maximum number of tokens per batch, including padding; null: batch_size rows", at_least=1
+        "maximum number of tokens per batch, including padding; null: batch_size rows", at_least=1, at_most=10**9
     )
 
 
@@ -104,15 +106,15 @@ class WordTokenizerSettings(TokenizerSettings):
         "punctuation: punctuation marks are separate tokens; whitespace: the text is already tokenized",
         choices=("punctuation", "whitespace"),
     )
-    min_frequency: int = setting("words that are rarer in the training split become <unk>", at_least=1)
+    min_frequency: int = setting("words that are rarer in the training split become <unk>", at_least=1, at_most=10**9)
     max_size: int | None = setting(
-        "maximum number of entries, including <unk> and the end token; null: no limit", at_least=1
+        "maximum number of entries, including <unk> and the end token; null: no limit", at_least=3, at_most=10**8
     )
 
 
 @dataclass(kw_only=True)
 class BPETokenizerSettings(TokenizerSettings):
     vocabulary_size: int = setting(
-        "maximum number of entries, including the 256 bytes, <unk> and the end token", at_least=1
+        "maximum number of entries, including the 256 bytes, <unk> and the end token", at_least=258, at_most=10**6
     )
-    min_frequency: int = setting("pairs that are rarer in the training split are not merged", at_least=1)
+    min_frequency: int = setting("pairs that are rarer in the training split are not merged", at_least=1, at_most=10**9)

@@ -15,8 +15,8 @@ class CoreSettings(PartSettings):
 
 @dataclass(kw_only=True)
 class StackedCoreSettings(CoreSettings):
-    hidden_size: int = setting("units per layer", at_least=1)
-    num_layers: int = setting("stacked layers", at_least=1)
+    hidden_size: int = setting("units per layer", at_least=1, at_most=10**6)
+    num_layers: int = setting("stacked layers", at_least=1, at_most=1000)
     dropout: float = setting("between layers", at_least=0, below=1)
     locked_dropout: bool = setting("one dropout mask for all steps of a batch")
 
@@ -30,7 +30,7 @@ class RecurrentCoreSettings(StackedCoreSettings):
 
 @dataclass(kw_only=True)
 class FeedForwardCoreSettings(StackedCoreSettings):
-    context: int = setting("number of preceding tokens: n - 1 of an n-gram model", at_least=1)
+    context: int = setting("number of preceding tokens: n - 1 of an n-gram model", at_least=1, at_most=1000)
 
 
 @dataclass(kw_only=True)
@@ -42,7 +42,7 @@ class DecoderSettings(PartSettings):
 class EmbeddingSettings(PartSettings):
     """The initial values of the embedding."""
 
-    dim: int | None = setting("size of a vector; null: the size in the file", at_least=1, default=None)
-    path: str | None = setting("a GloVe text or zip file; null: glove.6B", default=None)
+    dim: int | None = setting("size of a vector; null: the size in the file", at_least=1, at_most=10**6, default=None)
+    path: str | None = setting("a GloVe text or zip file; null: glove.6B", is_path=True, default=None)
     download: bool | None = setting("whether glove.6B may be downloaded; null: ask on a terminal", default=None)
     freeze: bool = setting("do not train the vectors further", default=False)

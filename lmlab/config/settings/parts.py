@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
+LARGEST_SEED = 2**32 - 1
+
 
 @dataclass(kw_only=True)
 class Settings:

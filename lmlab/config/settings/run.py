@@ -9,9 +9,8 @@ from lmlab.config.setting import setting
 from lmlab.config.settings.data import LoaderSettings, SourceSettings, TokenizerSettings
 from lmlab.config.settings.models import CoreSettings, DecoderSettings, EmbeddingSettings
 from lmlab.config.settings.optimization import AveragingSettings, OptimizerSettings, SchedulerSettings
-from lmlab.config.settings.parts import OpenSettings, Settings
+from lmlab.config.settings.parts import LARGEST_SEED, OpenSettings, Settings
 from lmlab.config.settings.trainer import (
-    LARGEST_SEED,
     AlarmsSettings,
     CheckpointsSettings,
     EarlyStoppingSettings,
@@ -32,23 +31,31 @@ def _rate(help: str) -> Any:
 class DataSettings(Settings):
     """The text, and how it is divided into batches."""
 
-    name: str = setting("name of the data set in the run's name and in tables")
-    path: str | None = setting("a file, or a folder of .txt files; null for a data set with its own text")
+    name: str = setting("name of the data set in the run's name and in tables", longest=100)
+    path: str | None = setting("a file, or a folder of .txt files; null for a data set with its own text", is_path=True)
     split: list[float] = setting(
-        "fractions for train, validation and test, normalised by their sum; the third may be left out", at_least=0
+        "fractions for train, validation and test, normalised by their sum; the third may be left out",
+        at_least=0,
+        at_most=10**9,
+        longest=3,
     )
     encoding: str = setting(
         "auto: UTF-8 (16 and 32 with a byte order mark), else Windows-1252; or any encoding that Python supports"
     )
     prompts: list[str] = setting(
-        "prompts of the samples written while training; empty: the beginning of the validation text"
+        "prompts of the samples written while training; empty: the beginning of the validation text",
+        longest=1000,
+        free=True,
     )
-    batch_size: int = setting("rows per batch: streams, windows, chunks or sentences", at_least=1)
-    sequence_length: int = setting("tokens per row; batching=streams: length of truncated back-propagation", at_least=1)
-    stride: int = setting("batching=windows: tokens from one window to the next", at_least=1)
+    batch_size: int = setting("rows per batch: streams, windows, chunks or sentences", at_least=1, at_most=10**6)
+    sequence_length: int = setting(
+        "tokens per row; batching=streams: length of truncated back-propagation", at_least=1, at_most=10**6
+    )
+    stride: int = setting("batching=windows: tokens from one window to the next", at_least=1, at_most=10**6)
     tokens_per_batch: int | None = setting(
         "batching=sentences: maximum number of tokens per batch, including padding, instead of batch_size sentences",
         at_least=1,
+        at_most=10**9,
     )
     sentences: bool = setting("each document is a sentence, read from a fresh state; batching=sentences")
     source: SourceSettings = setting("where the text comes from")
@@ -59,9 +66,9 @@ class DataSettings(Settings):
 class ModelSettings(Settings):
     """The model; a core may have more settings, which are also settings of the model."""
 
-    name: str = setting("name of the model in the run's name and in tables")
-    hidden_size: int = setting("units per layer", at_least=1)
-    num_layers: int = setting("stacked layers", at_least=1)
+    name: str = setting("name of the model in the run's name and in tables", longest=100)
+    hidden_size: int = setting("units per layer", at_least=1, at_most=10**6)
+    num_layers: int = setting("stacked layers", at_least=1, at_most=1000)
     dropout: float = _rate("between layers; before the first and after the last unless set separately")
     input_dropout: float = _rate("before the first layer")
     output_dropout: float = _rate("after the last layer")
@@ -105,20 +112,29 @@ class EvaluationSettings(Settings):
     """What is measured at the end."""
 
     num_streams: int | None = setting(
-        "contiguous streams that a split is divided into; null: max(1, min(16, tokens // 2000))", at_least=1
+        "contiguous streams that a split is divided into; null: max(1, min(16, tokens // 2000))",
+        at_least=1,
+        at_most=10**6,
     )
     test: bool = setting("evaluate the best checkpoint on the test split when training ends")
     baselines: bool = setting("evaluate uniform, unigram and Kneser-Ney models on the same tokens, for comparison")
-    ngram_order: int | None = setting("order of the Kneser-Ney model; null: 5 by character, 3 by word", at_least=1)
-    num_samples: int = setting(
-        "samples of the best model at temperature 1 whose quality is measured (0: none)", at_least=0
+    ngram_order: int | None = setting(
+        "order of the Kneser-Ney model; null: 5 by character, 3 by word", at_least=1, at_most=20
     )
-    sample_length: int = setting("maximum number of tokens of each of these samples", at_least=1)
+    num_samples: int = setting(
+        "samples of the best model at temperature 1 whose quality is measured (0: none)", at_least=0, at_most=10**5
+    )
+    sample_length: int = setting("maximum number of tokens of each of these samples", at_least=1, at_most=10**6)
     temperatures: list[float] = setting(
-        "the report shows samples at these temperatures (0: always the most probable token)", at_least=0
+        "the report shows samples at these temperatures (0: always the most probable token)",
+        at_least=0.001,
+        at_most=100,
+        special=0,
+        longest=100,
     )
     prompt: str | None = setting(
-        "text that these samples continue; null: the first of data.prompts, or the beginning of the validation text"
+        "text that these samples continue; null: the first of data.prompts, or the beginning of the validation text",
+        free=True,
     )
 
 
@@ -126,13 +142,14 @@ class EvaluationSettings(Settings):
 class TrainSettings(Settings):
     """What `python -m lmlab.train` takes."""
 
-    name: str = setting("the run's name and the first folder below output_dir")
+    name: str = setting("the run's name and the first folder below output_dir", longest=200)
     seed: int = setting("random seed", at_least=0, at_most=LARGEST_SEED)
-    output_dir: str = setting("the run's folder is created below this folder")
+    output_dir: str = setting("the run's folder is created below this folder", is_path=True)
     fresh: bool = setting("false: repeating a sweep command continues the existing sweep; true: starts a new one")
     stop_after_tokens: int | None = setting(
         "pause after this many trained tokens, without any other effect; run=... resumes; null: never",
         at_least=1,
+        at_most=10**15,
         before=None,
     )
     data: DataSettings = setting("the text, and how it is divided into batches")

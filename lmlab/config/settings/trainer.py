@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from lmlab.config.setting import Range, setting
-from lmlab.config.settings.parts import PartSettings
+from lmlab.config.settings.parts import LARGEST_SEED, PartSettings
 
 PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
 ACCELERATORS = ("auto", "cpu", "gpu")
 PROFILERS = ("simple", "advanced", "pytorch")
-LARGEST_SEED = 2**32 - 1
 
 # Some batches of an epoch or of a split: a number of them, or a fraction with a decimal point; None for all.
-SomeBatches = Annotated[int, Range(at_least=1)] | Annotated[float, Range(above=0, at_most=1)] | None
+SomeBatches = Annotated[int, Range(at_least=1, at_most=10**12)] | Annotated[float, Range(above=0, at_most=1)] | None
 _SOME = "a whole number of 1 or more, or a fraction above 0 up to 1.0; null: {}"
 
 # Arguments of Lightning's Trainer that would break a promise of lmlab's: what is wrong with each, and what to do.
@@ -58,18 +57,21 @@ class TrainerSettings(PartSettings):
     max_epochs: int = setting(
         "passes over the training split; -1: no limit",
         at_least=1,
+        at_most=10**6,
         special=-1,
         remedy="give 1 or more, or -1 together with trainer.max_steps or trainer.max_tokens",
     )
     max_steps: int = setting(
         "optimizer steps; whichever limit comes first ends the run; -1: no limit",
         at_least=1,
+        at_most=10**12,
         special=-1,
         remedy="give 1 or more, or -1 for no limit",
     )
     max_tokens: int = setting(
         "tokens trained on, a limit that does not depend on the batch size; -1: no limit",
         at_least=1,
+        at_most=10**15,
         special=-1,
         remedy="give 1 or more, or -1 for no limit",
         before=-1,
@@ -80,11 +82,13 @@ class TrainerSettings(PartSettings):
     min_epochs: int | None = setting(
         "early stopping and trainer.max_time do not end the run before so many epochs; null: no such minimum",
         at_least=1,
+        at_most=10**6,
         before=None,
     )
     min_steps: int | None = setting(
         "early stopping and trainer.max_time do not end the run before so many steps; null: no such minimum",
         at_least=1,
+        at_most=10**12,
         before=None,
     )
     limit_train_batches: SomeBatches = setting(
@@ -101,7 +105,7 @@ class TrainerSettings(PartSettings):
         + _SOME.format("off"),
         before=None,
     )
-    fast_dev_run: bool | Annotated[int, Range(at_least=0)] = setting(
+    fast_dev_run: bool | Annotated[int, Range(at_least=0, at_most=10**6)] = setting(
         "a trial: one epoch of so many batches of each split (true: 1), which makes the run partial; false: off",
         before=False,
     )
@@ -110,17 +114,20 @@ class TrainerSettings(PartSettings):
         choices=PRECISIONS,
     )
     gradient_clip_val: float | None = setting(
-        "maximum L2 norm of the gradient; null: no clipping", above=0, remedy="null switches clipping off"
+        "maximum L2 norm of the gradient; null: no clipping",
+        above=0,
+        at_most=10**9,
+        remedy="null switches clipping off",
     )
     gradient_clip_algorithm: str = setting(
         "norm: gradient_clip_val is the largest L2 norm; value: the largest absolute value of each element",
         choices=("norm", "value"),
         before="norm",
     )
-    accumulate_grad_batches: int = setting("batches per optimizer step", at_least=1)
-    check_val_every_n_epoch: int | None = setting("epochs between evaluations", at_least=1)
-    val_check_interval: int | None = setting("steps between evaluations, instead of epochs", at_least=1)
-    log_every_n_steps: int = setting("steps between training metrics in the loggers", at_least=1)
+    accumulate_grad_batches: int = setting("batches per optimizer step", at_least=1, at_most=10**6)
+    check_val_every_n_epoch: int | None = setting("epochs between evaluations", at_least=1, at_most=10**6)
+    val_check_interval: int | None = setting("steps between evaluations, instead of epochs", at_least=1, at_most=10**12)
+    log_every_n_steps: int = setting("steps between training metrics in the loggers", at_least=1, at_most=10**12)
     deterministic: bool = setting(
         "on a GPU: use only kernels with bitwise reproducible results, which costs some speed; a CPU always does",
         before=False,
@@ -131,6 +138,7 @@ class TrainerSettings(PartSettings):
     num_sanity_val_steps: int = setting(
         "validation batches before training, to find mistakes early; -1: all; no figure is kept",
         at_least=0,
+        at_most=10**9,
         special=-1,
         before=0,
     )
@@ -151,14 +159,14 @@ class TrainerSettings(PartSettings):
 class SampleTextSettings(PartSettings):
     """Samples of text while training."""
 
-    every_n_epochs: int | None = setting("epochs between samples; null: no samples by epoch", at_least=1)
-    every_n_steps: int | None = setting("steps between samples; null: no samples by step", at_least=1)
-    prompts: list[str] = setting("texts that the samples continue")
-    num_samples: int = setting("samples per prompt, each with a different seed", at_least=1)
-    length: int = setting("tokens per sample", at_least=1)
-    temperature: float = setting("0: always the most probable token", at_least=0)
+    every_n_epochs: int | None = setting("epochs between samples; null: no samples by epoch", at_least=1, at_most=10**6)
+    every_n_steps: int | None = setting("steps between samples; null: no samples by step", at_least=1, at_most=10**12)
+    prompts: list[str] = setting("texts that the samples continue", longest=1000, free=True)
+    num_samples: int = setting("samples per prompt, each with a different seed", at_least=1, at_most=1000)
+    length: int = setting("tokens per sample", at_least=1, at_most=10**6)
+    temperature: float = setting("0: always the most probable token", at_least=0.001, at_most=100, special=0)
     top_k: int | None = setting(
-        "draw among the k most probable tokens; null: all", at_least=1, remedy="null keeps all tokens"
+        "draw among the k most probable tokens; null: all", at_least=1, at_most=10**9, remedy="null keeps all tokens"
     )
     top_p: float | None = setting(
         "draw among the most probable tokens that together have this probability; null: all",
@@ -176,11 +184,13 @@ class CheckpointsSettings(PartSettings):
     every_minutes: float | None = setting(
         "last.ckpt is written after each epoch and at intervals of this many minutes; null: after each epoch only",
         above=0,
+        at_most=10**6,
         remedy="null switches it off",
     )
     keep_every: int | None = setting(
         "interval in steps at which the weights are kept permanently, as checkpoints/step-<number>.ckpt; null: none",
         at_least=1,
+        at_most=10**12,
     )
 
 
@@ -188,8 +198,12 @@ class CheckpointsSettings(PartSettings):
 class EarlyStoppingSettings(PartSettings):
     """When a run ends before its limits."""
 
-    patience: int | None = setting("evaluations without improvement that end the run; null: never", at_least=1)
-    min_delta: float = setting("an improvement lowers validation nats per token by more than this", at_least=0)
+    patience: int | None = setting(
+        "evaluations without improvement that end the run; null: never", at_least=1, at_most=10**6
+    )
+    min_delta: float = setting(
+        "an improvement lowers validation nats per token by more than this", at_least=0, at_most=100
+    )
 
 
 @dataclass(kw_only=True)
@@ -225,5 +239,5 @@ class WandbSettings(LoggerSettings):
     entity: str | None = setting("user or team that the project belongs to; null: the account's own")
     group: str | None = setting("what the runs of a study have in common there; null: none")
     tags: list[str] = setting("tags of the run there")
-    notes: str | None = setting("a description of the run there; null: none")
+    notes: str | None = setting("a description of the run there; null: none", free=True)
     offline: bool = setting("true: nothing is sent; `wandb sync` does that later from the run's folder")

@@ -27,7 +27,8 @@ _STRETCH = re.compile(f"[{_WHITE}]*[^{_WHITE}]+|[{_WHITE}]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 # The library's threads do not survive a fork. With this setting, versions before 0.23 do not warn in the child.
-os.register_at_fork(before=lambda: os.environ.setdefault("TOKENIZERS_PARALLELISM", "false"))
+if hasattr(os, "register_at_fork"):  # Windows has no fork
+    os.register_at_fork(before=lambda: os.environ.setdefault("TOKENIZERS_PARALLELISM", "false"))
 
 
 def _byte_symbols() -> dict[str, int]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.callbacks import EarlyStopping
 
 from lmlab.config import registry
 from lmlab.config.settings import AddedSettings
@@ -44,6 +45,8 @@ class AddedCallbacks:
         self._stateless = {n: c for n, c in own.items() if type(c).state_dict is pl.Callback.state_dict}
         self._before = {name: _known(callback) for name, callback in self._stateless.items()}
         for name, callback in made.items():
+            if isinstance(callback, EarlyStopping):
+                setattr(callback, "_run_early_stopping_check", _after_an_evaluation(name, callback))  # noqa: B010
             for hook in HOOKS:
                 if hook in vars(callback) or getattr(type(callback), hook) is not getattr(pl.Callback, hook):
                     setattr(callback, hook, isolated(getattr(callback, hook)))
@@ -68,6 +71,27 @@ def _made(name: str, settings: AddedSettings) -> pl.Callback:
     kind = type(callback)
     callback.__class__ = type(kind.__name__, (kind,), {"state_key": f"callbacks.{name}", "__module__": kind.__module__})
     return callback
+
+
+def _after_an_evaluation(name: str, callback: EarlyStopping) -> Callable[[pl.Trainer], None]:
+    """Returns the check of early stopping, which waits for the first evaluation of a figure of evaluations.
+
+    Lightning's own ends the run with an error if an epoch, or the whole run, ends before that.
+    """
+    check, monitor = callback._run_early_stopping_check, callback.monitor
+
+    def run(trainer: pl.Trainer) -> None:
+        known = trainer.callback_metrics
+        is_evaluated = any(figure.startswith("val/") for figure in known)
+        if monitor.startswith("val/") and not is_evaluated:
+            return
+        if monitor not in known and callback.strict:
+            choices = ", ".join(sorted(known)) or "val/nats_per_token"
+            problem, remedy = "the run has no such figure", f"choose one of {choices}"
+            raise UserError(f"callbacks.{name}.monitor", monitor, problem, remedy)
+        check(trainer)
+
+    return run
 
 
 def plain_state(field: str, state_dict: Callable[[], Any]) -> Callable[[], Any]:

@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 
 from lmlab.diagnostics.diagnose import of_run
 from lmlab.diagnostics.rules import Diagnostic
+from lmlab.layout import one_line
 from lmlab.runs.records import RunRecord
 
 log = logging.getLogger(__name__)
@@ -39,4 +40,4 @@ class Alarms(pl.Callback):
             kind = diagnostic.kind, diagnostic.values.get(diagnostic.rule.apart)
             if kind not in self._told:
                 self._told.add(kind)
-                log.warning(f"warning: {diagnostic}")
+                log.warning(one_line(f"warning: {diagnostic}"))

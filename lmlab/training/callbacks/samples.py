@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import html
 import logging
-import shutil
-import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +16,7 @@ from lmlab.data.grammars.grammar import Grammar
 from lmlab.data.tokenizers.base import Tokenizer
 from lmlab.evaluation.language import leaves_at
 from lmlab.generation import Sample, SamplingOptions, excluded_ids, generate, start_of_text
+from lmlab.layout import visible
 from lmlab.runs.contents import write_samples
 from lmlab.training.callbacks.recorder import task_of
 from lmlab.training.clock import Clock
@@ -220,13 +219,8 @@ def _escaped(text: str) -> str:
 
 def _indented(text: str) -> str:
     shown = text if len(text) <= TERMINAL_CHARACTERS else text[:TERMINAL_CHARACTERS] + "..."
-    # Indented and wrapped to the terminal's width, without characters that move the cursor.
-    visible = "".join(c if c.isprintable() or c == "\n" else "�" for c in shown)
-    width = max(40, shutil.get_terminal_size().columns - 6)
-    lines = [
-        part for line in visible.split("\n") for part in textwrap.wrap(line, width, replace_whitespace=False) or [""]
-    ]
-    return "".join(f"\n    {line}" for line in lines)
+    # The log is read on terminals too; samples.jsonl has the exact text.
+    return "".join(f"\n    {line}" for line in visible(shown).split("\n"))
 
 
 def fallback_prompts(validation_text: str, *, by_character: bool) -> list[str]:

@@ -1,0 +1,154 @@
+"""The options of the commands, words that begin with `-`: Hydra's, without those that lmlab does not support."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import NamedTuple
+
+from lmlab.errors import UserError, printable
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option.
+
+    Args:
+        name: the long name.
+        short: the short name; empty for none.
+        help: a line of help.
+        value: what its value is, for help; empty for an option without one.
+        choices: the allowed values; empty if any is.
+        may_stand_alone: whether the value can be left out.
+        shows: whether it shows something and does not train.
+        of: the commands that have it.
+    """
+
+    name: str
+    short: str
+    help: str
+    value: str = ""
+    choices: tuple[str, ...] = ()
+    may_stand_alone: bool = False
+    shows: bool = False
+    of: str = "train"
+
+    @property
+    def typed(self) -> str:
+        """The option as help has it."""
+        value = f"={'|'.join(self.choices) or self.value}" if self.value else ""
+        return f"{f'{self.short}, ' if self.short else ''}{self.name}{value}"
+
+
+_INFO = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
+HELP = ("--help", "-h")
+COMPLETION = ("--shell-completion", "-sc")
+CONFIG_DIR = ("--config-dir", "-cd")
+_SHELLS = "install=bash, install=zsh or install=fish prints what makes the shell complete all commands"
+OPTIONS = (
+    Option(*HELP, "shows this help; with groups and settings, that of the parts so chosen", shows=True, of="all"),
+    Option(*COMPLETION, _SHELLS, shows=True, of="all"),
+    Option(
+        *CONFIG_DIR, "a folder with options of your own, beside those of lmlab", value="FOLDER", of="train and list"
+    ),
+    Option("--multirun", "-m", "a sweep: a run for each combination of the values given with commas"),
+    Option("--cfg", "-c", "shows the configuration", value="PART", choices=("job", "hydra", "all"), shows=True),
+    Option("--resolve", "", "with --cfg: with all references replaced by values"),
+    Option("--package", "-p", "with --cfg: this part of it", value="NAME"),
+    Option("--info", "-i", "shows how Hydra composes", "PART", _INFO, may_stand_alone=True, shows=True),
+    Option("--run", "-r", "a single run, which is the default"),
+    Option("--hydra-help", "", "shows Hydra's own options", shows=True),
+    Option("--version", "", "shows Hydra's version", shows=True),
+)
+# Hydra's others: what is wrong with each, and what to do.
+_REFUSED = {
+    "--config-path": ("lmlab has its own configuration", "add a folder of your own by --config-dir"),
+    "--config-name": ("lmlab has its own configuration", "add a folder of your own by --config-dir"),
+    "--experimental-rerun": ("would load a pickle, which can run any code", "repeat the command of the run instead"),
+}
+_SHORT = {option.short: option.name for option in OPTIONS if option.short}
+_SHORT |= {"-cp": "--config-path", "-cn": "--config-name"}
+_BY_NAME = {option.name: option for option in OPTIONS}
+
+
+class Given(NamedTuple):
+    """An option on a command line.
+
+    Args:
+        name: its long name, also of one that is not supported.
+        value: that it has; None for none.
+        parts: its words on the command line.
+    """
+
+    name: str
+    value: str | None
+    parts: tuple[str, ...]
+
+
+def divided(words: Sequence[str]) -> Iterator[Given | str]:
+    """Yields the options of a command line with their values, and the other words."""
+    left = list(words)
+    while left:
+        word = left.pop(0)
+        if not word.startswith("-"):
+            yield word
+            continue
+        name, equals, value = word.partition("=")
+        name = _SHORT.get(name, name)
+        takes = name in _REFUSED or (name in _BY_NAME and bool(_BY_NAME[name].value))
+        alone = (
+            name in _BY_NAME and _BY_NAME[name].may_stand_alone and (not left or left[0] not in _BY_NAME[name].choices)
+        )
+        if takes and not equals and left and not alone:
+            following = left.pop(0)
+            yield Given(name, following, (word, following))
+        else:
+            yield Given(name, value if equals else None, (word,))
+
+
+def of_command(command: str) -> list[Option]:
+    """Returns the options that a command has."""
+    return [option for option in OPTIONS if option.of == "all" or command in option.of.split()]
+
+
+def check(given: Given, command: str) -> None:
+    """Refuses an option that a command does not have, or its value.
+
+    Raises:
+        UserError: naming it.
+    """
+    typed = printable(given.parts[0].partition("=")[0])
+    option = _BY_NAME.get(given.name)
+    known = of_command(command)
+    if option is not None and option not in known:
+        raise UserError(typed, None, f"is for {option.of}", "leave it out")
+    if given.name in _REFUSED and command == "train":
+        raise UserError(typed, None, *_REFUSED[given.name])
+    if option is None:
+        names = [name for found in known for name in (found.name, found.short) if name]
+        close = [f"did you mean {found}?" for found in get_close_matches(typed, names, n=1)]
+        setting = ["a setting is written without -"] if "=" in given.parts[0] else []
+        remedy = "; ".join([*close, *setting]) or f"choose one of {', '.join(found.name for found in known)}"
+        raise UserError(typed, None, "no such option", remedy)
+    if not option.value and given.value is not None:
+        raise UserError(typed, printable(given.value), "takes no value", f"write {typed} alone")
+    if given.value is None and option.value and not option.may_stand_alone:
+        example = option.choices[0] if option.choices else option.value
+        raise UserError(typed, None, "has no value", f"write {typed}={example}")
+    if option.choices and given.value is not None and given.value not in option.choices:
+        remedy = f"choose one of {', '.join(option.choices)}"
+        raise UserError(typed, printable(given.value), "no such option", remedy)
+
+
+def without_options(command: str, words: Sequence[str]) -> list[str]:
+    """Returns the words of a command line that are no options.
+
+    Raises:
+        UserError: an option that the command does not have.
+    """
+    found = list(divided(words))
+    for option in found:
+        if not isinstance(option, str):
+            check(option, command)
+    return [word for word in found if isinstance(word, str)]

@@ -1,0 +1,253 @@
+"""Checks the words of a command line before Hydra reads them: only here is it known which of them is at fault."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, QuotedString
+from hydra.errors import HydraException
+
+from lmlab.config import options, typed
+from lmlab.config.arguments import quote_free_text, text_setting
+from lmlab.config.folders import configuration_folder, group_options, groups
+from lmlab.config.presets import GROUP, own_folders
+from lmlab.config.setting import Setting, check_value
+from lmlab.config.settings import COMMANDS, Settings, TrainSettings
+from lmlab.config.slots import OPEN, SLOTS
+from lmlab.config.suggestions import did_you_mean, known_settings, of_another_command
+from lmlab.errors import UserError, printable
+
+_EXAMPLES = {"train": "model.hidden_size=512", "generate": "prompt=Once", "benchmark": "steps=20"}
+_NAME = re.compile(r"[A-Za-z_][\w-]*(?:\.[\w-]+)*")
+_LONGEST = 100_000
+
+
+class _Word(NamedTuple):
+    """A setting on a command line.
+
+    Args:
+        text: as typed.
+        sign: ``+``, ``++``, ``~`` or empty.
+        key: name of the setting or group.
+        value: empty if there is none.
+    """
+
+    text: str
+    sign: str
+    key: str
+    value: str
+
+    @property
+    def shown(self) -> str:
+        """The value, for errors."""
+        return printable(self.value) if self.value else '""'
+
+
+def checked(words: Sequence[str], command: str, *, sweep: bool = False) -> list[str]:
+    """Returns the words of a command line as Hydra takes them, options first, after checks that do not compose.
+
+    Args:
+        words: as typed, without those that name trusted packages.
+        command: its name.
+        sweep: whether commas and functions such as ``range(1,4)`` give several values.
+
+    Raises:
+        UserError: the first word that cannot be right, whatever else is chosen.
+    """
+    kind = COMMANDS[command]
+    given: list[str] = []
+    settings: list[str] = []
+    for found in options.divided(words):
+        if isinstance(found, str):
+            settings.append(found)
+            continue
+        options.check(found, command)
+        given += found.parts
+    own = own_folders(words)
+    found_words = [_word(text, [*settings, ""][place + 1], command) for place, text in enumerate(settings)]
+    for word in found_words:
+        _check_name(word, kind)
+        _check_value(word, kind, own, sweep=sweep)
+    return [*given, *quote_free_text([_as_hydra_has_it(word, kind) for word in found_words], sweep=sweep)]
+
+
+def _word(text: str, following: str, command: str) -> _Word:
+    """Returns a word in its parts.
+
+    Raises:
+        UserError: it is not of the form key=value.
+    """
+    key, equals, value = text.partition("=")
+    sign = key[: len(key) - len(key.lstrip("+~"))]
+    name = key[len(sign) :]
+    if len(text) > _LONGEST:
+        raise UserError(printable(name), None, f"has {len(text):,} characters", f"give at most {_LONGEST:,}")
+    if not equals and sign != "~":
+        example = f"write key=value, for example {_EXAMPLES.get(command, 'run=latest')}"
+        if following.startswith("="):
+            example = f"write it without blanks around =, for example {_EXAMPLES.get(command, 'run=latest')}"
+        raise UserError(printable(text) or '""', None, "not a setting", example)
+    if name != name.strip():
+        raise UserError(printable(name.strip()), None, "has a blank before =", "write key=value without blanks")
+    if not name:
+        raise UserError(
+            printable(text), None, "has no name before =", f"for example {_EXAMPLES.get(command, 'run=latest')}"
+        )
+    if sign not in ("", "+", "++", "~"):
+        raise UserError(printable(text), None, "cannot be read as a setting", f"write {printable(name)}=...")
+    return _Word(text, sign, name, value)
+
+
+def _check_name(word: _Word, kind: type[Settings]) -> None:
+    """Checks the name of a setting or group.
+
+    Raises:
+        UserError: there is none of this name, or it cannot be added or removed.
+    """
+    key = word.key
+    if re.match(r"hydra([./]|$)", key):
+        if kind is not TrainSettings:
+            raise UserError(printable(key), None, "is for train", "leave it out")
+        return
+    of_train = groups() if kind is TrainSettings else ()
+    known = [*of_train, *known_settings(kind), *(("run", "plugins") if kind is TrainSettings else ())]
+    if not _NAME.fullmatch(key) or key.partition(".")[0] not in known:
+        raise _unknown(word, known, kind)
+    if word.sign == "~":
+        removable = (key.partition(".")[0] in OPEN and "." in key) or key == GROUP
+        remedy = f"write {key}=null" if removable else f"leave it out, or write {key}=..."
+        raise UserError(word.text, None, "settings and groups cannot be removed", remedy)
+    parent, _, last = key.rpartition(".")
+    followed = f"{parent.rpartition('.')[0]}.{last}"
+    if parent in SLOTS and followed in known and last not in typed.MAY_DIFFER:
+        raise UserError(printable(key), word.shown, f"takes its value from {followed}", f"write {followed}=...")
+    if key in of_train and word.sign:
+        raise UserError(word.text, None, "is a group that every run has", f"write {key}={word.value}")
+
+
+def _unknown(word: _Word, known: Sequence[str], kind: type[Settings]) -> UserError:
+    """Returns the error for a name that is neither a setting's nor a group's."""
+    key = word.key.partition("@")[0].replace("/", ".")
+    shown = word.shown if word.value else None
+    if key in known:
+        return UserError(printable(word.key), shown, "no such setting", f"write {key}=...")
+    elsewhere = of_another_command(key, kind)
+    remedies = [f"it is a setting of {elsewhere}" if elsewhere else "", did_you_mean(key, known)]
+    tops = ", ".join(dict.fromkeys(name for name in known if "." not in name))
+    remedy = "; ".join(filter(None, remedies)) or f"known here: {tops}"
+    return UserError(printable(word.key), shown, "no such setting", remedy)
+
+
+def _check_value(word: _Word, kind: type[Settings], own: Sequence[Path], *, sweep: bool) -> None:
+    """Checks the form of a value, and the options of a group.
+
+    Raises:
+        UserError: it cannot be read, has several values, or names an option that does not exist.
+    """
+    parsed = _parsed(word, sweep=sweep)
+    value: Any = parsed._value
+    if parsed.is_sweep_override() and not sweep:
+        if kind is not TrainSettings:
+            problem, remedy = "has several values", f"give one; for a list write '{word.key}=[{word.value}]'"
+            raise UserError(word.key, word.shown, problem, remedy)
+        remedy = "for a sweep add -m"
+        if isinstance(value, ChoiceSweep) and value.simple_form:
+            remedy += f"; for a list write '{word.key}=[{word.value}]'"
+        raise UserError(word.key, word.shown, "has several values, but this is a single run", remedy)
+    if kind is TrainSettings and word.key in groups():
+        if not isinstance(value, Glob):
+            for item in value.list if isinstance(value, ChoiceSweep) else [value]:
+                _check_option(word, item, own)
+        return
+    known = text_setting(word.key)
+    if known is not None:
+        for item in value.list if isinstance(value, ChoiceSweep) else [value]:
+            _check_text(word, item, known)
+    if isinstance(value, Glob):
+        raise UserError(word.key, word.shown, "glob chooses among the options of a group", "give values with commas")
+    inside = [name for name in known_settings(kind) if name.rpartition(".")[0] == word.key]
+    if inside and value is not None and not isinstance(value, dict):
+        remedy = f"write one of its settings: {', '.join(f'{name}=...' for name in inside[:8])}"
+        raise UserError(word.key, word.shown, "is a group of settings", remedy)
+
+
+def _check_text(word: _Word, value: Any, known: Setting) -> None:
+    """Checks a text before Hydra composes, which makes folders of some.
+
+    Raises:
+        UserError: it is empty, too long or not a text.
+    """
+    text = value.text if isinstance(value, QuotedString) else value
+    if not isinstance(text, str):  # null, or a list
+        return
+    text = text.replace("\\${", "${") if isinstance(value, QuotedString) else text
+    check_value(text, str, known, name=word.key, convert=True)
+    if "${" in text and (word.key == "output_dir" or not (known.free or known.is_path)):
+        raise UserError(
+            word.key, printable(text), "has ${...}, which is not replaced in a text", "write the text itself"
+        )
+
+
+def _parsed(word: _Word, *, sweep: bool) -> Override:
+    """Returns a word as Hydra reads it.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    (quoted,) = quote_free_text([word.text], sweep=sweep)
+    try:
+        return OverridesParser.create().parse_override(quoted)
+    except (HydraException, RecursionError, ValueError, ArithmeticError):
+        for opening, closing in ("[]", "{}", "()"):
+            if word.value.count(opening) != word.value.count(closing):
+                missing = closing if word.value.count(opening) > word.value.count(closing) else opening
+                raise UserError(word.key, word.shown, f"lacks a {missing}", "add it, or quote the value") from None
+        quoted = f"\"{word.key}='{printable(word.value)}'\""
+        raise UserError(word.key, word.shown, "cannot be read as a value", f"put it in quotes: {quoted}") from None
+
+
+def _check_option(word: _Word, chosen: Any, own: Sequence[Path]) -> None:
+    """Checks a choice among the options of a group.
+
+    Raises:
+        UserError: there is no such option, or several where one is chosen.
+    """
+    group = word.key
+    found = group_options(group, own)
+    if isinstance(chosen, list):
+        if group not in OPEN and group != GROUP:
+            example = ",".join(map(str, chosen))
+            remedy = f"choose one; for a sweep write -m {group}={printable(example)}"
+            raise UserError(group, word.shown, "takes one option", remedy)
+        for item in chosen:
+            _check_option(word, item, own)
+        return
+    if chosen is None:
+        if group == GROUP:
+            return
+        raise UserError(group, "null", "a run needs it", f"choose one of {', '.join(found)}")
+    name = chosen.text if isinstance(chosen, QuotedString) else str(chosen)
+    folders = [folder / group for folder in (*own, configuration_folder())]
+    if isinstance(chosen, dict) or not _is_option(name, folders):
+        hint = "" if own else "your own options need --config-dir"
+        shown = printable(name) if name else '""'
+        listed = f"choose one of {', '.join(found) or 'none'}"
+        raise UserError(
+            group, shown, "no such option", "; ".join(filter(None, [listed, did_you_mean(name, found), hint]))
+        )
+
+
+def _is_option(name: str, folders: Sequence[Path]) -> bool:
+    parts = Path(name).parts
+    if not name or Path(name).is_absolute() or ".." in parts or any(part.startswith("_") for part in parts):
+        return False
+    return any((folder / f"{name.removesuffix('.yaml')}.yaml").is_file() for folder in folders)
+
+
+def _as_hydra_has_it(word: _Word, kind: type[Settings]) -> str:
+    """Returns a word, for which + also stands where the YAML file of the chosen option has the setting already."""
+    return f"+{word.text}" if word.sign == "+" and word.key in known_settings(kind) else word.text

@@ -1,0 +1,59 @@
+"""A terminal shows only what is visible of a text; a file or a pipe gets it as it is."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+pty = pytest.importorskip("pty")
+
+TEXT = "a\x1b[31mb\rc\u202ed\n\te"
+CODE = f"""
+import sys
+from lmlab import terminal
+terminal.take_over(must_arrive=True)
+print({TEXT!r})
+print({TEXT!r}, file=sys.stderr)
+terminal.say("word " * 40)
+sys.stderr.write("\\rbar")
+"""
+
+
+def on_a_terminal(code: str) -> str:
+    """What a program writes to a terminal of 80 columns."""
+    child, terminal = pty.fork()
+    if child == 0:
+        os.environ["COLUMNS"] = "80"
+        os.execv(sys.executable, [sys.executable, "-c", code])
+    found = b""
+    while True:
+        try:
+            piece = os.read(terminal, 65536)
+        except OSError:  # closed at the other end
+            piece = b""
+        if not piece:
+            break
+        found += piece
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, found
+    return found.decode().replace("\r\n", "\n")
+
+
+def test_a_terminal_shows_what_is_visible() -> None:
+    shown = on_a_terminal(CODE)
+    assert "\x1b" not in shown
+    assert "\u202e" not in shown
+    assert shown.startswith("a\ufffd[31mb\ufffdc\ufffdd\n")
+    assert "\nab\ufffdc\ufffdd\n" in shown  # on standard error colours are left out
+    assert shown.count("\r") == 1
+    assert "\rbar" in shown
+    assert max(map(len, shown.split("\n"))) <= 80
+
+
+def test_a_pipe_gets_the_text_as_it_is() -> None:
+    done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, check=True)
+    assert done.stdout.decode() == f"{TEXT}\n{'word ' * 40}\n"
+    assert done.stderr.decode() == f"{TEXT}\n\rbar"
