@@ -90,6 +90,8 @@ def _texts(settings: EvaluateSettings, lm: TrainedModel) -> tuple[list[str], str
         corpus = _other_text(settings, lm)
         for note in corpus.notes:
             print(f"note: {note}", file=sys.stderr)
+        for warning in corpus.warnings:
+            print(f"warning: {warning}", file=sys.stderr)
         return corpus.texts("text"), str(settings.data.path), None
     corpus = build_part("data.source", lm.settings.data.source).load()
     where = f"{lm.settings.data.name}, {settings.split} split"

@@ -141,7 +141,7 @@ def require_no_columns(text: str, path: Path) -> None:
         UserError: every line has the same number of tabs, or the first is a JSON object.
     """
     rows = [row for row in _plain_rows(text) if any(row)]
-    if rows and len(rows[0]) > 1 and _row_of_other_length(rows) is None:
+    if len(rows) > 1 and len(rows[0]) > 1 and _row_of_other_length(rows) is None:
         problem = f"every line has {len(rows[0])} columns separated by tabs"
         raise UserError("data.path", path, problem, "name it .tsv, of which the column of sentences is read")
     first = rows[0][0].strip() if rows else ""
