@@ -53,7 +53,7 @@ def require_text_encoding(encoding: str) -> None:
     if encoding == "auto":
         return
     try:
-        extends_ascii = "a".encode(encoding) == b"a"
+        extends_ascii = b"ab" in "ab".encode(encoding)
         # Two Japanese encodings have the yen sign in place of the backslash.
         fits = not extends_ascii or _ASCII.decode(encoding).replace("¥", "\\") == _ASCII.decode("ascii")
     except (LookupError, ValueError):
@@ -179,7 +179,7 @@ def _refuse_other_width(data: bytes, text: str, path: Path, encoding: str) -> No
     if not _WIDE.fullmatch(name) or any(data.startswith(mark) for mark, _ in _MARKS):
         return
     num_spaces = text.count(" ") + text.count("\n")
-    if b"\x00" not in data and (_is_utf8(data) or 20 * (data.count(b" ") + data.count(b"\n")) > len(data)):
+    if b"\x00" not in data and (_is_utf8(data) or 10 * (data.count(b" ") + data.count(b"\n")) > len(data)):
         raise UserError("data.encoding", name, f"{path} is not in it: it has one byte a character", "use auto")
     other = name.removesuffix("-le").removesuffix("-be") + ("-le" if name.endswith("-be") else "-be")
     swapped = data.decode(other, errors="replace")

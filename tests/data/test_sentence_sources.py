@@ -79,6 +79,29 @@ def test_what_cannot_be_read_is_told_in_one_line(files: dict[str, str], expected
     assert "\n" not in str(error.value)
 
 
+def test_a_folder_is_evaluated_whole(tmp_path: Path) -> None:
+    folder = write(tmp_path / "a", train_tsv="a\t1\n", dev_csv="text,label\nb,1\n", readme_md="x")
+    whole = source(folder).whole()
+    assert whole.texts("text") == ["a", "b"]
+    assert any("train.tsv + dev.csv" in note for note in whole.notes)
+    assert "not read in a: readme.md" in source(folder).load().notes
+
+
+def test_a_character_that_may_end_a_line_is_warned_of(tmp_path: Path) -> None:
+    for end in "\f\v\x85\u2028\u2029":
+        path = tmp_path / "s.txt"
+        path.write_text("".join(f"s{i} and more\n" for i in range(20)) + f"one{end}two\n", encoding="utf-8")
+        assert "1 sentences, the first in line 21" in source(path).load().warnings[0]
+
+
+def test_a_line_as_long_as_a_book_is_no_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lmlab.data.sources.sentences.LONGEST_SENTENCE", 100)
+    path = tmp_path / "s.txt"
+    path.write_text("a b c\n" * 9 + "words " * 20)
+    with pytest.raises(UserError, match="sentence 10 has 119 characters"):
+        source(path).load()
+
+
 def test_too_few_sentences_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="2 sentences are too few for 3 splits"):
         split_sentences(["a", "b"], SPLIT, tmp_path)

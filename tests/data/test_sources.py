@@ -172,6 +172,43 @@ def test_a_lone_split_name_among_books_is_a_book(folder, alone):
     assert len([d for s in corpus.splits.values() for d in s]) == 3
 
 
+def test_a_lone_split_name_among_books_is_said(folder):
+    path = folder(train="t" * 50 + "x" * 50, emma="e" * 50 + "x" * 50, ivanhoe="i" * 50 + "x" * 50)
+    assert any("train.txt: read like the 2 other texts" in warning for warning in load(path).warnings)
+
+
+def test_files_for_some_splits_are_not_cut_up_for_the_others(folder):
+    with pytest.raises(UserError, match=r"holds test\.txt and valid\.txt but no train\.txt"):
+        load(folder(valid="a" * 100, test="b" * 100))
+
+
+def test_what_a_folder_holds_besides_is_named(folder):
+    path = folder(**{name: f"{name} and some words" * 20 for name in "abc"})
+    (path / "d.md").write_text("x")
+    (path / ".e.txt").write_text("x")
+    (path / ".ignored").write_text("x")
+    (path / "more").mkdir()
+    (path / "more" / "f.TXT").write_text("x")
+    (path / "g.txt").mkdir()
+    (note,) = load(path).notes
+    assert note == f"not read in {path.name}: .e.txt, d.md, g.txt/, more/ (has .txt files)"
+
+
+def test_a_folder_that_is_split_is_evaluated_whole_and_said(folder):
+    path = folder(train="a b", valid="c d", test="e f")
+    whole = TextFiles(path=str(path), split=SHARES, encoding="auto").whole()
+    assert sorted(names(whole)["text"]) == ["test.txt", "train.txt", "valid.txt"]
+    assert "3 files are read as one text" in whole.notes[0]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.TSV"])
+def test_a_table_is_no_text(tmp_path, name):
+    (tmp_path / name).write_text("text,label\na,1\n")
+    for read in (TextFiles.load, TextFiles.whole):
+        with pytest.raises(UserError, match="data=sentences"):
+            read(TextFiles(path=str(tmp_path / name), split=SHARES, encoding="auto"))
+
+
 def test_words_that_contain_a_split_name_are_books(folder):
     path = folder(training="a" * 100, latest="b" * 100, contest="c" * 100)
     assert sum(len(s) for s in load(path).splits.values()) == 3

@@ -21,6 +21,7 @@ from lmlab.data.opening import (
     require_path,
 )
 from lmlab.data.sources.base import Source
+from lmlab.data.sources.folders import unread
 from lmlab.data.sources.text_files import TextFiles
 from lmlab.errors import UserError
 
@@ -71,6 +72,12 @@ class _Published(Source):
             return ()
         what = f"not the published {self.name} (another SHA-256)"
         return (f"{', '.join(others)}: {what}: do not compare with published numbers",)
+
+    def _unread(self, used: Sequence[Path]) -> tuple[str, ...]:
+        """Returns a note of what the folder at `path` holds besides the files that are read."""
+        if self.path is None or not self.path.is_dir():
+            return ()
+        return tuple(unread(self.path, used, also=_TEXT_SUFFIXES))
 
     def _provenance(self, used: Iterable[Path]) -> tuple[str, ...]:
         return (f"{self.name}: " + ", ".join(str(path.resolve()) for path in used),)
@@ -129,7 +136,7 @@ class PublishedCut(_Published):
         path = self._fetched()[0] if self.path is None else self._only_file(self.path)
         text = decode_strictly(_read(path), path, self.encoding)
         splits = split_documents([Document(self.name, text)], self.split, whole_words=False)
-        return Corpus(splits, self._provenance([path]), warnings=self._differences([path]))
+        return Corpus(splits, self._provenance([path]), self._unread([path]), self._differences([path]))
 
     def _only_file(self, path: Path) -> Path:
         if not path.is_dir():
@@ -179,7 +186,7 @@ class PublishedSplits(_Published):
                     "data.path", where, problem, f"give a folder with {wanted} (or train, valid, test .txt)"
                 )
         splits: dict[str, tuple[Document, ...]] = {s: (self._document(*by_split[s][0]),) for s in SPLITS}
-        return Corpus(splits, self._provenance(files), warnings=self._differences(files))
+        return Corpus(splits, self._provenance(files), self._unread(files), self._differences(files))
 
     def _given(self, path: Path) -> list[Path]:
         if not path.is_dir():
