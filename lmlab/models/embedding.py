@@ -169,8 +169,9 @@ def _read_vectors(lines: IO[bytes], wanted: set[bytes], path: Path) -> tuple[int
     The dimension is that of most lines at the beginning. A line with fewer numbers is an error wherever it is; one with
     more fields has a token that contains spaces, which few tokens do.
     """
-    head = [line for line in islice(_lines(lines, path), _HEAD) if line.strip()]
-    header = _header(head)
+    start = list(islice(_lines(lines, path), _HEAD))
+    head = [line for line in start if line.strip()]
+    header = _header(start)
     if header is not None:
         head = head[1:]
     counts = Counter(line.rstrip().count(b" ") for line in head)
@@ -183,7 +184,9 @@ def _read_vectors(lines: IO[bytes], wanted: set[bytes], path: Path) -> tuple[int
         raise UserError(_FIELD, path, problem, "correct or remove the first line")
     vectors: dict[bytes, list[float]] = {}
     num_words = num_long = 0
-    for number, line in enumerate(chain(head, _lines(lines, path)), 1 if header is None else 2):
+    for number, line in enumerate(chain(start, _lines(lines, path)), 1):
+        if number == 1 and header is not None:
+            continue
         first, num_spaces = line.partition(b" ")[0], line.count(b" ")
         num_words += 1
         # A cheap test first, because splitting every line of a file of gigabytes would take most of the time.

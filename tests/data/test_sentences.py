@@ -153,9 +153,9 @@ def test_a_sentence_longer_than_the_budget_is_a_batch_of_its_own_and_said() -> N
 
 def test_a_sentence_that_fills_its_batch_with_padding_is_named() -> None:
     sentences = [f"a b c {i}" for i in range(23)]
-    assert SentencesLoader(store=store_of(sentences), batch_size=4, tokens_per_batch=None, seed=0).note == ""
+    assert SentencesLoader(store=store_of(sentences), batch_size=8, tokens_per_batch=None, seed=0).note == ""
     store = store_of([*sentences[:7], "long " * 500, *sentences[7:]])
-    loader = SentencesLoader(store=store, batch_size=4, tokens_per_batch=None, seed=0)
+    loader = SentencesLoader(store=store, batch_size=8, tokens_per_batch=None, seed=0)
     assert "sentence 8 of the training split has 501 tokens" in loader.note
     last = loader.batch(0, int(loader.num_targets(0).argmax()))
     padding = 1 - int((last.targets != IGNORE_INDEX).sum()) / last.targets.numel()
