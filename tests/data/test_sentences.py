@@ -156,7 +156,7 @@ def test_a_sentence_that_fills_its_batch_with_padding_is_named() -> None:
     assert SentencesLoader(store=store_of(sentences), batch_size=8, tokens_per_batch=None, seed=0).note == ""
     store = store_of([*sentences[:7], "long " * 500, *sentences[7:]])
     loader = SentencesLoader(store=store, batch_size=8, tokens_per_batch=None, seed=0)
-    assert "sentence 8 of the training split has 501 tokens" in loader.note
+    assert "sentence 8 of the training split has 2,501 tokens" in loader.note
     last = loader.batch(0, int(loader.num_targets(0).argmax()))
     padding = 1 - int((last.targets != IGNORE_INDEX).sum()) / last.targets.numel()
     assert f"{padding:.1%} of its batch of {len(last.targets)} sentences" in loader.note
