@@ -46,6 +46,27 @@ def test_quotes_of_plain_tab_separated_values_are_kept():
     assert sentence_column(text, TSV).cells == sentences
 
 
+@pytest.mark.parametrize(
+    ("text", "sentences", "removed"),
+    [
+        ('"a ""fine"" film"\t1\nbad\t0\n', ['a "fine" film', "bad"], True),
+        ('"a film"\t1\n"bad"\t0\n', ["a film", "bad"], True),
+        ('"a film"\t1\nbad\t0\n', ['"a film"', "bad"], False),
+    ],
+)
+def test_quotes_of_programs_are_removed_and_said(text, sentences, removed):
+    found = sentence_column(text, TSV)
+    assert found.cells == sentences
+    assert any("quotation marks" in note for note in found.notes) == removed
+
+
+@pytest.mark.parametrize("others", [[str(i) for i in range(30)], LABELS])
+def test_one_other_column_is_enough_to_know_the_heading(others):
+    rows = [f"{s}\t{other}\n" for s, other in zip(SENTENCES, others, strict=True)]
+    assert sentence_column("".join(["review\tother\n", *rows]), TSV).cells == SENTENCES
+    assert sentence_column("".join(rows), TSV).cells == SENTENCES
+
+
 def test_the_first_row_alone_does_not_choose_the_column():
     label = "a label that is longer than some sentences are"
     text = f"{label}\tok\n{label}\tno\n" + "".join(f"x\t{s}\n" for s in SENTENCES)
