@@ -59,7 +59,9 @@ def choose_device(accelerator: str) -> torch.device:
         UserError: a GPU was asked for, but there is none.
     """
     if accelerator == "gpu" and not torch.cuda.is_available():
-        raise UserError("trainer", "gpu", "PyTorch sees no CUDA GPU here", "use trainer=cpu or trainer=auto")
+        raise UserError(
+            "trainer.accelerator", "gpu", "PyTorch sees no CUDA GPU here", "use trainer=cpu or trainer=auto"
+        )
     use_gpu = accelerator in ("gpu", "auto") and torch.cuda.is_available()
     return torch.device("cuda", torch.cuda.current_device()) if use_gpu else torch.device("cpu")
 

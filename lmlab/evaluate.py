@@ -90,8 +90,9 @@ def _texts(settings: EvaluateSettings, lm: TrainedModel) -> tuple[list[str], str
 
     if settings.data.path is not None:
         corpus = _other_text(settings, lm)
-        for note in corpus.notes:
-            print(fitted(one_line(f"note: {note}")), file=sys.stderr)
+        for kind, sentences in (("note", corpus.notes), ("warning", corpus.warnings)):
+            for sentence in sentences:
+                print(fitted(one_line(f"{kind}: {sentence}")), file=sys.stderr)
         return corpus.texts("text"), str(settings.data.path), None
     corpus = build_part("data.source", lm.settings.data.source).load()
     where = f"{lm.settings.data.name}, {settings.split} split"

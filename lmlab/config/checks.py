@@ -110,10 +110,7 @@ def check_evaluation(settings: EvaluateSettings) -> None:
         remedy = "leave split or data.path out"
         raise UserError("split", settings.split, "the text of data.path is evaluated as a whole", remedy)
     split = settings.split or "test"
-    settings.split = {"valid": "validation", "val": "validation", "dev": "validation"}.get(split, split)
-    if settings.split not in ("train", "validation", "test"):
-        remedy = "choose one of train, validation (or valid, val, dev), test"
-        raise UserError("split", settings.split, "no such split", remedy)
+    settings.split = split if split in ("train", "test") else "validation"
     check_checkpoint(settings.checkpoint)
     if settings.data.path is not None:
         _check_exists("data.path", settings.data.path)
@@ -189,8 +186,10 @@ def _check_sentences(settings: TrainSettings) -> None:
         name = loader.class_name.removesuffix("Loader").lower() if is_own else loader.target
         if by_sentence:
             remedy = "use batching=streams, windows or chunks, or data=sentences for a text with one sentence a line"
-            raise UserError("batching", name, f"data={data.name} is running text", remedy)
-        raise UserError("batching", name, f"data={data.name} consists of sentences", "use batching=sentences")
+            problem = f"is for data.sentences=true, but data={data.name} is running text (data.sentences=false)"
+            raise UserError("batching", name, problem, remedy)
+        problem = f"is for running text, but data.sentences=true says that data={data.name} consists of sentences"
+        raise UserError("batching", name, problem, "use batching=sentences, or leave data.sentences out")
     if data.sentences:
         if settings.tokenizer.end_token not in (None, "sentence"):
             problem = "sentences have their own start and end tokens"

@@ -27,7 +27,8 @@ from lmlab.config.presets import own_folders
 from lmlab.config.registry import settings_class
 from lmlab.config.settings import Settings, TrainSettings
 from lmlab.config.slots import SLOTS
-from lmlab.config.suggestions import did_you_mean, known_settings
+from lmlab.config.suggestions import MOST_LISTED, did_you_mean
+from lmlab.config.typed import known_settings
 from lmlab.errors import UserError, printable
 
 # Hydra's options that another distribution brings.
@@ -146,7 +147,8 @@ def _unknown_key(error: OmegaConfBaseException, full: str, arguments: Sequence[s
     if not remedy:
         parent = typed.rpartition(".")[0]
         siblings = sorted({k for k in [*known, *chosen] if k.rpartition(".")[0] == parent})
-        remedy = f"known here: {', '.join(siblings)}" if siblings else "--help shows all settings"
+        listed = ", ".join(siblings[:MOST_LISTED]) + (", ..." if len(siblings) > MOST_LISTED else "")
+        remedy = f"known here: {listed}" if siblings else "--help shows all settings"
     return UserError(typed, None, "no such setting", remedy)
 
 

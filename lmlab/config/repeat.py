@@ -13,8 +13,8 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 
 from lmlab.changes import PAUSE, PROFILER
-from lmlab.config.arguments import FREE_TEXT, quote
-from lmlab.config.presets import CONFIG_DIR
+from lmlab.config.arguments import quote, text_setting
+from lmlab.config.options import CONFIG_DIR
 
 # Settings that concern one call of the command, not the run.
 _OF_A_CALL = ("fresh", PAUSE, PROFILER)
@@ -38,7 +38,9 @@ def words_to_repeat(folder: Path) -> list[str] | None:
     if given.mode == RunMode.MULTIRUN or Path(given.runtime.output_dir) != folder:
         return None
     words = [_as_typed(word) for word in given.overrides.task if _key(word) not in _OF_A_CALL]
-    if any("," in word and _key(word) in FREE_TEXT for word in words):  # a sweep would have several values there
+    if any(
+        "," in word and text_setting(_key(word)) is not None for word in words
+    ):  # a sweep would have several values there
         return None
     return [*_own_folders(given), *words]
 
@@ -50,7 +52,7 @@ def _key(word: str) -> str:
 def _as_typed(word: str) -> str:
     """Returns a word without the quotes that lmlab has put around free text for Hydra."""
     name, _, value = word.partition("=")
-    if _key(word) not in FREE_TEXT:
+    if text_setting(_key(word)) is None:
         return word
     try:
         parsed: Any = OverridesParser.create().parse_override(word)._value

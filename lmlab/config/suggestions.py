@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from lmlab.config import typed
-from lmlab.config.settings import COMMANDS, Settings
-
-_known: dict[str, tuple[str, ...]] = {}
+# Names that an error lists.
+MOST_LISTED = 12
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -30,18 +28,3 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
         inside = {name.rpartition(".")[2]: name for name in reversed(names) if name.rpartition(".")[0] == group}
         found += [inside[close] for close in get_close_matches(last, list(inside), n=1, cutoff=0.6)]
     return f"did you mean {found[0]}?" if found else ""
-
-
-def known_settings(kind: type[Settings]) -> tuple[str, ...]:
-    """Returns every setting of a command, with dots: `model.hidden_size`; and its groups."""
-    if kind.__name__ not in _known:
-        words = [name.split(".") for name, *_ in typed.names(kind)]
-        found = {".".join(parts[:count]) for parts in words for count in range(1, len(parts) + 1)}
-        _known[kind.__name__] = tuple(sorted(found))
-    return _known[kind.__name__]
-
-
-def of_another_command(name: str, kind: type[Settings]) -> str:
-    """Returns the commands other than this one that have a setting, for errors; empty if none has it."""
-    commands = [command for command, other in COMMANDS.items() if other is not kind and name in known_settings(other)]
-    return " and ".join(f"python -m lmlab.{command}" for command in commands[:2])

@@ -24,6 +24,7 @@ from lmlab.config.settings import (
     TrainSettings,
 )
 from lmlab.config.slots import MOVED, SLOTS, Slot, added_slot
+from lmlab.config.suggestions import MOST_LISTED, did_you_mean
 from lmlab.errors import UserError, printable
 
 Kind = TypeVar("Kind", bound=Settings)
@@ -32,6 +33,8 @@ _KNOWN = frozenset({target for slot in SLOTS.values() for target in slot.own} | 
 # Settings of a model that its core has too, for another place: dropout between layers, and before and after the core.
 MAY_DIFFER = ("dropout", "locked_dropout")
 _OWN = "lmlab.config.settings."
+# Of known_settings, by the name of the class.
+_known: dict[str, tuple[str, ...]] = {}
 
 
 def read(plain: Any, kind: type[Kind], *, stored: bool = False) -> Kind:
@@ -103,6 +106,15 @@ def names(kind: type[Settings], prefix: str = "") -> Iterator[tuple[str, Setting
             yield from names(hints[field.name], f"{name}.")
         else:
             yield name, known_of(field), hints[field.name]
+
+
+def known_settings(kind: type[Settings]) -> tuple[str, ...]:
+    """Returns every setting of a command, with dots: `model.hidden_size`; and its groups."""
+    if kind.__name__ not in _known:
+        words = [name.split(".") for name, *_ in names(kind)]
+        found = {".".join(parts[:count]) for parts in words for count in range(1, len(parts) + 1)}
+        _known[kind.__name__] = tuple(sorted(found))
+    return _known[kind.__name__]
 
 
 def _own_of_cores() -> Iterator[tuple[str, Setting, Any]]:
@@ -236,7 +248,7 @@ class _Reader:
                 problem, remedy = kind.refused[key]
                 raise UserError(_dotted(name, key), _brief(found[key]), problem, remedy)
             if key not in fields and key != _TARGET:
-                value, remedy = _brief(found[key]), self._unknown(kind, name)
+                value, remedy = _brief(found[key]), _remedy_for(_dotted(name, key), kind, name)
                 raise UserError(_dotted(name, key), value, "no such setting", remedy)
         values: dict[str, Any] = {}
         # Parts come after single values, which are theirs too; those of a user's own package, which takes long to
@@ -308,11 +320,15 @@ class _Reader:
             return UserError(name, "null", "a run needs it", f"leave {name}=... out for the default")
         return UserError(name, None, "has no value", f"give one: {name}=...")
 
-    def _unknown(self, kind: type[Settings], name: str) -> str:
-        if kind is TrainSettings:
-            return "leave it out; --cfg job shows all settings"
-        known = [_dotted(name, field.name) for field in dataclasses.fields(kind) if field.name != "target"]
-        return f"known here: {', '.join(known)}"
+
+def _remedy_for(full: str, kind: type[Settings], group: str) -> str:
+    """Returns what to do about a setting that a group does not have."""
+    known = [_dotted(group, field.name) for field in dataclasses.fields(kind) if field.name != "target"]
+    close = did_you_mean(full, known)
+    if close or kind is TrainSettings:
+        return close or "leave it out; --help shows all settings"
+    more = ", ..." if len(known) > MOST_LISTED else ""
+    return f"known here: {', '.join(known[:MOST_LISTED])}{more}"
 
 
 def _has_default(field: dataclasses.Field[Any]) -> bool:

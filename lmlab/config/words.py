@@ -18,7 +18,7 @@ from lmlab.config.presets import GROUP, own_folders
 from lmlab.config.setting import Setting, check_value
 from lmlab.config.settings import COMMANDS, Settings, TrainSettings
 from lmlab.config.slots import OPEN, SLOTS
-from lmlab.config.suggestions import did_you_mean, known_settings, of_another_command
+from lmlab.config.suggestions import did_you_mean
 from lmlab.errors import UserError, printable
 
 _EXAMPLES = {"train": "model.hidden_size=512", "generate": "prompt=Once", "benchmark": "steps=20"}
@@ -112,9 +112,13 @@ def _check_name(word: _Word, kind: type[Settings]) -> None:
     if re.match(r"hydra([./]|$)", key):
         if kind is not TrainSettings:
             raise UserError(printable(key), None, "is for train", "leave it out")
+        if key == "hydra":
+            raise UserError(
+                key, word.shown, "is a group of settings", "write one of them, for example hydra.run.dir=my_run"
+            )
         return
     of_train = groups() if kind is TrainSettings else ()
-    known = [*of_train, *known_settings(kind), *(("run", "plugins") if kind is TrainSettings else ())]
+    known = [*of_train, *typed.known_settings(kind), *(("run", "plugins") if kind is TrainSettings else ())]
     if not _NAME.fullmatch(key) or key.partition(".")[0] not in known:
         raise _unknown(word, known, kind)
     if word.sign == "~":
@@ -135,7 +139,7 @@ def _unknown(word: _Word, known: Sequence[str], kind: type[Settings]) -> UserErr
     shown = word.shown if word.value else None
     if key in known:
         return UserError(printable(word.key), shown, "no such setting", f"write {key}=...")
-    elsewhere = of_another_command(key, kind)
+    elsewhere = _of_another_command(key, kind)
     remedies = [f"it is a setting of {elsewhere}" if elsewhere else "", did_you_mean(key, known)]
     tops = ", ".join(dict.fromkeys(name for name in known if "." not in name))
     remedy = "; ".join(filter(None, remedies)) or f"known here: {tops}"
@@ -169,7 +173,7 @@ def _check_value(word: _Word, kind: type[Settings], own: Sequence[Path], *, swee
             _check_text(word, item, known)
     if isinstance(value, Glob):
         raise UserError(word.key, word.shown, "glob chooses among the options of a group", "give values with commas")
-    inside = [name for name in known_settings(kind) if name.rpartition(".")[0] == word.key]
+    inside = [name for name in typed.known_settings(kind) if name.rpartition(".")[0] == word.key]
     if inside and value is not None and not isinstance(value, dict):
         remedy = f"write one of its settings: {', '.join(f'{name}=...' for name in inside[:8])}"
         raise UserError(word.key, word.shown, "is a group of settings", remedy)
@@ -250,4 +254,12 @@ def _is_option(name: str, folders: Sequence[Path]) -> bool:
 
 def _as_hydra_has_it(word: _Word, kind: type[Settings]) -> str:
     """Returns a word, for which + also stands where the YAML file of the chosen option has the setting already."""
-    return f"+{word.text}" if word.sign == "+" and word.key in known_settings(kind) else word.text
+    return f"+{word.text}" if word.sign == "+" and word.key in typed.known_settings(kind) else word.text
+
+
+def _of_another_command(name: str, kind: type[Settings]) -> str:
+    """Returns the commands other than this one that have a setting, for errors; empty if none has it."""
+    commands = [
+        command for command, other in COMMANDS.items() if other is not kind and name in typed.known_settings(other)
+    ]
+    return " and ".join(f"python -m lmlab.{command}" for command in commands[:2])

@@ -26,6 +26,9 @@ from lmlab.errors import UserError
 
 # Number of characters of training text that a user's tokenizer must give back.
 LOSS_SEARCHED = 10_000
+_LONGER = "give a longer text"
+_PIECES = "tokenizer=bpe needs no white space between words"
+_NO_WORDS = f"lower it, or give a longer text; {_PIECES}"
 # Maximum number of characters of each split that are searched for a leak, which takes about 20 seconds for so many.
 LEAK_SEARCHED = 100_000_000
 
@@ -91,7 +94,7 @@ class LanguageModelData(pl.LightningDataModule):
             self.tokenizer = fitted(self.tokenizer, self.corpus.texts("train"))
         if len(self.tokenizer.vocabulary) == len(special_tokens(self.tokenizer.end_token)):
             problem, least = "no word of the training text occurs so often, so none is known", "min_frequency"
-            raise UserError(f"tokenizer.{least}", getattr(self.tokenizer, least, None), problem, "lower it")
+            raise UserError(f"tokenizer.{least}", getattr(self.tokenizer, least, None), problem, _NO_WORDS)
         self._stores = {name: self._store(name) for name in self.corpus.splits}
         self._train_loader = self._make_train_loader(self._stores["train"])
 
@@ -131,7 +134,7 @@ class LanguageModelData(pl.LightningDataModule):
                 "data.path",
                 None,
                 f"the {split} split has {len(store)} tokens, nothing to predict",
-                "give a longer text",
+                _LONGER if self.tokenizer.unit == "character" else f"{_LONGER}; {_PIECES}",
             )
         return store
 

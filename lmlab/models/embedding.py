@@ -5,18 +5,29 @@ from __future__ import annotations
 import io
 import math
 import zipfile
-import zlib
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO
 
 import torch
 from torch import Tensor
 
-from lmlab.errors import UserError
+from lmlab.data.opening import files_in, is_zip, open_file, open_member, open_zip
+from lmlab.errors import UserError, printable
+
+_FIELD = "embedding.path"
+# Lines that give the dimension, and those of them that must be numbers.
+_HEAD, _CHECKED = 1_000, 10
+# Share of lines with a token that contains spaces; in glove.840B 0.001%.
+_MOST_LONG = 0.01
+# Bytes of a line: tens of thousands of numbers.
+_LONGEST_LINE = 1 << 20
+_LARGEST = torch.finfo(torch.float32).max
 
 
 @dataclass(frozen=True)
@@ -130,69 +141,105 @@ class GloveVectors(EmbeddingVectors):
 @contextmanager
 def _opened(path: Path, dim: int | None) -> Iterator[IO[bytes]]:
     """Opens the file for reading lines; a zip file is read without unpacking it."""
-    try:
-        if not zipfile.is_zipfile(path):
-            with path.open("rb") as file:
-                yield file
-            return
-        with zipfile.ZipFile(path) as archive, archive.open(_member(archive, path, dim)) as member:
-            yield io.BufferedReader(member, buffer_size=1 << 20)  # type: ignore[type-var]
-    except OSError as error:
-        raise UserError("embedding.path", path, error.strerror or "cannot be read", "check the path") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError):
-        raise UserError("embedding.path", path, "a damaged zip file", "fetch it again") from None
+    if not is_zip(path, field=_FIELD):
+        with open_file(path, field=_FIELD) as file:
+            yield file
+        return
+    with (
+        open_zip(path, field=_FIELD) as archive,
+        open_member(archive, _member(archive, path, dim), path, field=_FIELD) as member,
+    ):
+        yield io.BufferedReader(member, buffer_size=1 << 20)  # type: ignore[type-var]
 
 
-def _member(archive: zipfile.ZipFile, path: Path, dim: int | None) -> str:
-    names = [name for name in archive.namelist() if name.endswith(".txt") and not name.startswith("__MACOSX")]
-    if len(names) == 1:
-        return names[0]
-    fitting = [name for name in names if dim is not None and f".{dim}d." in name]
+def _member(archive: zipfile.ZipFile, path: Path, dim: int | None) -> zipfile.ZipInfo:
+    files = files_in(archive, (".txt",))
+    if len(files) == 1:
+        return files[0]
+    fitting = [file for file in files if dim is not None and f".{dim}d." in file.filename]
     if len(fitting) == 1:
         return fitting[0]
-    listed = ", ".join(names) or "no .txt file"
+    listed = printable(", ".join(file.filename for file in files) or "no .txt file")
     raise UserError("embedding.dim", dim, f"{path} holds {listed}", "choose one by its dimension: embedding.dim=...")
 
 
 def _read_vectors(lines: IO[bytes], wanted: set[bytes], path: Path) -> tuple[int, dict[bytes, list[float]]]:
-    """Returns the dimension and the vectors of the wanted tokens; of several lines for a token, the first is used."""
-    head = [line for line in (lines.readline() for _ in range(10)) if line.strip()]
-    if head and len(head[0].split()) == 2 and all(part.isdigit() for part in head[0].split()):
-        head = head[1:]  # word2vec's header: number of words and dimension
-    # A token may contain spaces, which add fields, so the line with the fewest fields gives the dimension.
-    dim = min((line.rstrip().count(b" ") for line in head), default=0)
-    if dim < 1 or not all(_are_numbers(line.rstrip().rsplit(b" ", dim)[1:]) for line in head):
-        raise UserError(
-            "embedding.path", path, "is not a file of word vectors", "each line must be a word and its numbers"
-        )
+    """Returns the dimension and the vectors of the wanted tokens; of several lines for a token, the first is used.
+
+    The dimension is that of most lines at the beginning. A line with fewer numbers is an error wherever it is; one with
+    more fields has a token that contains spaces, which few tokens do.
+    """
+    start = list(islice(_lines(lines, path), _HEAD))
+    head = [line for line in start if line.strip()]
+    header = _header(start)
+    if header is not None:
+        head = head[1:]
+    counts = Counter(line.rstrip().count(b" ") for line in head)
+    dim = max(counts, key=lambda count: (counts[count], -count), default=0)
+    if dim < 1 or not all(_are_numbers(line.rstrip().rsplit(b" ", dim)[1:]) for line in head[:_CHECKED]):
+        problem = "is not a file of word vectors"
+        raise UserError(_FIELD, path, problem, "each line must be a word and its numbers, separated by spaces")
+    if header is not None and header[1] != dim:
+        problem = f"its first line says {header[1]} dimensions, but line 2 has {dim}"
+        raise UserError(_FIELD, path, problem, "correct or remove the first line")
     vectors: dict[bytes, list[float]] = {}
-    for number, line in enumerate(_chain(head, lines), 1):
-        first = line.partition(b" ")[0]
+    num_words = num_long = 0
+    for number, line in enumerate(chain(start, _lines(lines, path)), 1):
+        if number == 1 and header is not None:
+            continue
+        first, num_spaces = line.partition(b" ")[0], line.count(b" ")
+        num_words += 1
         # A cheap test first, because splitting every line of a file of gigabytes would take most of the time.
-        if first not in wanted and line.count(b" ") == dim:
+        if num_spaces == dim and first not in wanted:
             continue
         fields = line.rstrip().rsplit(b" ", dim)
-        if fields[0] not in wanted or fields[0] in vectors:
+        if not line.strip():
+            num_words -= 1
             continue
-        try:
-            vector = [float(field) for field in fields[1:]]
-        except ValueError:
-            vector = []
-        if len(vector) != dim or not all(map(math.isfinite, vector)):
-            raise UserError(
-                "embedding.path", path, f"line {number} is not a word and {dim} numbers", "fetch the file again"
-            )
+        num_long += len(fields) == dim + 1 and b" " in fields[0]
+        if num_long > _MOST_LONG * num_words + 10:
+            problem = f"line {number} and {num_long - 1} lines before have more than a word and {dim} numbers"
+            raise UserError(_FIELD, path, problem, "is it a file of word vectors? Fetch it again")
+        if len(fields) == dim + 1 and (fields[0] not in wanted or fields[0] in vectors):
+            continue
+        vector = _numbers(fields[1:])
+        if len(vector) != dim:
+            raise UserError(_FIELD, path, f"line {number} is not a word and {dim} numbers", "fetch the file again")
         vectors[fields[0]] = vector
+    if header is not None and header[0] != num_words:
+        problem = f"its first line says {header[0]:,} words, but it has {num_words:,}"
+        raise UserError(_FIELD, path, problem, "fetch the file again, or correct its first line")
     return dim, vectors
 
 
-def _chain(head: list[bytes], rest: IO[bytes]) -> Iterator[bytes]:
-    yield from head
-    yield from rest
+def _lines(file: IO[bytes], path: Path) -> Iterator[bytes]:
+    """Yields lines of bounded length, so that a file without line ends does not fill the memory.
+
+    Raises:
+        UserError: a line that is too long to be a word and its numbers.
+    """
+    while line := file.readline(_LONGEST_LINE):
+        if len(line) == _LONGEST_LINE:
+            raise UserError(_FIELD, path, "is not a file of word vectors", f"a line has over {_LONGEST_LINE:,} bytes")
+        yield line
 
 
-def _are_numbers(fields: list[bytes]) -> bool:
+def _header(head: Sequence[bytes]) -> tuple[int, int] | None:
+    """Returns the number of words and the dimension if the first line is that of word2vec; else None."""
+    fields = head[0].split() if head else []
+    if len(fields) == 2 and all(len(field) < 20 and field.isdigit() for field in fields):
+        return int(fields[0]), int(fields[1])
+    return None
+
+
+def _numbers(fields: Sequence[bytes]) -> list[float]:
+    """Returns the fields as numbers that float32 can hold; empty if one is not such a number."""
     try:
-        return all(math.isfinite(float(field)) for field in fields)
+        numbers = [float(field) for field in fields]
     except ValueError:
-        return False
+        return []
+    return numbers if all(abs(number) <= _LARGEST for number in numbers) else []
+
+
+def _are_numbers(fields: Sequence[bytes]) -> bool:
+    return bool(_numbers(fields)) or not fields

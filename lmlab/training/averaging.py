@@ -77,7 +77,7 @@ class TriggeredAverage(AveragingRule):
         """Returns True if validation has stopped improving."""
         if nats_per_token is None:
             return False
-        earlier = self.history[: len(self.history) - self.patience]
+        earlier = self.history[: max(0, len(self.history) - self.patience)]
         self.history.append(nats_per_token)
         return bool(earlier) and nats_per_token > min(earlier)
 

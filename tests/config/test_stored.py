@@ -20,8 +20,7 @@ from lmlab.config.compose import train_settings
 from lmlab.config.folders import group_options
 from lmlab.config.settings import TrainSettings
 from lmlab.config.slots import MOVED, SLOTS
-from lmlab.config.suggestions import known_settings
-from lmlab.config.typed import plain
+from lmlab.config.typed import known_settings, plain
 from lmlab.errors import UserError, printable
 
 GROUPS = (

@@ -245,6 +245,21 @@ def test_stretches_are_cut_only_where_the_librarys_expression_cuts():
         assert [p for s in cut for p, _ in split(s)] == [p for p, _ in split(text)], repr(text)
 
 
+def test_only_words_of_over_a_thousand_characters_are_cut():
+    text = f"{'a' * 1000} {'b1' * 2000}{'!' * 1000}\n\n{'é' * 999}"
+    assert "".join(bpe._stretches(text)) == text
+    assert bpe._stretches(text) == bpe._STRETCH.findall(text)
+    for run in ("a" * 2500, " " * 2500 + "x", "12" * 1250, "?!" * 1250):
+        parts = bpe._stretches(f"the end {run} the end")
+        assert "".join(parts) == f"the end {run} the end"
+        assert parts[:2] == ["the", " end"]
+        assert max(map(len, parts)) <= 1001
+    fitted = BPETokenizer(end_token=None, vocabulary_size=300, min_frequency=2)
+    fitted.fit(["ab" * 5000])
+    assert max(map(len, fitted.vocabulary)) <= 1000
+    assert fitted.decode(fitted.encode("ab" * 5000).tolist()) == "ab" * 5000
+
+
 def test_only_a_piece_is_given_to_the_library_at_once(monkeypatch):
     monkeypatch.setattr(pieces, "PIECE", 1000)
     monkeypatch.setattr(bpe, "_TRAINING_PIECE", 500)

@@ -68,19 +68,38 @@ def test_a_single_file_is_split_in_order(tmp_path: Path) -> None:
     [
         ({"train_txt": "a\n"}, "no file for validation"),
         ({"train_txt": "a\n", "train_tsv": "a\t1\n", "dev_txt": "b\n"}, "several files for train"),
-        ({"train_tsv": "a b\t1\nc d\n\te\n", "dev_txt": "b\n"}, None),
-        ({"train_tsv": "1\ta b\nc\n", "dev_txt": "b\n"}, "row 2 has no column 2"),
+        ({"train_tsv": "1\ta b\nc\n", "dev_txt": "b\n"}, "row 2 has 1 columns where the first has 2"),
         ({"train_tsv": "1\t2\n", "dev_txt": "b\n"}, "no column with words"),
     ],
 )
-def test_what_cannot_be_read_is_told_in_one_line(files: dict[str, str], expected: str | None, tmp_path: Path) -> None:
+def test_what_cannot_be_read_is_told_in_one_line(files: dict[str, str], expected: str, tmp_path: Path) -> None:
     folder = write(tmp_path / "a", **files)
-    if expected is None:
-        assert source(folder).load().texts("train") == ["a b", "c d"]
-        return
     with pytest.raises(UserError, match=expected) as error:
         source(folder).load()
     assert "\n" not in str(error.value)
+
+
+def test_a_folder_is_evaluated_whole(tmp_path: Path) -> None:
+    folder = write(tmp_path / "a", train_tsv="a\t1\n", dev_csv="text,label\nb,1\n", readme_md="x")
+    whole = source(folder).whole()
+    assert whole.texts("text") == ["a", "b"]
+    assert any("train.tsv + dev.csv" in note for note in whole.notes)
+    assert "not read in a: readme.md" in source(folder).load().notes
+
+
+def test_a_character_that_may_end_a_line_is_warned_of(tmp_path: Path) -> None:
+    for end in "\f\v\x85\u2028\u2029":
+        path = tmp_path / "s.txt"
+        path.write_text("".join(f"s{i} and more\n" for i in range(20)) + f"one{end}two\n", encoding="utf-8")
+        assert "1 sentences, the first in line 21" in source(path).load().warnings[0]
+
+
+def test_a_line_as_long_as_a_book_is_no_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lmlab.data.sources.sentences.LONGEST_SENTENCE", 100)
+    path = tmp_path / "s.txt"
+    path.write_text("a b c\n" * 9 + "words " * 20)
+    with pytest.raises(UserError, match="sentence 10 has 119 characters"):
+        source(path).load()
 
 
 def test_too_few_sentences_are_refused(tmp_path: Path) -> None:

@@ -151,6 +151,18 @@ def test_a_sentence_longer_than_the_budget_is_a_batch_of_its_own_and_said() -> N
     assert "1 are longer" in loader.note
 
 
+def test_a_sentence_that_fills_its_batch_with_padding_is_named() -> None:
+    sentences = [f"a b c {i}" for i in range(23)]
+    assert SentencesLoader(store=store_of(sentences), batch_size=8, tokens_per_batch=None, seed=0).note == ""
+    store = store_of([*sentences[:7], "long " * 500, *sentences[7:]])
+    loader = SentencesLoader(store=store, batch_size=8, tokens_per_batch=None, seed=0)
+    assert "sentence 8 of the training split has 2,501 tokens" in loader.note
+    last = loader.batch(0, int(loader.num_targets(0).argmax()))
+    padding = 1 - int((last.targets != IGNORE_INDEX).sum()) / last.targets.numel()
+    assert f"{padding:.1%} of its batch of {len(last.targets)} sentences" in loader.note
+    assert SentencesLoader(store=store, batch_size=1, tokens_per_batch=None, seed=0).note == ""
+
+
 def test_cut_of_no_limit_is_one_range() -> None:
     assert cut(np.array([3, 5, 2]), batch_size=None, tokens_per_batch=None) == [(0, 3)]
 

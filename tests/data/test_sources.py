@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from lmlab.data.corpus import Corpus
+from lmlab.data.sources.folders import natural_order
 from lmlab.data.sources.python_docs import PythonDocs
-from lmlab.data.sources.text_files import HarryPotter, TextFiles, natural_order
+from lmlab.data.sources.text_files import HarryPotter, TextFiles
 from lmlab.errors import UserError
 
 SHARES = [0.8, 0.1, 0.1]
@@ -55,7 +56,7 @@ def test_a_folder_without_texts_is_refused(tmp_path):
     with pytest.raises(UserError, match="empty"):
         load(tmp_path)
     (tmp_path / "a.md").write_text("x")
-    with pytest.raises(UserError, match=r"no \.txt file \(1 other"):
+    with pytest.raises(UserError, match=r"no \.txt file \(but a\.md"):
         load(tmp_path)
 
 
@@ -69,7 +70,7 @@ def test_a_missing_path_is_refused(tmp_path):
 
 
 def test_a_single_file_is_cut_by_the_shares(folder):
-    path = folder(a="." * 1000) / "a.txt"
+    path = folder(a=".-" * 500) / "a.txt"
     corpus = load(path)
     assert {name: sum(len(d.text) for d in s) for name, s in corpus.splits.items()} == {
         "train": 800,
@@ -89,19 +90,19 @@ def test_books_are_split_by_book_in_natural_order(folder):
 
 
 def test_shares_missed_by_more_than_a_factor_of_2_are_warned_of(folder):
-    path = folder(a="." * 1000, b="." * 1000, c="." * 1000)
+    path = folder(a=".-" * 500, b=".-" * 500, c=".-" * 500)
     (warning,) = load(path).warnings
     assert "train 33%" in warning
     assert "train 80%" in warning
 
 
 def test_a_share_below_half_of_what_was_asked_is_warned_of(folder):
-    (warning,) = load(folder(a="." * 800, b="." * 160, c="." * 40)).warnings
+    (warning,) = load(folder(a=".-" * 400, b=".-" * 80, c=".-" * 20)).warnings
     assert "test 4%" in warning
 
 
 def test_shares_nearly_kept_are_not_warned_of(folder):
-    assert load(folder(a="." * 820, b="." * 70, c="." * 110)).warnings == ()
+    assert load(folder(a=".-" * 410, b=".-" * 35, c=".-" * 55)).warnings == ()
 
 
 def test_notes_of_the_files_reach_the_corpus(folder):
@@ -110,7 +111,7 @@ def test_notes_of_the_files_reach_the_corpus(folder):
 
 
 def test_a_home_folder_is_expanded(folder, monkeypatch):
-    path = folder(a="." * 100)
+    path = folder(a=".-" * 50)
     monkeypatch.setenv("HOME", str(path))
     assert TextFiles(path="~/a.txt", split=SHARES, encoding="auto").load().provenance == (str(path / "a.txt"),)
 
@@ -169,6 +170,43 @@ def test_other_files_beside_given_splits_are_warned_of(folder):
 def test_a_lone_split_name_among_books_is_a_book(folder, alone):
     corpus = load(folder(**{alone: "t" * 100, "emma": "e" * 100, "ivanhoe": "i" * 100}))
     assert len([d for s in corpus.splits.values() for d in s]) == 3
+
+
+def test_a_lone_split_name_among_books_is_said(folder):
+    path = folder(train="t" * 50 + "x" * 50, emma="e" * 50 + "x" * 50, ivanhoe="i" * 50 + "x" * 50)
+    assert any("train.txt: read like the 2 other texts" in warning for warning in load(path).warnings)
+
+
+def test_files_for_some_splits_are_not_cut_up_for_the_others(folder):
+    with pytest.raises(UserError, match=r"holds test\.txt and valid\.txt but no train\.txt"):
+        load(folder(valid="a" * 100, test="b" * 100))
+
+
+def test_what_a_folder_holds_besides_is_named(folder):
+    path = folder(**{name: f"{name} and some words" * 20 for name in "abc"})
+    (path / "d.md").write_text("x")
+    (path / ".e.txt").write_text("x")
+    (path / ".ignored").write_text("x")
+    (path / "more").mkdir()
+    (path / "more" / "f.TXT").write_text("x")
+    (path / "g.txt").mkdir()
+    (note,) = load(path).notes
+    assert note == f"not read in {path.name}: .e.txt, d.md, g.txt/, more/ (has .txt files)"
+
+
+def test_a_folder_that_is_split_is_evaluated_whole_and_said(folder):
+    path = folder(train="a b", valid="c d", test="e f")
+    whole = TextFiles(path=str(path), split=SHARES, encoding="auto").whole()
+    assert sorted(names(whole)["text"]) == ["test.txt", "train.txt", "valid.txt"]
+    assert "3 files are read as one text" in whole.notes[0]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.TSV"])
+def test_a_table_is_no_text(tmp_path, name):
+    (tmp_path / name).write_text("text,label\na,1\n")
+    for read in (TextFiles.load, TextFiles.whole):
+        with pytest.raises(UserError, match="data=sentences"):
+            read(TextFiles(path=str(tmp_path / name), split=SHARES, encoding="auto"))
 
 
 def test_words_that_contain_a_split_name_are_books(folder):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import zipfile
 from pathlib import Path
@@ -204,7 +205,7 @@ def test_a_file_without_any_of_the_words_is_refused(glove):
 
 
 def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(UserError, match="No such file") as caught:
+    with pytest.raises(UserError, match="no such file") as caught:
         load(tmp_path / "missing.txt", ["the"])
     assert caught.value.field == "embedding.path"
 
@@ -236,8 +237,44 @@ def test_a_damaged_line_of_a_wanted_word_is_refused_by_number(glove, numbers):
 
 def test_damaged_lines_of_other_words_do_not_matter(glove):
     others = as_lines({f"w{i}": [0.0, 0.0, float(i)] for i in range(20)})
-    vectors = glove(f"{others}the nan nan nan\ncat 0.1\n\n \nlast 4.0 5.0 6.0\n", ["w7", "last"])
+    vectors = glove(f"{others}the nan nan nan\n\n \nlast 4.0 5.0 6.0\n", ["w7", "last"])
     assert_rows(vectors, [0.0, 0.0, 7.0], [4.0, 5.0, 6.0])
+
+
+@pytest.mark.parametrize("number", [0, 5, 29])
+def test_a_line_with_fewer_numbers_than_most_is_refused_wherever_it_is(glove, number):
+    lines = [f"w{i} 1.0 2.0 3.0\n" for i in range(29)]
+    with pytest.raises(UserError, match=f"line {number + 1} is not a word and 3 numbers"):
+        glove("".join([*lines[:number], "short 1.0 2.0\n", *lines[number:]]), ["w1", "w28"])
+
+
+def test_a_file_of_lines_of_many_lengths_is_refused(glove):
+    lines = [f"w{i} 1.0 2.0\n" for i in range(1000)] + [f"v{i} 1.0 2.0 3.0\n" for i in range(1000)]
+    with pytest.raises(UserError, match="have more than a word and 2 numbers"):
+        glove("".join(lines), ["w1"])
+
+
+@pytest.mark.parametrize(("header", "problem"), [("8 3", "says 8 words, but it has 7"), ("7 4", "says 4 dimensions")])
+def test_a_header_must_agree_with_the_file(glove, header, problem):
+    with pytest.raises(UserError, match=problem):
+        glove(f"{header}\n{as_lines(LINES)}", ["the"])
+
+
+def test_a_number_too_large_for_float32_is_refused(glove):
+    with pytest.raises(UserError, match="line 12 is not a word and 2 numbers"):
+        glove("w 1.0 2.0\n" * 11 + "the 1e39 1.0\n", ["the"])
+
+
+def test_a_file_without_line_ends_is_not_read_into_memory(glove):
+    with pytest.raises(UserError, match="a line has over"):
+        glove(b"the 1.0 2.0 " * 100_000, ["the"])
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match="a named pipe") as caught:
+        load(tmp_path / "pipe", ["the"])
+    assert caught.value.field == "embedding.path"
 
 
 def test_a_damaged_zip_is_refused(tmp_path):

@@ -56,6 +56,13 @@ def test_ema_equals_a_loop_in_float64() -> None:
     assert torch.equal(parameters[0], trained)
 
 
+def test_triggered_waits_for_more_evaluations_than_its_patience() -> None:
+    rule = TriggeredAverage(patience=3)
+    assert not any(map(rule.begins, (3.0, 3.5, 3.6)))
+    assert not rule.begins(2.9)
+    assert rule.begins(3.7)
+
+
 def test_triggered_is_the_mean_since_validation_stalled() -> None:
     average = WeightAverage(TriggeredAverage(patience=2))
     parameters, _ = walk(average, 3)

@@ -62,7 +62,10 @@ class EvaluateSettings(Settings):
     run: str = setting(_RUN, is_path=True)
     output_dir: str = setting(_OUTPUT_DIR, is_path=True)
     checkpoint: str = setting(_CHECKPOINT)
-    split: str | None = setting("train, validation or test of the run's own data; null: test")
+    split: str | None = setting(
+        "part of the run's own data (valid, val and dev: validation); null: test",
+        choices=("train", "validation", "test", "valid", "val", "dev"),
+    )
     data: TextSettings = setting("a text other than the run's own")
     num_streams: int | None = setting(
         "null: as the run was evaluated; 1: one stream from the first token to the last", at_least=1, at_most=10**6

@@ -18,6 +18,8 @@ EVALUATION_BUDGET = 16_384
 # the optimizer's momentum should cover all of them. Measured on SST by character, LSTM 1 x 256, 6 epochs: 1.5560
 # validation nats, 1.5711 with the batches in plain random order.
 ROUND = 12
+# A batch is mentioned if this share of it is padding because one sentence is so many times as long as the median.
+_PADDING, _OUTLYING = 0.75, 10
 
 
 def lengths_of(store: TokenStore) -> NDArray[np.int64]:
@@ -97,16 +99,25 @@ class SentencesLoader(TrainLoader):
         rows = None if tokens_per_batch is not None else batch_size
         # The sorted lengths and so the ranges are the same in every epoch; only the sentences in them change.
         self._ranges = cut(np.sort(self.lengths), batch_size=rows, tokens_per_batch=tokens_per_batch)
-        self.note = self._note()
         super().__init__(num_batches=len(self._ranges))
+        self.note = self._note()
         self._order = EpochOrder(self._drawn)
 
     def _note(self) -> str:
         limit = self.tokens_per_batch
         longer = 0 if limit is None else int((self.lengths > limit).sum())
-        if not longer:
+        if longer:
+            return f"long sentences: {longer:,} are longer than data.tokens_per_batch={limit} and make a batch each"
+        start, stop = self._ranges[-1]
+        longest = int(self.lengths.max())
+        padding = 1 - int(np.sort(self.lengths)[start:stop].sum()) / ((stop - start) * longest)
+        if padding < _PADDING or longest < _OUTLYING * np.median(self.lengths):
             return ""
-        return f"long sentences: {longer:,} are longer than data.tokens_per_batch={limit} and make a batch each"
+        which = f"sentence {int(self.lengths.argmax()) + 1:,} of the training split has {longest:,} tokens"
+        return (
+            f"long sentences: {which}, so {padding:.1%} of its batch of {stop - start} sentences is padding "
+            f"({(stop - start) * longest:,} tokens in all); shorten it, or set data.tokens_per_batch"
+        )
 
     def num_targets(self, epoch: int) -> NDArray[np.int64]:
         """Returns the number of counted targets of each batch of an epoch."""

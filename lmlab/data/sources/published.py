@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-import zipfile
-import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from lmlab.data.catalogue import TEXTS
 from lmlab.data.corpus import SPLITS, Corpus, Document, split_documents, split_of
+from lmlab.data.decoding import decode_strictly
 from lmlab.data.download import RemoteFile, fetch, sha256_of, texts_folder
-from lmlab.data.reading import require_path
+from lmlab.data.opening import (
+    damaged_zip,
+    entries,
+    files_in,
+    is_zip,
+    open_zip,
+    read_file,
+    read_member,
+    require_path,
+)
 from lmlab.data.sources.base import Source
+from lmlab.data.sources.folders import unread
 from lmlab.data.sources.text_files import TextFiles
 from lmlab.errors import UserError
 
@@ -63,6 +72,12 @@ class _Published(Source):
             return ()
         what = f"not the published {self.name} (another SHA-256)"
         return (f"{', '.join(others)}: {what}: do not compare with published numbers",)
+
+    def _unread(self, used: Sequence[Path]) -> tuple[str, ...]:
+        """Returns a note of what the folder at `path` holds besides the files that are read."""
+        if self.path is None or not self.path.is_dir():
+            return ()
+        return tuple(unread(self.path, used, also=_TEXT_SUFFIXES))
 
     def _provenance(self, used: Iterable[Path]) -> tuple[str, ...]:
         return (f"{self.name}: " + ", ".join(str(path.resolve()) for path in used),)
@@ -119,22 +134,16 @@ class PublishedCut(_Published):
             UserError: a file cannot be downloaded or used.
         """
         path = self._fetched()[0] if self.path is None else self._only_file(self.path)
-        data = _read(path)
-        try:
-            text = data.decode("utf-8" if self.encoding == "auto" else self.encoding)
-        except UnicodeDecodeError:
-            remedy = "name its encoding: data.encoding=latin-1"
-            problem = f"is not in {'UTF-8' if self.encoding == 'auto' else self.encoding}"
-            raise UserError("data.path", path, problem, remedy) from None
+        text = decode_strictly(_read(path), path, self.encoding)
         splits = split_documents([Document(self.name, text)], self.split, whole_words=False)
-        return Corpus(splits, self._provenance([path]), warnings=self._differences([path]))
+        return Corpus(splits, self._provenance([path]), self._unread([path]), self._differences([path]))
 
     def _only_file(self, path: Path) -> Path:
         if not path.is_dir():
             return path
         names = {self.name, f"{self.name}.txt", *(file.name for file in self._files)}
-        found = [file for file in path.iterdir() if file.is_file() and file.name in names]
-        files = found or [file for file in path.iterdir() if file.suffix == ".txt"]
+        inside = [file for file in entries(path) if file.is_file()]
+        files = [file for file in inside if file.name in names] or [file for file in inside if file.suffix == ".txt"]
         if len(files) != 1:
             problem = f"holds {len(files)} files that could be {self.name}"
             raise UserError("data.path", path, problem, "name the file itself")
@@ -177,23 +186,20 @@ class PublishedSplits(_Published):
                     "data.path", where, problem, f"give a folder with {wanted} (or train, valid, test .txt)"
                 )
         splits: dict[str, tuple[Document, ...]] = {s: (self._document(*by_split[s][0]),) for s in SPLITS}
-        return Corpus(splits, self._provenance(files), warnings=self._differences(files))
+        return Corpus(splits, self._provenance(files), self._unread(files), self._differences(files))
 
     def _given(self, path: Path) -> list[Path]:
         if not path.is_dir():
             return [path]
-        texts = sorted(f for f in path.iterdir() if f.is_file() and f.suffix in _TEXT_SUFFIXES)
-        named = [f for f in texts if split_of(f.stem)]
-        zips = [f for f in path.iterdir() if f.suffix == ".zip"]
+        inside = [f for f in entries(path) if f.is_file()]
+        named = [f for f in inside if f.suffix in _TEXT_SUFFIXES and split_of(f.stem)]
+        zips = [f for f in inside if f.suffix == ".zip"]
         return named or (zips if len(zips) == 1 else [path])
 
     def _document(self, file: Path, member: str | None) -> Document:
-        data = _read(file, member)
-        try:
-            text = data.decode("utf-8-sig" if self.encoding == "auto" else self.encoding)
-        except UnicodeDecodeError:
-            problem = f"{member or ''} is not in {'UTF-8' if self.encoding == 'auto' else self.encoding}"
-            raise UserError("data.path", file, problem, "fetch it again, or name its data.encoding") from None
+        text = decode_strictly(_read(file, member), file, self.encoding, member=member or "")
+        if self.encoding == "auto":
+            text = text.removeprefix("\ufeff")
         if not text.strip():
             raise UserError("data.path", file, f"{member or 'it'} is empty", "fetch it again")
         return Document(Path(member or file.name).name, text.replace("\r\n", "\n"))
@@ -201,42 +207,30 @@ class PublishedSplits(_Published):
 
 def _parts(file: Path) -> list[tuple[Path, str | None]]:
     """Returns the file itself, or the members of a zip file."""
-    if file.is_dir() or not zipfile.is_zipfile(file):
+    if file.is_dir() or not is_zip(file):
         return [(file, None)]
-    try:
-        with zipfile.ZipFile(file) as archive:
-            names = [n for n in archive.namelist() if n.endswith(_TEXT_SUFFIXES) and not n.startswith("__MACOSX")]
-    except zipfile.BadZipFile:
-        raise _damaged(file) from None
-    return [(file, name) for name in names]
+    with open_zip(file) as archive:
+        return [(file, member.filename) for member in files_in(archive, _TEXT_SUFFIXES)]
 
 
 def _read(path: Path, member: str | None = None) -> bytes:
     """Returns the bytes of a file, or of a member of a zip file (its only one if none is named), without unpacking."""
-    try:
-        if not zipfile.is_zipfile(path):
-            data = path.read_bytes()
-        else:
-            with zipfile.ZipFile(path) as archive:
-                names = [n for n in archive.namelist() if not n.endswith("/") and not n.startswith("__MACOSX")]
-                if member is None and len(names) != 1:
-                    raise UserError(
-                        "data.path", path, f"the zip holds {len(names)} files", "give a zip with the text alone"
-                    )
-                data = archive.read(member or names[0])
-    except OSError as error:
-        raise UserError("data.path", path, error.strerror or "cannot be read", "check the path") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):  # RuntimeError: encrypted
-        raise _damaged(path) from None
+    if not is_zip(path):
+        data = read_file(path)
+        if data.startswith(_ZIP_MARK):  # a truncated zip file has lost its list of members
+            raise damaged_zip(path)
+        return data
+    with open_zip(path) as archive:
+        members = [one for one in files_in(archive) if member in (None, one.filename)]
+        if len(members) != 1:
+            problem = f"the zip holds {len(members)} files"
+            raise UserError("data.path", path, problem, "give a zip with the text alone")
+        data = read_member(archive, members[0], path)
     if not data:
         raise UserError("data.path", path, "the file is empty", "fetch it again")
-    if member is None and data.startswith(_ZIP_MARK):  # a truncated zip file has lost its list of members
-        raise _damaged(path)
+    if data.startswith(_ZIP_MARK):
+        raise UserError("data.path", path, "the zip holds another zip", "unpack it and give the one inside")
     return data
-
-
-def _damaged(path: Path) -> UserError:
-    return UserError("data.path", path, "a damaged zip file", "fetch it again")
 
 
 def _sha1_of(path: Path) -> str:

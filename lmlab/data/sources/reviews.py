@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import re
 import tarfile
 import zlib
@@ -13,11 +14,13 @@ import numpy as np
 
 from lmlab.data.catalogue import TEXTS
 from lmlab.data.corpus import Corpus, Document
+from lmlab.data.decoding import decode_strictly, require_text_encoding
 from lmlab.data.download import fetch, texts_folder
-from lmlab.data.reading import read_text_file, require_path
+from lmlab.data.opening import open_file, read_file, require_memory, require_path, require_ratio
+from lmlab.data.reading import read_text_file
 from lmlab.data.sources.base import Source
+from lmlab.data.sources.folders import natural_order, unread
 from lmlab.data.sources.sentences import split_sentences
-from lmlab.data.sources.text_files import natural_order
 from lmlab.errors import UserError
 
 Item = TypeVar("Item")
@@ -61,6 +64,7 @@ class MovieReviews(Source):
             raise UserError(
                 "data.source.max_reviews", self.max_reviews, "is not a number of reviews", "for example 1000"
             )
+        require_text_encoding(self.encoding)
         if self.path is not None:
             require_path(self.path, remedy="check the path, or leave it out")
 
@@ -74,7 +78,7 @@ class MovieReviews(Source):
         if path is None:
             instead = "data.path to a copy"
             (path,) = fetch(TEXTS["imdb"], texts_folder("imdb"), field="data", value="imdb", instead=instead)
-        if path.is_dir() and not any(path.rglob("train/pos/*.txt")):
+        if path.is_dir() and not any(_labelled(path)):
             return self._own(path)
         reviews = sorted(_unpacked(path) if path.is_dir() else _archived(path))
         splits: dict[str, list[Document]] = {"train": [], "validation": [], "test": []}
@@ -93,7 +97,9 @@ class MovieReviews(Source):
         parts = split_sentences(texts, self.split, folder)
         splits = {split: tuple(Document("", t) for t in self._chosen(found)) for split, found in parts.items()}
         notes = tuple(note for _, found in read for note in found.notes)
-        return Corpus(splits, (str(folder.resolve()),), notes, sentences=True)
+        warnings = tuple(warning for _, found in read for warning in found.warnings)
+        others = unread(folder, [file for file, _ in read])
+        return Corpus(splits, (str(folder.resolve()),), (*notes, *others), warnings, sentences=True)
 
     def _chosen(self, reviews: Sequence[Item]) -> list[Item]:
         """Returns up to `max_reviews` reviews, chosen at random with a fixed seed.
@@ -110,21 +116,33 @@ def _clean(text: str) -> str:
     return re.sub(r"(?:\s*<br />)+\s*", "\n", text).strip()
 
 
+def _labelled(folder: Path) -> Iterator[tuple[re.Match[str], Path]]:
+    """Yields the labelled reviews of the unpacked archive, or of a folder that it was unpacked in, and no deeper."""
+    for above in ("", "*/"):
+        for file in folder.glob(f"{above}t*/[pn]*/*.txt"):
+            match = _LABELLED.fullmatch(file.relative_to(folder).as_posix())
+            if match is not None:
+                yield match, file
+
+
 def _unpacked(folder: Path) -> Iterator[tuple[str, int, str, str]]:
-    for file in folder.rglob("*.txt"):
-        match = _LABELLED.fullmatch(file.relative_to(folder).as_posix())
-        if match is not None:
-            yield match[1], int(match[2]), file.relative_to(folder).as_posix(), file.read_text(encoding="utf-8")
+    for match, file in _labelled(folder):
+        yield match[1], int(match[2]), match[0], decode_strictly(read_file(file), file, "auto")
 
 
 def _archived(path: Path) -> Iterator[tuple[str, int, str, str]]:
+    total = 0
     try:
-        with tarfile.open(path, "r:*") as archive:
+        with open_file(path) as file, tarfile.open(fileobj=file, mode="r:*") as archive:
             for member in archive:
+                # Members that are not read are unpacked too, to find the next one.
+                total += member.size
+                require_ratio(total, path.stat().st_size, path)
+                require_memory(total, path)
                 match = _LABELLED.fullmatch(member.name)
-                opened = archive.extractfile(member) if match is not None and member.isfile() else None
+                opened = archive.extractfile(member) if match is not None and member.isreg() else None
                 if match is not None and opened is not None:
                     yield match[1], int(match[2]), member.name, opened.read().decode("utf-8")
-    except (tarfile.TarError, zlib.error, EOFError, UnicodeDecodeError, OSError):
+    except (tarfile.TarError, zlib.error, EOFError, UnicodeDecodeError, OSError, lzma.LZMAError):
         problem = "is not an archive of reviews, or is damaged"
         raise UserError("data.path", path, problem, "fetch it again, or give a folder of .txt files") from None

@@ -3,27 +3,42 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from lmlab.data.catalogue import TEXTS
 from lmlab.data.corpus import SPLITS, Corpus, Document, split_of
+from lmlab.data.decoding import require_text_encoding
 from lmlab.data.download import fetch, texts_folder
-from lmlab.data.reading import read_text_file, require_path
+from lmlab.data.opening import require_path
+from lmlab.data.reading import read_text_file
 from lmlab.data.sources.base import Source
+from lmlab.data.sources.folders import files_of, unread
+from lmlab.data.sources.tables import TABLES, is_table, require_no_columns, sentence_column
 from lmlab.errors import UserError
 
-_SUFFIXES = (".tsv", ".txt")
-# A column that is only a number: the label of a classified sentence.
-_LABEL = re.compile(r"[-+]?\d+(?:\.\d+)?")
+_SUFFIXES = (".txt", *TABLES)
+_NAMED = ", ".join(_SUFFIXES)
+# Characters of a sentence; a batch of longer ones would not fit into any memory.
+LONGEST_SENTENCE = 1_000_000
+# Vertical tab, form feed, the separators of ASCII, next line, line and paragraph separator.
+_LINE_END = re.compile("[\v\f\x1c-\x1e\x85\u2028\u2029]")
+
+
+class _Read(NamedTuple):
+    """The sentences of a file."""
+
+    sentences: list[str]
+    notes: list[str]
+    warnings: list[str]
 
 
 class SentenceFiles(Source):
-    """Sentences from plain or tab-separated files with one sentence per line.
+    """Sentences from plain files with one sentence per line, or from the column of a table (.tsv or .csv).
 
-    Empty lines are left out, which is mentioned in the notes. White space around a sentence is removed. In a .tsv file
-    the sentence is in the column that is longest in the first line, columns of numbers excluded; a first line that
-    names the columns (one of them `sentence` or `text`) is a heading.
+    Empty lines are left out, which is mentioned in the notes. White space around a sentence is removed. For tables see
+    `lmlab.data.sources.tables.sentence_column`.
 
     A folder holds a file for train, one for validation (`valid`, `val` or `dev`) and optionally one for test. The
     sentences of a single file are split in order by `split`.
@@ -40,12 +55,13 @@ class SentenceFiles(Source):
         self.encoding = encoding
 
     def check(self) -> None:
-        """Checks that the file or folder exists.
+        """Checks that the file or folder exists, and the name of the encoding.
 
         Raises:
-            UserError: no such file or folder.
+            UserError: no such file or folder, or no such encoding.
         """
         require_path(self.path)
+        require_text_encoding(self.encoding)
 
     def load(self) -> Corpus:
         """Returns the splits.
@@ -54,76 +70,89 @@ class SentenceFiles(Source):
             UserError: unusable files, or too few sentences.
         """
         self.check()
-        return self._folder() if self.path.is_dir() else self._file()
-
-    def _file(self) -> Corpus:
-        sentences, notes = self._read(self.path)
-        return self._corpus(split_sentences(sentences, self.split, self.path), notes)
+        if self.path.is_dir():
+            return self._folder()
+        read = self._read(self.path)
+        return self._corpus(split_sentences(read.sentences, self.split, self.path), [read])
 
     def _folder(self) -> Corpus:
+        files = self._files()
+        read = {split: self._read(file) for split, file in files.items()}
+        note = unread(self.path, list(files.values()), also=_SUFFIXES)
+        return self._corpus({split: one.sentences for split, one in read.items()}, read.values(), note)
+
+    def _files(self) -> dict[str, Path]:
+        """Returns the folder's file for each split, in the order of the splits."""
         found: dict[str, list[Path]] = {}
-        for file in sorted(self.path.iterdir()):
+        for file in files_of(self.path, _SUFFIXES):
             split = split_of(file.stem)
-            if split is not None and file.suffix in _SUFFIXES and file.is_file():
+            if split is not None:
                 found.setdefault(split, []).append(file)
         for split in SPLITS[:2]:
             if split not in found:
-                remedy = "give a folder with train, dev (or valid) and perhaps test files, .tsv or .txt, or one file"
+                remedy = f"give a folder with train, dev (or valid) and perhaps test files, {_NAMED}, or one file"
                 raise UserError("data.path", self.path, f"no file for {split}", remedy)
         for split, files in found.items():
             if len(files) > 1:
                 names = ", ".join(file.name for file in files)
                 raise UserError("data.path", self.path, f"several files for {split}: {names}", "keep one of them")
-        splits: dict[str, list[str]] = {}
-        notes: list[str] = []
-        for split in SPLITS:
-            if split in found:
-                splits[split], said = self._read(found[split][0])
-                notes += said
-        return self._corpus(splits, notes)
+        return {split: found[split][0] for split in SPLITS if split in found}
 
     def whole(self) -> Corpus:
-        """Returns all sentences of one file as one split named `text`, to evaluate a trained run on it."""
-        sentences, notes = self._read(self.path)
-        return self._corpus({"text": sentences}, notes)
+        """Returns all sentences as one split named `text`, to evaluate a trained run on it.
 
-    def _corpus(self, splits: dict[str, list[str]], notes: Sequence[str]) -> Corpus:
+        Raises:
+            UserError: unusable files.
+        """
+        self.check()
+        files = list(self._files().values()) if self.path.is_dir() else [self.path]
+        read = [self._read(file) for file in files]
+        together = " + ".join(file.name for file in files)
+        note = [f"the splits are read as one text: {together}"] if len(files) > 1 else []
+        return self._corpus({"text": [sentence for one in read for sentence in one.sentences]}, read, note)
+
+    def _corpus(self, splits: dict[str, list[str]], read: Iterable[_Read], notes: Sequence[str] = ()) -> Corpus:
         made = {split: tuple(Document("", sentence) for sentence in found) for split, found in splits.items()}
-        return Corpus(made, (str(self.path.resolve()),), tuple(notes), sentences=True)
+        said = [note for one in read for note in one.notes]
+        warnings = tuple(warning for one in read for warning in one.warnings)
+        return Corpus(made, (str(self.path.resolve()),), (*said, *notes), warnings, sentences=True)
 
-    def _read(self, file: Path) -> tuple[list[str], list[str]]:
+    def _read(self, file: Path) -> _Read:
         read = read_text_file(file, encoding=self.encoding)
-        lines = read.text.removesuffix("\n").split("\n")
-        notes = list(read.notes)
-        if file.suffix == ".tsv":
-            lines, said = _sentence_column(lines, file)
-            notes += said
+        notes, warnings = list(read.notes), list(read.warnings)
+        if is_table(file):
+            column = sentence_column(read.text, file)
+            lines = column.cells
+            notes += column.notes
+            warnings += column.warnings
+        else:
+            require_no_columns(read.text, file)
+            lines = read.text.removesuffix("\n").split("\n")
         sentences = [line.strip() for line in lines]
         kept = [sentence for sentence in sentences if sentence]
         if len(kept) < len(sentences):
             notes.append(f"{file.name}: {len(sentences) - len(kept):,} empty lines left out")
         if not kept:
             raise UserError("data.path", file, "holds no sentence", "give a file with one a line")
-        return kept, notes
+        warnings += _odd_lines(sentences, file)
+        return _Read(kept, notes, warnings)
 
 
-def _sentence_column(lines: list[str], file: Path) -> tuple[list[str], list[str]]:
-    rows = [line.split("\t") for line in lines]
-    first = [field.strip().lower() for field in rows[0]]
-    named = next((name for name in ("sentence", "text") if name in first), None)
-    if named is not None:
-        column, rows = first.index(named), rows[1:]
-    else:
-        wordy = [i for i, field in enumerate(rows[0]) if not _LABEL.fullmatch(field.strip())]
-        if not wordy:
-            raise UserError("data.path", file, "its first line has no column with words", "is it a .tsv of sentences?")
-        column = max(wordy, key=lambda i: len(rows[0][i]))
-    short = next((n for n, row in enumerate(rows, 1) if len(row) <= column and any(row)), None)
-    if short is not None:
-        raise UserError("data.path", file, f"row {short} has no column {column + 1}", "separate columns by tabs")
-    others = len(first) - 1
-    notes = [f"{file.name}: sentences are column {column + 1}; {others} other columns not read"] if others else []
-    return [row[column] if len(row) > column else "" for row in rows], notes
+def _odd_lines(sentences: Sequence[str], file: Path) -> list[str]:
+    """Returns warnings about sentences in which a character that ends a line elsewhere does not.
+
+    Raises:
+        UserError: a sentence is as long as a book.
+    """
+    longest = max(range(len(sentences)), key=lambda i: len(sentences[i]))
+    if len(sentences[longest]) > LONGEST_SENTENCE:
+        problem = f"sentence {longest + 1:,} has {len(sentences[longest]):,} characters"
+        raise UserError("data.path", file, problem, "give one sentence a line, or read it as running text: data=text")
+    odd = [i for i, sentence in enumerate(sentences) if _LINE_END.search(sentence)]
+    if not odd:
+        return []
+    what = f"{file.name}: {len(odd):,} sentences, the first in line {odd[0] + 1:,}, contain a form feed or another"
+    return [f"{what} character that ends a line in some programs; here only line feeds and carriage returns do"]
 
 
 def split_sentences(sentences: Sequence[str], shares: Sequence[float], where: Path) -> dict[str, list[str]]:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from lmlab.data.corpus import SPLITS, Corpus, Document, split_documents, split_of
-from lmlab.data.reading import read_text_file, require_path
+from lmlab.data.decoding import require_text_encoding
+from lmlab.data.opening import require_path
+from lmlab.data.reading import TextFile, read_text_file
 from lmlab.data.sources.base import Source
+from lmlab.data.sources.folders import files_of, natural_order, unread
+from lmlab.data.sources.tables import is_table
 from lmlab.errors import UserError
 
 
 class TextFiles(Source):
     """A file, or a folder of .txt files.
 
-    A folder that holds `train.txt` and `valid.txt` (or `val`, `dev`; also `ptb.train.txt` and the like) or `test.txt`
-    counts as already split. Any other text is split by `split`: by document if there are several documents.
+    A folder that holds files for two splits, such as `train.txt` and `valid.txt` (or `val`, `dev`; also
+    `ptb.train.txt` and the like), counts as already split. Any other text is split by `split`: by document if there are
+    several documents.
 
     Args:
         path: the file or folder.
@@ -33,17 +37,21 @@ class TextFiles(Source):
         """Checks that there is something to read, without reading it.
 
         Raises:
-            UserError: no such file or folder, or a folder without texts.
+            UserError: no such file or folder, a folder without texts, a table of sentences, or no such encoding.
         """
         require_path(self.path)
+        require_text_encoding(self.encoding)
         if self.path.is_dir():
             natural_order(self.path)
+        elif is_table(self.path):
+            problem = "is a table, whose heading, labels and separators would become text"
+            raise UserError("data.path", self.path, problem, "data=sentences reads its column of sentences")
 
     def load(self) -> Corpus:
         """Returns the splits of the text.
 
         Raises:
-            UserError: no text, an unusable file, or a folder with training but no validation text.
+            UserError: no text, an unusable file, or a folder with texts for some splits but not for the others.
         """
         self.check()
         if not self.path.is_dir():
@@ -53,24 +61,45 @@ class TextFiles(Source):
         return self._as_given(given, files) if given else self._split(files)
 
     def whole(self) -> Corpus:
-        """Returns all of the text as one split named `text`, to evaluate a trained run on it."""
-        files = natural_order(self.path) if self.path.is_dir() else [self.path]
-        documents, notes = self._read(files)
-        return Corpus({"text": tuple(documents)}, provenance=(str(self.path.resolve()),), notes=tuple(notes))
+        """Returns all of the text as one split named `text`, to evaluate a trained run on it.
 
-    def _read(self, files: Sequence[Path]) -> tuple[list[Document], list[str]]:
-        documents: list[Document] = []
-        notes: list[str] = []
-        for file in files:
-            read = read_text_file(file, encoding=self.encoding)
-            documents.append(Document(file.name, read.text))
-            notes.extend(read.notes)
-        return documents, notes
+        Raises:
+            UserError: no text, or an unusable file.
+        """
+        self.check()
+        files = natural_order(self.path) if self.path.is_dir() else [self.path]
+        documents, read = self._read(files)
+        together = f"{len(files)} files are read as one text: {', '.join(file.name for file in files)}"
+        return self._corpus({"text": documents}, read, notes=[together] if len(files) > 1 else [], used=files)
+
+    def _read(self, files: Sequence[Path]) -> tuple[tuple[Document, ...], list[TextFile]]:
+        read = [read_text_file(file, encoding=self.encoding) for file in files]
+        return tuple(Document(file.name, one.text) for file, one in zip(files, read, strict=True)), read
+
+    def _corpus(
+        self,
+        splits: dict[str, tuple[Document, ...]],
+        read: Sequence[TextFile],
+        *,
+        used: Sequence[Path],
+        notes: Sequence[str] = (),
+        warnings: Sequence[str] = (),
+    ) -> Corpus:
+        """Returns the splits with what was said about their files, and a note of what the folder holds besides."""
+        said = [note for one in read for note in one.notes]
+        wrong = [warning for one in read for warning in one.warnings]
+        others = unread(self.path, used) if self.path.is_dir() else []
+        return Corpus(splits, (str(self.path.resolve()),), (*said, *notes, *others), (*wrong, *warnings))
 
     def _split(self, files: Sequence[Path]) -> Corpus:
-        documents, notes = self._read(files)
+        documents, read = self._read(files)
         splits = split_documents(documents, self.split)
-        return Corpus(splits, (str(self.path.resolve()),), tuple(notes), tuple(_share_warnings(splits, self.split)))
+        warnings = _share_warnings(splits, self.split)
+        named = [file.name for file in files if split_of(file.stem)]
+        if named and len(files) > 1:
+            what = f"{', '.join(named)}: read like the {len(files) - 1} other texts, because there is no valid.txt"
+            warnings.append(f"{self.path}: {what} beside train.txt; data.split decides what is trained on")
+        return self._corpus(splits, read, used=files, warnings=warnings)
 
     def _given_splits(self, files: Sequence[Path]) -> dict[str, Path]:
         given: dict[str, list[Path]] = {}
@@ -79,7 +108,7 @@ class TextFiles(Source):
             if split is not None:
                 given.setdefault(split, []).append(file)
         # A folder of books may contain a book named `test.txt`.
-        if "train" not in given or len(given) < 2:
+        if len(given) < 2:
             return {}
         for split, found in given.items():
             if len(found) > 1:
@@ -88,20 +117,18 @@ class TextFiles(Source):
         return {split: found[0] for split, found in given.items()}
 
     def _as_given(self, given: dict[str, Path], files: Sequence[Path]) -> Corpus:
-        if "validation" not in given:
-            remedy = "add valid.txt, or give the texts under other names to have them split by data.split"
-            raise UserError("data.path", self.path, "holds train.txt and test.txt but no valid.txt", remedy)
-        splits: dict[str, tuple[Document, ...]] = {}
-        notes: list[str] = []
-        for split in SPLITS:
-            if split in given:
-                documents, said = self._read([given[split]])
-                splits[split] = tuple(documents)
-                notes.extend(said)
-        notes.append("split as the folder gives it: " + ", ".join(f"{s} {f.name}" for s, f in given.items()))
-        others = [file.name for file in files if file not in given.values()]
+        for split, name in zip(SPLITS[:2], ("train.txt", "valid.txt"), strict=True):
+            if split not in given:
+                there = " and ".join(file.name for file in given.values())
+                remedy = f"add {name}, or give the texts under other names to have them split by data.split"
+                raise UserError("data.path", self.path, f"holds {there} but no {name}", remedy)
+        used = {split: given[split] for split in SPLITS if split in given}
+        documents, read = self._read(list(used.values()))
+        splits: dict[str, tuple[Document, ...]] = {s: (d,) for s, d in zip(used, documents, strict=True)}
+        note = "split as the folder gives it: " + ", ".join(f"{split} {file.name}" for split, file in used.items())
+        others = [file.name for file in files if file not in used.values()]
         warnings = [f"{self.path}: besides the splits, not read: {', '.join(others)}"] if others else []
-        return Corpus(splits, (str(self.path.resolve()),), tuple(notes), tuple(warnings))
+        return self._corpus(splits, read, used=files, notes=[note], warnings=warnings)
 
 
 class HarryPotter(TextFiles):
@@ -113,7 +140,7 @@ class HarryPotter(TextFiles):
         Raises:
             UserError: there are no books; says where to put them and which text to use instead.
         """
-        if not self.path.exists() or (self.path.is_dir() and not any(self.path.glob("*.txt"))):
+        if not self.path.exists() or (self.path.is_dir() and not files_of(self.path, (".txt",))):
             remedy = (
                 "put your books there as .txt files or set data.path=FOLDER; free instead: data=oz (seven books that "
                 "are fetched for you) or data=python_docs"
@@ -122,28 +149,6 @@ class HarryPotter(TextFiles):
                 "data.path", self.path, "no books found (they are under copyright and not included)", remedy
             )
         super().check()
-
-
-def natural_order(folder: Path) -> list[Path]:
-    """Returns the folder's .txt files in natural order: `2.txt` before `10.txt`.
-
-    Raises:
-        UserError: there are no .txt files.
-    """
-
-    def key(path: Path) -> tuple[list[tuple[int, int, str]], str]:
-        parts = re.split(r"(\d+)", path.name.casefold())
-        return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts], path.name
-
-    files = sorted(
-        (f for f in folder.iterdir() if f.is_file() and f.suffix.lower() == ".txt" and not f.name.startswith(".")),
-        key=key,
-    )
-    if not files:
-        others = sum(1 for _ in folder.iterdir())
-        problem = f"the folder holds no .txt file ({others} other entries)" if others else "the folder is empty"
-        raise UserError("data.path", folder, problem, "put the texts there as .txt files")
-    return files
 
 
 def _share_warnings(splits: dict[str, tuple[Document, ...]], shares: Sequence[float]) -> list[str]:

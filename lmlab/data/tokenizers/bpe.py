@@ -24,6 +24,9 @@ _REMEMBERED = 200_000
 # stretch (white space and the word after it) can be encoded separately, and each distinct one only once.
 _WHITE = "\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 _STRETCH = re.compile(f"[{_WHITE}]*[^{_WHITE}]+|[{_WHITE}]+")
+# Characters of one kind (letters, numbers, white space, others) in a row, after which a word is cut; no word of a text
+# is as long, and the time for a longer one would grow with its square.
+_LONGEST = 1_000
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 # The library's threads do not survive a fork. With this setting, versions before 0.23 do not warn in the child.
@@ -48,8 +51,8 @@ class BPETokenizer(Tokenizer):
     """Byte-level byte-pair encoding. Exact: ``decode(encode(text)) == text`` for every text.
 
     A lone surrogate, which no encoding of Unicode can hold, is read as U+FFFD. GPT-2's regular expression splits words
-    from each other before any merging; nothing is normalised. The entries of the vocabulary are text; bytes that are
-    not a whole character are shown as ``\\xe2``.
+    from each other before any merging, and a word ends after 1,000 characters; nothing is normalised. The entries of
+    the vocabulary are text; bytes that are not a whole character are shown as ``\\xe2``.
 
     Args:
         end_token: ``document`` puts an end token after each document; ``sentence`` puts one after each sentence and a
@@ -114,7 +117,7 @@ class BPETokenizer(Tokenizer):
         known: dict[str, bytes] = {}
         parts = [np.zeros(0, dtype=np.int32)]
         for piece in pieces(text):
-            stretches = _STRETCH.findall(_without_surrogates(piece))
+            stretches = _stretches(_without_surrogates(piece))
             new = [stretch for stretch in dict.fromkeys(stretches) if stretch not in known]
             encodings = self._library.encode_batch_fast(new, add_special_tokens=False)
             known.update((s, np.array(e.ids, dtype=np.int32).tobytes()) for s, e in zip(new, encodings, strict=True))
@@ -175,7 +178,43 @@ def _library(symbols: dict[str, int], merges: list[tuple[str, str]]) -> tokenize
 
 def _training_pieces(texts: Iterable[str]) -> Iterator[str]:
     for text in texts:
-        yield from map(_without_surrogates, pieces(text, length=_TRAINING_PIECE))
+        for piece in map(_without_surrogates, pieces(text, length=_TRAINING_PIECE)):
+            if max(map(len, _STRETCH.findall(piece))) <= _LONGEST:
+                yield piece
+            else:
+                yield from _stretches(piece)
+
+
+def _stretches(text: str) -> list[str]:
+    """Returns the parts of a text that are encoded separately."""
+    stretches: list[str] = _STRETCH.findall(text)
+    if max(map(len, stretches), default=0) <= _LONGEST:
+        return stretches
+    return [part for stretch in stretches for part in ([stretch] if len(stretch) <= _LONGEST else _cut(stretch))]
+
+
+def _cut(stretch: str) -> Iterator[str]:
+    """Yields the parts of a stretch, cut after each `_LONGEST` characters of one kind in a row.
+
+    The kinds are those of GPT-2's expression, so a stretch whose words are shorter is not cut.
+    """
+    start, length, before = 0, 0, ""
+    for i, character in enumerate(stretch):
+        kind = _kind(character)
+        length = length + 1 if kind == before else 1
+        before = kind
+        if length > _LONGEST:
+            yield stretch[start:i]
+            start, length = i, 1
+    yield stretch[start:]
+
+
+def _kind(character: str) -> str:
+    if character.isalpha():
+        return "letter"
+    if character.isnumeric():
+        return "number"
+    return "white space" if character.isspace() else "other"
 
 
 def _without_surrogates(text: str) -> str:

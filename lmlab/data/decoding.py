@@ -1,0 +1,218 @@
+"""Converts the bytes of a text file to characters, and says where that involves a guess."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lmlab.errors import UserError
+
+# UTF-32 first: its little-endian mark begins with UTF-16's.
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_WIDE = re.compile(r"utf-(?:16|32)(?:-[lb]e)?")
+# Control characters that no text needs; form feed, escape and the like do occur in real ones.
+_CONTROLS = bytes([*range(0x00, 0x07), *range(0x0E, 0x1B)])
+# Has the same characters in every encoding that extends ASCII, but not in those of Python that are no encodings of
+# texts (idna, punycode, unicode_escape).
+_ASCII = b"xn--caf-dma \\u0041 a-b"
+# Characters that are counted to find the one that a text mainly consists of.
+_SAMPLE = 10_000
+_REPLACEMENT, _MARK = "\ufffd", "\ufeff"
+
+
+@dataclass
+class Decoded:
+    """The characters of a file.
+
+    Args:
+        text: without byte order mark.
+        notes: what was guessed.
+        warnings: signs that the text is not what the user means.
+    """
+
+    text: str
+    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def require_text_encoding(encoding: str) -> None:
+    """Checks that a name is ``auto`` or an encoding of texts.
+
+    Raises:
+        UserError: it is not, or Python has no such encoding.
+    """
+    if encoding == "auto":
+        return
+    try:
+        extends_ascii = b"ab" in "ab".encode(encoding)
+        # Two Japanese encodings have the yen sign in place of the backslash.
+        fits = not extends_ascii or _ASCII.decode(encoding).replace("¥", "\\") == _ASCII.decode("ascii")
+    except (LookupError, ValueError):
+        fits = False
+    if not fits:
+        raise UserError("data.encoding", encoding, "is no encoding of texts", "for example utf-8, latin-1 or auto")
+
+
+def decode(data: bytes, path: Path, encoding: str) -> Decoded:
+    """Converts bytes to text.
+
+    A byte order mark determines the encoding. Bytes without one are UTF-8; if they are not, they are Windows-1252, or
+    damaged UTF-8 if most of their characters beyond ASCII are valid.
+
+    Args:
+        data: the bytes.
+        path: the file, for messages.
+        encoding: ``auto``, or the name of an encoding to be used instead of this rule.
+
+    Raises:
+        UserError: binary, or not in that encoding.
+    """
+    found = _guessed(data, path) if encoding == "auto" else _as_named(data, path, encoding)
+    controls = sum(map(found.text.count, _CONTROLS.decode("ascii")))
+    _refuse_binary("\x00" in found.text, controls, len(found.text), path)
+    found.warnings += _suspicious(found.text, path)
+    return found
+
+
+def _guessed(data: bytes, path: Path) -> Decoded:
+    marked = next((name for mark, name in _MARKS if data.startswith(mark)), None)
+    if marked:
+        try:
+            return Decoded(data.decode(marked))
+        except UnicodeDecodeError:
+            problem = f"begins like {marked} but is not in it, or is binary"
+            raise UserError("data.path", path, problem, "give a text file, or set data.encoding") from None
+    controls = len(data) - len(data.translate(None, _CONTROLS))
+    _refuse_binary(b"\x00" in data, controls, len(data), path)
+    try:
+        return Decoded(data.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        damaged = _damaged_utf8(data, path, error.start)
+    if damaged is not None:
+        return damaged
+    try:
+        return Decoded(
+            data.decode("cp1252"), [f"{path.name}: not UTF-8, read as Windows-1252 (data.encoding overrides)"]
+        )
+    except UnicodeDecodeError:
+        problem = "is neither UTF-8 nor Windows-1252"
+        raise UserError(
+            "data.path", path, problem, "name its encoding: data.encoding=latin-1, cp1251, big5..."
+        ) from None
+
+
+def decode_strictly(data: bytes, path: Path, encoding: str, *, member: str = "") -> str:
+    """Converts the bytes of a published text, in which nothing is guessed or changed, to characters.
+
+    Args:
+        data: the bytes.
+        path: the file, for errors.
+        encoding: ``auto`` for UTF-8, or the name of an encoding.
+        member: the file within `path` if that is an archive.
+
+    Raises:
+        UserError: the bytes are not in this encoding.
+    """
+    require_text_encoding(encoding)
+    try:
+        text = data.decode("utf-8" if encoding == "auto" else encoding)
+        _refuse_other_width(data, text, path, encoding)
+        return text
+    except UnicodeError:
+        problem = f"{member} is not in {'UTF-8' if encoding == 'auto' else encoding}"
+        remedy = "fetch it again, or name its encoding, for example data.encoding=latin-1"
+        raise UserError("data.path", path, problem, remedy) from None
+
+
+def _damaged_utf8(data: bytes, path: Path, start: int) -> Decoded | None:
+    """Returns the text with U+FFFD for invalid bytes if most characters beyond ASCII are valid UTF-8; else None."""
+    valid = data.decode("utf-8", errors="ignore")
+    num_valid = len(valid) - len(valid.encode("ascii", errors="ignore"))
+    text = data.decode("utf-8", errors="replace")
+    num_invalid = len(text) - len(valid)
+    if num_valid <= num_invalid:
+        return None
+    line = data.count(b"\n", 0, start) + 1
+    problem = f"damaged UTF-8: {num_invalid:,} places (the first in line {line:,}) became U+FFFD"
+    return Decoded(text, warnings=[f"{path.name}: {problem}; fetch the file again, or name its data.encoding"])
+
+
+def _as_named(data: bytes, path: Path, encoding: str) -> Decoded:
+    require_text_encoding(encoding)
+    try:
+        text = data.decode(encoding)
+    except (UnicodeDecodeError, UnicodeError):
+        raise UserError("data.encoding", encoding, f"{path} is not in it", "try data.encoding=auto") from None
+    _refuse_other_width(data, text, path, encoding)
+    found = Decoded(text.removeprefix(_MARK))
+    if not data.isascii() and _is_utf8(data) and data.decode("utf-8-sig") != found.text:
+        what = f"{path.name}: read as {encoding}, but it is valid UTF-8 with characters beyond ASCII"
+        found.warnings.append(f"{what}, which are probably wrong now; data.encoding=auto reads them")
+    return found
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _refuse_other_width(data: bytes, text: str, path: Path, encoding: str) -> None:
+    """Refuses bytes that UTF-16 or UTF-32 make characters of although they are in another encoding.
+
+    Raises:
+        UserError: there is no mark, and spaces and line ends are those of an encoding with one byte a character, or of
+            the other byte order.
+    """
+    name = "utf-8" if encoding == "auto" else codecs.lookup(encoding).name
+    if not _WIDE.fullmatch(name) or any(data.startswith(mark) for mark, _ in _MARKS):
+        return
+    num_spaces = text.count(" ") + text.count("\n")
+    if b"\x00" not in data and (_is_utf8(data) or 10 * (data.count(b" ") + data.count(b"\n")) > len(data)):
+        raise UserError("data.encoding", name, f"{path} is not in it: it has one byte a character", "use auto")
+    other = name.removesuffix("-le").removesuffix("-be") + ("-le" if name.endswith("-be") else "-be")
+    swapped = data.decode(other, errors="replace")
+    if swapped.count(" ") + swapped.count("\n") > num_spaces:
+        raise UserError("data.encoding", name, f"{path} has the other byte order", f"use data.encoding={other}")
+
+
+def _refuse_binary(has_nul: bool, controls: int, size: int, path: Path) -> None:
+    # Old texts may contain a stray control character, but not one in a thousand characters, and never NUL.
+    if has_nul or controls > size / 1000 + 1:
+        remedy = (
+            "give a plain text file (unpack an archive, save a document as text; for UTF-16 without a byte order mark "
+            "set data.encoding=utf-16-le)"
+        )
+        raise UserError("data.path", path, "looks like a binary file, not text", remedy)
+
+
+def _suspicious(text: str, path: Path) -> list[str]:
+    """Returns warnings of characters that a text has by accident, and of a text that mainly consists of one."""
+    found = []
+    marks = text.count(_MARK)
+    if marks:
+        line = text.count("\n", 0, text.index(_MARK)) + 1
+        what = f"{marks:,} byte order marks inside the text, the first in line {line:,}, are kept as characters"
+        found.append(f"{path.name}: {what}; were files joined?")
+    lost = text.count(_REPLACEMENT)
+    if lost * 1000 > len(text):
+        found.append(
+            f"{path.name}: {lost / len(text):.1%} of the characters are U+FFFD, which replaces lost characters"
+        )
+    step = max(1, len(text) // _SAMPLE)
+    (most, _), *_ = Counter(text[::step]).most_common(1) or [("", 0)]
+    share = text.count(most) / max(1, len(text))
+    if most and share > 0.5 and len(text) > 1 and most != _REPLACEMENT:
+        found.append(f"{path.name}: {share:.0%} of the characters are {most!r}; is it a text?")
+    return found

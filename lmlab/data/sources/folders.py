@@ -1,0 +1,82 @@
+"""The files of a folder that a source reads, in order, and those that it does not."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from pathlib import Path
+
+from lmlab.data.opening import entries, require_memory, require_path
+from lmlab.errors import UserError, printable
+
+# Names in a note, and entries of a folder within a folder that are searched for texts.
+_NAMED = 5
+_SEARCHED = 1000
+
+
+def files_of(folder: Path, suffixes: Sequence[str]) -> list[Path]:
+    """Returns the folder's visible files with one of the suffixes in natural order: `2.txt` before `10.txt`.
+
+    Args:
+        folder: an existing folder.
+        suffixes: in lower case; those of the files may be in upper case.
+
+    Raises:
+        UserError: the folder cannot be read, one of these files is a broken link or no regular file, or they are
+            larger than the memory.
+    """
+    named = [f for f in entries(folder) if f.suffix.lower() in suffixes and not f.name.startswith(".")]
+    sizes = {file: require_path(file).st_size for file in named if not file.is_dir()}
+    require_memory(sum(sizes.values()), folder)
+    return sorted(sizes, key=_natural)
+
+
+def natural_order(folder: Path) -> list[Path]:
+    """Returns the folder's .txt files in natural order.
+
+    Raises:
+        UserError: there are no .txt files, or `files_of` refuses them.
+    """
+    files = files_of(folder, (".txt",))
+    if not files:
+        others = _left_out(folder, (), (".txt",))
+        problem = f"the folder holds no .txt file (but {others})" if others else "the folder is empty"
+        raise UserError("data.path", folder, problem, "put the texts there as .txt files")
+    return files
+
+
+def unread(folder: Path, used: Iterable[Path], *, also: Sequence[str] = (".txt",)) -> list[str]:
+    """Returns a note that names what a folder holds besides the files that are read; empty if there is nothing.
+
+    Args:
+        folder: an existing folder.
+        used: the files that are read.
+        also: suffixes of texts; hidden files count if they have one.
+    """
+    others = _left_out(folder, used, also)
+    return [f"not read in {folder.name}: {others}"] if others else []
+
+
+def _left_out(folder: Path, used: Iterable[Path], also: Sequence[str]) -> str:
+    left = set(entries(folder)) - set(used)
+    named = [_described(f) for f in sorted(left) if not f.name.startswith(".") or f.suffix.lower() in also]
+    more = f" and {len(named) - _NAMED:,} more" if len(named) > _NAMED else ""
+    return ", ".join(named[:_NAMED]) + more
+
+
+def _described(entry: Path) -> str:
+    name = printable(entry.name)
+    if not entry.is_dir():
+        return name
+    try:
+        inside = any(name.lower().endswith(".txt") for name in islice(os.listdir(entry), _SEARCHED))
+    except OSError:
+        inside = False
+    return f"{name}/ (has .txt files)" if inside else f"{name}/"
+
+
+def _natural(path: Path) -> tuple[list[tuple[int, int, str]], str]:
+    parts = re.split(r"(\d+)", path.name.casefold())
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts], path.name
