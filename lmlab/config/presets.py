@@ -31,11 +31,22 @@ def own_folders(arguments: Sequence[str]) -> list[Path]:
     """Returns the user's own folders of configuration on a command line."""
     found = [word.value or "" for word in divided(arguments) if not isinstance(word, str) and word.name in CONFIG_DIR]
     for word in arguments:
-        key, _, value = word.partition("=")
+        key = word.partition("=")[0]
         if key.lstrip("+") == "hydra.searchpath":
-            entries = (entry.strip(" '\"") for entry in value.strip(" []").split(","))
-            found += [entry.removeprefix("file://") for entry in entries if not entry.startswith("pkg://")]
+            found += [entry.removeprefix("file://") for entry in _entries(word) if not entry.startswith("pkg://")]
     return [Path(folder).expanduser() for folder in found if folder]
+
+
+def _entries(word: str) -> list[str]:
+    """Returns the entries of a search path; empty if it cannot be read, which is told when the words are checked."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    try:
+        value = OverridesParser.create().parse_override(word).value()
+    except (HydraException, ValueError):
+        return []
+    return [str(entry) for entry in value] if isinstance(value, list) else []
 
 
 def search_path(folders: Sequence[Path]) -> list[str]:
