@@ -277,7 +277,7 @@ def _is_option(name: str, folders: Sequence[Path]) -> bool:
     parts = Path(name).parts
     if not name or Path(name).is_absolute() or ".." in parts or any(part.startswith("_") for part in parts):
         return False
-    return any((folder / f"{name.removesuffix('.yaml')}.yaml").is_file() for folder in folders)
+    return any((folder / f"{name}.yaml").is_file() for folder in folders)
 
 
 def _as_hydra_has_it(word: _Word, kind: type[Settings]) -> str:
