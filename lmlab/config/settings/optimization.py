@@ -99,7 +99,7 @@ class StepSettings(SchedulerSettings):
     epochs: list[float] = setting(
         "epochs after which the rate changes; may be fractions", above=0, at_most=10**6, fewest=1
     )
-    gamma: float = setting("factor applied at each change", above=0, at_most=100)
+    gamma: float = setting("factor applied at each change", above=0, at_most=1000)
 
 
 @dataclass(kw_only=True)
