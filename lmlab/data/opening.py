@@ -7,11 +7,12 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from lmlab.errors import UserError, printable
+from lmlab.memory_limits import as_bytes, available_memory
 
 # Bytes of memory for a byte of text: the bytes themselves, and the characters as Python stores plain ASCII.
 _MEMORY_PER_BYTE = 2
@@ -122,24 +123,9 @@ def require_memory(num_bytes: int, path: Path, *, what: str = "") -> None:
     available = available_memory()
     if available is None or num_bytes * _MEMORY_PER_BYTE <= available:
         return
-    problem = (
-        f"{what or 'it'} has {num_bytes / 1e9:,.1f} GB, which need at least {num_bytes * _MEMORY_PER_BYTE / 1e9:,.1f} "
-        f"GB of memory ({available / 1e9:,.1f} GB are available)"
-    )
+    needed = as_bytes(num_bytes * _MEMORY_PER_BYTE)
+    problem = f"{what or 'it'} has {as_bytes(num_bytes)}, which need at least {needed} of memory ({as_bytes(available)} are there)"
     raise UserError("data.path", path, problem, "give a part of it, or use a machine with more memory")
-
-
-def available_memory() -> int | None:
-    """Returns the bytes of memory that are not in use, as far as the system says so; None if it does not."""
-    found: list[int] = []
-    with suppress(OSError, ValueError, IndexError):
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        found += [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
-    with suppress(OSError, ValueError):  # a container's own limit; ValueError: "max"
-        found.append(int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
-    if not found and hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-        found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    return min(found, default=None)
 
 
 # Zip files
