@@ -111,7 +111,7 @@ def test_the_dimension_chooses_among_the_files_of_a_zip(tmp_path):
 
 
 def test_a_zip_without_text_files_is_refused(tmp_path):
-    with pytest.raises(UserError, match=r"no \.txt file"):
+    with pytest.raises(UserError, match=r"no \.txt or \.vec file"):
         load(zipped(tmp_path / "glove.zip", README="x"), ["the"])
 
 
