@@ -88,7 +88,7 @@ def decode(data: bytes, path: Path, encoding: str) -> Decoded:
     refuse_container(data, path)
     found = _guessed(data, path) if encoding == "auto" else _as_named(data, path, encoding)
     _refuse_binary(found.text, data, path)
-    found.warnings += _suspicious(found.text, path)
+    found.warnings += _suspicious(found.text, path, known_wrong=bool(found.warnings))
     return found
 
 
@@ -249,8 +249,14 @@ def _wide_encoding(data: bytes) -> str:
     return ""
 
 
-def _suspicious(text: str, path: Path) -> list[str]:
-    """Returns warnings of characters that a text has by accident, and of a text that mainly consists of one."""
+def _suspicious(text: str, path: Path, *, known_wrong: bool) -> list[str]:
+    """Returns warnings of characters that a text has by accident, and of a text that mainly consists of one.
+
+    Args:
+        text: of the file.
+        path: the file.
+        known_wrong: whether a warning says already that it is in another encoding.
+    """
     found = []
     language = markup(text)
     if language:
@@ -262,7 +268,7 @@ def _suspicious(text: str, path: Path) -> list[str]:
         what = f"{marks:,} byte order marks inside the text, the first in line {line:,}, are kept as characters"
         found.append(f"{path.name}: {what}; were files joined?")
     twice = _TWICE.findall(text)
-    if len(twice) > 2:
+    if len(twice) > 2 and not known_wrong:
         what = f"{len(twice):,} places, the first {twice[0]!r}, look like UTF-8 that was read as Windows-1252"
         found.append(f"{path.name}: {what}; fetch the file again")
     lost = text.count(_REPLACEMENT)

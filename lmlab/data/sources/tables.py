@@ -207,7 +207,8 @@ def _is_labelled(text: str, separator: str) -> bool:
     first, others = rows[0], rows[1:]
     columns = [[row[i].strip() for row in others] for i in range(len(first))]
     named = any(cell.strip().lower() in _SENTENCE_NAMES for cell in first)
-    return named or any(_all_numbers(cells) or _are_labels(cells) for cells in columns)
+    words = [cells for cells in columns if all(len(cell.split()) < 2 for cell in cells)]
+    return named or any(_all_numbers(cells) or _are_labels(cells) for cells in words)
 
 
 def _are_labels(cells: Sequence[str]) -> bool:
