@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -87,7 +86,7 @@ def may_have_gpu() -> bool:
 
 def _meminfo(name: str) -> int | None:
     try:
-        found = re.search(rf"^{name}:\s+(\d+) kB$", (_PROC / "meminfo").read_text(), re.MULTILINE)
+        found = re.search(rf"^{name}:\s+(\d+) kB$", (_PROC / "meminfo").read_text(encoding="ascii"), re.MULTILINE)
     except OSError:
         return None
     return None if found is None else int(found[1]) * 1024
@@ -96,7 +95,7 @@ def _meminfo(name: str) -> int | None:
 def _left_by_groups() -> Iterator[int]:
     """Yields what the limit of each control group above this process leaves."""
     try:
-        lines = (_PROC / "self/cgroup").read_text().splitlines()
+        lines = (_PROC / "self/cgroup").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return
     for line in lines:
@@ -118,9 +117,9 @@ def _left_by_groups() -> Iterator[int]:
 def _left_in(folder: Path, limit: str, usage: str, reclaimable: str) -> int | None:
     """Returns what a control group leaves, with the file cache that the kernel can drop; None without a limit."""
     try:
-        most = int((folder / limit).read_text())
-        used = int((folder / usage).read_text())
-        found = re.search(rf"^{reclaimable} (\d+)$", (folder / "memory.stat").read_text(), re.MULTILINE)
+        most = int((folder / limit).read_text(encoding="ascii"))
+        used = int((folder / usage).read_text(encoding="ascii"))
+        found = re.search(rf"^{reclaimable} (\d+)$", (folder / "memory.stat").read_text(encoding="ascii"), re.MULTILINE)
     except (OSError, ValueError):  # no such group here, or "max"
         return None
     return None if most >= _NO_LIMIT else most - used + (int(found[1]) if found else 0)
@@ -132,7 +131,7 @@ def _left_to_map() -> int | None:
         import resource
 
         most, _ = resource.getrlimit(resource.RLIMIT_AS)
-        pages = int((_PROC / "self/statm").read_text().split()[0])
+        pages = int((_PROC / "self/statm").read_text(encoding="ascii").split()[0])
     except (ImportError, OSError, ValueError):
         return None
-    return None if most == resource.RLIM_INFINITY or most >= _NO_LIMIT else most - pages * os.sysconf("SC_PAGE_SIZE")
+    return None if most == resource.RLIM_INFINITY or most >= _NO_LIMIT else most - pages * resource.getpagesize()

@@ -109,6 +109,7 @@ FLOORS = (
         "metric_spec",
         "random_states",
         "memory",
+        "memory_limits",
         "layout",
         "command_lines",
     },

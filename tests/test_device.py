@@ -46,7 +46,7 @@ def test_auto_does_not_guess_where_units_are_unknown(monkeypatch: pytest.MonkeyP
 def test_a_gpu_is_taken_only_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert choose_device("auto") == choose_device("cpu") == torch.device("cpu")
-    with pytest.raises(UserError, match="trainer=gpu"):
+    with pytest.raises(UserError, match=r"trainer\.accelerator=gpu"):
         choose_device("gpu")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)

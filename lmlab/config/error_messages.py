@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import hydra
 import yaml
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import OmegaConf
@@ -52,6 +53,11 @@ def fold(error: BaseException, arguments: Sequence[str], kind: type[Settings] = 
     if isinstance(error, UserError):
         return error
     chain = _chain(error)
+    plugin = _plugin_at_fault(chain)
+    if plugin is not None:
+        problem = f"this plug-in of Hydra's failed ({type(error).__name__}: {_first_line(error)})"
+        remedy = f"check that it supports hydra-core {hydra.__version__}; LMLAB_DEBUG=1 shows the traceback"
+        return UserError(plugin, None, problem, remedy)
     unreadable = next((e for e in chain if isinstance(e, yaml.MarkedYAMLError)), None)
     if unreadable is not None:
         return _unreadable_yaml(unreadable)
@@ -69,12 +75,30 @@ def fold(error: BaseException, arguments: Sequence[str], kind: type[Settings] = 
         if isinstance(found, OmegaConfBaseException) and found.full_key:
             return _of_omegaconf(found, arguments, kind)
     word = next((word for word in arguments if word.startswith("hydra")), None)
-    first = next((line.strip() for e in chain for line in str(e).splitlines() if line.strip()), type(error).__name__)
+    first = next((line for e in chain if (line := _first_line(e))), type(error).__name__)
     if word is not None:
         remedy = "correct or leave out the words that begin with hydra (LMLAB_DEBUG=1 shows the details)"
-        return UserError(printable(word), None, f"Hydra says: {printable(first, longest=200)}", remedy)
+        return UserError(printable(word), None, f"Hydra says: {first}", remedy)
     remedy = "lmlab does not know this error: LMLAB_DEBUG=1 shows the details"
-    return UserError("configuration", None, printable(first, longest=200), remedy)
+    return UserError("configuration", None, first, remedy)
+
+
+def _plugin_at_fault(chain: Sequence[BaseException]) -> str | None:
+    """Returns the plug-in in whose code an error arose, as far from Hydra's and lmlab's as it got; None for none."""
+    step, found = chain[-1].__traceback__, None
+    while step is not None:
+        module = str(step.tb_frame.f_globals.get("__name__", ""))
+        if module.startswith("hydra_plugins."):
+            found = ".".join(module.split(".")[:2])
+        elif module.startswith(("hydra.", "lmlab.")):
+            found = None
+        step = step.tb_next
+    return found
+
+
+def _first_line(error: BaseException) -> str:
+    lines = (line.strip() for line in str(error).splitlines())
+    return printable(next(filter(None, lines), ""), longest=200)
 
 
 def _unreadable_yaml(error: yaml.MarkedYAMLError) -> UserError:
@@ -115,9 +139,8 @@ def _of_omegaconf(error: OmegaConfBaseException, arguments: Sequence[str], kind:
     if isinstance(error, ConfigKeyError | ConfigAttributeError):
         return _unknown_key(error, name, arguments, kind)
     typed = next((word for word in arguments if _key(word) == name), None)
-    first = str(error).splitlines()[0]
     value = None if typed is None else printable(typed.partition("=")[2])
-    return UserError(name, value, printable(first, longest=200), "check the value")
+    return UserError(name, value, _first_line(error), "check the value")
 
 
 def _key(word: str) -> str:

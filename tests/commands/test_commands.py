@@ -89,20 +89,27 @@ def test_evaluate_writes_over_an_earlier_result_and_nothing_else(trained_run: Pa
 
 
 def test_a_sweep_has_one_folder_and_a_failed_job_stops_no_other(text_file: Path, tmp_path: Path) -> None:
-    swept = ["model.hidden_size=4,8", "trainer.max_steps=3,0"]
+    # That the validation text is too short is seen only when the text is read.
+    swept = ["model.hidden_size=4,8", "data.split=[0.8,0.1,0.1],[0.99998,0.00002]", "trainer.max_steps=3"]
     done = command("train", "data=text", f"data.path={text_file}", *SMALL, "-m", *swept, cwd=tmp_path, status=1)
     assert "Traceback" not in done.stderr
-    assert done.stdout.count("steps=0  failed: trainer.max_steps=0") == 2
+    assert done.stdout.count("failed: data.path: the validation split has") >= 2
     assert "2 of 4 jobs failed" in done.stderr
     (sweep,) = (tmp_path / "outputs" / "text-lstm").iterdir()
     finished = sorted(path.parents[1].name for path in sweep.glob("*/checkpoints/best.ckpt"))
-    assert finished == ["0_hidden-4_steps-3", "2_hidden-8_steps-3"]
+    assert finished == ["0_hidden-4_split--0.8-0.1-0.1", "2_hidden-8_split--0.8-0.1-0.1"]
     sizes = {json.loads((sweep / name / "summary.json").read_text())["num_parameters"] for name in finished}
     assert len(sizes) == 2
 
 
 def test_a_run_that_diverges_leaves_the_reason_for_its_report(text_file: Path, tmp_path: Path) -> None:
-    wild = ["optimizer=sgd", "optimizer.lr=1e30", "trainer.gradient_clip_val=null", "model=rnn"]
+    wild = [
+        "optimizer=sgd",
+        "optimizer.lr=1000",
+        "optimizer.weight_decay=100",
+        "trainer.gradient_clip_val=null",
+        "model=rnn",
+    ]
     done = command("train", "data=text", f"data.path={text_file}", *SMALL, *wild, cwd=tmp_path, status=1)
     assert "diverged" in done.stderr
     (folder,) = (tmp_path / "outputs" / "text-rnn").iterdir()

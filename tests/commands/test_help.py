@@ -11,13 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hydra._internal.utils import get_args_parser
 
 from lmlab.config import typed
 from lmlab.config.answers import answered
 from lmlab.config.documentation import described
 from lmlab.config.folders import group_options
 from lmlab.config.help import COMMANDS, COMPOSED, groups, help_text, overview
+from lmlab.config.options import OPTIONS, without_options
 from lmlab.errors import UserError
 
 Asked = Callable[..., str]
@@ -57,9 +57,9 @@ def test_training_tells_groups_options_and_words() -> None:
     words = " ".join(text.split())
     for group in groups():
         assert f"{group}= {', '.join(group_options(group))}" in words
-    for action in get_args_parser()._actions:
-        for option in action.option_strings:
-            assert re.search(rf"(^|[ ,]){re.escape(option)}\b", text, re.MULTILINE), option
+    for option in OPTIONS:
+        for name in filter(None, (option.name, option.short)):
+            assert re.search(rf"(^|[ ,]){re.escape(name)}\b", text, re.MULTILINE), name
     for word in ("run=FOLDER", "plugins=[", "+callbacks.<name>=", "+metrics.<name>=", "+logger.<name>="):
         assert word in text
 
@@ -99,13 +99,13 @@ def test_work_is_asked_for(words: list[str], capsys: pytest.CaptureFixture[str])
         ("train", "--mutlirun", "did you mean --multirun?"),
         ("train", "--config_dir=x", "did you mean --config-dir?"),
         ("generate", "--hlep", "did you mean --help?"),
-        ("generate", "-x", "choose one of -h, --help"),
+        ("generate", "-x", "choose one of --help, --shell-completion"),
         ("list", "--hlep", "did you mean --help?"),
     ],
 )
 def test_options_that_do_not_exist(command: str, word: str, meant: str) -> None:
     with pytest.raises(UserError) as refused:
-        answered(command, [word])
+        without_options(command, [word])
     assert f"{word.partition('=')[0]}: no such option; {meant}" in str(refused.value)
 
 
