@@ -136,7 +136,7 @@ def check_generation(settings: GenerateSettings) -> None:
     """
     check_checkpoint(settings.checkpoint)
     sizes = {"num_samples": settings.num_samples, "length": settings.length}
-    check_memory(samples_memory, sizes, available_memory(), field="samples")
+    check_memory(samples_memory, sizes, available_memory())
 
 
 def check_checkpoint(name: str) -> None:
