@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     """Evaluates and prints a table; the result also goes to `output` where that is given."""
     output = evaluation_file(settings.output) if settings.output is not None else None
-    folder = find_run(settings.run, output_dir=settings.output_dir)
+    folder = find_run(settings.run, output_dir=settings.output_dir, checkpoint=settings.checkpoint)
     check_trust(folder)
     # After what can go wrong without torch.
     from lmlab.data.datamodule import fingerprint

@@ -22,7 +22,7 @@ from lmlab.terminal import fitted, tell_unknown
 
 def generate(settings: GenerateSettings) -> None:
     """Writes the samples to standard output, the first as it is drawn; everything else goes to standard error."""
-    folder = find_run(settings.run, output_dir=settings.output_dir)
+    folder = find_run(settings.run, output_dir=settings.output_dir, checkpoint=settings.checkpoint)
     check_trust(folder)
     from lmlab.trained import load  # imports torch: after what can go wrong without it
 

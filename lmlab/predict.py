@@ -20,7 +20,7 @@ from lmlab.terminal import fitted, tell_unknown, width
 
 def predict(settings: PredictSettings) -> None:
     """Prints a row for each checkpoint: kept ones in order, then the best and the last."""
-    folder = find_run(settings.run, output_dir=settings.output_dir)
+    folder = find_run(settings.run, output_dir=settings.output_dir, checkpoint=settings.checkpoint)
     check_trust(folder)
     names = checkpoint_names(folder) if settings.checkpoint is None else [settings.checkpoint]
     from lmlab.trained import load  # imports torch: after what can go wrong without it

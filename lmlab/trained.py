@@ -316,7 +316,7 @@ def load(
     Raises:
         UserError: no such run, or a file that is not a checkpoint of lmlab.
     """
-    folder = find_run(str(run), output_dir=output_dir)
+    folder = find_run(str(run), output_dir=output_dir, checkpoint=checkpoint)
     path = checkpoint_path(folder, checkpoint)
     with trusting(plugins):
         return _load(folder, path, device)
@@ -333,7 +333,7 @@ def _load(folder: Path, path: Path, device: str) -> TrainedModel:
     assert settings.embedding.dim is not None
     model = build_model(settings, torch.zeros(len(tokenizer.vocabulary), settings.embedding.dim))
     load_weights(model, saved.get("state_dict"), path, prefix="model.")
-    model.to(choose_device(device)).eval()
+    model.to(choose_device(device, field="device")).eval()
     figures = Figures(build_metrics(settings.metrics.added))
     known = ours.get("text_fingerprints")
     return TrainedModel(
