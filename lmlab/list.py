@@ -230,8 +230,11 @@ def _describe_option(group: str, option: str, own: Sequence[Path]) -> list[str]:
         ]
     # A preset is shown as it is: the settings that it changes.
     is_preset = group == "experiment"
-    settings = path.read_text(encoding="utf-8").splitlines() if is_preset else _settings(group, option, own)
-    return [*lines, "", "settings:", *(f"  {line}" for line in settings)]
+    if is_preset:
+        settings = [f"  {line}" for line in path.read_text(encoding="utf-8").splitlines()]
+    else:
+        settings = _settings(group, option, own)
+    return [*lines, "", "settings:", *settings]
 
 
 def _file_of(group: str, option: str, own: Sequence[Path]) -> Path:

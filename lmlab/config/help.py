@@ -88,7 +88,7 @@ def overview() -> str:
     lines = [
         "usage: python -m lmlab.COMMAND [key=value ...]",
         "",
-        *(line for name, command in COMMANDS.items() for line in entry(name, command.summary, column=13)),
+        *(line for name, command in COMMANDS.items() for line in entry(name, command.summary, 13)),
         "",
         *wrapped("python -m lmlab.COMMAND --help describes one. Installed, they are lmlab-train and so on."),
     ]
