@@ -174,6 +174,8 @@ def find_run(run: str, *, output_dir: str, checkpoint: str | None = None) -> Pat
     """
     if run == LATEST:
         return latest(Path(output_dir), field="run", wanted=has_checkpoint)
+    if not run:
+        raise UserError("run", '""', "names no folder", f"give a run's folder below {Path(output_dir)}/, or run=latest")
     folder = Path(run).expanduser()
     if folder.name in (BEST, LAST) or (checkpoint is not None and folder.suffix == ".ckpt" and folder.is_file()):
         which, folder = folder.stem, folder.parent.parent
