@@ -21,9 +21,9 @@ def main() -> None:
     def show() -> None:
         for word in sys.argv[1:]:
             if word not in (*HELP, "help"):
-                close = get_close_matches(word, COMMANDS, n=1)
+                close = get_close_matches(word.removeprefix("lmlab."), COMMANDS, n=1, cutoff=0.7)
                 remedy = f"did you mean python -m lmlab.{close[0]}?" if close else "python -m lmlab lists the commands"
-                raise UserError(word, None, "the commands are modules of lmlab", remedy)
+                raise UserError(word or '""', None, "the commands are modules of lmlab", remedy)
         print(overview())
 
     sys.exit(run_command(show, sys.argv[1:], if_interrupted="the same command prints it again"))

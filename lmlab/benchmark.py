@@ -11,6 +11,7 @@ signals.own(__name__)
 from lmlab.config.checks import check_benchmark
 from lmlab.config.command import composed_command
 from lmlab.config.settings import BenchmarkSettings
+from lmlab.errors import UserError
 from lmlab.terminal import fitted
 
 
@@ -22,10 +23,10 @@ def benchmark(settings: BenchmarkSettings) -> None:
     from lmlab.training.speed import Case, measure
     from lmlab.training.summary import device_name
 
-    device = choose_device(settings.accelerator)
+    device = choose_device(settings.accelerator, field="accelerator")
     if device.type == "cuda":
         check_benchmark_memory(settings, free_memory(device), where="GPU memory")
-    settings.precision = choose_precision(settings.precision, device)
+    settings.precision = choose_precision(settings.precision, device, field="precision")
     about = (
         f"{device_name(device)}, {settings.precision}: {settings.steps} steps each, in turn; "
         f"batch {settings.batch_size} x "
@@ -56,10 +57,22 @@ def benchmark(settings: BenchmarkSettings) -> None:
             print(f"{name:14}{ours:>16,.0f}{theirs:>12,.0f}{timing.ratio:>24.3f}", flush=True)
 
 
+def _check(settings: BenchmarkSettings) -> None:
+    """Refuses settings that cannot work.
+
+    Raises:
+        UserError: the first.
+    """
+    for name in ("models", "hidden_sizes"):
+        if not getattr(settings, name):
+            raise UserError(name, "[]", "names nothing to time", "give one or more, or leave it out")
+    check_benchmark(settings)
+
+
 def main() -> None:
     """The command."""
     lost = "no more was measured than was printed; the same command measures again"
-    composed_command("benchmark", BenchmarkSettings, check_benchmark, benchmark, if_interrupted=lost)
+    composed_command("benchmark", BenchmarkSettings, _check, benchmark, if_interrupted=lost)
 
 
 if __name__ == "__main__":

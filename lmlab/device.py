@@ -11,12 +11,13 @@ import torch
 from lmlab.errors import UserError
 
 
-def choose_precision(precision: str, device: torch.device) -> str:
+def choose_precision(precision: str, device: torch.device, *, field: str = "trainer.precision") -> str:
     """Returns the fastest one for ``auto``: 16-mixed on a GPU, bf16-mixed on a CPU with units for it, or 32-true.
 
     Args:
         precision: the trainer's setting; anything but ``auto`` is returned unchanged.
         device: the device of training.
+        field: the setting that has it.
 
     Raises:
         UserError: a precision that would silently be replaced by another on this device.
@@ -25,7 +26,7 @@ def choose_precision(precision: str, device: torch.device) -> str:
         if device.type == "cuda":
             return "16-mixed"
         return "bf16-mixed" if has_bfloat16_units() else "32-true"
-    check_precision(precision, device)
+    check_precision(precision, device, field=field)
     return precision
 
 
@@ -38,7 +39,7 @@ def has_bfloat16_units() -> bool | None:
     return re.search(r"\b(avx512_bf16|amx_bf16|bf16)\b", known) is not None
 
 
-def check_precision(precision: str, device: torch.device) -> None:
+def check_precision(precision: str, device: torch.device, *, field: str = "trainer.precision") -> None:
     """Checks that the device does not silently compute in another precision.
 
     Raises:
@@ -46,22 +47,26 @@ def check_precision(precision: str, device: torch.device) -> None:
             layers would run in float16 without it.
     """
     if precision == "16-mixed" and device.type == "cpu":
-        raise UserError("trainer.precision", precision, "is for GPUs", "use bf16-mixed or 32-true on a CPU")
+        raise UserError(field, precision, "is for GPUs", "use bf16-mixed or 32-true on a CPU")
     if precision == "bf16-mixed" and device.type == "cuda":
         problem = "recurrent layers would run in float16 without loss scaling on a GPU"
-        raise UserError("trainer.precision", precision, problem, "use 16-mixed or 32-true on a GPU")
+        raise UserError(field, precision, problem, "use 16-mixed or 32-true on a GPU")
 
 
-def choose_device(accelerator: str) -> torch.device:
+def choose_device(accelerator: str, *, field: str = "trainer.accelerator") -> torch.device:
     """Returns the device for ``cpu``, ``gpu``, or ``auto`` (a GPU if there is one).
 
+    Args:
+        accelerator: the word.
+        field: the setting or argument that has it.
+
     Raises:
-        UserError: a GPU was asked for, but there is none.
+        UserError: another word, or a GPU was asked for, but there is none.
     """
+    if accelerator not in ("auto", "cpu", "gpu"):
+        raise UserError(field, accelerator, "no such option", "choose one of auto, cpu, gpu")
     if accelerator == "gpu" and not torch.cuda.is_available():
-        raise UserError(
-            "trainer.accelerator", "gpu", "PyTorch sees no CUDA GPU here", "use trainer=cpu or trainer=auto"
-        )
+        raise UserError(field, "gpu", "PyTorch sees no CUDA GPU here", f"use {field}=cpu or {field}=auto")
     use_gpu = accelerator in ("gpu", "auto") and torch.cuda.is_available()
     return torch.device("cuda", torch.cuda.current_device()) if use_gpu else torch.device("cpu")
 

@@ -10,7 +10,6 @@ signals.own(__name__)
 import dataclasses
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lmlab.config.checks import check_evaluation
@@ -21,6 +20,7 @@ from lmlab.diagnostics.rules import noted
 from lmlab.diagnostics.run_rules import unknown_words
 from lmlab.errors import UserError
 from lmlab.layout import one_line
+from lmlab.output_paths import evaluation_file
 from lmlab.runs.discovery import find_run
 from lmlab.terminal import fitted
 
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     """Evaluates and prints a table; the result also goes to `output` where that is given."""
-    folder = find_run(settings.run, output_dir=settings.output_dir)
+    output = evaluation_file(settings.output) if settings.output is not None else None
+    folder = find_run(settings.run, output_dir=settings.output_dir, checkpoint=settings.checkpoint)
     check_trust(folder)
     # After what can go wrong without torch.
     from lmlab.data.datamodule import fingerprint
@@ -49,6 +50,11 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
         raise UserError("split", settings.split, problem, "restore the text, or evaluate any text: data.path=...")
     num_streams = settings.num_streams if settings.num_streams is not None else lm.settings.evaluation.num_streams
     figures = lm.evaluate_store(store, num_streams=num_streams)
+    used = int(figures["num_streams"])
+    if settings.num_streams not in (None, used):
+        apart = "does not count: each sentence is read from a fresh state"
+        why = f"the text has tokens for {used:,}" if store.sentences is None else apart
+        print(fitted(f"note: num_streams={settings.num_streams}: {why}"), file=sys.stderr)
     result: dict[str, Any] = {"run": str(lm.folder), "checkpoint": settings.checkpoint, "text": where, **figures}
     if source_nats is not None:
         result["source_nats_per_token"] = source_nats / store.num_targets
@@ -56,15 +62,15 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     if settings.baselines:
         result |= _baselines(lm, store)
     result["num_characters"] = store.num_characters
-    result["fingerprint"] = fingerprint(store, lm.tokenizer, int(figures["num_streams"]))
+    result["fingerprint"] = fingerprint(store, lm.tokenizer, used)
     width = max(map(len, result))
     for name, value in result.items():
         print(fitted(one_line(f"{name:{width}}  {f'{value:.6f}' if isinstance(value, float) else value}")))
     unknown = unknown_words(store.unk_rate, "Evaluate text of the kind that the run was trained on.")
     if unknown is not None:
         print(fitted(f"warning: {noted('unknown-words', **unknown)}"), file=sys.stderr)
-    if settings.output:
-        write_text(Path(settings.output).expanduser(), json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+    if output is not None:
+        write_text(output, json.dumps(result, indent=2, ensure_ascii=False) + "\n")
     return result
 
 
@@ -124,10 +130,25 @@ def _other_text(settings: EvaluateSettings, lm: TrainedModel) -> Corpus:
     return dataclasses.replace(corpus, splits={"text": documents})
 
 
+def _check(settings: EvaluateSettings) -> None:
+    """Refuses settings that cannot work.
+
+    Raises:
+        UserError: the first.
+    """
+    check_evaluation(settings)
+    if settings.data.path is None and settings.data.encoding != "auto":
+        problem, remedy = (
+            "is that of a text at data.path, and the run's own data are read as they were",
+            "add data.path=...",
+        )
+        raise UserError("data.encoding", settings.data.encoding, problem, f"{remedy}, or leave it out")
+
+
 def main() -> None:
     """The command."""
     lost = "the figures may be incomplete; the same command gives them again"
-    composed_command("evaluate", EvaluateSettings, check_evaluation, evaluate, if_interrupted=lost)
+    composed_command("evaluate", EvaluateSettings, _check, evaluate, if_interrupted=lost)
 
 
 if __name__ == "__main__":

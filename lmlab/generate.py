@@ -8,6 +8,7 @@ from lmlab import signals
 signals.own(__name__)
 
 import sys
+from collections import Counter
 
 from lmlab.command_lines import for_shell
 from lmlab.config.checks import check_generation
@@ -16,22 +17,19 @@ from lmlab.config.settings import GenerateSettings
 from lmlab.config.stored import check_trust
 from lmlab.files import shown
 from lmlab.runs.discovery import find_run
-from lmlab.terminal import fitted
+from lmlab.terminal import fitted, tell_unknown
 
 
 def generate(settings: GenerateSettings) -> None:
     """Writes the samples to standard output, the first as it is drawn; everything else goes to standard error."""
-    folder = find_run(settings.run, output_dir=settings.output_dir)
+    folder = find_run(settings.run, output_dir=settings.output_dir, checkpoint=settings.checkpoint)
     check_trust(folder)
     from lmlab.trained import load  # imports torch: after what can go wrong without it
 
     lm = load(folder, checkpoint=settings.checkpoint)
-    unknown = lm.tokenizer.unknown(settings.prompt)
-    if unknown:
-        kind = "characters" if all(len(u) == 1 for u in unknown) else "words"
-        listed = ", ".join(repr(u) for u in unknown[:10])
-        note = f"note: {kind} of the prompt that this run does not know, read as <unk>: {listed}"
-        print(fitted(note), file=sys.stderr)
+    tell_unknown(lm.tokenizer.unknown(settings.prompt))
+    if settings.num_samples > 1 and settings.temperature == 0:
+        print(fitted("note: temperature=0 leaves nothing to chance: all samples are the same"), file=sys.stderr)
     options = lm.sampling_options(
         length=settings.length,
         temperature=settings.temperature,
@@ -56,8 +54,9 @@ def generate(settings: GenerateSettings) -> None:
     for number, sample in enumerate(samples[1:], 2):
         print(f"--- sample {number} of {settings.num_samples}")
         print(settings.prompt + sample.text)
-    reasons = ", ".join(sample.stop_reason for sample in samples)
-    print(fitted(f"# stopped by: {reasons}"), file=sys.stderr)
+    reasons = Counter(sample.stop_reason for sample in samples)
+    counted = ", ".join(f"{reason} ({count:,})" if several else reason for reason, count in reasons.items())
+    print(fitted(f"# stopped by: {counted}"), file=sys.stderr)
 
 
 def main() -> None:

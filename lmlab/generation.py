@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import SupportsIndex
 
 import torch
 from torch import Tensor
@@ -18,6 +20,8 @@ from lmlab.models.language_model import LanguageModel
 
 # A step of a smaller batch uses one thread, because it is so little work that a second thread can make it much slower.
 _ONE_THREAD_BELOW = 16
+# Numbers below this, and the seeds of as many samples, fit into 64 bits.
+_LARGEST = 2**62
 
 
 @dataclass(frozen=True)
@@ -48,16 +52,33 @@ class SamplingOptions:
         """Checks the options.
 
         Raises:
+            TypeError: an option is no number.
             ValueError: an option is out of range.
         """
-        if not 0 <= self.temperature < float("inf"):
+        _check_whole("length", self.length, at_least=1)
+        _check_whole("seed", self.seed, at_least=0)
+        if self.top_k is not None:
+            _check_whole("top_k", self.top_k, at_least=1)
+        if not 0 <= _number("temperature", self.temperature) < float("inf"):
             raise ValueError(f"temperature must be 0 or more, not {self.temperature}")
-        if self.length < 1:
-            raise ValueError(f"length must be 1 or more, not {self.length}")
-        if self.top_k is not None and self.top_k < 1:
-            raise ValueError(f"top_k must be 1 or more, not {self.top_k}")
-        if self.top_p is not None and not 0 < self.top_p <= 1:
+        if self.top_p is not None and not 0 < _number("top_p", self.top_p) <= 1:
             raise ValueError(f"top_p must be above 0 and at most 1, not {self.top_p}")
+
+
+def _check_whole(name: str, value: SupportsIndex, *, at_least: int) -> None:
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be a whole number, not {value!r}") from None
+    if not at_least <= number < _LARGEST:
+        raise ValueError(f"{name} must be from {at_least} to 2**62 - 1, not {number}")
+
+
+def _number(name: str, value: float) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a number, not {value!r}") from None
 
 
 @dataclass(frozen=True)
@@ -146,8 +167,10 @@ def generate(
         on_token: called with each id of sample 0 as it is drawn, except the end token.
 
     Raises:
-        ValueError: an empty prompt.
+        TypeError: a number of samples that is none.
+        ValueError: an empty prompt, or no samples.
     """
+    _check_whole("num_samples", num_samples, at_least=1)
     if not prompt:
         raise ValueError("a prompt needs at least one token")
     device = next(model.parameters()).device

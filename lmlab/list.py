@@ -7,11 +7,8 @@ from lmlab import signals
 
 signals.own(__name__)
 
-import shutil
 import sys
-import textwrap
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,19 +16,21 @@ from lmlab.config import plugins
 from lmlab.config.answers import answered
 from lmlab.config.command import run_command
 from lmlab.config.completion import known_names
-from lmlab.config.documentation import help_lines, markdown
+from lmlab.config.documentation import entry, help_lines, markdown
 from lmlab.config.folders import configuration_folder, group_options, groups
-from lmlab.config.help import COMPOSED, addition, chosen_settings
+from lmlab.config.help import COMMANDS, COMPOSED, addition, chosen_settings
 from lmlab.config.options import without_options
 from lmlab.config.presets import check_own_folders, own_folders, search_path
 from lmlab.config.settings import TrainSettings
 from lmlab.config.slots import OPEN
+from lmlab.config.suggestions import did_you_mean
 from lmlab.data.cache import cache_folder
 from lmlab.data.catalogue import GLOVE, TEXTS
 from lmlab.data.download import RemoteFile, texts_folder
-from lmlab.errors import Refused, UserError
+from lmlab.errors import Refused, UserError, printable
 from lmlab.files import shown
 from lmlab.metric_spec import FIGURES, OF_ROWS, OF_RUNS, OF_SOURCES
+from lmlab.terminal import fitted
 
 if TYPE_CHECKING:
     from lmlab.runs.records import RunRecord
@@ -53,7 +52,7 @@ def _run(arguments: list[str]) -> None:
     check_own_folders(words)
     own = own_folders(words)
     blocks = [_described(word, own) for word in without_options("list", words) or groups()]
-    print("\n\n".join("\n".join(block) for block in blocks))
+    print(fitted("\n\n".join("\n".join(block) for block in blocks)))
 
 
 def _list_runs(arguments: Sequence[str]) -> None:
@@ -65,10 +64,17 @@ def _list_runs(arguments: Sequence[str]) -> None:
     given = dict(argument.partition("=")[::2] for argument in arguments)
     for name, value in given.items():
         if name not in ("runs", "output_dir", "prune"):
-            raise UserError(name, value or None, "cannot be given with runs", "only output_dir=... and prune=true can")
+            raise UserError(
+                printable(name),
+                printable(value) or None,
+                "cannot be given with runs",
+                "only output_dir=... and prune=true can",
+            )
     prune, output_dir = given.get("prune", "false"), given.get("output_dir", "outputs")
+    if not output_dir:
+        raise UserError("output_dir", '""', "names no folder", "leave it out, or give one")
     if prune not in ("true", "yes", "false"):
-        raise UserError("prune", prune, "no such option", "choose one of true (asks), yes, false")
+        raise UserError("prune", printable(prune) or '""', "no such option", "choose one of true (asks), yes, false")
     # Pandas and SciPy, which tables of figures need, take a while to import.
     from lmlab.reporting.listings import run_table
     from lmlab.runs.discovery import find_records, latest
@@ -165,43 +171,48 @@ def _described(word: str, own: Sequence[Path]) -> list[str]:
     group, equals, option = word.partition("=")
     known = groups()
     if group not in known:
-        raise UserError(word, None, "no such group", _instead(word, known))
+        raise UserError(printable(word) or '""', None, "no such group", _instead(word, known))
     options = group_options(group, own)
     if equals and option not in options:
         remedy = f"choose one of {', '.join(options) or 'none'}"
-        raise UserError(group, option, "no such option", f"{_close(option, options)}{remedy}")
+        raise UserError(group, printable(option) or '""', "no such option", f"{_close(option, options)}{remedy}")
     return _describe_option(group, option, own) if equals else _describe_group(group, options, own)
 
 
 def _instead(word: str, known: Sequence[str]) -> str:
     """Returns what was probably meant by a word that names no group."""
-    group = _key(word)
-    holding = [f"{name}={group}" for name in known if group in group_options(name)]
+    key = _key(word).strip().lstrip("+~")
+    if key.lower() in known:
+        return f"did you mean {key.lower()}?"
+    holding = [f"{name}={key}" for name in known if key in group_options(name)]
     if holding and "=" not in word:
         return f"did you mean {holding[0]}?"
-    if any(name.removesuffix("=").startswith(group) for name in known_names("train")) and "." in group:
-        return f"it is a setting: python -m lmlab.list {group.partition('.')[0]}=OPTION shows those of an option"
-    return f"{_close(group, [*known, *(_key(word) for word in known_names('list'))])}choose one of {', '.join(known)}"
+    own = {_key(typed): typed for typed in COMMANDS["list"].words if " " not in typed}
+    if key in own:
+        with_runs = COMMANDS["list"].words[own[key]].startswith("with runs")
+        alone = f"runs {own[key]}" if with_runs else own[key] if "=" in own[key] else f"{key} alone"
+        return f"write python -m lmlab.list {alone}"
+    settings = [name.removesuffix("=") for name in known_names("train")[len(COMMANDS["train"].words) :]]
+    setting = next((name for name in settings if key and key in (name, name.rpartition(".")[2])), None)
+    if setting is not None:
+        part = setting.partition(".")[0]
+        shows = f"lmlab.list {part}=OPTION shows those of an option" if part in known else "lmlab.train --help shows it"
+        return f"it is a setting: python -m {shows}"
+    return f"{_close(key, [*known, *own])}choose one of {', '.join(known)}"
 
 
 def _close(word: str, known: Sequence[str]) -> str:
-    close = get_close_matches(word, known, n=1)
-    return f"did you mean {close[0]}? Or " if close else ""
+    question = did_you_mean(word, known)
+    return f"{question} Or " if question else ""
 
 
 def _describe_group(group: str, options: list[str], own: Sequence[Path]) -> list[str]:
-    """Returns a line for each option, wrapped to the width of the terminal."""
-    width = max(map(len, options))
-    columns = max(60, shutil.get_terminal_size().columns)
+    """Returns one or more lines for each option."""
+    column = 4 + max(map(len, options))
     lines = [f"{group}="]
     for option in options:
-        start = f"  {option:<{width}}  "
-        text = start + _first_comment(_file_of(group, option, own))
-        lines += textwrap.wrap(text, columns, subsequent_indent=" " * len(start))
-    if group in OPEN:
-        more = "  {}  {}".format(*addition(group))
-        lines += textwrap.wrap(more, columns, subsequent_indent="    ", break_long_words=False)
-    return lines
+        lines += entry(option, _first_comment(_file_of(group, option, own)), column)
+    return [*lines, *(entry(*addition(group)) if group in OPEN else ())]
 
 
 def _describe_option(group: str, option: str, own: Sequence[Path]) -> list[str]:
@@ -219,8 +230,11 @@ def _describe_option(group: str, option: str, own: Sequence[Path]) -> list[str]:
         ]
     # A preset is shown as it is: the settings that it changes.
     is_preset = group == "experiment"
-    settings = path.read_text(encoding="utf-8").splitlines() if is_preset else _settings(group, option, own)
-    return [*lines, "", "settings:", *(f"  {line}" for line in settings)]
+    if is_preset:
+        settings = [f"  {line}" for line in path.read_text(encoding="utf-8").splitlines()]
+    else:
+        settings = _settings(group, option, own)
+    return [*lines, "", "settings:", *settings]
 
 
 def _file_of(group: str, option: str, own: Sequence[Path]) -> Path:

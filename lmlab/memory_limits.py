@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
 from lmlab.errors import UserError
@@ -19,12 +19,32 @@ _DEVICES = Path("/dev")
 _NO_LIMIT = 1 << 60
 
 
+class TooLarge(UserError):
+    """What needs more memory than there is.
+
+    Args:
+        sizes: the settings that count, by name, those that count most first.
+        problem: how much is needed and how much is there.
+        typed: names of the settings on the command line: one of these is named if it counts.
+    """
+
+    def __init__(self, sizes: Mapping[str, int], problem: str, typed: Collection[str] = ()) -> None:
+        self.sizes = sizes
+        most = next(iter(sizes))
+        named = next((name for name in sizes if name in typed), most)
+        others = f" or {most} ({sizes[most]:,})" if most != named else ""
+        super().__init__(named, sizes[named], problem, f"lower {named}{others}")
+
+    def naming(self, typed: Collection[str]) -> TooLarge:
+        """Returns the error of a command line on which these settings are."""
+        return TooLarge(self.sizes, self.problem, typed)
+
+
 def check_memory(
     needed: Callable[[Mapping[str, int]], Parts],
     sizes: Mapping[str, int],
     there: int | None,
     *,
-    field: str = "model",
     where: str = "memory",
 ) -> None:
     """Refuses what needs more memory than there is.
@@ -33,27 +53,24 @@ def check_memory(
         needed: returns a lower bound of the bytes of each part, for values of the settings.
         sizes: the values, by the names of the settings.
         there: bytes; None if unknown, which refuses nothing.
-        field: what needs it, for the error.
         where: the kind of memory, for the error.
 
     Raises:
-        UserError: it needs more; names the setting that counts most.
+        TooLarge: it needs more; names the setting that counts most.
     """
     parts = needed(sizes)
     total = sum(parts.values())
     if there is None or total <= there:
         return
-    # What halving a setting would save; of two, rather the larger: layers by the thousand, not units by the hundred.
-    saved = {
-        name: (total - sum(needed({**sizes, name: value // 2}).values())) * math.log(value)
-        for name, value in sizes.items()
-        if value > 1
-    }
-    most = max(saved, key=lambda name: saved[name])
+    # What halving a setting would save, if that is anything to speak of.
+    halved = {n: total - sum(needed({**sizes, n: value // 2}).values()) for n, value in sizes.items() if value > 1}
+    counting = [name for name in halved if halved[name] > total / 10] or list(halved)
+    # Of two, rather the larger: layers by the thousand, not units by the hundred.
+    counting.sort(key=lambda name: -halved[name] * math.log(sizes[name]))
     largest = sorted((size, name) for name, size in parts.items() if size)[::-1]
     listed = ", ".join(f"{name} {as_bytes(size)}" for size, name in largest)
     problem = f"needs about {as_bytes(total)} of {where} ({listed}), {as_bytes(there)} are there"
-    raise UserError(field, None, problem, f"lower {most} ({sizes[most]})")
+    raise TooLarge({name: sizes[name] for name in counting}, problem)
 
 
 def as_bytes(size: float) -> str:

@@ -116,7 +116,7 @@ def fit(arguments: Sequence[str] = (), *, plugins: str | Iterable[str] = ()) -> 
         UserError: a setting, the text or the device cannot be used, or training diverged.
     """
     with trusting(plugins):
-        words = [] if isinstance(arguments, str) else [word for word in arguments if isinstance(word, str)]
+        words = [w for w in arguments if isinstance(w, str)] if isinstance(arguments, list | tuple) else []
         if asks_to_resume(words):
             words = take_from(words)
             folder = run_to_resume(words).folder
@@ -146,6 +146,9 @@ def load_runs(runs: str | Path | Sequence[str] = "outputs", *, output_dir: str =
     Raises:
         UserError: an entry names no run.
     """
+    if not isinstance(runs, str | Path | list | tuple):
+        remedy = 'for example load_runs("outputs") or load_runs(["outputs/a", "outputs/b"])'
+        raise UserError("runs", repr(runs), "is neither a path nor a list of paths", remedy)
     records = find_records(str(runs) if isinstance(runs, Path) else runs, output_dir=output_dir)
     flat = [dict(_leaves(record.config)) for record in records]
     names = dict.fromkeys(name for values in flat for name in values)

@@ -8,6 +8,7 @@ from lmlab import signals
 signals.own(__name__)
 
 import os
+import sys
 import time
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -21,6 +22,7 @@ from lmlab.config.settings import ReportSettings
 from lmlab.errors import InterruptedRun, UserError
 from lmlab.files import shown
 from lmlab.layout import one_line
+from lmlab.output_paths import made_report_folder
 from lmlab.runs.summary import DONE, ENDED
 from lmlab.terminal import fitted
 
@@ -36,10 +38,7 @@ def report(settings: ReportSettings) -> None:
     folder = _folder(settings, records)
     if folder.is_symlink() and settings.output is None:
         raise UserError("output", folder, "is a symbolic link", "name a folder: output=...")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise UserError("output", folder, "is a file", "give a folder") from None
+    made_report_folder(folder)
     from lmlab.reporting.report import write_report
     from lmlab.runs.records import job_folders
 
@@ -57,6 +56,8 @@ def report(settings: ReportSettings) -> None:
     print(fitted(f"report      {for_shell([shown(folder / 'index.html')])}"))
     beside = "report.md, results.csv, experiment_logs.csv, history.csv, figures/"
     print(fitted(f"also        {for_shell([shown(folder)])}: {beside}"))
+    if settings.watch and ended:
+        print(fitted("watching    ended at once: no run is training, and no job is left"))
     before = _state(records)
     while settings.watch and not ended:
         _wait(settings.every_seconds)
@@ -114,10 +115,22 @@ def _state(records: Sequence[RunRecord]) -> list[tuple[str, str, int]]:
     return [(str(record.folder), record.status, len(record.history)) for record in records]
 
 
+def _check(settings: ReportSettings) -> None:
+    """Refuses a time between checks where nothing is checked.
+
+    Raises:
+        UserError: naming it.
+    """
+    typed = any(word.lstrip("+").startswith("every_seconds=") for word in sys.argv[1:])
+    if typed and not settings.watch:
+        problem = "counts only while runs are watched"
+        raise UserError("every_seconds", f"{settings.every_seconds:g}", problem, "add watch=true, or leave it out")
+
+
 def main() -> None:
     """The command."""
     lost = "the report may be incomplete; the same command writes it again"
-    composed_command("report", ReportSettings, lambda settings: None, report, if_interrupted=lost, output_is_all=False)
+    composed_command("report", ReportSettings, _check, report, if_interrupted=lost, output_is_all=False)
 
 
 if __name__ == "__main__":

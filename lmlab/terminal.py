@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Sequence
 from typing import BinaryIO, cast
 
 from lmlab.layout import visible, wrapped
@@ -19,6 +20,8 @@ OUTPUT = "standard output"
 _ERRORS = "standard error"
 # Widths that are narrower are not used: a terminal of unknown size may say 0.
 _NARROWEST = 40
+# Unknown parts of a prompt that are listed.
+_MOST_LISTED = 10
 # Colours of other packages' messages.
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")
 
@@ -148,6 +151,16 @@ def fitted(text: str) -> str:
     """Returns a text as standard output shows it: on a terminal visible and wrapped, for a file or a pipe as it is."""
     known = width()
     return text if known is None else wrapped(visible(text), known)
+
+
+def tell_unknown(unknown: Sequence[str]) -> None:
+    """Says on standard error which parts of a prompt a model reads as its unknown token; nothing if there are none."""
+    if unknown:
+        kind = "characters" if all(len(part) == 1 for part in unknown) else "words"
+        listed = ", ".join(map(repr, unknown[:_MOST_LISTED]))
+        more = f" and {len(unknown) - _MOST_LISTED:,} more" if len(unknown) > _MOST_LISTED else ""
+        note = f"note: {kind} of the prompt that this run does not know, read as <unk>: {listed}{more}"
+        print(fitted(note), file=sys.stderr)
 
 
 def say(*lines: str) -> None:

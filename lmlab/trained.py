@@ -13,6 +13,8 @@ from lmlab import plain_yaml
 from lmlab.changes import CHANGEABLE, differences
 from lmlab.checkpoints import load_weights, read_model
 from lmlab.config import outward, registry, stored
+from lmlab.config.checks import check_checkpoint
+from lmlab.config.memory import samples_memory
 from lmlab.config.plugins import record, recorded, trusting
 from lmlab.config.settings import TrainSettings
 from lmlab.config.typed import plain, targets
@@ -28,6 +30,7 @@ from lmlab.evaluation.figures import Figures, build_metrics
 from lmlab.evaluation.protocol import evaluate, nats_by_token
 from lmlab.files import shown
 from lmlab.generation import Sample, SamplingOptions, excluded_ids, generate, next_token_probabilities, start_of_text
+from lmlab.memory_limits import available_memory, check_memory
 from lmlab.models.language_model import LanguageModel
 from lmlab.runs.discovery import checkpoint_path, find_run
 from lmlab.runs.files import CONFIG
@@ -217,7 +220,13 @@ class TrainedModel:
             options: how to sample.
             num_samples: number of samples; sample i is drawn with seed + i.
             on_text: called with each piece of sample 0 as it is written.
+
+        Raises:
+            UserError: the samples do not fit into memory.
         """
+        sizes = {"num_samples": num_samples, "length": options.length}
+        check_memory(samples_memory, sizes, available_memory())
+        _check_text("prompt", prompt)
         prompt_ids = self.tokenizer.encode(prompt).tolist()
         start = start_of_text(self.tokenizer, prompt_ids)
         streamer = self.tokenizer.streamer()
@@ -242,8 +251,11 @@ class TrainedModel:
 
         Args:
             prompt: any text.
-            top: number of tokens.
+            top: number of tokens, at least 1.
         """
+        _check_text("prompt", prompt)
+        if top < 1:
+            raise ValueError(f"top must be 1 or more, not {top}")
         ids = start_of_text(self.tokenizer, self.tokenizer.encode(prompt).tolist())
         probs = next_token_probabilities(self.model, ids)
         found = probs.topk(min(top, len(probs)))
@@ -272,7 +284,7 @@ class TrainedModel:
 
         Args:
             text: one or several documents.
-            num_streams: number of streams; None for the number that the protocol sets.
+            num_streams: number of streams, at least 1; None for the number that the protocol sets.
 
         Raises:
             UserError: the text has nothing to predict.
@@ -281,7 +293,12 @@ class TrainedModel:
 
     def _documents(self, text: str | list[str]) -> list[str]:
         """Returns the documents of running text, or the sentences; a single text has a sentence per non-empty line."""
-        given = [unix_line_ends(document) for document in ([text] if isinstance(text, str) else text)]
+        documents = [text] if isinstance(text, str) else text
+        if not isinstance(documents, list | tuple):
+            raise TypeError(f"text must be a text or a list of texts, not {type(text).__name__}")
+        for document in documents:
+            _check_text("text", document)
+        given = [unix_line_ends(document) for document in documents]
         if self.tokenizer.end_token != "sentence":
             return joined(given)
         lines = given if not isinstance(text, str) else given[0].split("\n")
@@ -289,11 +306,18 @@ class TrainedModel:
 
     def evaluate_store(self, store: TokenStore, *, num_streams: int | None) -> dict[str, float]:
         """Evaluates a text that is already encoded, like `evaluate`."""
+        if num_streams is not None and num_streams < 1:
+            raise ValueError(f"num_streams must be 1 or more, not {num_streams}")
         if store.num_targets < 1:
             raise UserError("text", None, f"{len(store)} tokens, nothing to predict", "give a longer text")
         loader = evaluation_loader(store, num_streams=num_streams)
         found = evaluate(self.model, loader, store=store, figures=self.figures)
         return found | {"num_streams": loader.num_streams}
+
+
+def _check_text(name: str, value: str) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a text, not {type(value).__name__}")
 
 
 def load(
@@ -308,7 +332,7 @@ def load(
 
     Args:
         run: the run's folder, or ``latest`` for the latest run below `output_dir`.
-        checkpoint: ``best`` or ``last``.
+        checkpoint: ``best``, ``last`` or a kept one (``step-000500``).
         output_dir: the folder in which ``latest`` is looked for.
         device: ``auto``, ``cpu`` or ``gpu``.
         plugins: packages of your own whose classes the run may use.
@@ -316,7 +340,8 @@ def load(
     Raises:
         UserError: no such run, or a file that is not a checkpoint of lmlab.
     """
-    folder = find_run(str(run), output_dir=output_dir)
+    check_checkpoint(str(checkpoint))
+    folder = find_run(str(run), output_dir=output_dir, checkpoint=checkpoint)
     path = checkpoint_path(folder, checkpoint)
     with trusting(plugins):
         return _load(folder, path, device)
@@ -333,7 +358,7 @@ def _load(folder: Path, path: Path, device: str) -> TrainedModel:
     assert settings.embedding.dim is not None
     model = build_model(settings, torch.zeros(len(tokenizer.vocabulary), settings.embedding.dim))
     load_weights(model, saved.get("state_dict"), path, prefix="model.")
-    model.to(choose_device(device)).eval()
+    model.to(choose_device(device, field="device")).eval()
     figures = Figures(build_metrics(settings.metrics.added))
     known = ours.get("text_fingerprints")
     return TrainedModel(

@@ -27,7 +27,7 @@ def verify(settings: VerifySettings) -> None:
     from lmlab.runs.formatting import plural
     from lmlab.terminal import fitted
 
-    folder = find_run(settings.run, output_dir=settings.output_dir)
+    folder = find_run(settings.run, output_dir=settings.output_dir, checkpoint=settings.checkpoint)
     check_trust(folder)
     from lmlab.verification.run import checks  # imports torch: after what can go wrong without it
 

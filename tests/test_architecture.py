@@ -113,7 +113,7 @@ FLOORS = (
         "layout",
         "command_lines",
     },
-    {"terminal", "locks"},
+    {"terminal", "locks", "output_paths"},
     {"runs"},
     {"diagnostics"},
     {"data"},

@@ -48,6 +48,10 @@ def test_a_gpu_is_taken_only_where_there_is_one(monkeypatch: pytest.MonkeyPatch)
     assert choose_device("auto") == choose_device("cpu") == torch.device("cpu")
     with pytest.raises(UserError, match=r"trainer\.accelerator=gpu"):
         choose_device("gpu")
+    with pytest.raises(UserError, match=r"^device=gpu: .*use device=cpu"):
+        choose_device("gpu", field="device")
+    with pytest.raises(UserError, match="device=cuda: no such option"):
+        choose_device("cuda", field="device")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
     assert choose_device("auto") == choose_device("gpu") == torch.device("cuda", 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -90,6 +91,24 @@ def test_a_tiny_temperature_comes_near_0_without_overflow():
     logits = random_logits()
     tiny = probabilities(logits, replace(EVERYTHING, temperature=1e-308))
     assert torch.equal(tiny, probabilities(logits, replace(EVERYTHING, temperature=0.0)))
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "said"),
+    [
+        ({"length": 0}, ValueError, "length must be from 1"),
+        ({"length": 1.5}, TypeError, "length must be a whole number, not 1.5"),
+        ({"top_k": "3"}, TypeError, "top_k must be a whole number, not '3'"),
+        ({"top_p": "x"}, TypeError, "top_p must be a number, not 'x'"),
+        ({"temperature": None}, TypeError, "temperature must be a number, not None"),
+        ({"seed": -1}, ValueError, "seed must be from 0"),
+        ({"seed": 2**64}, ValueError, "seed must be from 0"),
+    ],
+)
+def test_options_of_a_wrong_kind_are_named(changed: dict[str, Any], error: type[Exception], said: str) -> None:
+    given: dict[str, Any] = {"length": 5, "temperature": 1.0, "top_k": None, "top_p": None, "seed": 0}
+    with pytest.raises(error, match=said):
+        SamplingOptions(**given | changed)
 
 
 @pytest.mark.parametrize("temperature", [-1e-9, -1.0])

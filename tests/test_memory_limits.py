@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import resource
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from lmlab import memory_limits
-from lmlab.memory_limits import as_bytes, available_memory, may_have_gpu
+from lmlab.memory_limits import TooLarge, as_bytes, available_memory, check_memory, may_have_gpu
 
 GIB = 1 << 30
 
@@ -85,3 +86,17 @@ def test_this_machine_has_some() -> None:
 def test_bytes_are_shown_with_three_digits() -> None:
     sizes = [0, 999, 1000, 15e9, 999_600, 3.21e12, 4e20]
     assert list(map(as_bytes, sizes)) == ["0 bytes", "999 bytes", "1 kB", "15 GB", "1 MB", "3.21 TB", "400 EB"]
+
+
+def test_of_the_settings_that_count_the_typed_one_is_named() -> None:
+    def needed(sizes: Mapping[str, int]) -> dict[str, float]:
+        return {"all": sizes["units"] * sizes["layers"] + sizes["steps"]}
+
+    with pytest.raises(TooLarge) as refused:
+        check_memory(needed, {"layers": 10, "units": 1000, "steps": 5}, 9000)
+    assert str(refused.value).startswith("units=1000: needs about 10 kB")
+    assert str(refused.value).endswith("; lower units")
+    told = str(refused.value.naming(["steps", "layers", "seed"]))
+    assert told.startswith("layers=10: needs about 10 kB")
+    assert told.endswith("; lower layers or units (1,000)")
+    assert str(refused.value.naming(["steps"])) == str(refused.value)

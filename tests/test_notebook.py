@@ -86,9 +86,13 @@ def test_an_interrupted_run_is_returned_and_resumed(words: list[str], monkeypatc
 def test_mistakes_are_errors_in_one_line(words: list[str], tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"did you mean model\.hidden_size"):
         lmlab.fit([*words, "model.hiden_size=3"])
-    for wrong in ("model=gru", [3], ["-m", *words], [*words, "--config-dir", "x"], ["--help"]):
+    for wrong in ("model=gru", [3], None, {"model": "gru"}, ["-m", *words], [*words, "--config-dir", "x"], ["--help"]):
         with pytest.raises(UserError, match=r"must be a list of text|is an option of the command|no such folder"):
             lmlab.fit(wrong)
+    with pytest.raises(UserError, match="experiment=shakespeare_grid_small: is a sweep"):
+        lmlab.fit(["experiment=shakespeare_grid_small"])
+    with pytest.raises(UserError, match="neither a path nor a list"):
+        lmlab.load_runs(None)  # type: ignore[arg-type]
     with pytest.raises(UserError, match="no such folder"):
         lmlab.Run(tmp_path / "nothing")
     with pytest.raises(UserError, match="no such folder"):
@@ -101,6 +105,14 @@ def test_a_trained_model_says_what_it_is_and_writes_several_samples(words: list[
     assert repr(model).startswith("TrainedModel(gru 1 x 16, ")
     samples = model.generate_samples("Anna ", num_samples=3, length=12, seed=4)
     assert samples == [model.generate("Anna ", length=12, seed=4 + i) for i in range(3)]
+    with pytest.raises(UserError, match="num_samples=1000000000: needs about"):
+        model.generate_samples(num_samples=10**9, length=10**6)
+    for wrong in (lambda: model.evaluate("abc", num_streams=0), lambda: model.next_tokens(top=0)):
+        with pytest.raises(ValueError, match="must be 1 or more"):
+            wrong()
+    for wrong in (lambda: model.generate(5), lambda: model.nats(None)):  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="must be a text"):
+            wrong()
 
 
 def test_a_run_that_failed_has_its_place_in_the_table(words: list[str], tmp_path: Path) -> None:

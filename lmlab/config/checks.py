@@ -12,7 +12,7 @@ from lmlab.config.compose import train_settings
 from lmlab.config.glove import GLOVE, GLOVE_DIMENSIONS
 from lmlab.config.memory import check_benchmark_memory, check_training_memory, samples_memory, will_be_on_cpu
 from lmlab.config.options import CONFIG_DIR
-from lmlab.config.presets import check_own_folders, own_folders, search_path
+from lmlab.config.presets import GROUP, asks_for_a_sweep, check_own_folders, own_folders, search_path
 from lmlab.config.registry import build, class_of
 from lmlab.config.settings import BenchmarkSettings, EvaluateSettings, GenerateSettings, PredictSettings, TrainSettings
 from lmlab.config.settings.data import (
@@ -48,7 +48,7 @@ def compose(arguments: Sequence[str] = ()) -> TrainSettings:
     Raises:
         UserError: the first setting that is wrong.
     """
-    if isinstance(arguments, str) or not all(isinstance(word, str) for word in arguments):
+    if not isinstance(arguments, list | tuple) or not all(isinstance(word, str) for word in arguments):
         example = 'for example ["model=gru", "optimizer.lr=1e-3"]'
         raise UserError("arguments", None, "must be a list of text, as the words of a command", example)
     words = plugins.take_from(arguments)
@@ -58,6 +58,10 @@ def compose(arguments: Sequence[str] = ()) -> TrainSettings:
         if option.partition("=")[0] not in CONFIG_DIR or "=" not in option:
             problem = "cannot be used here: it is an option of the command"
             raise UserError(option, None, problem, "leave it out (a folder of your own: --config-dir=my_conf)")
+    if asks_for_a_sweep(words):
+        preset = [word.partition("=")[2] for word in words if word.lstrip("+").startswith(f"{GROUP}=")][-1]
+        remedy = f"start it by python -m lmlab.train {GROUP}={preset}"
+        raise UserError(GROUP, preset, "is a sweep, but this is a single run", remedy)
     own = own_folders(words)
     settings = train_settings([*(word for word in words if word not in options), *search_path(own)])
     check_training(settings)
@@ -136,7 +140,7 @@ def check_generation(settings: GenerateSettings) -> None:
     """
     check_checkpoint(settings.checkpoint)
     sizes = {"num_samples": settings.num_samples, "length": settings.length}
-    check_memory(samples_memory, sizes, available_memory(), field="samples")
+    check_memory(samples_memory, sizes, available_memory())
 
 
 def check_checkpoint(name: str) -> None:

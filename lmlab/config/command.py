@@ -18,6 +18,7 @@ from lmlab.config.compose import compose_settings
 from lmlab.config.error_messages import fold
 from lmlab.config.settings import Settings
 from lmlab.errors import InterruptedRun, UserError
+from lmlab.memory_limits import TooLarge
 
 Work = Callable[[], Any]
 Kind = TypeVar("Kind", bound=Settings)
@@ -169,6 +170,8 @@ def _print_error(line: str) -> None:
 
 def describe(error: BaseException, arguments: list[str]) -> str:
     """Returns the error as one line."""
+    if isinstance(error, TooLarge):
+        error = error.naming([word.lstrip("+").partition("=")[0] for word in arguments])
     if isinstance(error, UserError):
         return str(error)
     folded = fold(error, arguments)

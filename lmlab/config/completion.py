@@ -87,7 +87,7 @@ def answer(command: str, arguments: Sequence[str]) -> str:
             return _SCRIPTS[shell] % {"commands": commands, "modules": modules, "programs": _PROGRAMS}
         if action == "query" and shell in _SCRIPTS:
             return "\n".join(_query(command, os.environ.get("COMP_LINE", ""), shell))
-    action, shell = asked[0] if asked else ("install", "")
+    action, shell = next((found for found in asked if found[0] in ("install", "query")), ("install", ""))
     remedy = f"choose one of {', '.join(f'install={name}' for name in _SCRIPTS)}"
     raise UserError("--shell-completion", f"{action}={shell}" if shell else None, "names no shell", remedy)
 

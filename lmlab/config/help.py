@@ -10,7 +10,7 @@ from lmlab.config import options
 from lmlab.config.compose import compose_settings
 from lmlab.config.documentation import entry, help_lines, wrapped
 from lmlab.config.folders import group_options, groups
-from lmlab.config.presets import asks_for_a_sweep, own_folders, search_path
+from lmlab.config.presets import asks_for_a_sweep, check_own_folders, own_folders, search_path
 from lmlab.config.settings import COMMANDS as SETTINGS
 from lmlab.config.settings import Settings
 from lmlab.config.slots import OPEN
@@ -88,7 +88,7 @@ def overview() -> str:
     lines = [
         "usage: python -m lmlab.COMMAND [key=value ...]",
         "",
-        *(line for name, command in COMMANDS.items() for line in entry(name, command.summary, column=13)),
+        *(line for name, command in COMMANDS.items() for line in entry(name, command.summary, 13)),
         "",
         *wrapped("python -m lmlab.COMMAND --help describes one. Installed, they are lmlab-train and so on."),
     ]
@@ -110,6 +110,7 @@ def help_text(name: str, arguments: Sequence[str]) -> str:
 
 def _help(name: str, arguments: Sequence[str]) -> Iterator[str]:
     command, kind = COMMANDS[name], SETTINGS.get(name)
+    check_own_folders(arguments)
     takes = "[words]" if kind is None else "[key=value ...]"
     yield f"usage: python -m lmlab.{name} {takes}"
     yield from ("", *wrapped(f"lmlab.{name} {command.summary}."))

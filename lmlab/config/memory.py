@@ -73,12 +73,12 @@ def check_training_memory(settings: TrainSettings, known: Known = _UNKNOWN, *, o
         on_cpu = will_be_on_cpu(settings.trainer.accelerator)
     check_part(settings, known, there, only_weights=not on_cpu)
     sizes = {f"evaluation.{name}": getattr(settings.evaluation, name) for name in ("num_samples", "sample_length")}
-    check_memory(samples_memory, sizes, there, field="samples")
+    check_memory(samples_memory, sizes, there)
     if settings.callbacks.sample_text is not None:
         sizes = {
             f"callbacks.sample_text.{n}": getattr(settings.callbacks.sample_text, n) for n in ("num_samples", "length")
         }
-        check_memory(samples_memory, sizes, there, field="samples")
+        check_memory(samples_memory, sizes, there)
 
 
 def will_be_on_cpu(accelerator: str) -> bool:
@@ -214,7 +214,7 @@ def check_benchmark_memory(settings: BenchmarkSettings, there: int | None, *, wh
                 "steps": settings.steps,
             }
             needed = functools.partial(_benchmark_memory, f"lmlab.models.recurrent.{model.upper()}")
-            check_memory(needed, sizes, there, field="benchmark", where=where)
+            check_memory(needed, sizes, there, where=where)
 
 
 def _benchmark_memory(target: str, sizes: Mapping[str, int]) -> Parts:

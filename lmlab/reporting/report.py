@@ -17,6 +17,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from lmlab.diagnostics.diagnose import of_comparison
 from lmlab.files import write_text
 from lmlab.metric_spec import percent
+from lmlab.output_paths import FIGURES as FIGURES_FOLDER
+from lmlab.output_paths import PAGE, REPORT_MARK
 from lmlab.reporting import listings, tables, texts
 from lmlab.reporting.figures.data import Along
 from lmlab.reporting.figures.style import save
@@ -52,20 +54,20 @@ def write_report(records: Sequence[RunRecord], folder: Path, *, along: Along, wa
     comparison = compare(records)
     figures = []
     for name, title, caption, figure in report_figures(comparison, along=along):
-        data = base64.b64encode(save(figure, folder / "figures", name)[1].read_bytes()).decode("ascii")
+        data = base64.b64encode(save(figure, folder / FIGURES_FOLDER, name)[1].read_bytes()).decode("ascii")
         # The size is that of the box which the browser reserves until the image is loaded.
         width, height = (round(100 * inches) for inches in figure.drawing.get_size_inches())
         shown = {"name": name, "title": title, "caption": caption, "alt": figure.alt, "width": width, "height": height}
         figures.append(shown | {"data": f"data:image/svg+xml;base64,{data}"})
-    earlier = {*FIGURES, *(path.stem for path in (folder / "figures").glob("metric_*"))}  # other files are left
+    earlier = {*FIGURES, *(path.stem for path in (folder / FIGURES_FOLDER).glob("metric_*"))}  # other files are left
     for name in earlier - {figure["name"] for figure in figures}:
         for ending in (".png", ".svg"):
-            (folder / "figures" / f"{name}{ending}").unlink(missing_ok=True)
+            (folder / FIGURES_FOLDER / f"{name}{ending}").unlink(missing_ok=True)
     found = context(comparison) | {"figures": figures, "watching": watching}
+    write_text(folder / PAGE, html(found))  # first, for it marks the folder as a report's
     for name, table in TABLES.items():
         write_text(folder / name, table(comparison))
     write_text(folder / "report.md", markdown(found))
-    write_text(folder / "index.html", html(found))
     return cast(Verdict, found["verdict"])
 
 
@@ -121,12 +123,12 @@ def context(comparison: Comparison) -> dict[str, Any]:
 
 def html(report: Mapping[str, Any]) -> str:
     """Returns the page; all text from a corpus, a sample or a setting is escaped."""
-    return _template("report.html.j2", autoescape=True).render(report, most=MOST_ROWS, texts=texts)
+    return _template("report.html.j2", autoescape=True).render(report, mark=REPORT_MARK, most=MOST_ROWS, texts=texts)
 
 
 def markdown(report: Mapping[str, Any]) -> str:
     """Returns the report as Markdown that renders alike everywhere and is readable as plain text."""
-    text = _template("report.md.j2").render(report, files=["index.html", *TABLES])
+    text = _template("report.md.j2").render(report, files=[PAGE, *TABLES])
     return re.sub(r"\n{3,}", "\n\n", text).strip().replace(_LINE_END, "\n") + "\n"
 
 

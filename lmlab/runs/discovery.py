@@ -14,6 +14,7 @@ from pathlib import Path
 import yaml
 
 from lmlab import locks
+from lmlab.command_lines import for_shell
 from lmlab.errors import UserError
 from lmlab.files import shown, stale_parts
 from lmlab.runs import files
@@ -115,7 +116,7 @@ def _below(folder: Path, depth: int, seen: set[str]) -> Iterator[Path]:
         return
     for name in sorted(names):
         inside = folder / name
-        if name.startswith(".") or not inside.is_dir():
+        if name.startswith(".") or not os.path.isdir(inside):  # False also for what may not be looked at
             continue
         if _SWEEP_MARKS & names and JOB.match(name):
             yield inside  # even if the job has written nothing yet
@@ -159,27 +160,34 @@ def _in_order(path: Path) -> list[list[tuple[int, str]]]:
     return [[(int(piece), "") if piece.isdecimal() else (-1, piece) for piece in pieces] for pieces in split]
 
 
-def find_run(run: str, *, output_dir: str) -> Path:
+def find_run(run: str, *, output_dir: str, checkpoint: str | None = None) -> Path:
     """Returns the folder of a run.
 
     Args:
-        run: a folder, or ``latest``: of the runs below `output_dir` that have a checkpoint, the last written to.
+        run: a folder, a checkpoint in it, or ``latest``: of the runs below `output_dir` that have a checkpoint, the
+            last written to.
         output_dir: below which runs lie.
+        checkpoint: the one that is used; None for any.
 
     Raises:
-        UserError: there is no such folder, or it holds no run.
+        UserError: there is no such folder, it holds no run, or `run` is another checkpoint.
     """
     if run == LATEST:
         return latest(Path(output_dir), field="run", wanted=has_checkpoint)
+    if not run:
+        raise UserError("run", '""', "names no folder", f"give a run's folder below {Path(output_dir)}/, or run=latest")
     folder = Path(run).expanduser()
-    if folder.name in (BEST, LAST):
-        folder = folder.parent.parent
+    if folder.name in (BEST, LAST) or (checkpoint is not None and folder.suffix == ".ckpt" and folder.is_file()):
+        which, folder = folder.stem, folder.parent.parent
+        if checkpoint not in (None, which):
+            remedy = f"write {for_shell([f'run={folder}', f'checkpoint={which}'])}"
+            raise UserError("run", run, f"is a checkpoint, but checkpoint={checkpoint} would be used", remedy)
     if has_checkpoint(folder):
         return folder
     remedy = f"give a run's folder below {Path(output_dir)}/, or run=latest"
     checkpoints = (sorted(folder.glob(f"{above}/{CHECKPOINTS}/*.ckpt")) for above in ("*", "*/*"))
     if inside := next(filter(None, checkpoints), None):
-        remedy = f"give one of them, for example run={inside[-1].parent.parent}"
+        remedy = f"give one of them, for example {for_shell([f'run={inside[-1].parent.parent}'])}"
         raise UserError("run", run, "contains runs, but is not a run", remedy)
     problem = "is not a run (it has no checkpoints/best.ckpt)" if folder.is_dir() else "not a folder"
     raise UserError("run", run, problem if folder.exists() else "no such folder", remedy)
@@ -199,8 +207,9 @@ def checkpoint_path(folder: Path, which: str) -> Path:
     """
     path = folder / CHECKPOINTS / f"{which}.ckpt"
     if not path.is_file():
-        there = ", ".join(sorted(p.stem for p in path.parent.glob("*.ckpt")))
-        remedy = f"it has {there}: for generate and evaluate add checkpoint={there}"
+        there = sorted(p.stem for p in path.parent.glob("*.ckpt"))
+        same = [name for name in there if name.partition("-")[2].lstrip("0") == which.partition("-")[2].lstrip("0")]
+        remedy = f"it has {', '.join(there)}: for example checkpoint={[*same, *there][0]}"
         raise UserError("checkpoint", which, f"{folder} has no {path.name}", remedy)
     return path
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -135,7 +136,8 @@ def without_surrogates(value: Any) -> Any:
 
 def has_checkpoint(folder: Path, names: Sequence[str] = (BEST, LAST)) -> bool:
     """Returns whether a run has one of these checkpoints; by default, whether it can be loaded."""
-    return any((folder / CHECKPOINTS / name).is_file() for name in names)
+    # Unlike Path.is_file, this is no error where the folder may not be looked at.
+    return any(os.path.isfile(folder / CHECKPOINTS / name) for name in names)
 
 
 def can_be_resumed(folder: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -44,7 +45,7 @@ def test_generate_draws_several_samples_of_which_the_first_is_the_single_one(tra
     one = command("generate", f"run={trained_run}", "prompt=Ben", "length=25", cwd=tmp_path).stdout
     three = command("generate", f"run={trained_run}", "prompt=Ben", "length=25", "num_samples=3", cwd=tmp_path)
     assert three.stdout.split("--- sample 1 of 3\n")[1].startswith(one.rstrip("\n"))
-    assert three.stderr.count("length") + three.stderr.count("end") >= 3
+    assert sum(map(int, re.findall(r"\b(?:end|length) \((\d)\)", three.stderr))) == 3
 
 
 def test_evaluate_gives_the_summarys_numbers(trained_run: Path, tmp_path: Path) -> None:
@@ -68,6 +69,23 @@ def test_evaluate_reads_another_text_with_the_runs_own_tokenizer(
     summary = json.loads((trained_run / "summary.json").read_text())
     result = json.loads((tmp_path / "result.json").read_text())
     assert result["nats_per_token"] == pytest.approx(summary["test/nats_per_token"], rel=1e-9)
+
+
+def test_evaluate_writes_over_an_earlier_result_and_nothing_else(trained_run: Path, tmp_path: Path) -> None:
+    (tmp_path / "book.txt").write_text("a text")
+    (tmp_path / "list.json").write_text("[1]")
+    for output in ("book.txt", "list.json", ".", "nowhere/result.json", "book.txt/below", "/dev/null"):
+        done = command("evaluate", f"run={trained_run}", f"output={output}", cwd=tmp_path, status=1)
+        assert done.stderr.startswith(f"error: output={output}: ")
+        assert done.stderr.count("\n") == 1
+        assert done.stdout == ""
+    assert (tmp_path / "book.txt").read_text() == "a text"
+    assert (tmp_path / "list.json").read_text() == "[1]"
+    (tmp_path / "link.json").symlink_to("result.json")
+    for _ in range(2):
+        command("evaluate", f"run={trained_run}", "output=link.json", cwd=tmp_path)
+    assert (tmp_path / "link.json").is_symlink()
+    assert "fingerprint" in json.loads((tmp_path / "result.json").read_text())
 
 
 def test_a_sweep_has_one_folder_and_a_failed_job_stops_no_other(text_file: Path, tmp_path: Path) -> None:

@@ -67,18 +67,37 @@ def test_several_runs_get_a_folder_of_their_own(tmp_path: Path) -> None:
 def test_mistakes_are_answered_in_one_line(tmp_path: Path) -> None:
     made_run(tmp_path / "run")
     (tmp_path / "file").write_text("")
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "index.html").write_text("a page of mine")
     for arguments, words in (
         (["runs=nowhere"], "runs=nowhere: no such folder"),
         ([], "no runs below outputs"),
         (["runs=run", "along=days"], "along=days"),
         (["runs=run", "every_seconds=0"], "every_seconds=0"),
-        (["runs=run", "output=file"], "file"),
-        (["runs=run", "output=file/below"], "file"),
+        (["runs=run", "every_seconds=3"], "every_seconds=3: counts only while runs are watched"),
+        (["runs=run", "output=file"], "output=file"),
+        (["runs=run", "output=file/below"], "output=file/below"),
+        (["runs=run", "output=."], "output=.: holds other files"),
+        (["runs=run", "output=run"], "output=run: holds other files"),
+        (["runs=run", "output=site"], "output=site: holds other files"),
         (["run=run"], "did you mean runs?"),
     ):
         done = typed(*arguments, cwd=tmp_path, status=1)
         assert words in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1
+    assert (tmp_path / "site" / "index.html").read_text() == "a page of mine"
+
+
+def test_a_report_is_written_again_over_one_that_was_interrupted(tmp_path: Path) -> None:
+    made_run(tmp_path / "run", history=evaluations([2.0, 1.5]))
+    for _ in range(2):
+        typed("runs=run", cwd=tmp_path)
+        folder = tmp_path / "run" / "report"
+        for left in ({"figures", "index.html"}, {"figures"}):
+            for path in folder.iterdir():
+                if path.name not in left:
+                    path.unlink()
+            typed("runs=run", "output=run/report", cwd=tmp_path)
 
 
 def test_watching_writes_the_report_again_as_jobs_end_and_then_ends(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from made_sweeps import made_run
 
 from lmlab.errors import UserError
-from lmlab.runs.discovery import checkpoint_names, find_records, find_run
+from lmlab.runs.discovery import checkpoint_names, checkpoint_path, find_records, find_run
 
 
 def with_checkpoint(folder: Path, time: int, name: str = "best.ckpt") -> Path:
@@ -40,6 +40,20 @@ def test_the_latest_run_to_be_loaded_has_a_checkpoint(tmp_path: Path) -> None:
     (trained / "checkpoints" / "best.ckpt").unlink()
     with pytest.raises(UserError, match=r"run=latest: no runs below .*train one first"):
         find_run("latest", output_dir=str(tmp_path))
+
+
+def test_a_checkpoint_names_its_run_if_it_is_the_one_that_is_used(tmp_path: Path) -> None:
+    folder = with_checkpoint(tmp_path / "my runs" / "run", 1)
+    for name in ("best", "last", "step-000002"):
+        path = folder / "checkpoints" / f"{name}.ckpt"
+        path.touch()
+        assert find_run(str(path), output_dir="outputs", checkpoint=name) == folder
+        with pytest.raises(UserError, match=rf"would be used; write 'run=.*my runs/run' checkpoint={name}$"):
+            find_run(str(path), output_dir="outputs", checkpoint="step-000001")
+    with pytest.raises(UserError, match=r"for example checkpoint=step-000002$"):
+        checkpoint_path(folder, "step-2")
+    with pytest.raises(UserError, match=r"for example 'run=.*my runs/run'$"):
+        find_run(str(tmp_path), output_dir="outputs")
 
 
 def test_checkpoints_are_listed_by_step(tmp_path: Path) -> None:

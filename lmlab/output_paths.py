@@ -1,0 +1,92 @@
+"""Where a command's result is written: never over a file that is not a result of the same kind."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from lmlab.command_lines import for_shell
+from lmlab.errors import UserError
+from lmlab.files import shown
+
+# What every result of an evaluation has.
+_EVALUATION = frozenset({"run", "checkpoint", "text", "fingerprint"})
+# A larger file is no result of an evaluation.
+_MOST_BYTES = 1_000_000
+# Stands near the beginning of the page of every report, so that a report is known by it.
+REPORT_MARK = (
+    """<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; """
+    """img-src data:">"""
+)
+PAGE, FIGURES = "index.html", "figures"
+
+
+def evaluation_file(output: str) -> Path:
+    """Returns the path of the file for the result of an evaluation, links followed.
+
+    Raises:
+        UserError: no file can be written there, or another file would be lost.
+    """
+    given = Path(output).expanduser()
+    path = Path(os.path.realpath(given))
+    if path.is_dir():
+        raise UserError("output", output, "is a folder", f"name a file: {_example(given / 'result.json')}")
+    if given.exists() and not given.is_file():
+        raise UserError("output", output, "a device, not a file", "name a file on the disk")
+    if not path.parent.is_dir():
+        problem = f"there is no folder {shown(given.parent)}"
+        raise UserError("output", output, problem, f"make it first, or write {_example(Path(path.name))}")
+    _check_writable(path.parent, output)
+    if path.exists() and not _is_evaluation(path):
+        problem = "is there already and is no result of an evaluation; it would be lost"
+        raise UserError("output", output, problem, "name a new file")
+    return path
+
+
+def _is_evaluation(path: Path) -> bool:
+    if not path.is_file() or path.stat().st_size > _MOST_BYTES:
+        return False
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and found.keys() >= _EVALUATION
+
+
+def made_report_folder(folder: Path) -> None:
+    """Makes the folder of a report, if it is not there.
+
+    Raises:
+        UserError: it cannot be made, or has other files, which would be replaced by the report's or mixed with them.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        inside = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+    except FileExistsError:
+        raise UserError("output", folder, "is a file", "give a folder") from None
+    except OSError as error:
+        problem = f"cannot be used as a folder: {error.strerror}"
+        raise UserError("output", folder, problem, "name another folder") from None
+    _check_writable(folder, folder)
+    # An interrupted first report has figures alone, or its page already.
+    if inside - {FIGURES} and not _is_report(folder / PAGE):
+        problem = "holds other files, with which those of the report would be mixed"
+        raise UserError("output", folder, problem, f"name a new folder, for example {_example(folder / 'report')}")
+
+
+def _is_report(page: Path) -> bool:
+    try:
+        with page.open("rb") as file:
+            return REPORT_MARK.encode() in file.read(1000)
+    except OSError:
+        return False
+
+
+def _check_writable(folder: Path, output: object) -> None:
+    if not os.access(folder, os.W_OK):
+        raise UserError("output", output, f"{shown(folder)} cannot be written to", "name another place")
+
+
+def _example(path: Path) -> str:
+    return for_shell([f"output={shown(path)}"])
