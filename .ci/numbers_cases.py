@@ -114,7 +114,8 @@ def _prints_alike(
     """
     printed = []
     for side in (places.base, places.work):
-        printed.append(side.run(old.parent, "-m", module, f"run={old}", *settings))
+        # From beside it: the base writes whole paths, and lmlab now those that are shorter from where it is called.
+        printed.append(side.run(old.parent / "beside", "-m", module, f"run={old}", *settings))
         if after is not None:
             after()
     if not printed[0].strip():
