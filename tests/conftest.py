@@ -66,6 +66,16 @@ SMALL = (
 )
 
 
+# A run whose weights grow until they overflow, for each step subtracts 100,000 times them.
+DIVERGING = (
+    "optimizer=sgd",
+    "optimizer.lr=1000",
+    "optimizer.weight_decay=100",
+    "trainer.gradient_clip_val=null",
+    "model=rnn",
+)
+
+
 def compose_config(text: Path, *overrides: str) -> TrainSettings:
     """The settings of a small training run on a text."""
     from lmlab.config.checks import check_training

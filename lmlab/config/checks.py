@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,9 +23,10 @@ from lmlab.config.settings.data import (
     WordTokenizerSettings,
 )
 from lmlab.config.settings.models import EmbeddingSettings
-from lmlab.config.settings.optimization import AdamSettings, SGDSettings, StepSettings
+from lmlab.config.settings.optimization import SGDSettings
 from lmlab.config.settings.trainer import TrainerSettings
 from lmlab.config.slots import SLOTS
+from lmlab.data.opening import require_path
 from lmlab.data.vector_dimension import vector_dimension
 from lmlab.errors import UserError
 from lmlab.memory_limits import available_memory, check_memory
@@ -117,7 +117,7 @@ def check_evaluation(settings: EvaluateSettings) -> None:
     settings.split = split if split in ("train", "test") else "validation"
     check_checkpoint(settings.checkpoint)
     if settings.data.path is not None:
-        _check_exists("data.path", settings.data.path)
+        require_path(Path(settings.data.path).expanduser(), field="data.path")
 
 
 def check_benchmark(settings: BenchmarkSettings) -> None:
@@ -236,7 +236,7 @@ def _check_embedding(settings: TrainSettings, *, resuming: bool) -> None:
         problem = "GloVe has vectors for words, not for their pieces"
         raise UserError("embedding", "glove", problem, "add tokenizer=word, or use embedding=random")
     if is_glove and embedding.path and not resuming:
-        _check_exists("embedding.path", embedding.path)
+        require_path(Path(embedding.path).expanduser(), field="embedding.path")
     elif is_glove and not embedding.path and embedding.dim not in (None, *GLOVE_DIMENSIONS):
         choices = ", ".join(map(str, GLOVE_DIMENSIONS))
         problem = "glove.6B has no vectors of this size"
@@ -270,22 +270,10 @@ def _dimension(embedding: EmbeddingSettings) -> int | None:
     return in_file or embedding.dim
 
 
-def _check_exists(field: str, value: str) -> None:
-    if not Path(value).expanduser().exists():
-        where = "" if os.path.isabs(value) else f" in {os.getcwd()}"
-        raise UserError(field, value, f"no such file or folder{where}", "check the path")
-
-
 def _check_optimization(settings: TrainSettings) -> None:
-    optimizer, scheduler = settings.optimizer, settings.scheduler
+    optimizer = settings.optimizer
     if isinstance(optimizer, SGDSettings) and optimizer.nesterov and not optimizer.momentum > 0:
         raise UserError("optimizer.nesterov", "true", "needs momentum", "for example optimizer.momentum=0.9")
-    if isinstance(optimizer, AdamSettings) and len(optimizer.betas) != 2:
-        problem = "must be two numbers from 0 to below 1"
-        raise UserError("optimizer.betas", optimizer.betas, problem, "for example optimizer.betas=[0.9,0.999]")
-    if isinstance(scheduler, StepSettings) and not scheduler.epochs:
-        remedy = "for example scheduler.epochs=[6,9]"
-        raise UserError("scheduler.epochs", scheduler.epochs, "must contain at least one epoch", remedy)
 
 
 def _check_loggers(settings: TrainSettings) -> None:

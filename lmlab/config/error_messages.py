@@ -29,7 +29,7 @@ from lmlab.config.registry import settings_class
 from lmlab.config.settings import Settings, TrainSettings
 from lmlab.config.slots import SLOTS
 from lmlab.config.suggestions import MOST_LISTED, did_you_mean
-from lmlab.config.typed import known_settings
+from lmlab.config.typed import known_settings, other_names
 from lmlab.errors import UserError, printable
 
 # Hydra's options that another distribution brings.
@@ -166,7 +166,8 @@ def _unknown_key(error: OmegaConfBaseException, full: str, arguments: Sequence[s
         return UserError(typed, None, "not a setting of the chosen option", remedy)
     # The settings of the chosen options come first: they may be those of a user's own part.
     chosen = [*_dotted_keys(composed), *_of_the_class(typed, composed)]
-    remedy = did_you_mean(typed, chosen) or did_you_mean(typed, known)
+    others = other_names(kind)
+    remedy = did_you_mean(typed, chosen, others) or did_you_mean(typed, known, others)
     if not remedy:
         parent = typed.rpartition(".")[0]
         siblings = sorted({k for k in [*known, *chosen] if k.rpartition(".")[0] == parent})

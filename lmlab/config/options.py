@@ -107,6 +107,11 @@ def divided(words: Sequence[str]) -> Iterator[Given | str]:
             yield Given(name, value if equals else None, (word,))
 
 
+def is_known(name: str) -> bool:
+    """Returns whether an option is one of lmlab's or Hydra's."""
+    return name in _BY_NAME or name in _REFUSED
+
+
 def of_command(command: str) -> list[Option]:
     """Returns the options that a command has."""
     return [option for option in OPTIONS if option.of == "all" or command in option.of.split()]
@@ -127,9 +132,14 @@ def check(given: Given, command: str) -> None:
         raise UserError(typed, None, *_REFUSED[given.name])
     if option is None:
         names = [name for found in known for name in (found.name, found.short) if name]
-        close = [f"did you mean {found}?" for found in get_close_matches(typed, names, n=1)]
-        setting = ["a setting is written without -"] if "=" in given.parts[0] else []
-        remedy = "; ".join([*close, *setting]) or f"choose one of {', '.join(found.name for found in known)}"
+        alike = [name for name in names if name.startswith("--") == typed.startswith("--")]
+        close = [f"did you mean {found}?" for found in get_close_matches(typed, alike, n=1)]
+        setting = ["a setting is written without -, as key=value"] if "=" in given.parts[0] or not close else []
+        remedy = (
+            "; ".join([*close, *setting])
+            if close or "=" in given.parts[0]
+            else f"choose one of {', '.join(found.name for found in known)}"
+        )
         raise UserError(typed, None, "no such option", remedy)
     if not option.value and given.value is not None:
         raise UserError(typed, printable(given.value), "takes no value", f"write {typed} alone")

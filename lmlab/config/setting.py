@@ -86,6 +86,8 @@ class Setting:
         longest: the largest number of characters of a text, or of entries of a list.
         free: whether a text may be empty and have line ends: a prompt, a description.
         is_path: whether a text is a file or folder.
+        fewest: the smallest number of entries of a list.
+        also: what other tools call it, for suggestions.
         remedy: what to do about a value out of range; empty for a generated example.
         before: the value assumed for runs older than this setting; None with `is_newer` False for none.
         is_newer: whether `before` counts.
@@ -98,6 +100,8 @@ class Setting:
     longest: int = LONGEST
     free: bool = False
     is_path: bool = False
+    fewest: int = 0
+    also: tuple[str, ...] = ()
     remedy: str = ""
     before: Any = None
     is_newer: bool = False
@@ -120,6 +124,8 @@ def setting(
     longest: int = LONGEST,
     free: bool = False,
     is_path: bool = False,
+    fewest: int = 0,
+    also: Sequence[str] = (),
     remedy: str = "",
     before: Any = _Unset,
     typed_only: bool = False,
@@ -138,6 +144,8 @@ def setting(
         longest: see `Setting`.
         free: see `Setting`.
         is_path: see `Setting`.
+        fewest: see `Setting`.
+        also: see `Setting`.
         remedy: what to do about a value out of range; empty for a generated example.
         before: the value assumed for runs older than this setting.
         typed_only: whether a stored configuration must not have a value.
@@ -151,6 +159,8 @@ def setting(
         longest,
         free,
         is_path,
+        fewest,
+        tuple(also),
         remedy,
         None if before is _Unset else before,
         before is not _Unset,
@@ -204,12 +214,12 @@ def check_value(value: Any, kind: Any, known: Setting, *, name: str, convert: bo
     origin = typing.get_origin(kind)
     if kind in (list, tuple) or origin in (list, tuple, Sequence):
         if type(value) is not list:
-            remedy = f"write {name}=[...], quoted for the shell"
-            raise UserError(name, _shown(value), "is not a list", remedy)
-        if len(value) > known.longest:
-            raise UserError(name, None, f"has {len(value):,} entries", f"give at most {known.longest:,}")
+            raise UserError(name, _shown(value), "is not a list", f"write '{name}=[{_as_entry(value, kind, known)}]'")
+        if not known.fewest <= len(value) <= known.longest:
+            most = f"at most {known.longest:,}" if len(value) > known.longest else f"at least {known.fewest}"
+            raise UserError(name, _shown(value), f"has {len(value):,} entries", f"give {most}")
         item = (typing.get_args(kind) or (Any,))[0]
-        return [check_value(entry, item, known, name=name, convert=convert) for entry in value]
+        return [_entry(entry, item, known, name=name, convert=convert) for entry in value]
     if origin is typing.Literal:
         known, kind = dataclasses.replace(known, choices=typing.get_args(kind)), str
     if kind in _NAMES:
@@ -237,6 +247,25 @@ def _any_of(value: Any, kinds: Sequence[Any], known: Setting, *, name: str, conv
 
 def _without_range(kind: Any) -> Any:
     return typing.get_args(kind)[0] if typing.get_origin(kind) is typing.Annotated else kind
+
+
+def _entry(value: Any, kind: Any, known: Setting, *, name: str, convert: bool) -> Any:
+    try:
+        return check_value(value, kind, known, name=name, convert=convert)
+    except UserError as error:
+        example = error.remedy.partition(f"for example {name}=")[2]
+        if not example:
+            raise
+        raise UserError(name, error.value, error.problem, f"for example '{name}=[{example}]'") from None
+
+
+def _as_entry(value: Any, kind: Any, known: Setting) -> str:
+    """Returns a value that should have been a list as its entry, if it can be one; else dots."""
+    try:
+        check_value(value, (typing.get_args(kind) or (Any,))[0], known, name="", convert=True)
+    except UserError:
+        return "..."
+    return str(printable(value)) if known.fewest < 2 else f"{printable(value)},..."
 
 
 def _example(name: str, kind: Any, known: Setting) -> str:
@@ -326,4 +355,6 @@ def _plain(value: Any, name: str) -> Any:
 def _shown(value: Any) -> Any:
     if value is None:
         return "null"
+    if value == "":
+        return '""'
     return value if isinstance(value, list) and len(str(value)) <= 80 else printable(value)

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
 # Names that an error lists.
 MOST_LISTED = 12
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
+def did_you_mean(word: str, known: Iterable[str], other_names: Mapping[str, str] | None = None) -> str:
     """Returns a question with the most similar name; empty if none is similar.
 
     Args:
         word: as typed.
         known: names, with dots; earlier ones come first where several are equally similar.
+        other_names: what other tools call some of these.
     """
     # A setting of a part within a part takes its value from the shorter name.
     names = sorted((name for name in dict.fromkeys(known) if name != word), key=lambda name: name.count("."))
     last, lower = word.rpartition(".")[2], word.lower()
     found = [name for name in names if name.lower() == lower]
+    same = (other_names or {}).get(last.lower().replace("-", "_"))
+    found += [] if same is None else [same]
     found += [name for name in names if name.rpartition(".")[2].lower() == last.lower()] if "." not in word else []
     found += get_close_matches(lower, names, n=1, cutoff=0.7)
     found += [name for name in names if name.rpartition(".")[2].lower() == last.lower()]

@@ -117,6 +117,11 @@ def known_settings(kind: type[Settings]) -> tuple[str, ...]:
     return _known[kind.__name__]
 
 
+def other_names(kind: type[Settings]) -> dict[str, str]:
+    """Returns the names that other tools have for settings of a command, and the settings."""
+    return {other: name for name, known, _ in reversed(list(names(kind))) for other in known.also}
+
+
 def _own_of_cores() -> Iterator[tuple[str, Setting, Any]]:
     seen: set[str] = set()
     for own in SLOTS["model.core"].own.values():
@@ -324,7 +329,7 @@ class _Reader:
 def _remedy_for(full: str, kind: type[Settings], group: str) -> str:
     """Returns what to do about a setting that a group does not have."""
     known = [_dotted(group, field.name) for field in dataclasses.fields(kind) if field.name != "target"]
-    close = did_you_mean(full, known)
+    close = did_you_mean(full, known, other_names(kind))
     if close or kind is TrainSettings:
         return close or "leave it out; --help shows all settings"
     more = ", ..." if len(known) > MOST_LISTED else ""

@@ -24,6 +24,8 @@ from lmlab.errors import UserError, printable
 _EXAMPLES = {"train": "model.hidden_size=512", "generate": "prompt=Once", "benchmark": "steps=20"}
 _NAME = re.compile(r"[A-Za-z_][\w-]*(?:\.[\w-]+)*")
 _LONGEST = 100_000
+# Settings of Hydra's that only sweeps have.
+_OF_SWEEPS = ("hydra.sweep.", "hydra.sweeper", "hydra/sweeper", "hydra.launcher", "hydra/launcher")
 
 
 class _Word(NamedTuple):
@@ -65,14 +67,31 @@ def checked(words: Sequence[str], command: str, *, sweep: bool = False) -> list[
         if isinstance(found, str):
             settings.append(found)
             continue
+        _check_setting_as_option(found, kind)
         options.check(found, command)
         given += found.parts
     own = own_folders(words)
     found_words = [_word(text, [*settings, ""][place + 1], command) for place, text in enumerate(settings)]
     for word in found_words:
-        _check_name(word, kind)
+        _check_name(word, kind, sweep=sweep)
         _check_value(word, kind, own, sweep=sweep)
     return [*given, *quote_free_text([_as_hydra_has_it(word, kind) for word in found_words], sweep=sweep)]
+
+
+def _check_setting_as_option(given: options.Given, kind: type[Settings]) -> None:
+    """Refuses an option that is a setting in the way of other programs, such as ``--lr 0.1``.
+
+    Raises:
+        UserError: naming the setting.
+    """
+    name = given.name.lstrip("-").replace("-", "_")
+    if options.is_known(given.name) or len(name) < 2:
+        return
+    known = typed.known_settings(kind)
+    remedy = f"write {name}=..." if name in known else did_you_mean(name, known, typed.other_names(kind))
+    if remedy:
+        problem = "is not an option: settings are written as key=value"
+        raise UserError(printable(given.parts[0].partition("=")[0]), None, problem, remedy)
 
 
 def _word(text: str, following: str, command: str) -> _Word:
@@ -102,7 +121,7 @@ def _word(text: str, following: str, command: str) -> _Word:
     return _Word(text, sign, name, value)
 
 
-def _check_name(word: _Word, kind: type[Settings]) -> None:
+def _check_name(word: _Word, kind: type[Settings], *, sweep: bool) -> None:
     """Checks the name of a setting or group.
 
     Raises:
@@ -112,6 +131,8 @@ def _check_name(word: _Word, kind: type[Settings]) -> None:
     if re.match(r"hydra([./]|$)", key):
         if kind is not TrainSettings:
             raise UserError(printable(key), None, "is for train", "leave it out")
+        if key.startswith(_OF_SWEEPS) and not sweep:
+            raise UserError(printable(key), word.shown, "has no effect on a single run", "add -m, or leave it out")
         if key == "hydra":
             raise UserError(
                 key, word.shown, "is a group of settings", "write one of them, for example hydra.run.dir=my_run"
@@ -140,7 +161,8 @@ def _unknown(word: _Word, known: Sequence[str], kind: type[Settings]) -> UserErr
     if key in known:
         return UserError(printable(word.key), shown, "no such setting", f"write {key}=...")
     elsewhere = _of_another_command(key, kind)
-    remedies = [f"it is a setting of {elsewhere}" if elsewhere else "", did_you_mean(key, known)]
+    others = typed.other_names(kind) | ({"resume": "run", "ckpt_path": "run"} if kind is TrainSettings else {})
+    remedies = [f"it is a setting of {elsewhere}" if elsewhere else "", did_you_mean(key, known, others)]
     tops = ", ".join(dict.fromkeys(name for name in known if "." not in name))
     remedy = "; ".join(filter(None, remedies)) or f"known here: {tops}"
     return UserError(printable(word.key), shown, "no such setting", remedy)
@@ -156,10 +178,10 @@ def _check_value(word: _Word, kind: type[Settings], own: Sequence[Path], *, swee
     value: Any = parsed._value
     if parsed.is_sweep_override() and not sweep:
         if kind is not TrainSettings:
-            problem, remedy = "has several values", f"give one; for a list write '{word.key}=[{word.value}]'"
-            raise UserError(word.key, word.shown, problem, remedy)
+            remedy = f"write '{word.key}=[{word.value}]'" if _takes_a_list(word.key) else "give one"
+            raise UserError(word.key, word.shown, "has several values", remedy)
         remedy = "for a sweep add -m"
-        if isinstance(value, ChoiceSweep) and value.simple_form:
+        if isinstance(value, ChoiceSweep) and value.simple_form and _takes_a_list(word.key):
             remedy += f"; for a list write '{word.key}=[{word.value}]'"
         raise UserError(word.key, word.shown, "has several values, but this is a single run", remedy)
     if kind is TrainSettings and word.key in groups():
@@ -177,6 +199,12 @@ def _check_value(word: _Word, kind: type[Settings], own: Sequence[Path], *, swee
     if inside and value is not None and not isinstance(value, dict):
         remedy = f"write one of its settings: {', '.join(f'{name}=...' for name in inside[:8])}"
         raise UserError(word.key, word.shown, "is a group of settings", remedy)
+
+
+def _takes_a_list(key: str) -> bool:
+    """Returns whether the value of a group or setting can be a list."""
+    hints = (hint for kind in COMMANDS.values() for name, _, hint in typed.names(kind) if name == key)
+    return key in OPEN or key == GROUP or any("list[" in str(hint) for hint in hints)
 
 
 def _check_text(word: _Word, value: Any, known: Setting) -> None:
@@ -249,7 +277,7 @@ def _is_option(name: str, folders: Sequence[Path]) -> bool:
     parts = Path(name).parts
     if not name or Path(name).is_absolute() or ".." in parts or any(part.startswith("_") for part in parts):
         return False
-    return any((folder / f"{name.removesuffix('.yaml')}.yaml").is_file() for folder in folders)
+    return any((folder / f"{name}.yaml").is_file() for folder in folders)
 
 
 def _as_hydra_has_it(word: _Word, kind: type[Settings]) -> str:

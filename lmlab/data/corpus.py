@@ -10,17 +10,22 @@ from itertools import accumulate, pairwise
 from lmlab.errors import UserError
 
 SPLITS = ("train", "validation", "test")
-# `train`, `ptb.train`, `wiki.train`: a split's name, alone or as the last word after a dot.
-_NAMED = re.compile(r"(?:.*\.)?(train|valid|val|dev|test)", re.IGNORECASE)
+# What files are called that are for a split.
+_NAMES = {
+    "train": ("train", "training"),
+    "validation": ("valid", "validation", "val", "dev", "eval"),
+    "test": ("test", "testing"),
+}
+_SPLITS = {name: split for split, names in _NAMES.items() for name in names}
+_ANY = "|".join(_SPLITS)
+# `train`, `ptb.train`, `en_train`, `train-en`: a split's name, alone or as the last or first word of the name.
+_WORD = re.compile(rf"(?:.*[._-])?({_ANY})|({_ANY})[._-].*", re.IGNORECASE | re.DOTALL)
 
 
 def split_of(stem: str) -> str | None:
     """Returns the split that a file is for by its name without suffix (`ptb.valid`); None if it names none."""
-    match = _NAMED.fullmatch(stem)
-    if match is None:
-        return None
-    name = match[1].lower()
-    return "validation" if name in ("valid", "val", "dev") else name
+    match = _WORD.fullmatch(stem)
+    return None if match is None else _SPLITS[(match[1] or match[2]).lower()]
 
 
 @dataclass(frozen=True)
@@ -123,7 +128,8 @@ def _by_position(
         cuts.append(_whole_word(text, cut) if whole_words else cut)
     cuts.append(len(text))
     if any(a >= b for a, b in pairwise(cuts)):
-        problem = f"{len(text)} characters are too few for {len(names)} splits"
+        counted = f"{len(text)} characters are" if len(text) != 1 else "1 character is"
+        problem = f"{counted} too few for {len(names)} splits"
         raise UserError("data.path", label, problem, "give a longer text")
     return {
         name: (Document(f"{label} [{a}:{b}]", text[a:b]),)

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lmlab.data.kinds import is_page, markup, refuse_container
 from lmlab.errors import UserError
 
 # UTF-32 first: its little-endian mark begins with UTF-16's.
@@ -19,6 +20,7 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _WIDE = re.compile(r"utf-(?:16|32)(?:-[lb]e)?")
+_UNMARKED = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
 # Control characters that no text needs; form feed, escape and the like do occur in real ones.
 _CONTROLS = bytes([*range(0x00, 0x07), *range(0x0E, 0x1B)])
 # Has the same characters in every encoding that extends ASCII, but not in those of Python that are no encodings of
@@ -26,7 +28,14 @@ _CONTROLS = bytes([*range(0x00, 0x07), *range(0x0E, 0x1B)])
 _ASCII = b"xn--caf-dma \\u0041 a-b"
 # Characters that are counted to find the one that a text mainly consists of.
 _SAMPLE = 10_000
+# A text in a Western language has a few accented letters; one in another script, read as Windows-1252, has hardly
+# anything else.
+_MOST_ACCENTED = 0.5
+# Bytes of which the encoding is found, and the share of spaces and line ends that shows it.
+_PROBED, _SPACED = 1 << 16, 0.01
 _REPLACEMENT, _MARK = "\ufffd", "\ufeff"
+# What two and three bytes of UTF-8 are as Windows-1252: an accented letter, a quotation mark or dash.
+_TWICE = re.compile("[ÂÃ][\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹Œ]|â€[\u0080-\u00bf˜™œžŸ“”¢¦]")
 
 
 @dataclass
@@ -76,10 +85,10 @@ def decode(data: bytes, path: Path, encoding: str) -> Decoded:
     Raises:
         UserError: binary, or not in that encoding.
     """
+    refuse_container(data, path)
     found = _guessed(data, path) if encoding == "auto" else _as_named(data, path, encoding)
-    controls = sum(map(found.text.count, _CONTROLS.decode("ascii")))
-    _refuse_binary("\x00" in found.text, controls, len(found.text), path)
-    found.warnings += _suspicious(found.text, path)
+    _refuse_binary(found.text, data, path)
+    found.warnings += _suspicious(found.text, path, known_wrong=bool(found.warnings))
     return found
 
 
@@ -91,27 +100,35 @@ def _guessed(data: bytes, path: Path) -> Decoded:
         except UnicodeDecodeError:
             problem = f"begins like {marked} but is not in it, or is binary"
             raise UserError("data.path", path, problem, "give a text file, or set data.encoding") from None
-    controls = len(data) - len(data.translate(None, _CONTROLS))
-    _refuse_binary(b"\x00" in data, controls, len(data), path)
+    _refuse_binary(data, data, path)
     try:
         return Decoded(data.decode("utf-8"))
     except UnicodeDecodeError as error:
         damaged = _damaged_utf8(data, path, error.start)
     if damaged is not None:
         return damaged
+    name_it = "name its encoding, for example data.encoding=cp1251, gb18030, big5 or mac-roman"
     try:
-        return Decoded(
-            data.decode("cp1252"), [f"{path.name}: not UTF-8, read as Windows-1252 (data.encoding overrides)"]
-        )
+        text = data.decode("cp1252")
     except UnicodeDecodeError:
-        problem = "is neither UTF-8 nor Windows-1252"
-        raise UserError(
-            "data.path", path, problem, "name its encoding: data.encoding=latin-1, cp1251, big5..."
-        ) from None
+        raise UserError("data.path", path, "is neither UTF-8 nor Windows-1252", name_it) from None
+    accented = _share_beyond_ascii(text)
+    if accented > _MOST_ACCENTED:
+        problem = f"is not UTF-8, and as Windows-1252 {accented:.0%} of its characters would be accents and signs"
+        raise UserError("data.path", path, problem, name_it)
+    return Decoded(text, [f"{path.name}: not UTF-8, read as Windows-1252 (data.encoding overrides)"])
+
+
+def _share_beyond_ascii(text: str) -> float:
+    """Returns the share of the visible characters that are not in ASCII, of a sample."""
+    visible = [character for character in text[:: max(1, len(text) // _SAMPLE)] if not character.isspace()]
+    return sum(not character.isascii() for character in visible) / max(1, len(visible))
 
 
 def decode_strictly(data: bytes, path: Path, encoding: str, *, member: str = "") -> str:
     """Converts the bytes of a published text, in which nothing is guessed or changed, to characters.
+
+    Refuses what is certainly no copy of it.
 
     Args:
         data: the bytes.
@@ -120,17 +137,21 @@ def decode_strictly(data: bytes, path: Path, encoding: str, *, member: str = "")
         member: the file within `path` if that is an archive.
 
     Raises:
-        UserError: the bytes are not in this encoding.
+        UserError: the bytes are not in this encoding, binary, a document or a page of the web.
     """
     require_text_encoding(encoding)
+    refuse_container(data, path)
     try:
         text = data.decode("utf-8" if encoding == "auto" else encoding)
         _refuse_other_width(data, text, path, encoding)
-        return text
     except UnicodeError:
         problem = f"{member} is not in {'UTF-8' if encoding == 'auto' else encoding}"
         remedy = "fetch it again, or name its encoding, for example data.encoding=latin-1"
         raise UserError("data.path", path, problem, remedy) from None
+    _refuse_binary(text, data, path, member=member)
+    if is_page(text):
+        raise UserError("data.path", path, f"{member} is a page of the web, not the text", "fetch the file again")
+    return text
 
 
 def _damaged_utf8(data: bytes, path: Path, start: int) -> Decoded | None:
@@ -180,31 +201,76 @@ def _refuse_other_width(data: bytes, text: str, path: Path, encoding: str) -> No
         return
     num_spaces = text.count(" ") + text.count("\n")
     if b"\x00" not in data and (_is_utf8(data) or 10 * (data.count(b" ") + data.count(b"\n")) > len(data)):
-        raise UserError("data.encoding", name, f"{path} is not in it: it has one byte a character", "use auto")
+        raise UserError(
+            "data.encoding", name, f"{path} is not in it: it has one byte a character", "use data.encoding=auto"
+        )
     other = name.removesuffix("-le").removesuffix("-be") + ("-le" if name.endswith("-be") else "-be")
     swapped = data.decode(other, errors="replace")
     if swapped.count(" ") + swapped.count("\n") > num_spaces:
         raise UserError("data.encoding", name, f"{path} has the other byte order", f"use data.encoding={other}")
 
 
-def _refuse_binary(has_nul: bool, controls: int, size: int, path: Path) -> None:
+def _refuse_binary(text: str | bytes, data: bytes, path: Path, *, member: str = "") -> None:
+    """Refuses what has control characters that no text has.
+
+    Args:
+        text: characters, or bytes of which each is one.
+        data: the bytes of the file.
+        path: the file, for the error.
+        member: the file within `path` if that is an archive.
+
+    Raises:
+        UserError: it has; says how it is read if it is in UTF-16 or UTF-32.
+    """
+    if isinstance(text, bytes):
+        has_nul, controls = b"\x00" in text, len(text) - len(text.translate(None, _CONTROLS))
+    else:
+        has_nul, controls = "\x00" in text, sum(map(text.count, _CONTROLS.decode("ascii")))
     # Old texts may contain a stray control character, but not one in a thousand characters, and never NUL.
-    if has_nul or controls > size / 1000 + 1:
-        remedy = (
-            "give a plain text file (unpack an archive, save a document as text; for UTF-16 without a byte order mark "
-            "set data.encoding=utf-16-le)"
-        )
-        raise UserError("data.path", path, "looks like a binary file, not text", remedy)
+    if not has_nul and controls <= len(text) / 1000 + 1:
+        return
+    wide = _wide_encoding(data)
+    if wide:
+        problem = f"looks like a binary file, unless it is {wide.upper()} without a byte order mark"
+        raise UserError("data.path", path, problem, f"set data.encoding={wide}")
+    problem = f"{member} looks like a binary file, not text"
+    raise UserError("data.path", path, problem, "give a plain text file: unpack an archive, save a document as text")
 
 
-def _suspicious(text: str, path: Path) -> list[str]:
-    """Returns warnings of characters that a text has by accident, and of a text that mainly consists of one."""
+def _wide_encoding(data: bytes) -> str:
+    """Returns the encoding with two or four bytes a character in which bytes are a text; empty if there is none."""
+    for name in _UNMARKED:
+        try:
+            text = codecs.getincrementaldecoder(name)().decode(data[:_PROBED])
+        except UnicodeDecodeError:
+            continue
+        if "\x00" not in text and text.count(" ") + text.count("\n") > _SPACED * len(text):
+            return name
+    return ""
+
+
+def _suspicious(text: str, path: Path, *, known_wrong: bool) -> list[str]:
+    """Returns warnings of characters that a text has by accident, and of a text that mainly consists of one.
+
+    Args:
+        text: of the file.
+        path: the file.
+        known_wrong: whether a warning says already that it is in another encoding.
+    """
     found = []
+    language = markup(text)
+    if language:
+        what = f"{path.name}: looks like {language}, whose markup is read like all of the text"
+        found.append(f"{what}; save it as plain text if it is not meant")
     marks = text.count(_MARK)
     if marks:
         line = text.count("\n", 0, text.index(_MARK)) + 1
         what = f"{marks:,} byte order marks inside the text, the first in line {line:,}, are kept as characters"
         found.append(f"{path.name}: {what}; were files joined?")
+    twice = _TWICE.findall(text)
+    if len(twice) > 2 and not known_wrong:
+        what = f"{len(twice):,} places, the first {twice[0]!r}, look like UTF-8 that was read as Windows-1252"
+        found.append(f"{path.name}: {what}; fetch the file again")
     lost = text.count(_REPLACEMENT)
     if lost * 1000 > len(text):
         found.append(

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import stat
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import IO
 
 from lmlab.errors import UserError, printable
+from lmlab.memory_limits import as_bytes, available_memory
 
 # Bytes of memory for a byte of text: the bytes themselves, and the characters as Python stores plain ASCII.
 _MEMORY_PER_BYTE = 2
@@ -19,6 +22,7 @@ _MEMORY_PER_BYTE = 2
 _MOST_COMPRESSED = 200
 _SMALL = 10_000_000  # bytes that are unpacked however much they were compressed
 _CHUNK = 1 << 20
+ZIP_MARK = b"PK\x03\x04"
 _ENCRYPTED = 0x1  # flag of a zip file's member
 _KINDS = (
     (stat.S_ISFIFO, "a named pipe"),
@@ -51,11 +55,34 @@ def require_path(path: Path, *, field: str = "data.path", remedy: str = "check t
         if not isinstance(error, FileNotFoundError | NotADirectoryError):
             raise unreadable(path, error, field=field) from None
         where = "" if path.is_absolute() else f" in {Path.cwd()}"
-        raise UserError(field, path, f"no such file or folder{where}", remedy) from None
+        raise UserError(field, path, f"no such file or folder{where}", _meant_by(path, field) or remedy) from None
     for is_kind, kind in _KINDS:
         if is_kind(found.st_mode):
             raise UserError(field, path, f"{kind}, not a file", "give a file or folder on the disk")
     return found
+
+
+def _meant_by(path: Path, field: str) -> str:
+    """Returns what to do about a path that does not exist, if it can be told; else nothing."""
+    given = str(path)
+    if ":/" in given:
+        return "it looks like an address: fetch the file and give its path"
+    if glob.has_magic(given) and (found := glob.glob(given)):
+        return f"it looks like a pattern: give the folder, {field}={os.path.dirname(given) or '.'}" + (
+            "" if len(found) > 1 else f", or {found[0]}"
+        )
+    if "," in given or given.startswith("["):
+        return "give one file, or put several into a folder and give that"
+    forward = Path(given.replace("\\", "/"))
+    if forward.exists():
+        return f"did you mean {forward.as_posix()}?"
+    try:
+        names = os.listdir(path.parent)
+    except (OSError, ValueError):
+        return ""
+    by_lower = {name.lower(): name for name in names if not name.startswith(".")}
+    close = get_close_matches(path.name.lower(), by_lower, n=1, cutoff=0.75)
+    return f"did you mean {printable((path.parent / by_lower[close[0]]).as_posix(), longest=200)}?" if close else ""
 
 
 def unreadable(path: Path, error: OSError | ValueError, *, field: str = "data.path") -> UserError:
@@ -122,24 +149,10 @@ def require_memory(num_bytes: int, path: Path, *, what: str = "") -> None:
     available = available_memory()
     if available is None or num_bytes * _MEMORY_PER_BYTE <= available:
         return
-    problem = (
-        f"{what or 'it'} has {num_bytes / 1e9:,.1f} GB, which need at least {num_bytes * _MEMORY_PER_BYTE / 1e9:,.1f} "
-        f"GB of memory ({available / 1e9:,.1f} GB are available)"
-    )
+    needed = as_bytes(num_bytes * _MEMORY_PER_BYTE)
+    there = f"{as_bytes(available)} are there"
+    problem = f"{what or 'it'} has {as_bytes(num_bytes)}, which need at least {needed} of memory ({there})"
     raise UserError("data.path", path, problem, "give a part of it, or use a machine with more memory")
-
-
-def available_memory() -> int | None:
-    """Returns the bytes of memory that are not in use, as far as the system says so; None if it does not."""
-    found: list[int] = []
-    with suppress(OSError, ValueError, IndexError):
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        found += [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
-    with suppress(OSError, ValueError):  # a container's own limit; ValueError: "max"
-        found.append(int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
-    if not found and hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-        found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    return min(found, default=None)
 
 
 # Zip files
@@ -149,10 +162,14 @@ def is_zip(path: Path, *, field: str = "data.path") -> bool:
     """Returns whether a file is a zip file by its contents.
 
     Raises:
-        UserError: it is not a regular file, or cannot be read.
+        UserError: it is not a regular file, cannot be read, or is a zip file that has lost its list of members.
     """
     with open_file(path, field=field) as file:
-        return zipfile.is_zipfile(file)
+        found = zipfile.is_zipfile(file)
+        file.seek(0)
+        if not found and file.read(len(ZIP_MARK)) == ZIP_MARK:
+            raise damaged_zip(path, field=field)
+        return found
 
 
 @contextmanager
@@ -182,7 +199,7 @@ def files_in(archive: zipfile.ZipFile, suffixes: Sequence[str] = ()) -> list[zip
         suffixes: endings of the names; empty for any.
     """
     files = [m for m in archive.infolist() if not m.is_dir() and not m.filename.startswith("__MACOSX")]
-    return [m for m in files if not suffixes or m.filename.endswith(tuple(suffixes))]
+    return [m for m in files if not suffixes or m.filename.lower().endswith(tuple(suffixes))]
 
 
 def open_member(

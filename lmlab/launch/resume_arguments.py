@@ -88,6 +88,8 @@ def run_to_resume(arguments: list[str]) -> RunToResume:
     given = dict(word.partition("=")[::2] for word in arguments if not is_about_parts(word))
     typed_folder = given.pop("run")
     output_dir = given.pop("output_dir", "outputs")
+    if not typed_folder.strip():
+        raise UserError("run", f'"{typed_folder}"', "is empty", "give a run's folder, or run=latest")
     path = Path(os.path.realpath(os.path.expanduser(typed_folder)))  # a loop of links raises nothing here
     _check_diverged(path.absolute())
     if (path / CONFIG).is_file() and not can_be_resumed(path):

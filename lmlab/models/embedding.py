@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import math
 import zipfile
@@ -17,6 +18,7 @@ from typing import IO
 import torch
 from torch import Tensor
 
+from lmlab.data.kinds import refuse_container
 from lmlab.data.opening import files_in, is_zip, open_file, open_member, open_zip
 from lmlab.errors import UserError, printable
 
@@ -27,6 +29,10 @@ _HEAD, _CHECKED = 1_000, 10
 _MOST_LONG = 0.01
 # Bytes of a line: tens of thousands of numbers.
 _LONGEST_LINE = 1 << 20
+# Text files of word vectors, of GloVe and of fastText.
+_SUFFIXES = (".txt", ".vec")
+_MARK = codecs.BOM_UTF8
+_BEGINNING = 64  # bytes by which a kind of file is known
 _LARGEST = torch.finfo(torch.float32).max
 
 
@@ -129,6 +135,8 @@ class GloveVectors(EmbeddingVectors):
         if not known:
             problem = f"none of the {len(words):,} entries of the vocabulary is in it"
             remedy = "is it GloVe of the text's language? Or use embedding=random"
+            if all(len(word) == 1 for word in words):
+                remedy = "it has vectors of words: add tokenizer=word, or use embedding=random"
             raise UserError("embedding.path", self.path, problem, remedy)
         found = torch.tensor(known, dtype=torch.float32)
         scale = found.std(dim=0) if len(known) > 1 else torch.ones(file_dim)
@@ -143,6 +151,10 @@ def _opened(path: Path, dim: int | None) -> Iterator[IO[bytes]]:
     """Opens the file for reading lines; a zip file is read without unpacking it."""
     if not is_zip(path, field=_FIELD):
         with open_file(path, field=_FIELD) as file:
+            beginning = file.read(_BEGINNING)
+            refuse_container(beginning, path, field=_FIELD)
+            # A byte order mark would be a part of the first word.
+            file.seek(len(_MARK) if beginning.startswith(_MARK) else 0)
             yield file
         return
     with (
@@ -153,13 +165,15 @@ def _opened(path: Path, dim: int | None) -> Iterator[IO[bytes]]:
 
 
 def _member(archive: zipfile.ZipFile, path: Path, dim: int | None) -> zipfile.ZipInfo:
-    files = files_in(archive, (".txt",))
+    files = files_in(archive, _SUFFIXES)
     if len(files) == 1:
         return files[0]
+    if not files:
+        raise UserError(_FIELD, path, f"holds no {' or '.join(_SUFFIXES)} file", "give a file of word vectors as text")
     fitting = [file for file in files if dim is not None and f".{dim}d." in file.filename]
     if len(fitting) == 1:
         return fitting[0]
-    listed = printable(", ".join(file.filename for file in files) or "no .txt file")
+    listed = printable(", ".join(file.filename for file in files), longest=200)
     raise UserError("embedding.dim", dim, f"{path} holds {listed}", "choose one by its dimension: embedding.dim=...")
 
 
@@ -237,6 +251,8 @@ def _numbers(fields: Sequence[bytes]) -> list[float]:
     try:
         numbers = [float(field) for field in fields]
     except ValueError:
+        return []
+    if any(b"_" in field for field in fields):  # which Python takes between digits
         return []
     return numbers if all(abs(number) <= _LARGEST for number in numbers) else []
 

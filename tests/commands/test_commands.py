@@ -12,7 +12,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import SMALL
+from conftest import DIVERGING, SMALL
 
 from lmlab.data.corpus import Document, split_documents
 
@@ -103,14 +103,7 @@ def test_a_sweep_has_one_folder_and_a_failed_job_stops_no_other(text_file: Path,
 
 
 def test_a_run_that_diverges_leaves_the_reason_for_its_report(text_file: Path, tmp_path: Path) -> None:
-    wild = [
-        "optimizer=sgd",
-        "optimizer.lr=1000",
-        "optimizer.weight_decay=100",
-        "trainer.gradient_clip_val=null",
-        "model=rnn",
-    ]
-    done = command("train", "data=text", f"data.path={text_file}", *SMALL, *wild, cwd=tmp_path, status=1)
+    done = command("train", "data=text", f"data.path={text_file}", *SMALL, *DIVERGING, cwd=tmp_path, status=1)
     assert "diverged" in done.stderr
     (folder,) = (tmp_path / "outputs" / "text-rnn").iterdir()
     summary = json.loads((folder / "summary.json").read_text())

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 from pathlib import Path
 
 import pytest
@@ -66,6 +69,68 @@ def test_a_damaged_file_is_repaired_where_it_is_damaged():
     assert found.text == f"{TEXT}one\ufffdline\n{TEXT}"
     assert "1 places (the first in line 41)" in found.warnings[0]
     assert decode(TEXT.encode("cp1252"), PATH, "auto").text == TEXT
+
+
+@pytest.mark.parametrize("encoding", ["cp1251", "koi8-r", "gbk", "big5", "euc-kr"])
+def test_another_script_is_not_read_as_windows_1252(encoding):
+    text = {"gbk": "话说天下大势，分久必合", "big5": "話說天下大勢，分久必合", "euc-kr": "나랏말싸미 듕귁에 달아"}
+    data = text.get(encoding, "Мороз и солнце; день чудесный! ").encode(encoding) * 50
+    with pytest.raises(UserError, match=r"Windows-1252.*name its encoding"):
+        decode(data, PATH, "auto")
+    assert decode(data, PATH, encoding).text.encode(encoding) == data
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("named", ["auto", "latin-1"])
+def test_wide_characters_without_a_mark_are_named_by_a_remedy_that_works(encoding, named):
+    with pytest.raises(UserError) as caught:
+        decode(TEXT.encode(encoding), PATH, named)
+    assert caught.value.remedy == f"set data.encoding={encoding}"
+    assert decode(TEXT.encode(encoding), PATH, encoding).text == TEXT
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (gzip.compress(PLAIN.encode()), "a gzip file"),
+        (bz2.compress(PLAIN.encode()), "a bzip2 file"),
+        (lzma.compress(PLAIN.encode()), "an xz file"),
+        (b"%PDF-1.4\n" + PLAIN.encode(), "a PDF"),
+        (b"{\\rtf1 " + PLAIN.encode(), "rich text format"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "Git LFS"),
+    ],
+)
+def test_what_is_no_plain_text_is_refused_by_its_kind(data, what):
+    for read in (decode, decode_strictly):
+        for encoding in ("auto", "latin-1"):
+            with pytest.raises(UserError, match=what):
+                read(data, PATH, encoding)
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        (f"<!DOCTYPE html>\n<html>{PLAIN}", "HTML"),
+        (f"{PLAIN}<br />" * 5, "HTML"),
+        (f"<?xml version='1.0'?>{PLAIN}", "XML"),
+        ('{"text": "a"}\n' * 9, "JSON"),
+        ('[\n "a",\n "b"]\n' * 9, "JSON"),
+        ("<unk> of the <unk> [a] {b}\n" * 9, ""),
+        ('["Yes," he said.]\n' * 9, ""),
+    ],
+)
+def test_markup_is_warned_of(text, language):
+    warnings = decode(text.encode(), PATH, "auto").warnings
+    assert [f"looks like {language}" in w for w in warnings] == ([True] if language else [])
+    if text.startswith("<!"):
+        with pytest.raises(UserError, match="page of the web"):
+            decode_strictly(text.encode(), PATH, "auto")
+
+
+def test_utf8_that_was_encoded_twice_is_warned_of():
+    twice = TEXT.encode().decode("cp1252", errors="ignore")
+    assert "look like UTF-8 that was read as Windows-1252" in decode(twice.encode(), PATH, "auto").warnings[0]
+    assert decode("SÃO PAULO, Ângela".encode() * 9, PATH, "auto").warnings == []
 
 
 @pytest.mark.parametrize("encoding", ["auto", "latin-1"])

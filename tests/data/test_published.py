@@ -187,10 +187,42 @@ def test_a_damaged_zip_is_refused(catalogue, tmp_path: Path, kind, where: str) -
     assert line.startswith("data.path=")
 
 
+NOT_TEXTS = (bytes(range(7)) * 99, "a b\n".encode("utf-16-le") * 99, b"\x1f\x8b\x08 packed", b"<!DOCTYPE html>\n404\n")
+
+
+@pytest.mark.parametrize("data", NOT_TEXTS)
+def test_what_is_certainly_no_copy_is_refused(catalogue, tmp_path: Path, data: bytes) -> None:
+    catalogue({"small.txt": b"x"})
+    (tmp_path / "small.txt").write_bytes(data)
+    for encoding in ("auto", "latin-1"):
+        assert "data.path=" in refusal(cut, tmp_path / "small.txt", encoding=encoding)
+    (tmp_path / "train.txt").write_bytes(b"a\n")
+    (tmp_path / "valid.txt").write_bytes(data)
+    (tmp_path / "test.txt").write_bytes(b"a\n")
+    assert "valid.txt" in refusal(splits, tmp_path)
+
+
+def test_a_copy_may_have_a_mark_and_line_ends_of_windows(catalogue, tmp_path: Path) -> None:
+    text = "a b c\nd\n" * 20
+    catalogue({"small.txt": text.encode()})
+    (tmp_path / "small.TXT").write_bytes(("\ufeff" + text.replace("\n", "\r\n")).encode())
+    assert "".join(texts(cut(tmp_path)).values()) == text
+    (tmp_path / "small.TXT").write_bytes(text.replace("d\n", "d\r\n").encode())
+    assert "".join(texts(cut(tmp_path)).values()) == text.replace("d\n", "d\r\n")
+
+
+def test_other_books_are_warned_of(catalogue, tmp_path: Path) -> None:
+    catalogue({"a.txt": b"as published " * 20})
+    for data, differs in ((b"as published " * 20, False), (b"another " * 20, True)):
+        (tmp_path / "a.txt").write_bytes(data)
+        corpus = PublishedBooks(name="small", path=str(tmp_path), split=SHARES, encoding="auto").load()
+        assert any("not the published small" in warning for warning in corpus.warnings) == differs
+
+
 def test_a_zip_that_was_cut_short_is_refused(catalogue, tmp_path: Path) -> None:
     catalogue({"small.zip": b"x"})
     (tmp_path / "small.zip").write_bytes(zipped({"train.txt": bytes(range(256)) * 40})[:-30])
-    assert "data.path=" in refusal(splits, tmp_path / "small.zip")
+    assert "a damaged zip file" in refusal(splits, tmp_path / "small.zip")
     # Latin-1 would read its bytes as text.
     assert "a damaged zip file" in refusal(cut, tmp_path / "small.zip", encoding="latin-1")
 
@@ -250,6 +282,7 @@ def test_splits_are_taken_as_published(catalogue) -> None:
         ("wiki.train.tokens", "wiki.valid.tokens", "wiki.test.tokens"),
         ("wiki.train.raw", "wiki.valid.raw", "wiki.test.raw"),
         ("train.txt", "dev.txt", "test.txt"),
+        ("train.TXT", "validation.Txt", "test.TOKENS"),
     ],
 )
 def test_a_copy_may_have_other_names(catalogue, tmp_path: Path, names: tuple[str, ...]) -> None:
@@ -321,6 +354,9 @@ def test_line_ends_of_other_systems_are_no_tokens(catalogue, tmp_path: Path) -> 
     catalogue(PTB)
     for name, data in PTB.items():
         (tmp_path / name).write_bytes(b"\xef\xbb\xbf" + data.replace(b"\n", b"\r\n"))
+    assert texts(splits(tmp_path)) == AS_PUBLISHED
+    for name, data in PTB.items():
+        (tmp_path / name).write_bytes(data.replace(b"\n", b"\r"))
     assert texts(splits(tmp_path)) == AS_PUBLISHED
 
 

@@ -94,6 +94,13 @@ def test_a_character_that_may_end_a_line_is_warned_of(tmp_path: Path) -> None:
         assert "1 sentences, the first in line 21" in source(path).load().warnings[0]
 
 
+def test_lines_that_end_otherwise_are_refused(tmp_path: Path) -> None:
+    for end in "\f\x85\u2028":
+        (tmp_path / "s.txt").write_text(end.join(f"s{i} and more" for i in range(20)), encoding="utf-8")
+        with pytest.raises(UserError, match="19 form feeds or other separators in 1 lines"):
+            source(tmp_path / "s.txt").load()
+
+
 def test_a_line_as_long_as_a_book_is_no_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lmlab.data.sources.sentences.LONGEST_SENTENCE", 100)
     path = tmp_path / "s.txt"
@@ -142,6 +149,21 @@ def test_reviews_are_the_same_from_the_archive_and_from_its_folder(tmp_path: Pat
     assert found[0].sentences
 
 
+@pytest.mark.parametrize(("data", "problem"), [(b"<br />", "empty"), (b"\x00" * 9, "binary"), (b"caf\xe9", "UTF-8")])
+def test_a_review_that_is_no_text_is_named(tmp_path: Path, data: bytes, problem: str) -> None:
+    folder = reviews(tmp_path / "reviews")
+    (folder / "aclImdb" / "train" / "neg" / "3_2.txt").write_bytes(data)
+    archive = tmp_path / "aclImdb_v1.tar.gz"
+    with tarfile.open(archive, "w:gz") as made:
+        made.add(folder / "aclImdb", "aclImdb")
+    for path in (archive, folder):
+        with pytest.raises(UserError, match=problem) as caught:
+            MovieReviews(path=str(path), split=SPLIT, encoding="auto").load()
+        assert "neg/3_2.txt" in str(caught.value)
+        if problem == "UTF-8":  # the remedy is one
+            assert MovieReviews(path=str(path), split=SPLIT, encoding="latin-1").load()
+
+
 def test_some_of_the_reviews_are_always_the_same_of_both_labels(tmp_path: Path) -> None:
     folder = str(reviews(tmp_path / "reviews"))
     corpus = MovieReviews(path=folder, split=SPLIT, encoding="auto", max_reviews=6).load()
@@ -161,6 +183,9 @@ def test_reviews_of_ones_own_and_damaged_archives(tmp_path: Path) -> None:
     corpus = MovieReviews(path=str(own), split=SPLIT, encoding="auto").load()
     assert [len(corpus.texts(split)) for split in ("train", "validation", "test")] == [8, 1, 1]
     assert corpus.texts("test") == ["review 9\nend"]
+    (own / "9.txt").write_text("<br /> ")
+    with pytest.raises(UserError, match="empty review"):
+        MovieReviews(path=str(own), split=SPLIT, encoding="auto").load()
     broken = tmp_path / "broken.tar.gz"
     broken.write_bytes(b"\x1f\x8b not an archive")
     with pytest.raises(UserError, match="not an archive of reviews"):

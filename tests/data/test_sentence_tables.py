@@ -40,6 +40,31 @@ def test_what_programs_write_is_read_whatever_the_order_of_columns(heading, path
         assert found.warnings == []
 
 
+def test_a_heading_of_single_words_over_sentences_is_no_sentence():
+    for heading in ("review", "review\ttitle"):
+        other = "\tand its title" * heading.count("\t")
+        rows = "".join(f"{s}{other} {i}\n" if other else f"{s}\n" for i, s in enumerate(SENTENCES))
+        assert sentence_column(f"{heading}\n{rows}", TSV).cells == SENTENCES
+        found = sentence_column(rows, TSV)
+        assert found.cells == SENTENCES
+        assert "no heading, the first row is a sentence: this is" in found.notes[-1]
+    again = sentence_column("sentence\tlabel\n" + "".join(f"{s}\t1\n" for s in SENTENCES) + "sentence\tlabel\n", TSV)
+    assert again.cells == SENTENCES
+    assert "1 rows repeat the heading" in again.notes[-1]
+
+
+def test_addresses_are_no_sentences_however_long():
+    rows = "".join(f"http://example.com/{'x' * 99}\t{s}\n" for s in SENTENCES)
+    assert sentence_column(rows, TSV).cells == SENTENCES
+
+
+def test_a_separator_that_a_program_tells_is_used():
+    rows = "".join(f"{s.replace(',', '').replace(chr(34), '')};1\n" for s in SENTENCES)
+    for text in (rows, f"sep=;\n{rows}", rows.replace(";", "|")):
+        assert len(sentence_column(text, CSV).cells) == len(SENTENCES)
+        assert "column 1" in sentence_column(text, CSV).notes[0]
+
+
 def test_quotes_of_plain_tab_separated_values_are_kept():
     sentences = ['"so" he said', 'she said "no"', '"', '" all of it "', "plain"]
     text = "".join(f"{s}\t1\n" for s in sentences)
@@ -92,6 +117,7 @@ def test_two_columns_of_sentences_are_warned_of():
         (TSV, "1\t2\n3\t4\n", "no column with words"),
         (TSV, "text\tx\n1\ta film\n", "holds numbers only"),
         (TSV, "\t\n\t\n", "no sentence"),
+        (TSV, "sentence,label\n" + "a film,1\n" * 9, "separated by ',', not by tabs"),
     ],
 )
 def test_tables_that_do_not_fit_are_refused_by_row(path, text, problem):
@@ -101,8 +127,19 @@ def test_tables_that_do_not_fit_are_refused_by_row(path, text, problem):
 
 
 def test_plain_lines_are_not_the_rows_of_a_table():
-    for text in ("a film\t1\nbad\t0\n", '{"text": "a film"}\n{"text": "bad"}\n'):
-        with pytest.raises(UserError, match=r"columns separated by tabs|JSON"):
+    rows = [f"{s}|1\n" for s in SENTENCES]
+    for text in (
+        "a film\t1\nbad\t0\n",
+        "a film\t1\nbad\t0\nno tab\n",
+        "".join(rows),
+        "".join(rows).replace("|1", "||| good"),
+        "".join(rows).replace(",", "").replace("|", ","),
+        '{"text": "a film"}\n{"text": "bad"}\n',
+        "(3 (2 a) (4 film))\n",
+        "__label__1 a film\n",
+        "<html>\na film\n",
+    ):
+        with pytest.raises(UserError, match=r"columns separated by|JSON|trees|fastText|HTML"):
             require_no_columns(text, Path("some.txt"))
-    for text in ("a film\n", "a\ttab\nno tab\n", "one\tline\n", "{braces}\nand more\n"):
+    for text in ("a film\n", "a\ttab\nno tab\nnor here\n", "one\tline\n", "{braces}\nand more\n", "a, b\n" * 3):
         require_no_columns(text, Path("some.txt"))

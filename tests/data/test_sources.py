@@ -89,8 +89,13 @@ def test_books_are_split_by_book_in_natural_order(folder):
     assert len(corpus.splits["train"]) == 9
 
 
+def test_copies_in_a_folder_are_warned_of(folder):
+    assert "c.txt and a.txt are the same text" in " ".join(load(folder(a="x y " * 90, b="z", c="x y " * 90)).warnings)
+    assert "the same text" not in " ".join(load(folder(a="x", b="y", c="z")).warnings)
+
+
 def test_shares_missed_by_more_than_a_factor_of_2_are_warned_of(folder):
-    path = folder(a=".-" * 500, b=".-" * 500, c=".-" * 500)
+    path = folder(a=".-" * 500, b="-." * 500, c=".--." * 250)
     (warning,) = load(path).warnings
     assert "train 33%" in warning
     assert "train 80%" in warning
@@ -127,7 +132,7 @@ def test_the_whole_text_can_be_had_unsplit(folder):
 # Folders that are split already
 
 
-@pytest.mark.parametrize("validation", ["valid", "val", "dev", "Valid", "ptb__valid", "wiki__valid"])
+@pytest.mark.parametrize("validation", ["valid", "validation", "dev", "Valid", "ptb__valid", "de_val", "dev-en"])
 def test_given_splits_are_used_as_they_are(folder, validation):
     path = folder(**{"train": "a", validation: "b", "test": "c"})
     corpus = load(path)
@@ -190,7 +195,8 @@ def test_what_a_folder_holds_besides_is_named(folder):
     (path / "more").mkdir()
     (path / "more" / "f.TXT").write_text("x")
     (path / "g.txt").mkdir()
-    (note,) = load(path).notes
+    whole, note = load(path).notes
+    assert whole == "split by whole files: train a.txt, validation b.txt, test c.txt"
     assert note == f"not read in {path.name}: .e.txt, d.md, g.txt/, more/ (has .txt files)"
 
 

@@ -111,8 +111,34 @@ def test_the_dimension_chooses_among_the_files_of_a_zip(tmp_path):
 
 
 def test_a_zip_without_text_files_is_refused(tmp_path):
-    with pytest.raises(UserError, match=r"no \.txt file"):
+    with pytest.raises(UserError, match=r"no \.txt or \.vec file"):
         load(zipped(tmp_path / "glove.zip", README="x"), ["the"])
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_word(glove):
+    first = next(iter(LINES))
+    assert_rows(glove("\ufeff" + as_lines(LINES), [first]), LINES[first])
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (b"\x1f\x8b\x08 packed", "a gzip file"),
+        (b"PK\x03\x04 cut off", "a damaged zip file"),
+        (b"%PDF-1.4\n", "a PDF"),
+        (b"the 1_0 2 3\n" * 3, "not a file of word vectors"),
+    ],
+)
+def test_what_is_no_text_of_vectors_is_refused(tmp_path, data, problem):
+    (tmp_path / "v").write_bytes(data)
+    with pytest.raises(UserError, match=problem) as caught:
+        load(tmp_path / "v", ["the"])
+    assert caught.value.field == "embedding.path"
+
+
+def test_characters_are_told_from_words(glove):
+    with pytest.raises(UserError, match="tokenizer=word"):
+        glove(as_lines({"the": [1.0, 2.0], "cat": [3.0, 4.0]}), list("abc"))
 
 
 def test_tokens_may_contain_spaces(glove):

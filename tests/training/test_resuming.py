@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import changed, compose_config, resume_run
+from conftest import DIVERGING, changed, compose_config, resume_run
 from equal_runs import assert_equal_runs, rows
 
 import lmlab
@@ -264,9 +264,8 @@ def test_best_weights_of_another_step_are_told(run: Path) -> None:
 
 
 def test_divergence_is_an_error_of_its_own(text_file: Path, tmp_path: Path) -> None:
-    overrides = ["optimizer=sgd", "optimizer.lr=1e30", "trainer.gradient_clip_val=null", "model=rnn"]
     with pytest.raises(Diverged):
-        trained(compose_config(text_file, *overrides), tmp_path / "run")
+        trained(compose_config(text_file, *DIVERGING), tmp_path / "run")
 
 
 @pytest.mark.parametrize("part", ["lmlab_task", "callbacks", "random_states", "optimizer_states", "position", "config"])

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import pytorch_lightning as pl
 import torch
-from conftest import SMALL, compose_config, kinds, made_up_text, resume_run
+from conftest import DIVERGING, SMALL, compose_config, kinds, made_up_text, resume_run
 
 import lmlab
 from lmlab.config.compose import compose_settings
@@ -243,9 +243,7 @@ def test_prompts_have_seeds_of_their_own(text_file: Path, tmp_path: Path) -> Non
 
 
 def test_divergence_ends_with_one_line(text_file: Path, tmp_path: Path) -> None:
-    config = compose_config(
-        text_file, "optimizer=sgd", "optimizer.lr=1e30", "trainer.gradient_clip_val=null", "model=rnn"
-    )
+    config = compose_config(text_file, *DIVERGING)
     with pytest.raises(UserError, match=r"diverged.*lower optimizer\.lr"):
         train(config, tmp_path)
 

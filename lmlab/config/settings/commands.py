@@ -21,24 +21,40 @@ class GenerateSettings(Settings):
     run: str = setting(_RUN, is_path=True)
     output_dir: str = setting(_OUTPUT_DIR, is_path=True)
     checkpoint: str = setting(_CHECKPOINT)
-    prompt: str = setting("text that the samples continue", free=True)
-    length: int = setting("tokens (characters, words or pieces) generated after the prompt", at_least=1, at_most=10**7)
-    num_samples: int = setting("number of samples; sample i (from 0) uses seed + i", at_least=1, at_most=10**6)
+    prompt: str = setting("text that the samples continue", free=True, also=("text", "start", "input"))
+    length: int = setting(
+        "tokens (characters, words or pieces) generated after the prompt",
+        at_least=1,
+        at_most=10**7,
+        also=("max_new_tokens", "max_tokens", "max_length"),
+    )
+    num_samples: int = setting(
+        "number of samples; sample i (from 0) uses seed + i",
+        at_least=1,
+        at_most=10**6,
+        also=("n", "num_return_sequences"),
+    )
     temperature: float = setting(
         "0: always the most probable token",
         at_least=0.001,
         at_most=100,
         special=0,
         remedy="0 takes the most probable token",
+        also=("temp",),
     )
     top_k: int | None = setting(
-        "draw among the k most probable tokens; null: all", at_least=1, at_most=10**9, remedy="null keeps all tokens"
+        "draw among the k most probable tokens; null: all",
+        at_least=1,
+        at_most=10**9,
+        remedy="null keeps all tokens",
+        also=("k",),
     )
     top_p: float | None = setting(
         "draw among the most probable tokens that together have this probability; null: all",
         above=0,
         at_most=1,
         remedy="null keeps all tokens",
+        also=("p", "nucleus"),
     )
     allow_unknown: bool = setting("allow <unk> in the samples")
     stop_at_end: bool = setting("stop at the end token, if the tokenizer has one")
@@ -83,7 +99,7 @@ class PredictSettings(Settings):
     run: str = setting(_RUN, is_path=True)
     output_dir: str = setting(_OUTPUT_DIR, is_path=True)
     checkpoint: str | None = setting("one checkpoint (best, last, step-000500); null: all checkpoints of the run")
-    prompt: str = setting("text to continue", free=True)
+    prompt: str = setting("text to continue", free=True, also=("text", "start", "input"))
     top: int = setting("number of most probable tokens to show", at_least=1, at_most=10**6)
 
 
@@ -121,9 +137,10 @@ class BenchmarkSettings(Settings):
     models: list[str] = setting(
         "models, each timed at each size against a hand-written loop with the same layers",
         choices=("rnn", "gru", "lstm"),
+        fewest=1,
     )
     hidden_sizes: list[int] = setting(
-        "units per layer; several are timed in turn", at_least=1, at_most=10**6, longest=100
+        "units per layer; several are timed in turn", at_least=1, at_most=10**6, longest=100, fewest=1
     )
     num_layers: int = setting("stacked layers", at_least=1, at_most=1000)
     embedding_dim: int = setting("size of an embedding vector", at_least=1, at_most=10**6)

@@ -108,7 +108,10 @@ class WordTokenizerSettings(TokenizerSettings):
     )
     min_frequency: int = setting("words that are rarer in the training split become <unk>", at_least=1, at_most=10**9)
     max_size: int | None = setting(
-        "maximum number of entries, including <unk> and the end token; null: no limit", at_least=3, at_most=10**8
+        "maximum number of entries, including <unk> and the end token; null: no limit",
+        at_least=3,
+        at_most=10**8,
+        also=("vocab_size",),
     )
 
 

@@ -15,13 +15,15 @@ _DECAY = "weight decay of matrices; not applied to vectors such as biases"
 class OptimizerSettings(PartSettings):
     """The optimizer of the weights."""
 
-    lr: float = setting("learning rate", above=0, at_most=1000, remedy="for example optimizer.lr=0.002")
+    lr: float = setting(
+        "learning rate", above=0, at_most=1000, remedy="for example optimizer.lr=0.002", also=("learning_rate",)
+    )
 
 
 @dataclass(kw_only=True)
 class AdamSettings(OptimizerSettings):
     betas: list[float] = setting(
-        "decay rates of the running means of the gradient and of its square", at_least=0, below=1, longest=2
+        "decay rates of the running means of the gradient and of its square", at_least=0, below=1, longest=2, fewest=2
     )
     eps: float = setting(_EPS, at_least=0, at_most=1)
     weight_decay: float = setting(_DECAY, at_least=0, at_most=100)
@@ -94,8 +96,10 @@ class ExponentialSettings(SchedulerSettings):
 
 @dataclass(kw_only=True)
 class StepSettings(SchedulerSettings):
-    epochs: list[float] = setting("epochs after which the rate changes; may be fractions", above=0, at_most=10**6)
-    gamma: float = setting("factor applied at each change", above=0, at_most=100)
+    epochs: list[float] = setting(
+        "epochs after which the rate changes; may be fractions", above=0, at_most=10**6, fewest=1
+    )
+    gamma: float = setting("factor applied at each change", above=0, at_most=1000)
 
 
 @dataclass(kw_only=True)

@@ -32,12 +32,17 @@ class DataSettings(Settings):
     """The text, and how it is divided into batches."""
 
     name: str = setting("name of the data set in the run's name and in tables", longest=100)
-    path: str | None = setting("a file, or a folder of .txt files; null for a data set with its own text", is_path=True)
+    path: str | None = setting(
+        "a file, or a folder of .txt files; null for a data set with its own text",
+        is_path=True,
+        also=("file", "text", "corpus", "input"),
+    )
     split: list[float] = setting(
         "fractions for train, validation and test, normalised by their sum; the third may be left out",
         at_least=0,
         at_most=10**9,
         longest=3,
+        fewest=2,
     )
     encoding: str = setting(
         "auto: UTF-8 (16 and 32 with a byte order mark), else Windows-1252; or any encoding that Python supports"
@@ -47,9 +52,17 @@ class DataSettings(Settings):
         longest=1000,
         free=True,
     )
-    batch_size: int = setting("rows per batch: streams, windows, chunks or sentences", at_least=1, at_most=10**6)
+    batch_size: int = setting(
+        "rows per batch: streams, windows, chunks or sentences",
+        at_least=1,
+        at_most=10**6,
+        also=("per_device_train_batch_size",),
+    )
     sequence_length: int = setting(
-        "tokens per row; batching=streams: length of truncated back-propagation", at_least=1, at_most=10**6
+        "tokens per row; batching=streams: length of truncated back-propagation",
+        at_least=1,
+        at_most=10**6,
+        also=("bptt", "seq_length", "seq_len", "block_size"),
     )
     stride: int = setting("batching=windows: tokens from one window to the next", at_least=1, at_most=10**6)
     tokens_per_batch: int | None = setting(
@@ -67,14 +80,18 @@ class ModelSettings(Settings):
     """The model; a core may have more settings, which are also settings of the model."""
 
     name: str = setting("name of the model in the run's name and in tables", longest=100)
-    hidden_size: int = setting("units per layer", at_least=1, at_most=10**6)
-    num_layers: int = setting("stacked layers", at_least=1, at_most=1000)
+    hidden_size: int = setting(
+        "units per layer", at_least=1, at_most=10**6, also=("nhid", "rnn_size", "units", "hidden", "hidden_dim")
+    )
+    num_layers: int = setting("stacked layers", at_least=1, at_most=1000, also=("nlayers", "layers", "n_layers"))
     dropout: float = _rate("between layers; before the first and after the last unless set separately")
     input_dropout: float = _rate("before the first layer")
     output_dropout: float = _rate("after the last layer")
     locked_dropout: bool = setting("one dropout mask for all steps of a batch, in all three places")
     embedding_dropout: float = _rate("fraction of the vocabulary whose vectors are set to zero for a batch")
-    tie_weights: bool = setting("one matrix for embedding and decoder; needs embedding.dim equal to model.hidden_size")
+    tie_weights: bool = setting(
+        "one matrix for embedding and decoder; needs embedding.dim equal to model.hidden_size", also=("tied", "tie")
+    )
     core: CoreSettings = setting("the core between embedding and decoder")
     decoder: DecoderSettings = setting(
         "the decoder after the core", before={"_target_": "lmlab.models.decoder.LinearDecoder"}
@@ -144,7 +161,9 @@ class TrainSettings(Settings):
 
     name: str = setting("the run's name and the first folder below output_dir", longest=200)
     seed: int = setting("random seed", at_least=0, at_most=LARGEST_SEED)
-    output_dir: str = setting("the run's folder is created below this folder", is_path=True)
+    output_dir: str = setting(
+        "the run's folder is created below this folder", is_path=True, also=("save", "out", "output")
+    )
     fresh: bool = setting("false: repeating a sweep command continues the existing sweep; true: starts a new one")
     stop_after_tokens: int | None = setting(
         "pause after this many trained tokens, without any other effect; run=... resumes; null: never",

@@ -52,7 +52,9 @@ class TrainerSettings(PartSettings):
 
     refused: ClassVar[Mapping[str, tuple[str, str]]] = REFUSED
 
-    accelerator: str = setting("auto (a GPU if there is one), cpu or gpu", choices=ACCELERATORS)
+    accelerator: str = setting(
+        "auto (a GPU if there is one), cpu or gpu", choices=ACCELERATORS, also=("device", "gpu", "gpus", "cuda")
+    )
     devices: int = setting("lmlab trains on one device", at_least=1, at_most=1, remedy="set trainer.devices=1")
     max_epochs: int = setting(
         "passes over the training split; -1: no limit",
@@ -60,6 +62,7 @@ class TrainerSettings(PartSettings):
         at_most=10**6,
         special=-1,
         remedy="give 1 or more, or -1 together with trainer.max_steps or trainer.max_tokens",
+        also=("epochs", "num_epochs", "num_train_epochs"),
     )
     max_steps: int = setting(
         "optimizer steps; whichever limit comes first ends the run; -1: no limit",
@@ -67,6 +70,7 @@ class TrainerSettings(PartSettings):
         at_most=10**12,
         special=-1,
         remedy="give 1 or more, or -1 for no limit",
+        also=("steps", "max_iters"),
     )
     max_tokens: int = setting(
         "tokens trained on, a limit that does not depend on the batch size; -1: no limit",
@@ -118,6 +122,7 @@ class TrainerSettings(PartSettings):
         above=0,
         at_most=10**9,
         remedy="null switches clipping off",
+        also=("clip", "grad_clip", "max_grad_norm"),
     )
     gradient_clip_algorithm: str = setting(
         "norm: gradient_clip_val is the largest L2 norm; value: the largest absolute value of each element",
@@ -127,7 +132,9 @@ class TrainerSettings(PartSettings):
     accumulate_grad_batches: int = setting("batches per optimizer step", at_least=1, at_most=10**6)
     check_val_every_n_epoch: int | None = setting("epochs between evaluations", at_least=1, at_most=10**6)
     val_check_interval: int | None = setting("steps between evaluations, instead of epochs", at_least=1, at_most=10**12)
-    log_every_n_steps: int = setting("steps between training metrics in the loggers", at_least=1, at_most=10**12)
+    log_every_n_steps: int = setting(
+        "steps between training metrics in the loggers", at_least=1, at_most=10**12, also=("log_interval",)
+    )
     deterministic: bool = setting(
         "on a GPU: use only kernels with bitwise reproducible results, which costs some speed; a CPU always does",
         before=False,
@@ -199,7 +206,10 @@ class EarlyStoppingSettings(PartSettings):
     """When a run ends before its limits."""
 
     patience: int | None = setting(
-        "evaluations without improvement that end the run; null: never", at_least=1, at_most=10**6
+        "evaluations without improvement that end the run; null: never",
+        at_least=1,
+        at_most=10**6,
+        also=("early_stopping",),
     )
     min_delta: float = setting(
         "an improvement lowers validation nats per token by more than this", at_least=0, at_most=100

@@ -43,7 +43,11 @@ def natural_order(folder: Path) -> list[Path]:
     if not files:
         others = _left_out(folder, (), (".txt",))
         problem = f"the folder holds no .txt file (but {others})" if others else "the folder is empty"
-        raise UserError("data.path", folder, problem, "put the texts there as .txt files")
+        inside = next((entry for entry in entries(folder) if _has_texts(entry)), None)
+        remedy = (
+            f"give one that has, for example data.path={printable(str(inside), longest=200)}, or " if inside else ""
+        )
+        raise UserError("data.path", folder, problem, f"{remedy}put the texts there as .txt files")
     return files
 
 
@@ -70,11 +74,15 @@ def _described(entry: Path) -> str:
     name = printable(entry.name)
     if not entry.is_dir():
         return name
+    return f"{name}/ (has .txt files)" if _has_texts(entry) else f"{name}/"
+
+
+def _has_texts(entry: Path) -> bool:
+    """Returns whether an entry is a folder with .txt files, of which the first are looked at."""
     try:
-        inside = any(name.lower().endswith(".txt") for name in islice(os.listdir(entry), _SEARCHED))
-    except OSError:
-        inside = False
-    return f"{name}/ (has .txt files)" if inside else f"{name}/"
+        return any(name.lower().endswith(".txt") for name in islice(os.listdir(entry), _SEARCHED))
+    except OSError:  # a file, too
+        return False
 
 
 def _natural(path: Path) -> tuple[list[tuple[int, int, str]], str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lmlab.data.catalogue import TEXTS
@@ -11,7 +12,7 @@ from lmlab.data.corpus import SPLITS, Corpus, Document, split_documents, split_o
 from lmlab.data.decoding import decode_strictly
 from lmlab.data.download import RemoteFile, fetch, sha256_of, texts_folder
 from lmlab.data.opening import (
-    damaged_zip,
+    ZIP_MARK,
     entries,
     files_in,
     is_zip,
@@ -21,12 +22,11 @@ from lmlab.data.opening import (
     require_path,
 )
 from lmlab.data.sources.base import Source
-from lmlab.data.sources.folders import unread
+from lmlab.data.sources.folders import natural_order, unread
 from lmlab.data.sources.text_files import TextFiles
 from lmlab.errors import UserError
 
 _TEXT_SUFFIXES = (".txt", ".tokens", ".raw")
-_ZIP_MARK = b"PK\x03\x04"
 
 
 class _Published(Source):
@@ -109,7 +109,11 @@ class PublishedBooks(_Published):
         else:
             fetched = self._fetched()
             where = fetched[0] if len(fetched) == 1 else fetched[0].parent
-        return TextFiles(path=str(where), split=self.split, encoding=self.encoding).load()
+        corpus = TextFiles(path=str(where), split=self.split, encoding=self.encoding).load()
+        if self.path is None:
+            return corpus
+        used = natural_order(self.path) if self.path.is_dir() else [self.path]
+        return replace(corpus, warnings=(*corpus.warnings, *self._differences(used)))
 
 
 class PublishedCut(_Published):
@@ -135,17 +139,29 @@ class PublishedCut(_Published):
         """
         path = self._fetched()[0] if self.path is None else self._only_file(self.path)
         text = decode_strictly(_read(path), path, self.encoding)
+        if self.path is not None:
+            text = self._repaired(text)
+            if not text.strip():
+                raise UserError("data.path", path, "holds nothing but white space", "fetch it again")
         splits = split_documents([Document(self.name, text)], self.split, whole_words=False)
         return Corpus(splits, self._provenance([path]), self._unread([path]), self._differences([path]))
+
+    def _repaired(self, text: str) -> str:
+        """Returns a copy's text without what programs add: a byte order mark, and line ends of another system."""
+        text = text.removeprefix("\ufeff")
+        of_windows = text.count("\r\n")
+        return text.replace("\r\n", "\n") if of_windows and of_windows == text.count("\n") else text
 
     def _only_file(self, path: Path) -> Path:
         if not path.is_dir():
             return path
         names = {self.name, f"{self.name}.txt", *(file.name for file in self._files)}
         inside = [file for file in entries(path) if file.is_file()]
-        files = [file for file in inside if file.name in names] or [file for file in inside if file.suffix == ".txt"]
+        files = [file for file in inside if file.name in names] or [
+            file for file in inside if file.suffix.lower() == ".txt"
+        ]
         if len(files) != 1:
-            problem = f"holds {len(files)} files that could be {self.name}"
+            problem = f"holds {len(files) or 'no'} files that could be {self.name}"
             raise UserError("data.path", path, problem, "name the file itself")
         return files[0]
 
@@ -182,9 +198,10 @@ class PublishedSplits(_Published):
             if count != 1:
                 problem = f"holds {count or 'no'} files for {split} where one is wanted"
                 wanted = ", ".join(file.name for file in self._files)
-                raise UserError(
-                    "data.path", where, problem, f"give a folder with {wanted} (or train, valid, test .txt)"
-                )
+                remedy = f"give a folder with {wanted} (or train, valid, test .txt)"
+                if by_split.keys() == set(SPLITS[:2]):
+                    remedy += ", or read it as a text of your own: data=text tokenizer=pretokenized"
+                raise UserError("data.path", where, problem, remedy)
         splits: dict[str, tuple[Document, ...]] = {s: (self._document(*by_split[s][0]),) for s in SPLITS}
         return Corpus(splits, self._provenance(files), self._unread(files), self._differences(files))
 
@@ -192,8 +209,8 @@ class PublishedSplits(_Published):
         if not path.is_dir():
             return [path]
         inside = [f for f in entries(path) if f.is_file()]
-        named = [f for f in inside if f.suffix in _TEXT_SUFFIXES and split_of(f.stem)]
-        zips = [f for f in inside if f.suffix == ".zip"]
+        named = [f for f in inside if f.suffix.lower() in _TEXT_SUFFIXES and split_of(f.stem)]
+        zips = [f for f in inside if f.suffix.lower() == ".zip"]
         return named or (zips if len(zips) == 1 else [path])
 
     def _document(self, file: Path, member: str | None) -> Document:
@@ -202,7 +219,9 @@ class PublishedSplits(_Published):
             text = text.removeprefix("\ufeff")
         if not text.strip():
             raise UserError("data.path", file, f"{member or 'it'} is empty", "fetch it again")
-        return Document(Path(member or file.name).name, text.replace("\r\n", "\n"))
+        # Old programs for the Macintosh end lines with carriage returns; between line feeds they are something else.
+        text = text.replace("\r\n", "\n") if "\n" in text else text.replace("\r", "\n")
+        return Document(Path(member or file.name).name, text)
 
 
 def _parts(file: Path) -> list[tuple[Path, str | None]]:
@@ -216,10 +235,7 @@ def _parts(file: Path) -> list[tuple[Path, str | None]]:
 def _read(path: Path, member: str | None = None) -> bytes:
     """Returns the bytes of a file, or of a member of a zip file (its only one if none is named), without unpacking."""
     if not is_zip(path):
-        data = read_file(path)
-        if data.startswith(_ZIP_MARK):  # a truncated zip file has lost its list of members
-            raise damaged_zip(path)
-        return data
+        return read_file(path)
     with open_zip(path) as archive:
         members = [one for one in files_in(archive) if member in (None, one.filename)]
         if len(members) != 1:
@@ -228,7 +244,7 @@ def _read(path: Path, member: str | None = None) -> bytes:
         data = read_member(archive, members[0], path)
     if not data:
         raise UserError("data.path", path, "the file is empty", "fetch it again")
-    if data.startswith(_ZIP_MARK):
+    if data.startswith(ZIP_MARK):
         raise UserError("data.path", path, "the zip holds another zip", "unpack it and give the one inside")
     return data
 

@@ -21,6 +21,7 @@ from lmlab.data.reading import read_text_file
 from lmlab.data.sources.base import Source
 from lmlab.data.sources.folders import natural_order, unread
 from lmlab.data.sources.sentences import split_sentences
+from lmlab.data.sources.tables import TABLES
 from lmlab.errors import UserError
 
 Item = TypeVar("Item")
@@ -40,7 +41,7 @@ class MovieReviews(Source):
         path: the archive, the folder it was unpacked to, or a folder of .txt files with a review each (split in
             order by `split`); None for the cache.
         split: shares of train, validation and test, for a folder of the user's own reviews.
-        encoding: encoding of the user's own reviews, ``auto`` or a Python encoding's name.
+        encoding: ``auto`` or a Python encoding's name.
         max_reviews: maximum number of reviews of each split, chosen at random but always the same; None for all.
 
     Source: Maas et al. 2011, Learning Word Vectors for Sentiment Analysis.
@@ -80,21 +81,22 @@ class MovieReviews(Source):
             (path,) = fetch(TEXTS["imdb"], texts_folder("imdb"), field="data", value="imdb", instead=instead)
         if path.is_dir() and not any(_labelled(path)):
             return self._own(path)
-        reviews = sorted(_unpacked(path) if path.is_dir() else _archived(path))
+        reviews = sorted((_unpacked if path.is_dir() else _archived)(path, self.encoding))
         splits: dict[str, list[Document]] = {"train": [], "validation": [], "test": []}
         for part, number, name, text in reviews:
             held_out = part == "train" and number % _VALIDATION_EVERY == 0
-            splits["validation" if held_out else part].append(Document(name, _clean(text)))
+            splits["validation" if held_out else part].append(Document(name, _clean(text, path, name)))
         for split, found in splits.items():
             if not found:
-                raise UserError("data.path", path, f"no reviews for {split}", "is it the whole archive?")
+                remedy = "give the archive, or the folder with train/ and test/ that it unpacks to"
+                raise UserError("data.path", path, f"no reviews for {split}", remedy)
         made = {split: tuple(self._chosen(found)) for split, found in splits.items()}
         return Corpus(made, (str(path.resolve()),), sentences=True)
 
     def _own(self, folder: Path) -> Corpus:
         read = [(file, read_text_file(file, encoding=self.encoding)) for file in natural_order(folder)]
-        texts = [_clean(found.text) for _, found in read]
-        parts = split_sentences(texts, self.split, folder)
+        texts = [_clean(found.text, file) for file, found in read]
+        parts = split_sentences(texts, self.split, folder, what="review", how="one a file")
         splits = {split: tuple(Document("", t) for t in self._chosen(found)) for split, found in parts.items()}
         notes = tuple(note for _, found in read for note in found.notes)
         warnings = tuple(warning for _, found in read for warning in found.warnings)
@@ -112,8 +114,16 @@ class MovieReviews(Source):
         return [reviews[i] for i in sorted(places.tolist())]
 
 
-def _clean(text: str) -> str:
-    return re.sub(r"(?:\s*<br />)+\s*", "\n", text).strip()
+def _clean(text: str, path: Path, name: str = "") -> str:
+    """Returns a review with its markup as line ends.
+
+    Raises:
+        UserError: it is empty; names the file, and the review in it.
+    """
+    found = re.sub(r"(?:\s*<br />)+\s*", "\n", text).strip()
+    if not found:
+        raise UserError("data.path", path, f"{name or 'it'} is an empty review", "remove it")
+    return found
 
 
 def _labelled(folder: Path) -> Iterator[tuple[re.Match[str], Path]]:
@@ -125,12 +135,12 @@ def _labelled(folder: Path) -> Iterator[tuple[re.Match[str], Path]]:
                 yield match, file
 
 
-def _unpacked(folder: Path) -> Iterator[tuple[str, int, str, str]]:
+def _unpacked(folder: Path, encoding: str) -> Iterator[tuple[str, int, str, str]]:
     for match, file in _labelled(folder):
-        yield match[1], int(match[2]), match[0], decode_strictly(read_file(file), file, "auto")
+        yield match[1], int(match[2]), match[0], decode_strictly(read_file(file), file, encoding)
 
 
-def _archived(path: Path) -> Iterator[tuple[str, int, str, str]]:
+def _archived(path: Path, encoding: str) -> Iterator[tuple[str, int, str, str]]:
     total = 0
     try:
         with open_file(path) as file, tarfile.open(fileobj=file, mode="r:*") as archive:
@@ -142,7 +152,11 @@ def _archived(path: Path) -> Iterator[tuple[str, int, str, str]]:
                 match = _LABELLED.fullmatch(member.name)
                 opened = archive.extractfile(member) if match is not None and member.isreg() else None
                 if match is not None and opened is not None:
-                    yield match[1], int(match[2]), member.name, opened.read().decode("utf-8")
-    except (tarfile.TarError, zlib.error, EOFError, UnicodeDecodeError, OSError, lzma.LZMAError):
+                    text = decode_strictly(opened.read(), path, encoding, member=member.name)
+                    yield match[1], int(match[2]), member.name, text
+    except (tarfile.TarError, zlib.error, EOFError, OSError, lzma.LZMAError):
         problem = "is not an archive of reviews, or is damaged"
-        raise UserError("data.path", path, problem, "fetch it again, or give a folder of .txt files") from None
+        remedy = "fetch it again, or give a folder of .txt files"
+        if path.suffix.lower() in (".txt", *TABLES):
+            remedy = "data=sentences reads reviews from lines or from a table's column"
+        raise UserError("data.path", path, problem, remedy) from None

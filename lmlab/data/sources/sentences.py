@@ -142,7 +142,7 @@ def _odd_lines(sentences: Sequence[str], file: Path) -> list[str]:
     """Returns warnings about sentences in which a character that ends a line elsewhere does not.
 
     Raises:
-        UserError: a sentence is as long as a book.
+        UserError: a sentence is as long as a book, or there are more such characters than lines.
     """
     longest = max(range(len(sentences)), key=lambda i: len(sentences[i]))
     if len(sentences[longest]) > LONGEST_SENTENCE:
@@ -151,17 +151,25 @@ def _odd_lines(sentences: Sequence[str], file: Path) -> list[str]:
     odd = [i for i, sentence in enumerate(sentences) if _LINE_END.search(sentence)]
     if not odd:
         return []
+    num_ends = sum(len(_LINE_END.findall(sentence)) for sentence in sentences)
+    if num_ends > len(sentences):
+        problem = f"{num_ends:,} form feeds or other separators in {len(sentences):,} lines"
+        raise UserError("data.path", file, problem, "end each sentence with a line feed, as text editors do")
     what = f"{file.name}: {len(odd):,} sentences, the first in line {odd[0] + 1:,}, contain a form feed or another"
     return [f"{what} character that ends a line in some programs; here only line feeds and carriage returns do"]
 
 
-def split_sentences(sentences: Sequence[str], shares: Sequence[float], where: Path) -> dict[str, list[str]]:
+def split_sentences(
+    sentences: Sequence[str], shares: Sequence[float], where: Path, *, what: str = "sentence", how: str = "one a line"
+) -> dict[str, list[str]]:
     """Splits sentences contiguously, at the sentences nearest to the shares.
 
     Args:
         sentences: in order.
         shares: of train, validation and (if above 0) test; normalised by their sum.
         where: name of the text, for errors.
+        what: what each of them is, for errors.
+        how: how to give them, for errors.
 
     Raises:
         UserError: too few sentences to give every split one.
@@ -171,8 +179,9 @@ def split_sentences(sentences: Sequence[str], shares: Sequence[float], where: Pa
     ends = [round(len(sentences) * sum(kept[: i + 1]) / sum(kept)) for i in range(len(kept))]
     starts = [0, *ends[:-1]]
     if any(a >= b for a, b in zip(starts, ends, strict=True)):
-        problem = f"{len(sentences)} sentences are too few for {len(names)} splits"
-        raise UserError("data.path", where, problem, "give more sentences")
+        counted = f"{len(sentences)} {what}s are" if len(sentences) != 1 else f"1 {what} is"
+        problem = f"{counted} too few for {len(names)} splits"
+        raise UserError("data.path", where, problem, f"give more, {how}")
     return {name: list(sentences[a:b]) for name, a, b in zip(names, starts, ends, strict=True)}
 
 

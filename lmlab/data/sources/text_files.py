@@ -12,7 +12,7 @@ from lmlab.data.reading import TextFile, read_text_file
 from lmlab.data.sources.base import Source
 from lmlab.data.sources.folders import files_of, natural_order, unread
 from lmlab.data.sources.tables import is_table
-from lmlab.errors import UserError
+from lmlab.errors import UserError, printable
 
 
 class TextFiles(Source):
@@ -94,12 +94,14 @@ class TextFiles(Source):
     def _split(self, files: Sequence[Path]) -> Corpus:
         documents, read = self._read(files)
         splits = split_documents(documents, self.split)
-        warnings = _share_warnings(splits, self.split)
+        warnings = [*_share_warnings(splits, self.split), *_copies(documents)]
+        whole = len(documents) >= len(splits) and len(splits) > 1
+        notes = [f"split by whole files: {', '.join(map(_span, splits.items()))}"] if whole else []
         named = [file.name for file in files if split_of(file.stem)]
         if named and len(files) > 1:
             what = f"{', '.join(named)}: read like the {len(files) - 1} other texts, because there is no valid.txt"
             warnings.append(f"{self.path}: {what} beside train.txt; data.split decides what is trained on")
-        return self._corpus(splits, read, used=files, warnings=warnings)
+        return self._corpus(splits, read, used=files, notes=notes, warnings=warnings)
 
     def _given_splits(self, files: Sequence[Path]) -> dict[str, Path]:
         given: dict[str, list[Path]] = {}
@@ -125,7 +127,8 @@ class TextFiles(Source):
         used = {split: given[split] for split in SPLITS if split in given}
         documents, read = self._read(list(used.values()))
         splits: dict[str, tuple[Document, ...]] = {s: (d,) for s, d in zip(used, documents, strict=True)}
-        note = "split as the folder gives it: " + ", ".join(f"{split} {file.name}" for split, file in used.items())
+        named = ", ".join(f"{split} {file.name}" for split, file in used.items())
+        note = f"split as the folder gives it, whatever data.split: {named}"
         others = [file.name for file in files if file not in used.values()]
         warnings = [f"{self.path}: besides the splits, not read: {', '.join(others)}"] if others else []
         return self._corpus(splits, read, used=files, notes=[note], warnings=warnings)
@@ -149,6 +152,24 @@ class HarryPotter(TextFiles):
                 "data.path", self.path, "no books found (they are under copyright and not included)", remedy
             )
         super().check()
+
+
+def _span(split: tuple[str, Sequence[Document]]) -> str:
+    """Returns a split with the names of its first and last document."""
+    name, documents = split
+    first, last = printable(documents[0].name), printable(documents[-1].name)
+    return f"{name} {first}" if len(documents) == 1 else f"{name} {first} to {last} ({len(documents):,})"
+
+
+def _copies(documents: Sequence[Document]) -> list[str]:
+    """Returns a warning if documents have the same text."""
+    first: dict[str, str] = {}
+    copies = [(d.name, first[d.text]) for d in documents if first.setdefault(d.text, d.name) != d.name]
+    if not copies:
+        return []
+    (name, other), *more = copies
+    others = f", and {len(more):,} more are copies too" if more else ""
+    return [f"{printable(name)} and {printable(other)} are the same text{others}; remove what is there twice"]
 
 
 def _share_warnings(splits: dict[str, tuple[Document, ...]], shares: Sequence[float]) -> list[str]:
