@@ -20,6 +20,9 @@ BEST, LAST, PREVIOUS = "best.ckpt", "last.ckpt", "previous.ckpt"
 # The best weights before the last evaluation, if that evaluation, made after the end of training, is the best.
 BEST_BEFORE_END = "best-before-end.ckpt"
 
+# No run writes a larger one, and reading it might take all memory.
+_LARGEST = 500_000_000
+
 
 class Damaged(NamedTuple):
     """A file that is there and cannot be used: its name, and what is wrong with it in a few words."""
@@ -81,6 +84,8 @@ def read_text(path: Path) -> str | Damaged | None:
     try:
         if path.exists() and not path.is_file():  # reading from a named pipe would block forever
             return Damaged(path.name, "it is not a file")
+        if path.exists() and path.stat().st_size > _LARGEST:
+            return Damaged(path.name, f"it has more than {_LARGEST:,} bytes")
         # Written texts may have lone surrogates, which UTF-8 does not.
         return path.read_bytes().decode("utf-8", errors="surrogatepass")
     except FileNotFoundError:

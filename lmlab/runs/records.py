@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -229,7 +230,9 @@ def read_jobs(sweep: Path) -> list[RunRecord]:
 
 def job_folders(sweep: Path) -> set[Path]:
     """Returns the folders of the jobs that a sweep has begun."""
-    return {path for path in sweep.iterdir() if JOB.match(path.name) and path.is_dir()}
+    with suppress(OSError):  # deleted in the meantime, or not to be looked at
+        return {path for path in sweep.iterdir() if JOB.match(path.name) and path.is_dir()}
+    return set()
 
 
 def jobs_left(sweep: Path, selected: Collection[Path]) -> int:

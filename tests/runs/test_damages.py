@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,13 @@ def whole(tmp_path: Path) -> Path:
     folder = made_run(tmp_path / "run", config=resolved(), history=rows, samples=samples, analysis=EXHIBITS)
     (folder / "tokenizer.json").write_text(json.dumps(TOKENIZER))
     return folder
+
+
+@pytest.mark.parametrize("file", ["summary.json", "metrics.csv", "samples.jsonl", "exhibits.json"])
+def test_a_file_that_would_take_all_memory_is_not_read(whole: Path, file: str) -> None:
+    os.truncate(whole / file, 2**40)  # takes no room on the disk
+    record = read_record(whole)
+    assert [str(found) for found in record.damages] == [f"{file} is damaged: it has more than 500,000,000 bytes"]
 
 
 def contents(record: RunRecord) -> dict[str, object]:
