@@ -151,9 +151,10 @@ def _unknown_key(error: OmegaConfBaseException, full: str, arguments: Sequence[s
     """Returns the error for a setting that the chosen options do not have."""
     typed = next((_key(word) for word in arguments if f"{_key(word)}.".startswith(f"{full}.")), full)
     composed = _composed(error)
+    value = next((printable(word.partition("=")[2]) for word in arguments if _key(word) == typed and "=" in word), None)
     if full.startswith("hydra"):
         remedy = did_you_mean(typed, _dotted_keys(composed)) or "see --hydra-help"
-        return UserError(typed, None, "no such setting", remedy)
+        return UserError(typed, value, "no such setting", remedy)
     refused = _refused(full, arguments)
     if refused is not None:
         return refused
@@ -163,7 +164,7 @@ def _unknown_key(error: OmegaConfBaseException, full: str, arguments: Sequence[s
     if typed in known:
         group = typed.partition(".")[0]
         remedy = f"belongs to another option of {group} ({', '.join(group_options(group))})"
-        return UserError(typed, None, "not a setting of the chosen option", remedy)
+        return UserError(typed, value, "not a setting of the chosen option", remedy)
     # The settings of the chosen options come first: they may be those of a user's own part.
     chosen = [*_dotted_keys(composed), *_of_the_class(typed, composed)]
     others = other_names(kind)
@@ -173,7 +174,7 @@ def _unknown_key(error: OmegaConfBaseException, full: str, arguments: Sequence[s
         siblings = sorted({k for k in [*known, *chosen] if k.rpartition(".")[0] == parent})
         listed = ", ".join(siblings[:MOST_LISTED]) + (", ..." if len(siblings) > MOST_LISTED else "")
         remedy = f"known here: {listed}" if siblings else "--help shows all settings"
-    return UserError(typed, None, "no such setting", remedy)
+    return UserError(typed, value, "no such setting", remedy)
 
 
 def _refused(name: str, arguments: Sequence[str]) -> UserError | None:

@@ -320,7 +320,7 @@ def _in_range(value: Any, known: Setting, *, name: str) -> Any:
     if known.range is not None and type(value) in (int, float):
         problem = known.range.problem(value)
         if problem is not None:
-            raise UserError(name, value, problem, known.remedy or f"give a number {known.range}")
+            raise UserError(name, _shown(value), problem, known.remedy or f"give a number {known.range}")
     return value
 
 
@@ -357,4 +357,6 @@ def _shown(value: Any) -> Any:
         return "null"
     if value == "":
         return '""'
+    if isinstance(value, float) and float(f"{value:g}") == value:
+        return f"{value:g}"
     return value if isinstance(value, list) and len(str(value)) <= 80 else printable(value)

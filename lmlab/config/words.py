@@ -21,7 +21,12 @@ from lmlab.config.slots import OPEN, SLOTS
 from lmlab.config.suggestions import did_you_mean
 from lmlab.errors import UserError, printable
 
-_EXAMPLES = {"train": "model.hidden_size=512", "generate": "prompt=Once", "benchmark": "steps=20"}
+_EXAMPLES = {
+    "train": "model.hidden_size=512",
+    "generate": "prompt=Once",
+    "benchmark": "steps=20",
+    "report": "runs=latest",
+}
 _NAME = re.compile(r"[A-Za-z_][\w-]*(?:\.[\w-]+)*")
 _LONGEST = 100_000
 # Settings of Hydra's that only sweeps have.
@@ -67,7 +72,7 @@ def checked(words: Sequence[str], command: str, *, sweep: bool = False) -> list[
         if isinstance(found, str):
             settings.append(found)
             continue
-        _check_setting_as_option(found, kind)
+        _check_setting_as_option(found, command)
         options.check(found, command)
         given += found.parts
     own = own_folders(words)
@@ -78,16 +83,19 @@ def checked(words: Sequence[str], command: str, *, sweep: bool = False) -> list[
     return [*given, *quote_free_text([_as_hydra_has_it(word, kind) for word in found_words], sweep=sweep)]
 
 
-def _check_setting_as_option(given: options.Given, kind: type[Settings]) -> None:
+def _check_setting_as_option(given: options.Given, command: str) -> None:
     """Refuses an option that is a setting in the way of other programs, such as ``--lr 0.1``.
 
     Raises:
         UserError: naming the setting.
     """
     name = given.name.lstrip("-").replace("-", "_")
-    if options.is_known(given.name) or len(name) < 2:
+    if len(name) < 2 or any(option.name == given.name for option in options.of_command(command)):
         return
+    kind = COMMANDS[command]
     known = typed.known_settings(kind)
+    if options.is_known(given.name) and name not in known:
+        return
     remedy = f"write {name}=..." if name in known else did_you_mean(name, known, typed.other_names(kind))
     if remedy:
         problem = "is not an option: settings are written as key=value"
@@ -105,6 +113,8 @@ def _word(text: str, following: str, command: str) -> _Word:
     name = key[len(sign) :]
     if len(text) > _LONGEST:
         raise UserError(printable(name), None, f"has {len(text):,} characters", f"give at most {_LONGEST:,}")
+    if not equals and sign != "~" and name in typed.known_settings(COMMANDS[command]) and not following.startswith("="):
+        raise UserError(printable(name), None, "has no value", f"write {printable(name)}=...")
     if not equals and sign != "~":
         example = f"write key=value, for example {_EXAMPLES.get(command, 'run=latest')}"
         if following.startswith("="):
@@ -178,7 +188,8 @@ def _check_value(word: _Word, kind: type[Settings], own: Sequence[Path], *, swee
     value: Any = parsed._value
     if parsed.is_sweep_override() and not sweep:
         if kind is not TrainSettings:
-            remedy = f"write '{word.key}=[{word.value}]'" if _takes_a_list(word.key) else "give one"
+            is_list = isinstance(value, ChoiceSweep) and value.simple_form and _takes_a_list(word.key)
+            remedy = f"write '{word.key}=[{word.value}]'" if is_list else "give one value"
             raise UserError(word.key, word.shown, "has several values", remedy)
         remedy = "for a sweep add -m"
         if isinstance(value, ChoiceSweep) and value.simple_form and _takes_a_list(word.key):
