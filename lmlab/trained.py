@@ -13,6 +13,7 @@ from lmlab import plain_yaml
 from lmlab.changes import CHANGEABLE, differences
 from lmlab.checkpoints import load_weights, read_model
 from lmlab.config import outward, registry, stored
+from lmlab.config.memory import Known, check_part
 from lmlab.config.plugins import record, recorded, trusting
 from lmlab.config.settings import TrainSettings
 from lmlab.config.typed import plain, targets
@@ -331,6 +332,7 @@ def _load(folder: Path, path: Path, device: str) -> TrainedModel:
     _note_changed_plugins(ours.get("plugins"), settings)
     _leave_out_what_reaches_out(settings)
     assert settings.embedding.dim is not None
+    _check_size(settings, len(tokenizer.vocabulary), path)
     model = build_model(settings, torch.zeros(len(tokenizer.vocabulary), settings.embedding.dim))
     load_weights(model, saved.get("state_dict"), path, prefix="model.")
     model.to(choose_device(device)).eval()
@@ -344,6 +346,19 @@ def _load(folder: Path, path: Path, device: str) -> TrainedModel:
         figures=figures,
         text_fingerprints=known if isinstance(known, dict) else None,
     )
+
+
+def _check_size(settings: TrainSettings, vocabulary_size: int, path: Path) -> None:
+    """Checks that a checkpoint can hold the weights of its configuration, before memory is taken for them.
+
+    Raises:
+        UserError: the file is smaller than they are.
+    """
+    try:
+        check_part(settings, Known(vocabulary_size, 1), path.stat().st_size, only_weights=True)
+    except UserError:
+        problem = "is smaller than the weights of the model that its configuration makes"
+        raise UserError("run", path, problem, "restore it from a copy, or train again") from None
 
 
 def _note_changed_plugins(stored_record: Any, settings: TrainSettings) -> None:

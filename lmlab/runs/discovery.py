@@ -18,7 +18,7 @@ from lmlab.errors import UserError
 from lmlab.files import shown, stale_parts
 from lmlab.runs import files
 from lmlab.runs.files import BEST, CHECKPOINTS, LAST, has_checkpoint
-from lmlab.runs.records import JOB, RunRecord, read_record
+from lmlab.runs.records import JOB, RunRecord, read_record, read_sweep
 from lmlab.runs.summary import DONE
 
 LATEST = "latest"
@@ -180,7 +180,9 @@ def find_run(run: str, *, output_dir: str) -> Path:
     checkpoints = (sorted(folder.glob(f"{above}/{CHECKPOINTS}/*.ckpt")) for above in ("*", "*/*"))
     if inside := next(filter(None, checkpoints), None):
         remedy = f"give one of them, for example run={inside[-1].parent.parent}"
-        raise UserError("run", run, "contains runs, but is not a run", remedy)
+        damaged = os.path.lexists(folder / files.SWEEP) and read_sweep(folder) is None
+        problem = "contains runs, but is not a run" + (", and its sweep.json is damaged" if damaged else "")
+        raise UserError("run", run, problem, remedy)
     problem = "is not a run (it has no checkpoints/best.ckpt)" if folder.is_dir() else "not a folder"
     raise UserError("run", run, problem if folder.exists() else "no such folder", remedy)
 
@@ -199,9 +201,10 @@ def checkpoint_path(folder: Path, which: str) -> Path:
     """
     path = folder / CHECKPOINTS / f"{which}.ckpt"
     if not path.is_file():
-        there = ", ".join(sorted(p.stem for p in path.parent.glob("*.ckpt")))
-        remedy = f"it has {there}: for generate and evaluate add checkpoint={there}"
-        raise UserError("checkpoint", which, f"{folder} has no {path.name}", remedy)
+        there = sorted(p.stem for p in path.parent.glob("*.ckpt") if p.is_file())
+        remedy = f"it has {', '.join(there)}: for generate and evaluate add checkpoint={there[-1]}" if there else ""
+        problem = f"{path.name} is not a file" if os.path.lexists(path) else f"has no {path.name}"
+        raise UserError("checkpoint", which, f"{shown(folder)}: {problem}", remedy or "train the run again")
     return path
 
 
