@@ -215,6 +215,8 @@ def _verified(path: Path) -> bool:
             end = _read_end(file, size)
             if end is None:
                 return False
+            if not end.startswith(_SEAL):  # without reading all of it, which may be endless
+                raise _damaged(path)
             digest = hashlib.sha256()
             file.seek(0)
             left = size - _SEAL_LENGTH

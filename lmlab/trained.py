@@ -331,10 +331,7 @@ def _load(folder: Path, path: Path, device: str) -> TrainedModel:
     _check_beside(folder, plain(settings), path)
     _note_changed_plugins(ours.get("plugins"), settings)
     _leave_out_what_reaches_out(settings)
-    assert settings.embedding.dim is not None
-    _check_size(settings, len(tokenizer.vocabulary), path)
-    model = build_model(settings, torch.zeros(len(tokenizer.vocabulary), settings.embedding.dim))
-    load_weights(model, saved.get("state_dict"), path, prefix="model.")
+    model = model_of(settings, saved["state_dict"], len(tokenizer.vocabulary), path)
     model.to(choose_device(device)).eval()
     figures = Figures(build_metrics(settings.metrics.added))
     known = ours.get("text_fingerprints")
@@ -346,6 +343,25 @@ def _load(folder: Path, path: Path, device: str) -> TrainedModel:
         figures=figures,
         text_fingerprints=known if isinstance(known, dict) else None,
     )
+
+
+def model_of(settings: TrainSettings, weights: Any, vocabulary_size: int, path: Path) -> LanguageModel:
+    """Returns the model of a configuration with the weights of a checkpoint.
+
+    Args:
+        settings: the run's settings.
+        weights: tensors by name.
+        vocabulary_size: entries of the vocabulary.
+        path: the checkpoint, for errors.
+
+    Raises:
+        UserError: they are not the weights of such a model.
+    """
+    assert settings.embedding.dim is not None
+    _check_size(settings, vocabulary_size, path)
+    model = build_model(settings, torch.zeros(vocabulary_size, settings.embedding.dim))
+    load_weights(model, weights, path, prefix="model.")
+    return model
 
 
 def _check_size(settings: TrainSettings, vocabulary_size: int, path: Path) -> None:

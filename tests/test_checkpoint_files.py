@@ -40,6 +40,12 @@ def test_a_named_pipe_or_folder_is_no_checkpoint(tmp_path: Path) -> None:
             read_checkpoint(tmp_path / name)
 
 
+def test_a_file_without_end_is_not_read_through(path: Path) -> None:
+    os.truncate(path, 1 << 42)
+    with pytest.raises(UserError, match="is damaged"):
+        read_checkpoint(path)
+
+
 def test_every_flipped_bit_is_found(path: Path) -> None:
     data = path.read_bytes()
     generator = random.Random(0)

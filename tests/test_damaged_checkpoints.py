@@ -90,6 +90,8 @@ def test_a_configuration_with_more_weights_than_the_file_is_refused_before_they_
     (folder / "config.yaml").unlink()
     with pytest.raises(UserError, match=r"best\.ckpt: is smaller than the weights"):
         lmlab.load(folder, device="cpu")
+    told = [check for check in checks(folder, "best") if check.name == "sizes"]
+    assert [check.verdict for check in told] == ["wrong"]
 
 
 def test_what_another_version_has_written_is_not_replaced(damaged: Callable[..., Path]) -> None:
