@@ -46,6 +46,10 @@ _MODEL: Schema = {
 }
 
 
+class OtherVersion(UserError):
+    """A checkpoint that is whole, but of a version of lmlab that this one cannot read."""
+
+
 class _Sealing:
     """A file for torch to write to; holds back the last bytes, which have the length of the comment."""
 
@@ -129,6 +133,7 @@ def read_checkpoint(path: Path, *, map_location: Any = "cpu") -> dict[str, Any]:
 
     Raises:
         UserError: the file is damaged, made by another program, or has more in it than tensors and plain containers.
+        OtherVersion: it is of a newer lmlab, or of a very old one.
     """
     sealed = _verified(path)
     try:
@@ -139,7 +144,7 @@ def read_checkpoint(path: Path, *, map_location: Any = "cpu") -> dict[str, Any]:
         problem = "damaged, or not a checkpoint of lmlab (weights_only loading refused it)"
         raise UserError("run", path, problem, "use the run's other checkpoint, or train again") from error
     if not isinstance(found, int) or not OLDEST_FORMAT <= found <= FORMAT:
-        raise UserError("run", path, "was written by another version of lmlab", "train it again with this one")
+        raise OtherVersion("run", path, "was written by another version of lmlab", "use that one, or train it again")
     if found >= 3 and not sealed:
         raise _damaged(path)
     return dict(loaded)
@@ -202,12 +207,16 @@ def _verified(path: Path) -> bool:
     Raises:
         UserError: the digest does not match or is incomplete.
     """
+    if path.exists() and not path.is_file():  # reading from a named pipe would block forever
+        raise UserError("run", path, "is not a file", "use the run's other checkpoint, or train again")
     try:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             end = _read_end(file, size)
             if end is None:
                 return False
+            if not end.startswith(_SEAL):  # without reading all of it, which may be endless
+                raise _damaged(path)
             digest = hashlib.sha256()
             file.seek(0)
             left = size - _SEAL_LENGTH

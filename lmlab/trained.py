@@ -14,7 +14,7 @@ from lmlab.changes import CHANGEABLE, differences
 from lmlab.checkpoints import load_weights, read_model
 from lmlab.config import outward, registry, stored
 from lmlab.config.checks import check_checkpoint
-from lmlab.config.memory import samples_memory
+from lmlab.config.memory import Known, check_part, samples_memory
 from lmlab.config.plugins import record, recorded, trusting
 from lmlab.config.settings import TrainSettings
 from lmlab.config.typed import plain, targets
@@ -355,9 +355,7 @@ def _load(folder: Path, path: Path, device: str) -> TrainedModel:
     _check_beside(folder, plain(settings), path)
     _note_changed_plugins(ours.get("plugins"), settings)
     _leave_out_what_reaches_out(settings)
-    assert settings.embedding.dim is not None
-    model = build_model(settings, torch.zeros(len(tokenizer.vocabulary), settings.embedding.dim))
-    load_weights(model, saved.get("state_dict"), path, prefix="model.")
+    model = model_of(settings, saved["state_dict"], len(tokenizer.vocabulary), path)
     model.to(choose_device(device, field="device")).eval()
     figures = Figures(build_metrics(settings.metrics.added))
     known = ours.get("text_fingerprints")
@@ -369,6 +367,38 @@ def _load(folder: Path, path: Path, device: str) -> TrainedModel:
         figures=figures,
         text_fingerprints=known if isinstance(known, dict) else None,
     )
+
+
+def model_of(settings: TrainSettings, weights: Any, vocabulary_size: int, path: Path) -> LanguageModel:
+    """Returns the model of a configuration with the weights of a checkpoint.
+
+    Args:
+        settings: the run's settings.
+        weights: tensors by name.
+        vocabulary_size: entries of the vocabulary.
+        path: the checkpoint, for errors.
+
+    Raises:
+        UserError: they are not the weights of such a model.
+    """
+    assert settings.embedding.dim is not None
+    _check_size(settings, vocabulary_size, path)
+    model = build_model(settings, torch.zeros(vocabulary_size, settings.embedding.dim))
+    load_weights(model, weights, path, prefix="model.")
+    return model
+
+
+def _check_size(settings: TrainSettings, vocabulary_size: int, path: Path) -> None:
+    """Checks that a checkpoint can hold the weights of its configuration, before memory is taken for them.
+
+    Raises:
+        UserError: the file is smaller than they are.
+    """
+    try:
+        check_part(settings, Known(vocabulary_size, 1), path.stat().st_size, only_weights=True)
+    except UserError:
+        problem = "is smaller than the weights of the model that its configuration makes"
+        raise UserError("run", path, problem, "restore it from a copy, or train again") from None
 
 
 def _note_changed_plugins(stored_record: Any, settings: TrainSettings) -> None:

@@ -33,6 +33,19 @@ def test_it_comes_back_and_torch_reads_it_too(path: Path) -> None:
         assert loaded == {key: value for key, value in SAVED.items() if key != "state"}
 
 
+def test_a_named_pipe_or_folder_is_no_checkpoint(tmp_path: Path) -> None:
+    for name, put in (("pipe.ckpt", os.mkfifo), ("folder.ckpt", Path.mkdir)):
+        put(tmp_path / name)
+        with pytest.raises(UserError, match="is not a file"):
+            read_checkpoint(tmp_path / name)
+
+
+def test_a_file_without_end_is_not_read_through(path: Path) -> None:
+    os.truncate(path, 1 << 42)
+    with pytest.raises(UserError, match="is damaged"):
+        read_checkpoint(path)
+
+
 def test_every_flipped_bit_is_found(path: Path) -> None:
     data = path.read_bytes()
     generator = random.Random(0)

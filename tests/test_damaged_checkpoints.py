@@ -13,6 +13,7 @@ import torch
 import lmlab
 from lmlab.checkpoints import read_checkpoint, save_checkpoint
 from lmlab.errors import UserError
+from lmlab.training.resuming import resume_from
 from lmlab.verification.run import checks
 
 GONE = "gone"
@@ -76,3 +77,28 @@ def test_a_checkpoint_that_is_not_whole_is_told_in_one_line(
         assert f"{which}.ckpt" in str(error.value)
         assert "\n" not in str(error.value)
         assert any(check.verdict == "wrong" for check in checks(folder, which))
+
+
+def test_a_configuration_with_more_weights_than_the_file_is_refused_before_they_are_made(
+    damaged: Callable[..., Path],
+) -> None:
+    folder = damaged(("lmlab", "config", "model", "core", "hidden_size"), 1_000_000)
+    for path in (folder / "checkpoints").iterdir():
+        saved = read_checkpoint(path)
+        saved["lmlab"]["config"]["model"]["hidden_size"] = 1_000_000
+        save_checkpoint(saved, path)
+    (folder / "config.yaml").unlink()
+    with pytest.raises(UserError, match=r"best\.ckpt: is smaller than the weights"):
+        lmlab.load(folder, device="cpu")
+    told = [check for check in checks(folder, "best") if check.name == "sizes"]
+    assert [check.verdict for check in told] == ["wrong"]
+
+
+def test_what_another_version_has_written_is_not_replaced(damaged: Callable[..., Path]) -> None:
+    folder = damaged(("lmlab", "format"), 99)
+    last = folder / "checkpoints" / "last.ckpt"
+    shutil.copy(last.with_name("best.ckpt"), last.with_name("previous.ckpt"))
+    before = last.read_bytes()
+    with pytest.raises(UserError, match=r"last\.ckpt: was written by another version"):
+        resume_from(folder, {})
+    assert last.read_bytes() == before

@@ -32,6 +32,8 @@ def read_settings(config: Any, *, where: Path | str) -> TrainSettings:
             first `_target_` that is not allowed for its part.
         PluginError: a package is not trusted, or not the one that the run needs.
     """
+    if not isinstance(config, dict) or not config:
+        raise UserError("run", where, "has no settings of a run", "restore it, or train again")
     try:
         return typed.read(config, TrainSettings, stored=True)
     except PluginError as error:

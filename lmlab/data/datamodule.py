@@ -130,12 +130,9 @@ class LanguageModelData(pl.LightningDataModule):
     def _store(self, split: str) -> TokenStore:
         store = token_store.build(self.corpus.texts(split), self.tokenizer)
         if store.num_targets < 1:
-            raise UserError(
-                "data.path",
-                None,
-                f"the {split} split has {len(store)} tokens, nothing to predict",
-                _LONGER if self.tokenizer.unit == "character" else f"{_LONGER}; {_PIECES}",
-            )
+            problem = f"the {split} split has {len(store)} token{'' if len(store) == 1 else 's'}, nothing to predict"
+            remedy = _LONGER if self.tokenizer.unit == "character" else f"{_LONGER}; {_PIECES}"
+            raise UserError("data.path", getattr(self.source, "path", None), problem, remedy)
         return store
 
     def train_dataloader(self) -> TrainLoader:

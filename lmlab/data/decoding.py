@@ -267,8 +267,8 @@ def _suspicious(text: str, path: Path, *, known_wrong: bool) -> list[str]:
         line = text.count("\n", 0, text.index(_MARK)) + 1
         what = f"{marks:,} byte order marks inside the text, the first in line {line:,}, are kept as characters"
         found.append(f"{path.name}: {what}; were files joined?")
-    twice = _TWICE.findall(text)
-    if len(twice) > 2 and not known_wrong:
+    twice = [] if known_wrong or text.isascii() else _TWICE.findall(text)
+    if len(twice) > 2:
         what = f"{len(twice):,} places, the first {twice[0]!r}, look like UTF-8 that was read as Windows-1252"
         found.append(f"{path.name}: {what}; fetch the file again")
     lost = text.count(_REPLACEMENT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -110,7 +111,7 @@ def write_config(folder: Path, config: Mapping[str, Any]) -> None:
 
 def read_config(folder: Path) -> dict[str, Any] | Damaged:
     """Returns the resolved configuration of config.yaml as plain data; empty without one."""
-    if not (folder / files.CONFIG).exists():
+    if not os.path.lexists(folder / files.CONFIG):
         return {}
     try:
         found = plain_yaml.read(folder / files.CONFIG)

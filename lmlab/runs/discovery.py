@@ -19,7 +19,7 @@ from lmlab.errors import UserError
 from lmlab.files import shown, stale_parts
 from lmlab.runs import files
 from lmlab.runs.files import BEST, CHECKPOINTS, LAST, has_checkpoint
-from lmlab.runs.records import JOB, RunRecord, read_record
+from lmlab.runs.records import JOB, RunRecord, read_record, read_sweep
 from lmlab.runs.summary import DONE
 
 LATEST = "latest"
@@ -188,7 +188,9 @@ def find_run(run: str, *, output_dir: str, checkpoint: str | None = None) -> Pat
     checkpoints = (sorted(folder.glob(f"{above}/{CHECKPOINTS}/*.ckpt")) for above in ("*", "*/*"))
     if inside := next(filter(None, checkpoints), None):
         remedy = f"give one of them, for example {for_shell([f'run={inside[-1].parent.parent}'])}"
-        raise UserError("run", run, "contains runs, but is not a run", remedy)
+        damaged = os.path.lexists(folder / files.SWEEP) and read_sweep(folder) is None
+        problem = "contains runs, but is not a run" + (", and its sweep.json is damaged" if damaged else "")
+        raise UserError("run", run, problem, remedy)
     problem = "is not a run (it has no checkpoints/best.ckpt)" if folder.is_dir() else "not a folder"
     raise UserError("run", run, problem if folder.exists() else "no such folder", remedy)
 
@@ -207,10 +209,11 @@ def checkpoint_path(folder: Path, which: str) -> Path:
     """
     path = folder / CHECKPOINTS / f"{which}.ckpt"
     if not path.is_file():
-        there = sorted(p.stem for p in path.parent.glob("*.ckpt"))
+        there = sorted(p.stem for p in path.parent.glob("*.ckpt") if p.is_file())
         same = [name for name in there if name.partition("-")[2].lstrip("0") == which.partition("-")[2].lstrip("0")]
-        remedy = f"it has {', '.join(there)}: for example checkpoint={[*same, *there][0]}"
-        raise UserError("checkpoint", which, f"{folder} has no {path.name}", remedy)
+        remedy = f"it has {', '.join(there)}: for example checkpoint={[*same, *there][0]}" if there else ""
+        problem = f"{path.name} is not a file" if os.path.lexists(path) else f"has no {path.name}"
+        raise UserError("checkpoint", which, f"{shown(folder)}: {problem}", remedy or "train the run again")
     return path
 
 

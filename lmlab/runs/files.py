@@ -5,23 +5,24 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from lmlab.errors import printable
+from lmlab.memory_limits import as_bytes, available_memory
 
 SUMMARY, METRICS, SAMPLES, EXHIBITS = "summary.json", "metrics.csv", "samples.jsonl", "exhibits.json"
 CONFIG, TOKENIZER, GRADIENTS, LOG = "config.yaml", "tokenizer.json", "gradients.csv", "log.csv"
 HYDRA, TRAIN_LOG = ".hydra", "train.log"
 SWEEP, MULTIRUN, RESULTS = "sweep.json", "multirun.yaml", "results.csv"
 CHECKPOINTS = "checkpoints"
+# Bytes of memory for a byte of JSON: the bytes, the text, and the objects made of it.
+_MEMORY_PER_BYTE = 6
 BEST, LAST, PREVIOUS = "best.ckpt", "last.ckpt", "previous.ckpt"
 # The best weights before the last evaluation, if that evaluation, made after the end of training, is the best.
 BEST_BEFORE_END = "best-before-end.ckpt"
-
-# No run writes a larger one, and reading it might take all memory.
-_LARGEST = 500_000_000
 
 
 class Damaged(NamedTuple):
@@ -82,10 +83,12 @@ def _entry_fault(value: Mapping[str, Any], key: str, schema: Schema, prefix: str
 def read_text(path: Path) -> str | Damaged | None:
     """Returns a file's text; None if there is no such file."""
     try:
-        if path.exists() and not path.is_file():  # reading from a named pipe would block forever
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # reading from a named pipe would block forever
             return Damaged(path.name, "it is not a file")
-        if path.exists() and path.stat().st_size > _LARGEST:
-            return Damaged(path.name, f"it has more than {_LARGEST:,} bytes")
+        available = available_memory()
+        if available is not None and status.st_size * _MEMORY_PER_BYTE > available:
+            return Damaged(path.name, f"it has {as_bytes(status.st_size)}, more than the memory can hold")
         # Written texts may have lone surrogates, which UTF-8 does not.
         return path.read_bytes().decode("utf-8", errors="surrogatepass")
     except FileNotFoundError:
@@ -94,6 +97,8 @@ def read_text(path: Path) -> str | Damaged | None:
         return Damaged(path.name, "it is not UTF-8")
     except OSError as error:
         return Damaged(path.name, error.strerror or "it cannot be read")
+    except MemoryError:
+        return Damaged(path.name, "it is larger than the memory can hold")
 
 
 def read_json(path: Path, schema: Schema) -> dict[str, Any] | Damaged:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import stat
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -256,11 +257,13 @@ def read_sweep(folder: Path) -> dict[str, Any] | None:
     Raises:
         UserError: it is too large for a record.
     """
+    path = folder / SWEEP
     try:
-        path = folder / SWEEP
-        if path.stat().st_size > MAX_RECORD:
+        status = path.stat()
+        if status.st_size > MAX_RECORD:
             raise UserError("run", path, "is not a record of a sweep", "start the sweep again")
-        record = json.loads(path.read_text(encoding="utf-8"))
+        # Reading from a named pipe would block forever, and a device may have no end.
+        record = json.loads(path.read_text(encoding="utf-8")) if stat.S_ISREG(status.st_mode) else None
     except (OSError, ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) else None

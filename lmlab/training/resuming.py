@@ -11,7 +11,7 @@ from typing import Any
 
 from lmlab import plain_yaml
 from lmlab.changes import CHANGEABLE, LIMITS, TEXT, differences
-from lmlab.checkpoints import FORMAT, read_checkpoint, save_checkpoint
+from lmlab.checkpoints import FORMAT, OtherVersion, read_checkpoint, save_checkpoint
 from lmlab.config import outward, plugins, registry, stored, typed
 from lmlab.config.retyped import Retyped
 from lmlab.config.settings import TrainSettings
@@ -172,7 +172,8 @@ def _last_checkpoint(folder: Path) -> dict[str, Any]:
     try:
         return read_checkpoint(last)
     except UserError as error:
-        if not previous.is_file():
+        # What another version has written is not damaged, and is not replaced.
+        if isinstance(error, OtherVersion) or not previous.is_file():
             raise
         saved = read_checkpoint(previous)
         log.warning(f"warning: {error.field}={error.value}: {error.problem}; going on from the checkpoint before it")

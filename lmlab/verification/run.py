@@ -92,9 +92,26 @@ def _weights(run: Run) -> Iterator[Check]:
             yield exact("parameters", summary["num_parameters"], size)
         if "architecture" in summary:
             yield exact("parameters by part", sum(part["parameters"] for part in summary["architecture"]), size)
+        yield _sizes(run.ours["config"], weights)
     yield exact("vocabulary", len(run.ours["tokenizer"]["vocabulary"]), len(weights["embedding.weight"]))
     if "vocabulary_size" in summary:
         yield exact("vocabulary size", summary["vocabulary_size"], len(weights["embedding.weight"]))
+
+
+def _sizes(config: Mapping[str, Any], weights: Mapping[str, Any]) -> Check:
+    """Compares the sizes that the configuration says with those of the weights."""
+    core = config["model"]["core"]
+    layers = {name.split(".")[2] for name in weights if name.startswith("core.layers.")}
+    # The columns of a recurrent layer's own weights are its units, and the rows of a feed-forward layer's.
+    own = ((name.rpartition(".")[2], tensor) for name, tensor in weights.items() if name.startswith("core.layers.0."))
+    hidden = next(t.shape[1] if "_hh" in name else t.shape[0] for name, t in own if name in ("weight_hh_l0", "weight"))
+    sizes = {
+        "model.hidden_size": (core["hidden_size"], hidden),
+        "model.num_layers": (core["num_layers"], len(layers)),
+        "embedding.dim": (config["embedding"]["dim"], weights["embedding.weight"].shape[1]),
+    }
+    faults = [f"{name} is {said}, but {found} in the weights" for name, (said, found) in sizes.items() if said != found]
+    return agreement("sizes", faults, "of the configuration are those of the weights")
 
 
 def _model(saved: Saved) -> dict[str, Any]:

@@ -265,7 +265,7 @@ def test_the_settings_follow_from_what_is_made(config: dict[str, Any]) -> None:
 
 def test_it_is_a_mapping_or_refused() -> None:
     for value in (None, [], "x", 3, {1: 2}, {"name": "x"}):
-        with pytest.raises(UserError, match=r"\(in x\)"):
+        with pytest.raises(UserError, match=r"\(in x\)|run=x: has no settings"):
             stored.checked(value, where="x")
 
 

@@ -122,7 +122,7 @@ def test_any_split_can_be_evaluated_and_others_are_refused():
 
 @pytest.mark.parametrize(("split", "text"), [("validation", "a"), ("test", ""), ("train", "b")])
 def test_a_split_with_nothing_to_predict_is_refused(split, text):
-    with pytest.raises(UserError, match=f"the {split} split has {len(text)} tokens"):
+    with pytest.raises(UserError, match=f"the {split} split has {len(text)} token"):
         make_data(make_corpus(**{split: text}))
 
 

@@ -210,8 +210,9 @@ def test_a_folder_that_is_split_is_evaluated_whole_and_said(folder):
 @pytest.mark.parametrize("name", ["a.csv", "a.TSV"])
 def test_a_table_is_no_text(tmp_path, name):
     (tmp_path / name).write_text("text,label\na,1\n")
-    for read in (TextFiles.load, TextFiles.whole):
-        with pytest.raises(UserError, match="data=sentences"):
+    # A run that is evaluated cannot read another kind of text.
+    for read, remedy in ((TextFiles.load, "data=sentences"), (TextFiles.whole, "write the column")):
+        with pytest.raises(UserError, match=remedy):
             read(TextFiles(path=str(tmp_path / name), split=SHARES, encoding="auto"))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,12 @@ def test_a_line_that_is_being_written_is_no_damage(whole: Path, file: str) -> No
     assert (record.status, record.damages, contents(record)[file]) == ("unfinished", (), before)
 
 
+def test_a_file_larger_than_the_memory_is_damage(whole: Path) -> None:
+    for file in ONE_MAY_NOT_BE:
+        os.truncate(whole / file, 1 << 42)
+    assert sorted(found.file for found in read_record(whole).damages) == sorted(ONE_MAY_NOT_BE)
+
+
 def test_evaluations_that_cannot_be_read_are_not_missing_ones(whole: Path) -> None:
     (whole / "summary.json").unlink()
     (whole / "metrics.csv").write_text("x\n")
@@ -132,8 +139,11 @@ def test_evaluations_that_cannot_be_read_are_not_missing_ones(whole: Path) -> No
     assert read_record(whole).status == "missing"
 
 
-def test_a_folder_in_place_of_a_file_is_damage(whole: Path) -> None:
+@pytest.mark.parametrize(
+    "put", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to(path.name), lambda path: path.symlink_to("/dev/zero")]
+)
+def test_what_is_no_file_is_damage(whole: Path, put: Callable[[Path], None]) -> None:
     for file in ONE_MAY_NOT_BE:
         (whole / file).unlink()
-        (whole / file).mkdir()
+        put(whole / file)
     assert sorted(found.file for found in read_record(whole).damages) == sorted(ONE_MAY_NOT_BE)

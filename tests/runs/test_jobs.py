@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from made_sweeps import made_job
 
-from lmlab.runs.records import overrides_as_settings, read_jobs, read_overrides
+from lmlab.runs.records import overrides_as_settings, read_jobs, read_overrides, read_sweep
 
 
 def test_jobs_are_read_by_number_and_nothing_else_is_taken_for_one(tmp_path: Path) -> None:
@@ -40,6 +42,12 @@ def test_a_job_with_a_damaged_summary_says_so(tmp_path: Path) -> None:
     (made_job(tmp_path, 0, ["seed=1"]) / "summary.json").write_text('{"status": "fin')
     (job,) = read_jobs(tmp_path)
     assert (job.status, job.reason, job.nats) == ("damaged", "summary.json is damaged: it is not JSON", math.inf)
+
+
+@pytest.mark.parametrize("put", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_a_record_of_a_sweep_that_is_no_file_is_not_read(tmp_path: Path, put: Callable[[Path], None]) -> None:
+    put(tmp_path / "sweep.json")
+    assert read_sweep(tmp_path) is None
 
 
 def test_overrides_keep_their_values_as_typed() -> None:

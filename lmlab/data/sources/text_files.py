@@ -39,13 +39,17 @@ class TextFiles(Source):
         Raises:
             UserError: no such file or folder, a folder without texts, a table of sentences, or no such encoding.
         """
+        self._check("data=sentences reads its column of sentences")
+
+    def _check(self, if_table: str) -> None:
+        """Does the same; `if_table` is what to do if it is a table."""
         require_path(self.path)
         require_text_encoding(self.encoding)
         if self.path.is_dir():
             natural_order(self.path)
         elif is_table(self.path):
             problem = "is a table, whose heading, labels and separators would become text"
-            raise UserError("data.path", self.path, problem, "data=sentences reads its column of sentences")
+            raise UserError("data.path", self.path, problem, if_table)
 
     def load(self) -> Corpus:
         """Returns the splits of the text.
@@ -66,7 +70,7 @@ class TextFiles(Source):
         Raises:
             UserError: no text, or an unusable file.
         """
-        self.check()
+        self._check("this run reads running text: write the column of texts to a plain text file")
         files = natural_order(self.path) if self.path.is_dir() else [self.path]
         documents, read = self._read(files)
         together = f"{len(files)} files are read as one text: {', '.join(file.name for file in files)}"
