@@ -42,7 +42,19 @@ class DecoderSettings(PartSettings):
 class EmbeddingSettings(PartSettings):
     """The initial values of the embedding."""
 
-    dim: int | None = setting("size of a vector; null: the size in the file", at_least=1, at_most=10**6, default=None)
+    dim: int | None = setting(
+        "size of a vector; null: the size in the file",
+        at_least=1,
+        at_most=10**6,
+        default=None,
+        also=(
+            "embedding_dim",
+            "embedding_size",
+            "embed_dim",
+            "emb_dim",
+            "emsize",
+        ),
+    )
     path: str | None = setting("a GloVe text or zip file; null: glove.6B", is_path=True, default=None)
     download: bool | None = setting("whether glove.6B may be downloaded; null: ask on a terminal", default=None)
     freeze: bool = setting("do not train the vectors further", default=False)

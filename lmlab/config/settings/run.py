@@ -32,12 +32,33 @@ class DataSettings(Settings):
     """The text, and how it is divided into batches."""
 
     name: str = setting("name of the data set in the run's name and in tables", longest=100)
-    path: str | None = setting("a file, or a folder of .txt files; null for a data set with its own text", is_path=True)
+    path: str | None = setting(
+        "a file, or a folder of .txt files; null for a data set with its own text",
+        is_path=True,
+        also=(
+            "file",
+            "files",
+            "filename",
+            "input",
+            "input_file",
+            "corpus",
+            "text",
+            "train_file",
+            "data_path",
+            "data_dir",
+        ),
+    )
     split: list[float] = setting(
         "fractions for train, validation and test, normalised by their sum; the third may be left out",
         at_least=0,
         at_most=10**9,
         longest=3,
+        also=(
+            "val_split",
+            "validation_split",
+            "train_split",
+            "splits",
+        ),
     )
     encoding: str = setting(
         "auto: UTF-8 (16 and 32 with a byte order mark), else Windows-1252; or any encoding that Python supports"
@@ -47,9 +68,29 @@ class DataSettings(Settings):
         longest=1000,
         free=True,
     )
-    batch_size: int = setting("rows per batch: streams, windows, chunks or sentences", at_least=1, at_most=10**6)
+    batch_size: int = setting(
+        "rows per batch: streams, windows, chunks or sentences",
+        at_least=1,
+        at_most=10**6,
+        also=(
+            "bs",
+            "batch",
+        ),
+    )
     sequence_length: int = setting(
-        "tokens per row; batching=streams: length of truncated back-propagation", at_least=1, at_most=10**6
+        "tokens per row; batching=streams: length of truncated back-propagation",
+        at_least=1,
+        at_most=10**6,
+        also=(
+            "seq_length",
+            "seq_len",
+            "block_size",
+            "bptt",
+            "context_length",
+            "max_length",
+            "max_len",
+            "window_size",
+        ),
     )
     stride: int = setting("batching=windows: tokens from one window to the next", at_least=1, at_most=10**6)
     tokens_per_batch: int | None = setting(
@@ -67,14 +108,43 @@ class ModelSettings(Settings):
     """The model; a core may have more settings, which are also settings of the model."""
 
     name: str = setting("name of the model in the run's name and in tables", longest=100)
-    hidden_size: int = setting("units per layer", at_least=1, at_most=10**6)
-    num_layers: int = setting("stacked layers", at_least=1, at_most=1000)
+    hidden_size: int = setting(
+        "units per layer",
+        at_least=1,
+        at_most=10**6,
+        also=(
+            "hidden",
+            "hidden_dim",
+            "rnn_size",
+            "nhid",
+            "n_hidden",
+            "num_units",
+            "units",
+        ),
+    )
+    num_layers: int = setting(
+        "stacked layers",
+        at_least=1,
+        at_most=1000,
+        also=(
+            "layers",
+            "n_layers",
+            "nlayers",
+            "depth",
+        ),
+    )
     dropout: float = _rate("between layers; before the first and after the last unless set separately")
     input_dropout: float = _rate("before the first layer")
     output_dropout: float = _rate("after the last layer")
     locked_dropout: bool = setting("one dropout mask for all steps of a batch, in all three places")
     embedding_dropout: float = _rate("fraction of the vocabulary whose vectors are set to zero for a batch")
-    tie_weights: bool = setting("one matrix for embedding and decoder; needs embedding.dim equal to model.hidden_size")
+    tie_weights: bool = setting(
+        "one matrix for embedding and decoder; needs embedding.dim equal to model.hidden_size",
+        also=(
+            "tied",
+            "tie_embeddings",
+        ),
+    )
     core: CoreSettings = setting("the core between embedding and decoder")
     decoder: DecoderSettings = setting(
         "the decoder after the core", before={"_target_": "lmlab.models.decoder.LinearDecoder"}
@@ -142,9 +212,38 @@ class EvaluationSettings(Settings):
 class TrainSettings(Settings):
     """What `python -m lmlab.train` takes."""
 
-    name: str = setting("the run's name and the first folder below output_dir", longest=200)
-    seed: int = setting("random seed", at_least=0, at_most=LARGEST_SEED)
-    output_dir: str = setting("the run's folder is created below this folder", is_path=True)
+    name: str = setting(
+        "the run's name and the first folder below output_dir",
+        longest=200,
+        also=(
+            "run_name",
+            "experiment_name",
+            "exp_name",
+        ),
+    )
+    seed: int = setting(
+        "random seed",
+        at_least=0,
+        at_most=LARGEST_SEED,
+        also=(
+            "random_seed",
+            "random_state",
+        ),
+    )
+    output_dir: str = setting(
+        "the run's folder is created below this folder",
+        is_path=True,
+        also=(
+            "output",
+            "out",
+            "out_dir",
+            "outdir",
+            "save_dir",
+            "log_dir",
+            "logdir",
+            "checkpoint_dir",
+        ),
+    )
     fresh: bool = setting("false: repeating a sweep command continues the existing sweep; true: starts a new one")
     stop_after_tokens: int | None = setting(
         "pause after this many trained tokens, without any other effect; run=... resumes; null: never",
