@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lmlab.config import plugins
 from lmlab.config.compose import train_settings
+from lmlab.config.folders import check_folder_name
 from lmlab.config.glove import GLOVE, GLOVE_DIMENSIONS
 from lmlab.config.memory import check_benchmark_memory, check_training_memory, samples_memory, will_be_on_cpu
 from lmlab.config.options import CONFIG_DIR
@@ -87,9 +88,7 @@ def check_training(settings: TrainSettings, *, resuming: bool = False, here: boo
     _check_trainer(settings)
     _check_callbacks(settings)
     _check_loggers(settings)
-    parts = Path(settings.name).parts
-    if not parts or ".." in parts or Path(settings.name).is_absolute():
-        raise UserError("name", settings.name, "does not name a folder below output_dir", "for example name=my_run")
+    check_folder_name("name", settings.name)
     if here:
         check_training_memory(settings)
 

@@ -8,14 +8,14 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from lmlab import signals, terminal
 from lmlab.config import plugins
 from lmlab.config.answers import answered
 from lmlab.config.compose import compose_settings
-from lmlab.config.error_messages import fold
+from lmlab.config.error_messages import fold, named_as_typed
 from lmlab.config.settings import Settings
 from lmlab.errors import InterruptedRun, UserError
 from lmlab.memory_limits import TooLarge
@@ -168,15 +168,17 @@ def _print_error(line: str) -> None:
         return
 
 
+def as_typed(error: BaseException, arguments: Sequence[str]) -> UserError | None:
+    """Returns an error that the user can correct, naming the word as it was typed; None for another error."""
+    told = error if isinstance(error, UserError) else fold(error, arguments)
+    return None if told is None else named_as_typed(told, arguments)
+
+
 def describe(error: BaseException, arguments: list[str]) -> str:
     """Returns the error as one line."""
-    if isinstance(error, TooLarge):
-        error = error.naming([word.lstrip("+").partition("=")[0] for word in arguments])
-    if isinstance(error, UserError):
-        return str(error)
-    folded = fold(error, arguments)
-    if folded is not None:
-        return str(folded)
+    told = as_typed(error, arguments)
+    if told is not None:
+        return str(told)
     room = _no_room(error)
     if room is not None:
         return str(room)

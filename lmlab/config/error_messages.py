@@ -23,7 +23,7 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
-from lmlab.config.folders import group_options
+from lmlab.config.folders import configuration_folder, group_options
 from lmlab.config.presets import own_folders
 from lmlab.config.registry import settings_class
 from lmlab.config.settings import Settings, TrainSettings
@@ -101,6 +101,40 @@ def _first_line(error: BaseException) -> str:
     return printable(next(filter(None, lines), ""), longest=200)
 
 
+def named_as_typed(error: UserError, arguments: Sequence[str]) -> UserError:
+    """Returns an error with a number as it was typed, or with the option typed whose YAML file has the value."""
+    typed = {_key(word): word.partition("=")[2] for word in arguments if "=" in word}
+    if error.field in typed:
+        text = typed[error.field]
+        return UserError(error.field, text, error.problem, error.remedy) if _reads_as(text, error.value) else error
+    group, _, rest = error.field.partition(".")
+    if error.value is None or not rest or group not in typed:
+        return error
+    for folder in (*own_folders(arguments), configuration_folder()):
+        path = folder / group / f"{typed[group]}.yaml"
+        try:
+            option: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, yaml.YAMLError):
+            continue
+        there = _value_at(option, rest)
+        if there is None or str(there) != str(error.value):
+            continue
+        if folder == configuration_folder():
+            return UserError(group, printable(typed[group]), error.problem, error.remedy)
+        return UserError(error.field, error.value, f"{error.problem} ({printable(str(path))})", error.remedy)
+    return error
+
+
+def _reads_as(text: str, value: Any) -> bool:
+    """Returns whether a text is another way to write a number, or true or false."""
+    if isinstance(value, bool) or str(value) in ("True", "False"):
+        return text.lower() == str(value).lower()
+    try:
+        return len(text) < 80 and float(text) == float(value)
+    except (TypeError, ValueError):
+        return False
+
+
 def _unreadable_yaml(error: yaml.MarkedYAMLError) -> UserError:
     mark = error.problem_mark or error.context_mark
     place = "" if mark is None else f", line {mark.line + 1}"
@@ -121,7 +155,7 @@ def _missing_file(error: MissingConfigException, arguments: Sequence[str]) -> Us
     name = error.missing_cfg_file or ""
     group, _, option = name.rpartition("/")
     own = own_folders(arguments)
-    choices = list(error.options or ()) or group_options(group, own)
+    choices = [name for name in error.options or () if not name.startswith("_")] or group_options(group, own)
     if name in _DISTRIBUTIONS:
         problem, remedy = "is not installed", f"python -m pip install {_DISTRIBUTIONS[name]}"
         return UserError(group, option, problem, remedy)
@@ -150,6 +184,7 @@ def _key(word: str) -> str:
 def _unknown_key(error: OmegaConfBaseException, full: str, arguments: Sequence[str], kind: type[Settings]) -> UserError:
     """Returns the error for a setting that the chosen options do not have."""
     typed = next((_key(word) for word in arguments if f"{_key(word)}.".startswith(f"{full}.")), full)
+    value = next((printable(word.partition("=")[2]) for word in arguments if _key(word) == typed), None)
     composed = _composed(error)
     value = next((printable(word.partition("=")[2]) for word in arguments if _key(word) == typed and "=" in word), None)
     if full.startswith("hydra"):
@@ -162,19 +197,32 @@ def _unknown_key(error: OmegaConfBaseException, full: str, arguments: Sequence[s
         return UserError(typed, None, "is not in the YAML file of the chosen option", f"write +{typed}=...")
     known = known_settings(kind)
     if typed in known:
-        group = typed.partition(".")[0]
-        remedy = f"belongs to another option of {group} ({', '.join(group_options(group))})"
+        group, _, rest = typed.partition(".")
+        having = [name for name in group_options(group) if _has(group, name, rest)] or group_options(group)
+        remedy = f"it belongs to {group}={' or '.join(having)}"
+        if own_folders(arguments):
+            remedy += f", from which your own YAML file may inherit it: defaults: [{having[0]}, _self_]"
         return UserError(typed, value, "not a setting of the chosen option", remedy)
     # The settings of the chosen options come first: they may be those of a user's own part.
-    chosen = [*_dotted_keys(composed), *_of_the_class(typed, composed)]
-    others = other_names(kind)
-    remedy = did_you_mean(typed, chosen, others) or did_you_mean(typed, known, others)
+    chosen = [*(key for key in _dotted_keys(composed) if not key.startswith("hydra")), *_of_the_class(typed, composed)]
+    remedy = did_you_mean(typed, [*chosen, *known], other_names(kind))
     if not remedy:
         parent = typed.rpartition(".")[0]
         siblings = sorted({k for k in [*known, *chosen] if k.rpartition(".")[0] == parent})
         listed = ", ".join(siblings[:MOST_LISTED]) + (", ..." if len(siblings) > MOST_LISTED else "")
         remedy = f"known here: {listed}" if siblings else "--help shows all settings"
     return UserError(typed, value, "no such setting", remedy)
+
+
+def _has(group: str, option: str, setting: str) -> bool:
+    """Returns whether the YAML file of one of lmlab's options, or one that it inherits from, has a setting."""
+    path = configuration_folder() / group / f"{option}.yaml"
+    content: Any = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None
+    if not isinstance(content, dict):
+        return False
+    parents = [entry for entry in content.get("defaults", []) if isinstance(entry, str) and entry != "_self_"]
+    first = setting.partition(".")[0]
+    return first in content or any(_has(group, parent, setting) for parent in parents)
 
 
 def _refused(name: str, arguments: Sequence[str]) -> UserError | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from lmlab.config.settings import TrainSettings
-from lmlab.errors import UserError
+from lmlab.errors import UserError, printable
 from lmlab.files import unusable, write_text
 from lmlab.runs.files import CONFIG, HYDRA, TRAIN_LOG
 from lmlab.terminal import fitted
@@ -65,6 +66,39 @@ def group_options(group: str, own: Sequence[Path] = ()) -> list[str]:
     return sorted({name for name in found if not name.startswith("_")})
 
 
+def check_folder_name(field: str, name: str) -> None:
+    """Checks the name of a run, or a part of it.
+
+    Raises:
+        UserError: it does not name a folder below another.
+    """
+    parts = Path(name).parts
+    if not parts or ".." in parts or Path(name).is_absolute():
+        raise UserError(field, name, "does not name a folder below output_dir", f"for example {field}=my_run")
+
+
+def check_writable(field: str, folder: str) -> None:
+    """Checks that a folder can be made, or written to if it is there already.
+
+    Args:
+        field: the setting that names it, for errors.
+        folder: as typed.
+
+    Raises:
+        UserError: it is a file, lies below a file, or may not be written to.
+    """
+    path = Path(folder).expanduser().absolute()
+    try:
+        there = next(place for place in (path, *path.parents) if os.path.lexists(place))
+    except OSError as error:  # too long a name
+        raise UserError(field, printable(folder), error.strerror or "cannot be used", "give another folder") from None
+    where = "" if there == path else f"{printable(str(there))} "
+    if not there.is_dir():
+        raise UserError(field, printable(folder), f"{where}is not a folder", "give another folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UserError(field, printable(folder), f"{where}may not be written to", "give another folder")
+
+
 def new_run_folder(parent: str) -> str:
     """Creates and returns ``<parent>/<date>_<time>``, followed by ``_2``, ``_3``... if that exists."""
     base = Path(parent).expanduser().absolute() / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
@@ -72,6 +106,7 @@ def new_run_folder(parent: str) -> str:
     wrong = unusable(base)
     if wrong is not None:
         raise UserError("name", wrong, "cannot be the name of a folder on Windows", "for example name=my_run")
+    check_writable("output_dir", parent)
     try:
         base.parent.mkdir(parents=True, exist_ok=True)
         _made.update(missing)

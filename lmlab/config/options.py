@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import NamedTuple
 
+from lmlab.config.suggestions import RESUMING, meant
 from lmlab.errors import UserError, printable
 
 
@@ -131,24 +132,49 @@ def check(given: Given, command: str) -> None:
     if given.name in _REFUSED and command == "train":
         raise UserError(typed, None, *_REFUSED[given.name])
     if option is None:
-        names = [name for found in known for name in (found.name, found.short) if name]
-        alike = [name for name in names if name.startswith("--") == typed.startswith("--")]
-        close = [f"did you mean {found}?" for found in get_close_matches(typed, alike, n=1)]
-        setting = ["a setting is written without -, as key=value"] if "=" in given.parts[0] or not close else []
-        remedy = (
-            "; ".join([*close, *setting])
-            if close or "=" in given.parts[0]
-            else f"choose one of {', '.join(found.name for found in known)}"
-        )
-        raise UserError(typed, None, "no such option", remedy)
+        raise UserError(typed, None, "no such option", _remedy_for_unknown(typed, given.parts[0], command))
     if not option.value and given.value is not None:
-        raise UserError(typed, printable(given.value), "takes no value", f"write {typed} alone")
-    if given.value is None and option.value and not option.may_stand_alone:
+        raise UserError(typed, printable(given.value), "takes no value", f"write {typed} without =")
+    if not given.value and option.value and (given.value is not None or not option.may_stand_alone):
         example = option.choices[0] if option.choices else option.value
         raise UserError(typed, None, "has no value", f"write {typed}={example}")
     if option.choices and given.value is not None and given.value not in option.choices:
         remedy = f"choose one of {', '.join(option.choices)}"
         raise UserError(typed, printable(given.value), "no such option", remedy)
+
+
+def check_together(given: Sequence[Given]) -> None:
+    """Refuses options that exclude or need each other.
+
+    Raises:
+        UserError: naming one of them.
+    """
+    typed = {option.name: printable(option.parts[0].partition("=")[0]) for option in given}
+    ways = [typed[name] for name in ("--run", "--multirun", "--cfg", "--info") if name in typed]
+    if len(ways) > 1:
+        raise UserError(ways[1], None, f"cannot be used together with {ways[0]}", "leave one of them out")
+    alone = [typed[name] for name in ("--resolve", "--package") if name in typed and "--cfg" not in typed]
+    if alone:
+        raise UserError(alone[0], None, "is for --cfg", "add --cfg=job, or leave it out")
+
+
+def _remedy_for_unknown(typed: str, word: str, command: str) -> str:
+    """Returns what was probably meant by an option that there is not: another, or a setting in the way of argparse."""
+    from lmlab.config.settings import COMMANDS
+    from lmlab.config.typed import known_settings, other_names
+
+    known = of_command(command)
+    names = [name for option in known for name in (option.name, option.short) if name]
+    bare = typed.lstrip("-").replace("-", "_")
+    settings = ("run", *known_settings(COMMANDS[command]))
+    setting = meant(bare, settings, {**RESUMING, **other_names(COMMANDS[command])})
+    if setting:
+        return f"a setting is written without -, as {setting}=..."
+    close = [name for name in names if name == typed.lower()] or get_close_matches(typed.lower(), names, 1, cutoff=0.75)
+    if close:
+        return f"did you mean {close[0]}?"
+    listed = f"choose one of {', '.join(option.name for option in known)}"
+    return f"{listed}; a setting is written without -, as {'seed=1' if command == 'train' else 'run=latest'}"
 
 
 def without_options(command: str, words: Sequence[str]) -> list[str]:

@@ -63,13 +63,15 @@ def take_from(arguments: Sequence[str]) -> list[str]:
         UserError: a name is not that of a package.
     """
     rest: list[str] = []
+    _from_environment()  # a mistake in it is told before anything is written
     for argument in arguments:
         key, equals, value = argument.partition("=")
         if key.lstrip("+") != _OPTION or not equals:
             rest.append(argument)
             continue
-        names = [name.strip(" '\"") for name in value.strip("[] ").split(",")]
-        _trust_in_this_process(_checked(filter(None, names)))
+        names = _checked(filter(None, (name.strip(" '\"") for name in value.strip("[] ").split(","))))
+        _check_there(names)
+        _trust_in_this_process(names)
     return rest
 
 
@@ -213,6 +215,15 @@ def recorded(stored: Any, package: str) -> PluginRecord | None:
     return PluginRecord(version, sha256) if isinstance(version, str) and isinstance(sha256, str) else None
 
 
+def _check_there(names: Iterable[str]) -> None:
+    """Refuses a package that is neither in the working directory nor installed; nothing is imported."""
+    _make_importable()
+    for name in names:
+        if importlib.util.find_spec(name.partition(".")[0]) is None:
+            problem = f"there is no such package in {os.getcwd()} or installed"
+            raise UserError(_OPTION, name, problem, "check the name, or run in the folder that contains it")
+
+
 def _checked(names: Iterable[str]) -> list[str]:
     found = list(names)
     for name in found:
@@ -234,6 +245,9 @@ def _from_environment() -> list[str]:
     wrong = next((name for name in names if name and _NAME.fullmatch(name) is None), None)
     if wrong is not None:
         raise UserError(VARIABLE, wrong, "is not a package name", f"for example {VARIABLE}=my_models,my_texts")
+    library = next((name for name in names if name.partition(".")[0] in LIBRARIES), None)
+    if library is not None:
+        raise UserError(VARIABLE, library, "is not a package of your own", f"for example {VARIABLE}=my_models")
     return [name for name in names if name]
 
 

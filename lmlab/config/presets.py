@@ -11,16 +11,19 @@ import yaml
 from lmlab.config.arguments import quote
 from lmlab.config.folders import configuration_folder
 from lmlab.config.options import CONFIG_DIR, OPTIONS, divided
-from lmlab.errors import UserError
+from lmlab.errors import UserError, printable
 
 GROUP = "experiment"
+MODE = "hydra.mode"
 
 
 def asks_for_a_sweep(arguments: Sequence[str]) -> bool:
     """Returns whether a command line starts several runs: by -m, or by a preset that is a sweep."""
     given = {word.name for word in divided(arguments) if not isinstance(word, str)}
-    if "--multirun" in given:
+    if "--multirun" in given or f"{MODE}=MULTIRUN" in arguments:
         return True
+    if f"{MODE}=RUN" in arguments:
+        return False
     if any(option.shows and option.name in given for option in OPTIONS):
         return False
     chosen = [word.partition("=")[2] for word in arguments if word.lstrip("+").startswith(f"{GROUP}=")]
@@ -62,12 +65,16 @@ def check_own_folders(arguments: Sequence[str]) -> None:
         UserError: such a file, or a folder that does not exist.
     """
     given = [word for word in divided(arguments) if not isinstance(word, str) and word.name in CONFIG_DIR]
+    of_option = [Path(word.value or "").expanduser() for word in given]
     if len(given) > 1:
         remedy = "add the others by hydra.searchpath=[file:///absolute/path]"
         raise UserError("--config-dir", None, "is given more than once, but Hydra takes one folder", remedy)
     for folder in own_folders(arguments):
         if not folder.is_dir():
-            raise UserError("--config-dir", folder, "no such folder", "check the path")
+            if folder not in of_option:  # of a search path, whose own check names it
+                continue
+            problem = "is not a folder" if folder.exists() else "no such folder"
+            raise UserError("--config-dir", printable(str(folder)), problem, "check the path")
         for path in sorted(folder.rglob("*.y*ml")):
             name = path.relative_to(folder)
             if (configuration_folder() / name).exists():
@@ -90,7 +97,7 @@ def _is_sweep(name: str, folders: Sequence[Path], depth: int = 0) -> bool:
         return False
     try:
         preset: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
         return False
     if not isinstance(preset, dict):
         return False

@@ -117,9 +117,9 @@ def known_settings(kind: type[Settings]) -> tuple[str, ...]:
     return _known[kind.__name__]
 
 
-def other_names(kind: type[Settings]) -> dict[str, str]:
-    """Returns the names that other tools have for settings of a command, and the settings."""
-    return {other: name for name, known, _ in reversed(list(names(kind))) for other in known.also}
+def other_names(kind: type[Settings]) -> Mapping[str, str]:
+    """Returns the settings of a command by the names that other tools have for them."""
+    return {other: name for name, known, _ in names(kind) for other in known.also}
 
 
 def _own_of_cores() -> Iterator[tuple[str, Setting, Any]]:
@@ -230,6 +230,8 @@ class _Reader:
             target, kind = self._chosen(found, slot)
         elif kind is ModelSettings:
             kind = self._model(found)
+        if slot is None and _TARGET in found and not self._stored:
+            raise UserError(_dotted(name, _TARGET), _brief(found[_TARGET]), "is not chosen by a class", "remove it")
         values = self._values(found, kind, name)
         if slot is not None:
             values["target"] = target
@@ -273,7 +275,7 @@ class _Reader:
                 if issubclass(kind, CallbacksSettings) and not self._stored:
                     remedy = "begin the YAML file with the line: defaults: [default, _self_]"
                     raise UserError(name, None, f"the option chosen lacks lmlab's own callbacks ({key}, ...)", remedy)
-                raise self._missing(full, hints[key])
+                raise self._left_out(full, hints[key])
         return values
 
     def _setting(self, value: Any, kind: Any, known: Setting, name: str) -> Any:
@@ -291,7 +293,7 @@ class _Reader:
 
     def _chosen(self, found: Mapping[str, Any], slot: Slot) -> tuple[str | None, type[PartSettings]]:
         if _TARGET not in found:
-            raise self._missing(f"{slot.path}.{_TARGET}", str)
+            raise self._left_out(f"{slot.path}.{_TARGET}", str)
         target, kind = settings_class(slot, found[_TARGET])
         if getattr(kind, "takes_anything", False):
             there = {field.name for field in dataclasses.fields(kind)}
@@ -318,6 +320,14 @@ class _Reader:
                 raise UserError(name or "run", _brief(key), "is not the name of a setting", "remove it")
         return value
 
+    def _left_out(self, name: str, kind: Any) -> UserError:
+        """Returns the error for a setting that the YAML file of an option should have."""
+        if self._stored or _is_part(kind):
+            return self._missing(name, kind)
+        group, _, last = name.rpartition(".")
+        remedy = f"write {last}: ... there, or inherit it by a first line such as defaults: [..., _self_]"
+        return UserError(name, None, f"is not in the YAML file of the option chosen for {group}", remedy)
+
     def _missing(self, name: str, kind: Any) -> UserError:
         if self._stored:
             return UserError(name, None, "is missing", "")
@@ -329,7 +339,7 @@ class _Reader:
 def _remedy_for(full: str, kind: type[Settings], group: str) -> str:
     """Returns what to do about a setting that a group does not have."""
     known = [_dotted(group, field.name) for field in dataclasses.fields(kind) if field.name != "target"]
-    close = did_you_mean(full, known, other_names(kind))
+    close = did_you_mean(full, known, other_names(TrainSettings))
     if close or kind is TrainSettings:
         return close or "leave it out; --help shows all settings"
     more = ", ..." if len(known) > MOST_LISTED else ""

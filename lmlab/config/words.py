@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import typing
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,15 +13,16 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, QuotedString
 from hydra.errors import HydraException
 
-from lmlab.config import options, typed
+from lmlab.config import hydra_words, options, typed
 from lmlab.config.arguments import quote_free_text, text_setting
-from lmlab.config.folders import configuration_folder, group_options, groups
+from lmlab.config.folders import check_folder_name, check_writable, configuration_folder, group_options, groups
+from lmlab.config.own_files import check_own_file
 from lmlab.config.presets import GROUP, own_folders
 from lmlab.config.setting import Setting, check_value
 from lmlab.config.settings import COMMANDS, Settings, TrainSettings
 from lmlab.config.slots import OPEN, SLOTS
-from lmlab.config.suggestions import did_you_mean
-from lmlab.errors import UserError, printable
+from lmlab.config.suggestions import RESUMING, did_you_mean, meant
+from lmlab.errors import LARGEST_NUMBER, UserError, printable
 
 _EXAMPLES = {
     "train": "model.hidden_size=512",
@@ -29,8 +32,7 @@ _EXAMPLES = {
 }
 _NAME = re.compile(r"[A-Za-z_][\w-]*(?:\.[\w-]+)*")
 _LONGEST = 100_000
-# Settings of Hydra's that only sweeps have.
-_OF_SWEEPS = ("hydra.sweep.", "hydra.sweeper", "hydra/sweeper", "hydra.launcher", "hydra/launcher")
+_NAMES_OF_FOLDERS = ("name", "data.name", "model.name")
 
 
 class _Word(NamedTuple):
@@ -67,6 +69,7 @@ def checked(words: Sequence[str], command: str, *, sweep: bool = False) -> list[
     """
     kind = COMMANDS[command]
     given: list[str] = []
+    found_options: list[options.Given] = []
     settings: list[str] = []
     for found in options.divided(words):
         if isinstance(found, str):
@@ -74,32 +77,21 @@ def checked(words: Sequence[str], command: str, *, sweep: bool = False) -> list[
             continue
         _check_setting_as_option(found, command)
         options.check(found, command)
+        found_options.append(found)
         given += found.parts
+    options.check_together(found_options)
     own = own_folders(words)
     found_words = [_word(text, [*settings, ""][place + 1], command) for place, text in enumerate(settings)]
     for word in found_words:
         _check_name(word, kind, sweep=sweep)
         _check_value(word, kind, own, sweep=sweep)
+    if _last_preset(found_words) == "null":  # Hydra has no word that leaves a group out
+        found_words = [word for word in found_words if word.key != GROUP]
     return [*given, *quote_free_text([_as_hydra_has_it(word, kind) for word in found_words], sweep=sweep)]
 
 
-def _check_setting_as_option(given: options.Given, command: str) -> None:
-    """Refuses an option that is a setting in the way of other programs, such as ``--lr 0.1``.
-
-    Raises:
-        UserError: naming the setting.
-    """
-    name = given.name.lstrip("-").replace("-", "_")
-    if len(name) < 2 or any(option.name == given.name for option in options.of_command(command)):
-        return
-    kind = COMMANDS[command]
-    known = typed.known_settings(kind)
-    if options.is_known(given.name) and name not in known:
-        return
-    remedy = f"write {name}=..." if name in known else did_you_mean(name, known, typed.other_names(kind))
-    if remedy:
-        problem = "is not an option: settings are written as key=value"
-        raise UserError(printable(given.parts[0].partition("=")[0]), None, problem, remedy)
+def _last_preset(words: Sequence[_Word]) -> str:
+    return next((word.value for word in reversed(words) if word.key == GROUP), "")
 
 
 def _word(text: str, following: str, command: str) -> _Word:
@@ -116,10 +108,8 @@ def _word(text: str, following: str, command: str) -> _Word:
     if not equals and sign != "~" and name in typed.known_settings(COMMANDS[command]) and not following.startswith("="):
         raise UserError(printable(name), None, "has no value", f"write {printable(name)}=...")
     if not equals and sign != "~":
-        example = f"write key=value, for example {_EXAMPLES.get(command, 'run=latest')}"
-        if following.startswith("="):
-            example = f"write it without blanks around =, for example {_EXAMPLES.get(command, 'run=latest')}"
-        raise UserError(printable(text) or '""', None, "not a setting", example)
+        shown = printable(text) if text.strip() else f'"{printable(text)}"'
+        raise UserError(shown, None, "not a setting", _remedy_without_equals(text, following, command))
     if name != name.strip():
         raise UserError(printable(name.strip()), None, "has a blank before =", "write key=value without blanks")
     if not name:
@@ -131,22 +121,43 @@ def _word(text: str, following: str, command: str) -> _Word:
     return _Word(text, sign, name, value)
 
 
-def _check_name(word: _Word, kind: type[Settings], *, sweep: bool) -> None:
+def _remedy_without_equals(text: str, following: str, command: str) -> str:
+    """Returns what was probably meant by a word without =."""
+    example = f"for example {_EXAMPLES.get(command, 'run=latest')}"
+    if following.startswith("="):
+        return f"write it without blanks around =, {example}"
+    if text.startswith(",") or text.endswith(","):
+        return "write several values without blanks: key=value,value"
+    if command == "train":
+        group = next((group for group in groups() if text.lower() in group_options(group)), None)
+        if group is not None:
+            return f"did you mean {group}={text.lower()}?"
+        if is_file_name(text):
+            return f"for a text of your own write data=text data.path={printable(text)}"
+    kind = COMMANDS[command]
+    setting = meant(text, [*typed.known_settings(kind), *groups()], typed.other_names(kind))
+    return f"write {setting}=..." if setting else f"write key=value, {example}"
+
+
+def is_file_name(text: str) -> bool:
+    """Returns whether a text is probably meant as a file or folder."""
+    return text.endswith(".txt") or os.path.exists(text)
+
+
+def _of_hydra(key: str) -> bool:
+    return re.match(r"hydra([./@]|$)", key) is not None
+
+
+def _check_name(word: _Word, kind: type[Settings]) -> None:
     """Checks the name of a setting or group.
 
     Raises:
         UserError: there is none of this name, or it cannot be added or removed.
     """
     key = word.key
-    if re.match(r"hydra([./]|$)", key):
+    if _of_hydra(key):
         if kind is not TrainSettings:
             raise UserError(printable(key), None, "is for train", "leave it out")
-        if key.startswith(_OF_SWEEPS) and not sweep:
-            raise UserError(printable(key), word.shown, "has no effect on a single run", "add -m, or leave it out")
-        if key == "hydra":
-            raise UserError(
-                key, word.shown, "is a group of settings", "write one of them, for example hydra.run.dir=my_run"
-            )
         return
     of_train = groups() if kind is TrainSettings else ()
     known = [*of_train, *typed.known_settings(kind), *(("run", "plugins") if kind is TrainSettings else ())]
@@ -171,7 +182,7 @@ def _unknown(word: _Word, known: Sequence[str], kind: type[Settings]) -> UserErr
     if key in known:
         return UserError(printable(word.key), shown, "no such setting", f"write {key}=...")
     elsewhere = _of_another_command(key, kind)
-    others = typed.other_names(kind) | ({"resume": "run", "ckpt_path": "run"} if kind is TrainSettings else {})
+    others = {**RESUMING, **typed.other_names(kind)}
     remedies = [f"it is a setting of {elsewhere}" if elsewhere else "", did_you_mean(key, known, others)]
     tops = ", ".join(dict.fromkeys(name for name in known if "." not in name))
     remedy = "; ".join(filter(None, remedies)) or f"known here: {tops}"
@@ -184,22 +195,28 @@ def _check_value(word: _Word, kind: type[Settings], own: Sequence[Path], *, swee
     Raises:
         UserError: it cannot be read, has several values, or names an option that does not exist.
     """
-    parsed = _parsed(word, sweep=sweep)
+    parsed = _parsed(word, kind, sweep=sweep)
+    if _of_hydra(word.key):
+        hydra_words.check(word.key, word.sign, parsed, word.shown, sweep=sweep)
+        return
     value: Any = parsed._value
     if parsed.is_sweep_override() and not sweep:
         if kind is not TrainSettings:
-            is_list = isinstance(value, ChoiceSweep) and value.simple_form and _takes_a_list(word.key)
-            remedy = f"write '{word.key}=[{word.value}]'" if is_list else "give one value"
-            raise UserError(word.key, word.shown, "has several values", remedy)
-        remedy = "for a sweep add -m"
-        if isinstance(value, ChoiceSweep) and value.simple_form and _takes_a_list(word.key):
-            remedy += f"; for a list write '{word.key}=[{word.value}]'"
-        raise UserError(word.key, word.shown, "has several values, but this is a single run", remedy)
+            raise UserError(word.key, word.shown, "has several values", f"give one{_instead_of_commas(word, kind)}")
+        problem = "has several values, but this is a single run"
+        raise UserError(word.key, word.shown, problem, f"for a sweep add -m{_instead_of_commas(word, kind)}")
     if kind is TrainSettings and word.key in groups():
         if not isinstance(value, Glob):
             for item in value.list if isinstance(value, ChoiceSweep) else [value]:
                 _check_option(word, item, own)
         return
+    if isinstance(value, ChoiceSweep) and typing.get_origin(_type_of(word.key, kind)) is list:
+        for item in value.list:
+            if not isinstance(item, list):
+                problem = f"{printable(item)} is not a list"
+                raise UserError(
+                    word.key, word.shown, problem, f"write '{word.key}=[{word.shown}]', in a sweep [..],[..]"
+                )
     known = text_setting(word.key)
     if known is not None:
         for item in value.list if isinstance(value, ChoiceSweep) else [value]:
@@ -212,10 +229,19 @@ def _check_value(word: _Word, kind: type[Settings], own: Sequence[Path], *, swee
         raise UserError(word.key, word.shown, "is a group of settings", remedy)
 
 
-def _takes_a_list(key: str) -> bool:
-    """Returns whether the value of a group or setting can be a list."""
-    hints = (hint for kind in COMMANDS.values() for name, _, hint in typed.names(kind) if name == key)
-    return key in OPEN or key == GROUP or any("list[" in str(hint) for hint in hints)
+def _instead_of_commas(word: _Word, kind: type[Settings]) -> str:
+    """Returns what else may have been meant by commas: a list, or a number with a decimal comma; empty for neither."""
+    of = _type_of(word.key, kind)
+    if typing.get_origin(of) is list or word.key in (*OPEN, GROUP):
+        return f"; for a list write '{word.key}=[{word.shown}]'"
+    if float in (of, *typing.get_args(of)) and re.fullmatch(r"[+-]?\d+,\d+", word.value):
+        return f"; for a decimal point write {word.key}={word.value.replace(',', '.')}"
+    return ""
+
+
+def _type_of(key: str, kind: type[Settings]) -> Any:
+    """Returns the type of a setting, None for a group or an unknown one."""
+    return next((found for name, _, found in typed.names(kind) if name == key), None)
 
 
 def _check_text(word: _Word, value: Any, known: Setting) -> None:
@@ -233,9 +259,13 @@ def _check_text(word: _Word, value: Any, known: Setting) -> None:
         raise UserError(
             word.key, printable(text), "has ${...}, which is not replaced in a text", "write the text itself"
         )
+    if word.key == "output_dir":
+        check_writable(word.key, text)
+    if word.key in _NAMES_OF_FOLDERS:
+        check_folder_name(word.key, text)
 
 
-def _parsed(word: _Word, *, sweep: bool) -> Override:
+def _parsed(word: _Word, kind: type[Settings], *, sweep: bool) -> Override:
     """Returns a word as Hydra reads it.
 
     Raises:
@@ -249,6 +279,13 @@ def _parsed(word: _Word, *, sweep: bool) -> Override:
             if word.value.count(opening) != word.value.count(closing):
                 missing = closing if word.value.count(opening) > word.value.count(closing) else opening
                 raise UserError(word.key, word.shown, f"lacks a {missing}", "add it, or quote the value") from None
+        if re.search(r"^\s*,|,\s*,|,\s*$", word.value):
+            remedy = "leave out the comma that has no value beside it"
+            raise UserError(word.key, word.shown, "cannot be read as a value", remedy) from None
+        for name, known, of in typed.names(kind):
+            if name == word.key and not {str, list} & {of, typing.get_origin(of), *typing.get_args(of)}:
+                number: Any = LARGEST_NUMBER if word.value.lstrip("+-").isdecimal() else word.value
+                check_value(number, of, known, name=name, convert=True)
         quoted = f"\"{word.key}='{printable(word.value)}'\""
         raise UserError(word.key, word.shown, "cannot be read as a value", f"put it in quotes: {quoted}") from None
 
@@ -269,19 +306,26 @@ def _check_option(word: _Word, chosen: Any, own: Sequence[Path]) -> None:
         for item in chosen:
             _check_option(word, item, own)
         return
+    if chosen is None and group == GROUP and word.value == "null":
+        return
     if chosen is None:
         if group == GROUP:
-            return
+            raise UserError(group, word.shown, "null is no preset", "leave null out, or the whole word")
         raise UserError(group, "null", "a run needs it", f"choose one of {', '.join(found)}")
     name = chosen.text if isinstance(chosen, QuotedString) else str(chosen)
+    if any((folder / group / f"{name}.yml").is_file() for folder in own):
+        raise UserError(group, printable(name), "its file ends in .yml", f"rename it to {printable(name)}.yaml")
     folders = [folder / group for folder in (*own, configuration_folder())]
     if isinstance(chosen, dict) or not _is_option(name, folders):
+        if group == "data" and is_file_name(name):
+            raise UserError(group, printable(name), "no such option", f"write data=text data.path={printable(name)}")
         hint = "" if own else "your own options need --config-dir"
         shown = printable(name) if name else '""'
         listed = f"choose one of {', '.join(found) or 'none'}"
         raise UserError(
             group, shown, "no such option", "; ".join(filter(None, [listed, did_you_mean(name, found), hint]))
         )
+    check_own_file(group, name, own)
 
 
 def _is_option(name: str, folders: Sequence[Path]) -> bool:
@@ -293,6 +337,8 @@ def _is_option(name: str, folders: Sequence[Path]) -> bool:
 
 def _as_hydra_has_it(word: _Word, kind: type[Settings]) -> str:
     """Returns a word, for which + also stands where the YAML file of the chosen option has the setting already."""
+    if word.key.startswith(hydra_words.ENVIRONMENT):
+        return f"++{word.key}={word.value}"
     return f"+{word.text}" if word.sign == "+" and word.key in typed.known_settings(kind) else word.text
 
 

@@ -89,6 +89,7 @@ def run() -> None:
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors are not shortened by Hydra, but converted to one line
     arguments = sys.argv[1:]
+    sweep_folder.leave_sweep()  # one that the environment names, as in a shell that a job opened
     if answered("train", arguments):
         return
     if asks_to_resume(arguments):

@@ -7,12 +7,12 @@ from collections.abc import Callable, Collection, Sequence
 from omegaconf import DictConfig
 
 from lmlab.config.checks import check_training
-from lmlab.config.command import describe
+from lmlab.config.command import as_typed, describe
 from lmlab.config.compose import as_settings
 from lmlab.config.settings import TrainSettings
 from lmlab.config.typed import plain
 from lmlab.errors import UserError
-from lmlab.launch.execution import checked
+from lmlab.launch.execution import checked, pop_unstored
 from lmlab.runs.records import overrides_as_settings
 
 _MANY = 50
@@ -44,7 +44,9 @@ def check_jobs(
         except Exception as error:
             wrong[index] = error
             continue
-        same = first_with.setdefault(repr(plain(settings)), index)
+        pop_unstored(settings)  # these, fresh and output_dir make no other run
+        found = {**plain(settings), "fresh": False, "output_dir": ""}
+        same = first_with.setdefault(repr(found), index)
         if same != index:
             raise _twice(jobs, same, index)
     if wrong:
@@ -70,15 +72,16 @@ def _refusal(jobs: Sequence[list[str]], wrong: dict[int, Exception], swept: Coll
     if len(lines) == 1 and len(wrong) == len(jobs):
         return error
     varied = ", ".join(f"{key}={value}" for key, value in overrides_as_settings(jobs[index]).items() if key in swept)
-    count = f"{len(wrong):,} of {len(jobs):,} jobs"
-    remedy = f"{count} are wrong: correct them or leave them out"
-    if len(wrong) == 1:
-        remedy = f"{count} is wrong: correct it or leave it out"
-    return UserError(f"job {index + 1} of {len(jobs)} ({varied})", None, describe(error, jobs[index]), remedy)
+    count = f"{len(wrong):,} of {len(jobs):,} jobs {'is' if len(wrong) == 1 else 'are'} wrong"
+    where = f"{count}, the first is job {index + 1} ({varied})"
+    told = as_typed(error, jobs[index])
+    if told is None:
+        return UserError(f"job {index + 1}", None, describe(error, jobs[index]), where)
+    return UserError(told.field, told.value, told.problem, f"{told.remedy}; {where}" if told.remedy else where)
 
 
 def _twice(jobs: Sequence[list[str]], first: int, second: int) -> UserError:
     """Returns the error for two jobs with equal settings, such as those of 1e-3 and 0.001."""
     before, word = [pair for pair in zip(jobs[first], jobs[second], strict=True) if pair[0] != pair[1]][-1]
     problem = f"makes job {second + 1} the same run as job {first + 1} ({before}), which would be counted as two"
-    return UserError(word.partition("=")[0].lstrip("+~"), word.partition("=")[2], problem, "give each value once")
+    return UserError(word.partition("=")[0].lstrip("+~"), word.partition("=")[2], problem, "give one of them")

@@ -5,6 +5,7 @@ Sweepers that choose values as they go, and Hydra's own (`hydra/sweeper=basic`),
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from lmlab.errors import UserError, printable
 from lmlab.launch.grid import Grid
 from lmlab.launch.sweep_check import check_jobs
 
@@ -35,9 +37,19 @@ class GridSweeper(Sweeper):
     config: DictConfig
     launcher: Launcher
 
-    def __init__(self, params: dict[str, Any] | None, max_batch_size: int | None) -> None:
-        self.params = params or {}
-        self.max_batch_size = max_batch_size
+    def __init__(self, params: Any, max_batch_size: Any) -> None:
+        if params is not None and not isinstance(params, Mapping):
+            problem = "is not a group of settings"
+            raise UserError(
+                "hydra.sweeper.params", printable(params), problem, "leave it out, and type -m key=value,value"
+            )
+        if max_batch_size is not None and (type(max_batch_size) is not int or max_batch_size < 1):
+            problem = "is not a whole number of 1 or more"
+            raise UserError(
+                "hydra.sweeper.max_batch_size", printable(max_batch_size), problem, "leave it out for no limit"
+            )
+        self.params: Mapping[str, Any] = params or {}
+        self.max_batch_size: int | None = max_batch_size
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Called by Hydra before `sweep`."""

@@ -237,12 +237,12 @@ def test_a_job_that_fails_stops_no_other_and_is_tried_again(tmp_path: Path) -> N
     ("words", "error"),
     [
         ("model=lstm,lstmm seed=0,1", "model=lstmm: no such option; *"),
-        ("model.hidden_size=4,much", "job 2 of 2 (*): model.hidden_size=much: is not a whole number; *"),
-        ("model.hidden_size=4,0", "job 2 of 2 (model.hidden_size=0): model.hidden_size=0: is less than 1; *"),
+        ("model.hidden_size=4,much", "model.hidden_size=much: is not a whole number; *; 1 of 2 jobs is wrong, *"),
+        ("model.hidden_size=4,0", "model.hidden_size=0: is less than 1; *, the first is job 2 (model.hidden_size=0)"),
         ("optimizer.lr=interval(0,1)", "optimizer.lr=interval(0,1): is an interval, *"),
         (
             "model.tie_weights=true model.hidden_size=8,16,32 embedding.dim=16",
-            "job 1 of 3 (model.hidden_size=8): model.tie_weights=true: *; 2 of 3 jobs are wrong: correct them *",
+            "model.tie_weights=true: *; 2 of 3 jobs are wrong, the first is job 1 (model.hidden_size=8)",
         ),
     ],
 )

@@ -48,7 +48,7 @@ TRAIN = [
     (["foo"], ["foo", "key=value"]),
     (["+x=1"], ["x=1", "no such setting"]),
     (["+model.foo=1"], ["model.foo=1", "no such setting"]),
-    (["tokenizer.lower=true"], ["tokenizer.lower", "bpe, char, pretokenized, word"]),
+    (["tokenizer.lower=true"], ["tokenizer.lower", "it belongs to tokenizer="]),
     (["tokenizer.end_token=line"], ["tokenizer.end_token=line", "null, document"]),
     (["data=text"], ["data.path", "give a file or folder"]),
     (["data=text", "data.path=no such, file.txt"], ["data.path=no such, file.txt", "no such file"]),
@@ -158,7 +158,7 @@ FILES = {
     ),
     "batching/unplaced.yaml": (
         "_target_: lmlab.data.loaders.streams.StreamsLoader\n",
-        "batching: its settings are not where those of a loader belong; begin the YAML file with the line: # @package",
+        "unplaced.yaml: its settings are in another place; begin it with the line: # @package data.batching",
     ),
 }
 

@@ -156,7 +156,7 @@ def test_an_entry_point_is_imported_only_when_it_is_named(tmp_path: Path, monkey
     assert not imported()
 
 
-@pytest.mark.parametrize("word", ["plugins=[my_models]", "plugins=my_models", "plugins=[a_b, my_models]"])
+@pytest.mark.parametrize("word", ["plugins=[my_models]", "plugins=my_models", "plugins=[yaml, my_models]"])
 def test_words_of_a_command_line_are_taken(word: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(plugins.VARIABLE, "")
     assert plugins.take_from(["model=leaky", word, "seed=1"]) == ["model=leaky", "seed=1"]
@@ -168,6 +168,20 @@ def test_words_of_a_command_line_are_taken(word: str, monkeypatch: pytest.Monkey
 def test_what_is_no_name_of_a_package_is_refused(word: str) -> None:
     with pytest.raises(UserError, match="is not a package name"):
         plugins.take_from([word])
+
+
+@pytest.mark.parametrize(("value", "problem"), [("a-b", "is not a package name"), ("os", "of your own")])
+def test_a_mistake_in_the_environment_is_told_at_once(
+    value: str, problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(plugins.VARIABLE, value)
+    with pytest.raises(UserError, match=f"{plugins.VARIABLE}={value}: .*{problem}"):
+        plugins.take_from([])
+
+
+def test_a_package_that_is_nowhere_is_refused() -> None:
+    with pytest.raises(UserError, match="plugins=no_such_package: there is no such package"):
+        plugins.take_from(["plugins=[no_such_package]"])
 
 
 @pytest.mark.parametrize(

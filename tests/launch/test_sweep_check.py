@@ -37,13 +37,13 @@ def test_right_jobs_pass(text_file: Path) -> None:
 def test_the_first_wrong_job_is_named_with_what_varies_and_how_many_there_are(text_file: Path) -> None:
     jobs = [f"model.hidden_size={size} seed={seed} optimizer.lr=0.1" for size in (4, 0) for seed in (0, 1)]
     told = refusal(text_file, *jobs, swept=["model.hidden_size", "seed"])
-    assert told.startswith("job 3 of 4 (model.hidden_size=0, seed=0): model.hidden_size=0: is less than 1; ")
-    assert told.endswith("; 2 of 4 jobs are wrong: correct them or leave them out")
+    assert told.startswith("model.hidden_size=0: is less than 1; ")
+    assert told.endswith("; 2 of 4 jobs are wrong, the first is job 3 (model.hidden_size=0, seed=0)")
 
 
 def test_different_mistakes_are_counted_together(text_file: Path) -> None:
     told = refusal(text_file, "model.hidden_size=0", "model.hidden_size=4", "model.hidden_size=x", swept=["model"])
-    assert told.startswith("job 1 of 3 ")
+    assert told.startswith("model.hidden_size=0: ")
     assert "2 of 3 jobs are wrong" in told
 
 
@@ -55,7 +55,7 @@ def test_what_is_wrong_with_all_jobs_is_told_as_of_a_single_run(text_file: Path)
 
 def test_checks_that_need_the_device_are_made_where_the_jobs_run(text_file: Path) -> None:
     jobs = ("trainer.precision=16-mixed", "trainer.precision=32-true")
-    assert "job 1 of 2 (trainer.precision=16-mixed)" in refusal(text_file, *jobs, swept=["trainer.precision"])
+    assert "the first is job 1 (trainer.precision=16-mixed)" in refusal(text_file, *jobs, swept=["trainer.precision"])
     check(text_file, *jobs, swept=["trainer.precision"], here=False)
 
 

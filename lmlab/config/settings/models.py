@@ -47,7 +47,13 @@ class EmbeddingSettings(PartSettings):
         at_least=1,
         at_most=10**6,
         default=None,
-        also=("emsize", "embedding_size", "emb_size"),
+        also=(
+            "embedding_dim",
+            "embedding_size",
+            "embed_dim",
+            "emb_dim",
+            "emsize",
+        ),
     )
     path: str | None = setting("a GloVe text or zip file; null: glove.6B", is_path=True, default=None)
     download: bool | None = setting("whether glove.6B may be downloaded; null: ask on a terminal", default=None)

@@ -16,7 +16,15 @@ class OptimizerSettings(PartSettings):
     """The optimizer of the weights."""
 
     lr: float = setting(
-        "learning rate", above=0, at_most=1000, remedy="for example optimizer.lr=0.002", also=("learning_rate",)
+        "learning rate",
+        above=0,
+        at_most=1000,
+        remedy="for example optimizer.lr=0.002",
+        also=(
+            "learning_rate",
+            "learningrate",
+            "step_size",
+        ),
     )
 
 
@@ -26,7 +34,15 @@ class AdamSettings(OptimizerSettings):
         "decay rates of the running means of the gradient and of its square", at_least=0, below=1, longest=2, fewest=2
     )
     eps: float = setting(_EPS, at_least=0, at_most=1)
-    weight_decay: float = setting(_DECAY, at_least=0, at_most=100)
+    weight_decay: float = setting(
+        _DECAY,
+        at_least=0,
+        at_most=100,
+        also=(
+            "wd",
+            "l2",
+        ),
+    )
 
 
 @dataclass(kw_only=True)
@@ -69,7 +85,15 @@ class SchedulerSettings(PartSettings):
 
 @dataclass(kw_only=True)
 class CosineSettings(SchedulerSettings):
-    warmup_steps: int = setting("steps of the linear warm-up", at_least=0, at_most=10**9)
+    warmup_steps: int = setting(
+        "steps of the linear warm-up",
+        at_least=0,
+        at_most=10**9,
+        also=(
+            "warmup",
+            "num_warmup_steps",
+        ),
+    )
     final_fraction: float = setting("fraction of optimizer.lr that is reached at the end", at_least=0, at_most=1)
 
 

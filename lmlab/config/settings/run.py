@@ -35,14 +35,30 @@ class DataSettings(Settings):
     path: str | None = setting(
         "a file, or a folder of .txt files; null for a data set with its own text",
         is_path=True,
-        also=("file", "text", "corpus", "input"),
+        also=(
+            "file",
+            "files",
+            "filename",
+            "input",
+            "input_file",
+            "corpus",
+            "text",
+            "train_file",
+            "data_path",
+            "data_dir",
+        ),
     )
     split: list[float] = setting(
         "fractions for train, validation and test, normalised by their sum; the third may be left out",
         at_least=0,
         at_most=10**9,
         longest=3,
-        fewest=2,
+        also=(
+            "val_split",
+            "validation_split",
+            "train_split",
+            "splits",
+        ),
     )
     encoding: str = setting(
         "auto: UTF-8 (16 and 32 with a byte order mark), else Windows-1252; or any encoding that Python supports"
@@ -56,13 +72,25 @@ class DataSettings(Settings):
         "rows per batch: streams, windows, chunks or sentences",
         at_least=1,
         at_most=10**6,
-        also=("per_device_train_batch_size",),
+        also=(
+            "bs",
+            "batch",
+        ),
     )
     sequence_length: int = setting(
         "tokens per row; batching=streams: length of truncated back-propagation",
         at_least=1,
         at_most=10**6,
-        also=("bptt", "seq_length", "seq_len", "block_size"),
+        also=(
+            "seq_length",
+            "seq_len",
+            "block_size",
+            "bptt",
+            "context_length",
+            "max_length",
+            "max_len",
+            "window_size",
+        ),
     )
     stride: int = setting("batching=windows: tokens from one window to the next", at_least=1, at_most=10**6)
     tokens_per_batch: int | None = setting(
@@ -81,16 +109,41 @@ class ModelSettings(Settings):
 
     name: str = setting("name of the model in the run's name and in tables", longest=100)
     hidden_size: int = setting(
-        "units per layer", at_least=1, at_most=10**6, also=("nhid", "rnn_size", "units", "hidden", "hidden_dim")
+        "units per layer",
+        at_least=1,
+        at_most=10**6,
+        also=(
+            "hidden",
+            "hidden_dim",
+            "rnn_size",
+            "nhid",
+            "n_hidden",
+            "num_units",
+            "units",
+        ),
     )
-    num_layers: int = setting("stacked layers", at_least=1, at_most=1000, also=("nlayers", "layers", "n_layers"))
+    num_layers: int = setting(
+        "stacked layers",
+        at_least=1,
+        at_most=1000,
+        also=(
+            "layers",
+            "n_layers",
+            "nlayers",
+            "depth",
+        ),
+    )
     dropout: float = _rate("between layers; before the first and after the last unless set separately")
     input_dropout: float = _rate("before the first layer")
     output_dropout: float = _rate("after the last layer")
     locked_dropout: bool = setting("one dropout mask for all steps of a batch, in all three places")
     embedding_dropout: float = _rate("fraction of the vocabulary whose vectors are set to zero for a batch")
     tie_weights: bool = setting(
-        "one matrix for embedding and decoder; needs embedding.dim equal to model.hidden_size", also=("tied", "tie")
+        "one matrix for embedding and decoder; needs embedding.dim equal to model.hidden_size",
+        also=(
+            "tied",
+            "tie_embeddings",
+        ),
     )
     core: CoreSettings = setting("the core between embedding and decoder")
     decoder: DecoderSettings = setting(
@@ -159,10 +212,37 @@ class EvaluationSettings(Settings):
 class TrainSettings(Settings):
     """What `python -m lmlab.train` takes."""
 
-    name: str = setting("the run's name and the first folder below output_dir", longest=200)
-    seed: int = setting("random seed", at_least=0, at_most=LARGEST_SEED)
+    name: str = setting(
+        "the run's name and the first folder below output_dir",
+        longest=200,
+        also=(
+            "run_name",
+            "experiment_name",
+            "exp_name",
+        ),
+    )
+    seed: int = setting(
+        "random seed",
+        at_least=0,
+        at_most=LARGEST_SEED,
+        also=(
+            "random_seed",
+            "random_state",
+        ),
+    )
     output_dir: str = setting(
-        "the run's folder is created below this folder", is_path=True, also=("save", "out", "output")
+        "the run's folder is created below this folder",
+        is_path=True,
+        also=(
+            "output",
+            "out",
+            "out_dir",
+            "outdir",
+            "save_dir",
+            "log_dir",
+            "logdir",
+            "checkpoint_dir",
+        ),
     )
     fresh: bool = setting("false: repeating a sweep command continues the existing sweep; true: starts a new one")
     stop_after_tokens: int | None = setting(

@@ -53,7 +53,14 @@ class TrainerSettings(PartSettings):
     refused: ClassVar[Mapping[str, tuple[str, str]]] = REFUSED
 
     accelerator: str = setting(
-        "auto (a GPU if there is one), cpu or gpu", choices=ACCELERATORS, also=("device", "gpu", "gpus", "cuda")
+        "auto (a GPU if there is one), cpu or gpu",
+        choices=ACCELERATORS,
+        also=(
+            "device",
+            "gpu",
+            "gpus",
+            "cuda",
+        ),
     )
     devices: int = setting("lmlab trains on one device", at_least=1, at_most=1, remedy="set trainer.devices=1")
     max_epochs: int = setting(
@@ -62,7 +69,12 @@ class TrainerSettings(PartSettings):
         at_most=10**6,
         special=-1,
         remedy="give 1 or more, or -1 together with trainer.max_steps or trainer.max_tokens",
-        also=("epochs", "num_epochs", "num_train_epochs"),
+        also=(
+            "epochs",
+            "num_epochs",
+            "n_epochs",
+            "num_train_epochs",
+        ),
     )
     max_steps: int = setting(
         "optimizer steps; whichever limit comes first ends the run; -1: no limit",
@@ -70,7 +82,12 @@ class TrainerSettings(PartSettings):
         at_most=10**12,
         special=-1,
         remedy="give 1 or more, or -1 for no limit",
-        also=("steps", "max_iters"),
+        also=(
+            "steps",
+            "num_steps",
+            "max_iters",
+            "iterations",
+        ),
     )
     max_tokens: int = setting(
         "tokens trained on, a limit that does not depend on the batch size; -1: no limit",
@@ -116,25 +133,53 @@ class TrainerSettings(PartSettings):
     precision: str = setting(
         "auto: 16-mixed on a GPU, bf16-mixed on a CPU with bfloat16 units, else 32-true; evaluation always in float32",
         choices=PRECISIONS,
+        also=(
+            "amp",
+            "fp16",
+            "bf16",
+            "dtype",
+        ),
     )
     gradient_clip_val: float | None = setting(
         "maximum L2 norm of the gradient; null: no clipping",
         above=0,
         at_most=10**9,
         remedy="null switches clipping off",
-        also=("clip", "grad_clip", "max_grad_norm"),
+        also=(
+            "clip",
+            "grad_clip",
+            "clip_grad_norm",
+            "max_grad_norm",
+            "gradient_clipping",
+        ),
     )
     gradient_clip_algorithm: str = setting(
         "norm: gradient_clip_val is the largest L2 norm; value: the largest absolute value of each element",
         choices=("norm", "value"),
         before="norm",
     )
-    accumulate_grad_batches: int = setting("batches per optimizer step", at_least=1, at_most=10**6)
-    check_val_every_n_epoch: int | None = setting("epochs between evaluations", at_least=1, at_most=10**6)
-    val_check_interval: int | None = setting("steps between evaluations, instead of epochs", at_least=1, at_most=10**12)
-    log_every_n_steps: int = setting(
-        "steps between training metrics in the loggers", at_least=1, at_most=10**12, also=("log_interval",)
+    accumulate_grad_batches: int = setting(
+        "batches per optimizer step",
+        at_least=1,
+        at_most=10**6,
+        also=(
+            "gradient_accumulation_steps",
+            "grad_accum",
+            "accumulation_steps",
+        ),
     )
+    check_val_every_n_epoch: int | None = setting("epochs between evaluations", at_least=1, at_most=10**6)
+    val_check_interval: int | None = setting(
+        "steps between evaluations, instead of epochs",
+        at_least=1,
+        at_most=10**12,
+        also=(
+            "eval_interval",
+            "eval_steps",
+            "eval_every",
+        ),
+    )
+    log_every_n_steps: int = setting("steps between training metrics in the loggers", at_least=1, at_most=10**12)
     deterministic: bool = setting(
         "on a GPU: use only kernels with bitwise reproducible results, which costs some speed; a CPU always does",
         before=False,
@@ -209,7 +254,10 @@ class EarlyStoppingSettings(PartSettings):
         "evaluations without improvement that end the run; null: never",
         at_least=1,
         at_most=10**6,
-        also=("early_stopping",),
+        also=(
+            "early_stopping_patience",
+            "early_stopping",
+        ),
     )
     min_delta: float = setting(
         "an improvement lowers validation nats per token by more than this", at_least=0, at_most=100
