@@ -176,6 +176,8 @@ def as_typed(error: BaseException, arguments: Sequence[str]) -> UserError | None
 
 def describe(error: BaseException, arguments: list[str]) -> str:
     """Returns the error as one line."""
+    if isinstance(error, TooLarge):
+        error = error.naming([word.lstrip("+").partition("=")[0] for word in arguments])
     told = as_typed(error, arguments)
     if told is not None:
         return str(told)

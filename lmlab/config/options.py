@@ -127,6 +127,8 @@ def check(given: Given, command: str) -> None:
     typed = printable(given.parts[0].partition("=")[0])
     option = _BY_NAME.get(given.name)
     known = of_command(command)
+    if option is not None and option not in known and option.name.lstrip("-") in _settings_of(command):
+        raise UserError(typed, None, "settings are written as key=value", f"write {option.name.lstrip('-')}=...")
     if option is not None and option not in known:
         raise UserError(typed, None, f"is for {option.of}", "leave it out")
     if given.name in _REFUSED and command == "train":
@@ -141,6 +143,13 @@ def check(given: Given, command: str) -> None:
     if option.choices and given.value is not None and given.value not in option.choices:
         remedy = f"choose one of {', '.join(option.choices)}"
         raise UserError(typed, printable(given.value), "no such option", remedy)
+
+
+def _settings_of(command: str) -> Sequence[str]:
+    from lmlab.config.settings import COMMANDS
+    from lmlab.config.typed import known_settings
+
+    return known_settings(COMMANDS[command]) if command in COMMANDS else ()
 
 
 def check_together(given: Sequence[Given]) -> None:
@@ -161,13 +170,13 @@ def check_together(given: Sequence[Given]) -> None:
 def _remedy_for_unknown(typed: str, word: str, command: str) -> str:
     """Returns what was probably meant by an option that there is not: another, or a setting in the way of argparse."""
     from lmlab.config.settings import COMMANDS
-    from lmlab.config.typed import known_settings, other_names
+    from lmlab.config.typed import other_names
 
     known = of_command(command)
+    others = other_names(COMMANDS[command]) if command in COMMANDS else {}
     names = [name for option in known for name in (option.name, option.short) if name]
     bare = typed.lstrip("-").replace("-", "_")
-    settings = ("run", *known_settings(COMMANDS[command]))
-    setting = meant(bare, settings, {**RESUMING, **other_names(COMMANDS[command])})
+    setting = meant(bare, ("run", *_settings_of(command)), {**RESUMING, **others})
     if setting:
         return f"a setting is written without -, as {setting}=..."
     close = [name for name in names if name == typed.lower()] or get_close_matches(typed.lower(), names, 1, cutoff=0.75)

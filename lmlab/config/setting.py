@@ -92,7 +92,6 @@ class Setting:
         before: the value assumed for runs older than this setting; None with `is_newer` False for none.
         is_newer: whether `before` counts.
         typed_only: whether it concerns the command alone and so is never taken from a stored configuration.
-        also: what other tools call it, for those who type that here.
     """
 
     help: str
@@ -107,7 +106,6 @@ class Setting:
     before: Any = None
     is_newer: bool = False
     typed_only: bool = False
-    also: tuple[str, ...] = ()
 
 
 class _Unset:
@@ -132,7 +130,6 @@ def setting(
     before: Any = _Unset,
     typed_only: bool = False,
     default: Any = _Unset,
-    also: Sequence[str] = (),
 ) -> Any:
     """Returns a dataclass field for a setting.
 
@@ -153,7 +150,6 @@ def setting(
         before: the value assumed for runs older than this setting.
         typed_only: whether a stored configuration must not have a value.
         default: only for settings that a YAML file may leave out.
-        also: see `Setting`.
     """
     limits = (at_least, at_most, above, below, special)
     known = Setting(
@@ -169,7 +165,6 @@ def setting(
         None if before is _Unset else before,
         before is not _Unset,
         typed_only,
-        tuple(also),
     )
     if default is _Unset:
         return dataclasses.field(metadata={_META: known})

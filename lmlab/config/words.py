@@ -75,7 +75,6 @@ def checked(words: Sequence[str], command: str, *, sweep: bool = False) -> list[
         if isinstance(found, str):
             settings.append(found)
             continue
-        _check_setting_as_option(found, command)
         options.check(found, command)
         found_options.append(found)
         given += found.parts
@@ -83,7 +82,7 @@ def checked(words: Sequence[str], command: str, *, sweep: bool = False) -> list[
     own = own_folders(words)
     found_words = [_word(text, [*settings, ""][place + 1], command) for place, text in enumerate(settings)]
     for word in found_words:
-        _check_name(word, kind, sweep=sweep)
+        _check_name(word, kind)
         _check_value(word, kind, own, sweep=sweep)
     if _last_preset(found_words) == "null":  # Hydra has no word that leaves a group out
         found_words = [word for word in found_words if word.key != GROUP]

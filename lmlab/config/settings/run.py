@@ -53,6 +53,7 @@ class DataSettings(Settings):
         at_least=0,
         at_most=10**9,
         longest=3,
+        fewest=2,
         also=(
             "val_split",
             "validation_split",
