@@ -214,12 +214,23 @@ def check_value(value: Any, kind: Any, known: Setting, *, name: str, convert: bo
         if len(value) > known.longest:
             raise UserError(name, None, f"has {len(value):,} entries", f"give at most {known.longest:,}")
         item = (typing.get_args(kind) or (Any,))[0]
-        return [check_value(entry, item, known, name=name, convert=convert) for entry in value]
+        return [_entry(entry, item, known, value, name=name, convert=convert) for entry in value]
     if origin is typing.Literal:
         known, kind = dataclasses.replace(known, choices=typing.get_args(kind)), str
     if kind in _NAMES:
         return _in_range(_of_type(value, kind, known, name=name, convert=convert), known, name=name)
     return _plain(value, name)
+
+
+def _entry(entry: Any, kind: Any, known: Setting, whole: list[Any], *, name: str, convert: bool) -> Any:
+    """Returns an entry of a list; an error names the whole list, which is what was typed."""
+    try:
+        return check_value(entry, kind, known, name=name, convert=convert)
+    except UserError as error:
+        example = f"for example {name}="
+        value = error.remedy.removeprefix(example)
+        remedy = f"{example}[{value}]" if value != error.remedy else error.remedy
+        raise UserError(name, _shown(whole), f"{error.value}: {error.problem}", remedy) from None
 
 
 def _any_of(value: Any, kinds: Sequence[Any], known: Setting, *, name: str, convert: bool) -> Any:
