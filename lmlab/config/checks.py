@@ -21,10 +21,11 @@ from lmlab.config.settings.data import (
     CharTokenizerSettings,
     SentencesSettings,
     TextFilesSettings,
+    WindowsSettings,
     WordTokenizerSettings,
 )
 from lmlab.config.settings.models import EmbeddingSettings
-from lmlab.config.settings.optimization import SGDSettings
+from lmlab.config.settings.optimization import CosineSettings, RMSpropSettings, SGDSettings
 from lmlab.config.settings.trainer import TrainerSettings
 from lmlab.config.slots import SLOTS
 from lmlab.data.opening import require_path
@@ -34,6 +35,8 @@ from lmlab.memory_limits import available_memory, check_memory
 
 # A share of a split that is smaller can only be a mistake: of 100 MB, 1,000 characters.
 _LEAST_SHARE = 1e-5
+# With a smaller one the mean squared gradient is nearly the squared mean, and rounding makes their difference negative.
+_LEAST_CENTERED_ALPHA = 0.1
 _RANDOM = "lmlab.models.embedding.RandomVectors"
 _DEVICE_STATS = "pytorch_lightning.callbacks.DeviceStatsMonitor"
 _NEED_LOGGER = (_DEVICE_STATS, "pytorch_lightning.callbacks.LearningRateMonitor")
@@ -88,6 +91,8 @@ def check_training(settings: TrainSettings, *, resuming: bool = False, here: boo
     _check_trainer(settings)
     _check_callbacks(settings)
     _check_loggers(settings)
+    if not resuming:
+        _check_reach(settings)
     check_folder_name("name", settings.name)
     if here:
         check_training_memory(settings)
@@ -273,6 +278,24 @@ def _check_optimization(settings: TrainSettings) -> None:
     optimizer = settings.optimizer
     if isinstance(optimizer, SGDSettings) and optimizer.nesterov and not optimizer.momentum > 0:
         raise UserError("optimizer.nesterov", "true", "needs momentum", "for example optimizer.momentum=0.9")
+    if isinstance(optimizer, RMSpropSettings) and optimizer.centered and optimizer.alpha < _LEAST_CENTERED_ALPHA:
+        problem = (
+            f"the deviation of the gradient needs an optimizer.alpha of 0.1 or more, and it is {optimizer.alpha:g}"
+        )
+        raise UserError("optimizer.centered", "true", problem, "for example optimizer.alpha=0.99")
+
+
+def _check_reach(settings: TrainSettings) -> None:
+    """Refuses a loader or scheduler that would silently do less than it says; a run that began so goes on."""
+    data, scheduler = settings.data, settings.scheduler
+    loader = data.batching
+    if isinstance(loader, WindowsSettings) and loader.stride > loader.sequence_length:
+        problem = f"would leave out the tokens between windows of data.sequence_length={loader.sequence_length}"
+        raise UserError("data.stride", loader.stride, problem, f"give at most {loader.sequence_length}")
+    steps = settings.trainer.max_steps
+    if isinstance(scheduler, CosineSettings) and steps != -1 and scheduler.warmup_steps > steps:
+        problem = f"is more than the run's steps (trainer.max_steps={steps})"
+        raise UserError("scheduler.warmup_steps", scheduler.warmup_steps, problem, f"give at most {steps}")
 
 
 def _check_loggers(settings: TrainSettings) -> None:

@@ -106,7 +106,8 @@ def named_as_typed(error: UserError, arguments: Sequence[str]) -> UserError:
     typed = {_key(word): word.partition("=")[2] for word in arguments if "=" in word}
     if error.field in typed:
         text = typed[error.field]
-        return UserError(error.field, text, error.problem, error.remedy) if _reads_as(text, error.value) else error
+        same = _reads_as(text, error.value) or (text[:1] == "[" and isinstance(error.value, list))
+        return UserError(error.field, printable(text), error.problem, error.remedy) if same else error
     group, _, rest = error.field.partition(".")
     if error.value is None or not rest or group not in typed:
         return error

@@ -219,12 +219,23 @@ def check_value(value: Any, kind: Any, known: Setting, *, name: str, convert: bo
             most = f"at most {known.longest:,}" if len(value) > known.longest else f"at least {known.fewest}"
             raise UserError(name, _shown(value), f"has {len(value):,} entries", f"give {most}")
         item = (typing.get_args(kind) or (Any,))[0]
-        return [_entry(entry, item, known, name=name, convert=convert) for entry in value]
+        return [_entry(entry, item, known, value, name=name, convert=convert) for entry in value]
     if origin is typing.Literal:
         known, kind = dataclasses.replace(known, choices=typing.get_args(kind)), str
     if kind in _NAMES:
         return _in_range(_of_type(value, kind, known, name=name, convert=convert), known, name=name)
     return _plain(value, name)
+
+
+def _entry(entry: Any, kind: Any, known: Setting, whole: list[Any], *, name: str, convert: bool) -> Any:
+    """Returns an entry of a list; an error names the whole list, which is what was typed."""
+    try:
+        return check_value(entry, kind, known, name=name, convert=convert)
+    except UserError as error:
+        example = f"for example {name}="
+        value = error.remedy.removeprefix(example)
+        remedy = f"{example}[{value}]" if value != error.remedy else error.remedy
+        raise UserError(name, _shown(whole), f"{error.value}: {error.problem}", remedy) from None
 
 
 def _any_of(value: Any, kinds: Sequence[Any], known: Setting, *, name: str, convert: bool) -> Any:
@@ -247,16 +258,6 @@ def _any_of(value: Any, kinds: Sequence[Any], known: Setting, *, name: str, conv
 
 def _without_range(kind: Any) -> Any:
     return typing.get_args(kind)[0] if typing.get_origin(kind) is typing.Annotated else kind
-
-
-def _entry(value: Any, kind: Any, known: Setting, *, name: str, convert: bool) -> Any:
-    try:
-        return check_value(value, kind, known, name=name, convert=convert)
-    except UserError as error:
-        example = error.remedy.partition(f"for example {name}=")[2]
-        if not example:
-            raise
-        raise UserError(name, error.value, error.problem, f"for example '{name}=[{example}]'") from None
 
 
 def _as_entry(value: Any, kind: Any, known: Setting) -> str:

@@ -282,7 +282,9 @@ def _parsed(word: _Word, kind: type[Settings], *, sweep: bool) -> Override:
             remedy = "leave out the comma that has no value beside it"
             raise UserError(word.key, word.shown, "cannot be read as a value", remedy) from None
         for name, known, of in typed.names(kind):
-            if name == word.key and not {str, list} & {of, typing.get_origin(of), *typing.get_args(of)}:
+            in_brackets = typing.get_origin(of) is list and word.value.startswith("[")
+            is_text = typing.get_origin(of) is not list and str in (of, *typing.get_args(of))
+            if name == word.key and not in_brackets and not is_text:
                 number: Any = LARGEST_NUMBER if word.value.lstrip("+-").isdecimal() else word.value
                 check_value(number, of, known, name=name, convert=True)
         quoted = f"\"{word.key}='{printable(word.value)}'\""

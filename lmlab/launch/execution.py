@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from lmlab.config import outward
 from lmlab.config.checks import check_device_statistics, check_training
 from lmlab.config.command import describe
 from lmlab.config.compose import as_settings
+from lmlab.config.effects import check_effect
 from lmlab.config.folders import log_to, store_absolute_paths, write_record
 from lmlab.config.glove import obtain_vectors
 from lmlab.config.retyped import Retyped
@@ -30,14 +32,19 @@ from lmlab.runs.summary import read_summary, write_failure
 from lmlab.terminal import say
 
 
-def checked(config: DictConfig) -> TrainSettings:
+def checked(config: DictConfig, words: Sequence[str] = ()) -> TrainSettings:
     """Returns the settings, after all checks that are possible without reading the text.
+
+    Args:
+        config: as composed.
+        words: of a single run's command line, each of which must have an effect.
 
     Raises:
         UserError: the first setting that is wrong.
     """
     settings = as_settings(config, TrainSettings)
     check_training(settings)
+    check_effect(words, settings)
     return prepare(settings)
 
 

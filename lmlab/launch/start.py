@@ -70,7 +70,7 @@ def _nothing_saved(folder: Path) -> str:
 def _single(config: DictConfig, folder: Path) -> None:
     """Does a single run, in a new folder or (hydra.run.dir=...) in the folder where it was started."""
     record = copy.deepcopy(config)
-    settings = checked(config)
+    settings = checked(config, HydraConfig.get().overrides.task)
     unstored = pop_unstored(settings)
     if remaining_task(folder, settings) is Task.DONE:
         raise Refused("run", shown(folder), "is finished", "give another folder, or raise a limit with run=...")

@@ -57,6 +57,17 @@ TRAIN = [
     (["embedding=glove"], ["embedding.path", "GloVe"]),
     (["model.tie_weights=true"], ["model.tie_weights=true", "embedding.dim (128)", "model.hidden_size (256)"]),
     (["trainer.precision=17"], ["trainer.precision=17", "32-true"]),
+    (["optimizer.eps=0"], ["optimizer.eps=0: ", "less than 1e-30"]),
+    (["optimizer=rmsprop", "optimizer.alpha=0", "optimizer.centered=true"], ["optimizer.centered=true: "]),
+    (
+        ["scheduler=cosine", "trainer.max_steps=3", "scheduler.warmup_steps=4"],
+        ["scheduler.warmup_steps=4: ", "trainer.max_steps=3"],
+    ),
+    (["batching=windows", "data.stride=101"], ["data.stride=101: ", "give at most 100"]),
+    (["batching=chunks", "data.stride=5"], ["data.stride=5: has no effect with batching=chunks", "windows"]),
+    (["data.split=[a,b]"], ["data.split=[a,b]: a: is not a number", "data.split=[0.001]"]),
+    (["experiment=null", "trainer.max_epochs=0"], ["trainer.max_epochs=0: "]),
+    (["model.dropout=1e0"], ["model.dropout=1e0: is not less than 1"]),
     (["optimizer.lr=-1"], ["optimizer.lr=-1", "not above 0"]),
     (["callbacks.sample_text.temperature=-1"], ["callbacks.sample_text.temperature=-1"]),
     (["++trainer._target_=os.system"], ["_target_=os.system"]),
@@ -66,7 +77,7 @@ TRAIN = [
     (["callbacks.sample_text.prompts=Once"], ["callbacks.sample_text.prompts=Once", "is not a list"]),
     (["run=nowhere"], ["run=nowhere", "no such folder"]),
     (["experiment=shakespear"], ["experiment=shakespear", "no such option", "did you mean shakespeare?"]),
-    (["evaluation.temperatures=[-1]"], ["evaluation.temperatures=-1", "less than 0"]),
+    (["evaluation.temperatures=[-1]"], ["evaluation.temperatures=[-1]: ", "less than 0"]),
     (["model.locked_dropout=maybe"], ["model.locked_dropout=maybe", "not true or false"]),
     (["data=imdb", "data.path=.", "data.source.max_reviews=0"], ["data.source.max_reviews=0"]),
 ]
@@ -98,7 +109,7 @@ OTHERS = [
     ("report", ["watch=maybe"], ["watch=maybe", "not true or false"]),
     ("report", ["runs=nowhere"], ["runs=nowhere", "no such folder"]),
     ("benchmark", ["batches=chunks"], ["batches=chunks", "streams, sentences"]),
-    ("benchmark", ["models=[cnn]"], ["models=cnn", "rnn, gru, lstm"]),
+    ("benchmark", ["models=[cnn]"], ["models=[cnn]: cnn: ", "rnn, gru, lstm"]),
 ]
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from lmlab.config.setting import setting
 from lmlab.config.settings.parts import PartSettings
 
+# Without it, or where it is lost in float32, weights without a gradient become 0 / 0.
+_LEAST_EPS = 1e-30
 _EPS = "added to the denominator for numerical stability"
 _DECAY = "weight decay of matrices; not applied to vectors such as biases"
 
@@ -33,7 +35,7 @@ class AdamSettings(OptimizerSettings):
     betas: list[float] = setting(
         "decay rates of the running means of the gradient and of its square", at_least=0, below=1, longest=2, fewest=2
     )
-    eps: float = setting(_EPS, at_least=0, at_most=1)
+    eps: float = setting(_EPS, at_least=_LEAST_EPS, at_most=1)
     weight_decay: float = setting(
         _DECAY,
         at_least=0,
@@ -55,7 +57,7 @@ class NAdamSettings(AdamSettings):
 @dataclass(kw_only=True)
 class RMSpropSettings(OptimizerSettings):
     alpha: float = setting("smoothing constant of the mean squared gradient", at_least=0, below=1)
-    eps: float = setting(_EPS, at_least=0, at_most=1)
+    eps: float = setting(_EPS, at_least=_LEAST_EPS, at_most=1)
     momentum: float = setting("momentum factor; 0: none", at_least=0, below=1)
     centered: bool = setting("divide by the standard deviation of the gradient")
     weight_decay: float = setting(_DECAY, at_least=0, at_most=100)
@@ -67,7 +69,7 @@ class AdagradSettings(OptimizerSettings):
     initial_accumulator_value: float = setting(
         "initial value of the sum of squared gradients", at_least=0, at_most=10**6
     )
-    eps: float = setting(_EPS, at_least=0, at_most=1)
+    eps: float = setting(_EPS, at_least=_LEAST_EPS, at_most=1)
     weight_decay: float = setting(_DECAY, at_least=0, at_most=100)
 
 
