@@ -109,6 +109,12 @@ def named_as_typed(error: UserError, arguments: Sequence[str]) -> UserError:
         same = _reads_as(text, error.value) or (text[:1] == "[" and isinstance(error.value, list))
         return UserError(error.field, printable(text), error.problem, error.remedy) if same else error
     group, _, rest = error.field.partition(".")
+    if error.value is None:
+        inside = [key for key in typed if key.startswith(f"{error.field}.")]
+        chosen = [group] if rest and rest in re.split(r"[\[\], ]+", typed.get(group, "")) else []
+        if len(inside + chosen) == 1:
+            (key,) = inside + chosen
+            return UserError(key, printable(typed[key]), error.problem, error.remedy)
     if error.value is None or not rest or group not in typed:
         return error
     for folder in (*own_folders(arguments), configuration_folder()):

@@ -15,12 +15,13 @@ from lmlab.errors import UserError, printable
 
 SEARCH_PATH = "hydra.searchpath"
 _MODES = ("RUN", "MULTIRUN")
-_FOLDERS = {"hydra.run.dir": "single run", "hydra.sweep.dir": "sweep"}
+_RUN_FOLDER = "hydra.run.dir"
+_BY_OUTPUT_DIR = "choose its place by output_dir=... and name=..."
 _GROUPS = ("hydra/launcher", "hydra/sweeper")
 # Settings of plug-ins, and what a launcher's workers find in their environment.
 ENVIRONMENT = "hydra.job.env_set."
 _OPEN = ("hydra.launcher.", "hydra.sweeper.", ENVIRONMENT)
-USABLE = (*_FOLDERS, MODE, SEARCH_PATH, "hydra.verbose", *_GROUPS, *(f"{name}<name>" for name in _OPEN))
+USABLE = (_RUN_FOLDER, MODE, SEARCH_PATH, "hydra.verbose", *_GROUPS, *(f"{name}<name>" for name in _OPEN))
 
 
 def is_usable(key: str) -> bool:
@@ -45,6 +46,8 @@ def check(key: str, sign: str, parsed: Override, shown: str, *, sweep: bool) -> 
     if sign == "~":
         raise UserError(f"~{name}", None, "Hydra's settings cannot be removed", "leave it out")
     is_open = key.startswith(_OPEN)
+    if key == "hydra.sweep.dir":
+        raise UserError(name, shown, "a sweep names its folder itself, so that it can be resumed", _BY_OUTPUT_DIR)
     if not is_usable(key):
         remedy = f"leave it out; usable here: {', '.join(USABLE)}"
         raise UserError(name, shown, "is not used by lmlab", remedy)
@@ -68,11 +71,9 @@ def _check_value(name: str, value: Any, shown: str, *, sweep: bool) -> None:
     """Checks a single value, by the name of its setting."""
     if name in _GROUPS and not isinstance(value, str):
         raise UserError(name, shown, "takes one option", f"for example {name}=basic")
-    if name in _FOLDERS:
-        other = next(folder for folder in _FOLDERS if folder != name)
-        if sweep != (_FOLDERS[name] == "sweep"):
-            kind = "sweep" if sweep else "single run"
-            raise UserError(name, shown, f"has no effect on a {kind}", f"write {other}=... instead")
+    if name == _RUN_FOLDER:
+        if sweep:
+            raise UserError(name, shown, "has no effect on a sweep", _BY_OUTPUT_DIR)
         check_value(value, str, Setting("", is_path=True), name=name, convert=True)
         if "${" not in str(value):
             check_writable(name, str(value))

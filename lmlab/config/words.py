@@ -134,7 +134,7 @@ def _remedy_without_equals(text: str, following: str, command: str) -> str:
         if is_file_name(text):
             return f"for a text of your own write data=text data.path={printable(text)}"
     kind = COMMANDS[command]
-    setting = meant(text, [*typed.known_settings(kind), *groups()], typed.other_names(kind))
+    setting = meant(text, ["run", *typed.known_settings(kind), *groups()], {**RESUMING, **typed.other_names(kind)})
     return f"write {setting}=..." if setting else f"write key=value, {example}"
 
 

@@ -97,6 +97,8 @@ def run_to_resume(arguments: list[str]) -> RunToResume:
     else:
         folder = Path(os.path.realpath(find_run(typed_folder, output_dir=output_dir)))
     for key, value in given.items():
+        if key.startswith("-"):
+            raise UserError(key, value or None, "is not for a run that is resumed", "leave it out")
         if key not in CHANGEABLE:
             raise unchangeable(key, value or None)
     changes: dict[str, Any] = {key: _whole_number(key, given[key]) for key in LIMITS if key in given}

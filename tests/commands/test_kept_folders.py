@@ -60,9 +60,9 @@ def test_a_finished_run_is_not_written_over(place: Path, more: list[str], proble
 
 
 def test_jobs_cannot_be_given_one_folder(place: Path) -> None:
-    words = [*COMMAND[:-1], "seed=0,1", "-m", "hydra.sweep.dir=sweep", "hydra.sweep.subdir=0"]
+    words = [*COMMAND[:-1], "seed=0,1", "-m", "hydra.sweep.subdir=0"]
     assert "error: hydra.sweep.subdir=0: is not used by lmlab" in told(train(*words, cwd=place))
-    assert not (place / "sweep").exists()
+    assert not (place / "outputs").exists()
 
 
 ATTACK = ["+hydra.callbacks.x._target_=torch.hub.load", "+hydra.callbacks.x.repo_or_dir=.", "hydra.sweep.dir=/tmp/x"]

@@ -57,6 +57,8 @@ TRAIN = [
     (["embedding=glove"], ["embedding.path", "GloVe"]),
     (["model.tie_weights=true"], ["model.tie_weights=true", "embedding.dim (128)", "model.hidden_size (256)"]),
     (["trainer.precision=17"], ["trainer.precision=17", "32-true"]),
+    (["+callbacks.mine._target_=os.system"], ["callbacks.mine._target_=os.system: "]),
+    (["trainer=gpu", "trainer.max_epochs=0"], ["trainer.max_epochs=0: "]),
     (["optimizer.eps=0"], ["optimizer.eps=0: ", "less than 1e-30"]),
     (["optimizer=rmsprop", "optimizer.alpha=0", "optimizer.centered=true"], ["optimizer.centered=true: "]),
     (

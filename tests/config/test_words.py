@@ -66,7 +66,7 @@ REFUSED = [
     ("train", ["optimizer.lr=1;"], ["optimizer.lr=1;: is not a number"]),
     ("train", ["hydra.job.chdir=true"], ["hydra.job.chdir=true: is not used by lmlab"]),
     ("train", ["hydra.run.dir="], ["hydra.run.dir=", "is empty"]),
-    ("train", ["hydra.sweep.dir=x"], ["hydra.sweep.dir=x: has no effect on a single run"]),
+    ("train", ["hydra.sweep.dir=x"], ["hydra.sweep.dir=x: a sweep names its folder itself", "output_dir=..."]),
     ("train", ["hydra/launcher=joblib"], ["hydra/launcher=joblib: is for sweeps"]),
     ("train", ["hydra.mode=x"], ["hydra.mode=x: no such option", "MULTIRUN"]),
     ("train", ["hydra.verbose=5"], ["hydra.verbose=5: is not true or false"]),
