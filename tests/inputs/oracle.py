@@ -54,7 +54,6 @@ def _refused(case: Case, outcome: Outcome) -> Iterator[tuple[str, str]]:
         yield "not one line that begins with error:", _brief(outcome.err)
         return
     yield from _wording(line, of_hydra=any(word.lstrip("+~").startswith("hydra") for word in case.words))
-    line = re.sub(r"^error: job \d+ of \d+ \(", "error: ", line)  # of a sweep, with what is swept
     if outcome.made == ["work/outputs"]:
         yield "leaves an empty folder behind", outcome.made[0]
     elif outcome.made and not (case.whole and case.command == "train" and _only_locks(outcome)):
