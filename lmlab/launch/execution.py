@@ -14,7 +14,7 @@ from lmlab.config import outward
 from lmlab.config.checks import check_device_statistics, check_training
 from lmlab.config.command import describe
 from lmlab.config.compose import as_settings
-from lmlab.config.effects import check_effect
+from lmlab.config.effects import without_effect
 from lmlab.config.folders import log_to, store_absolute_paths, write_record
 from lmlab.config.glove import obtain_vectors
 from lmlab.config.retyped import Retyped
@@ -37,14 +37,15 @@ def checked(config: DictConfig, words: Sequence[str] = ()) -> TrainSettings:
 
     Args:
         config: as composed.
-        words: of a single run's command line, each of which must have an effect.
+        words: of a single run's command line; those without an effect are told.
 
     Raises:
         UserError: the first setting that is wrong.
     """
     settings = as_settings(config, TrainSettings)
     check_training(settings)
-    check_effect(words, settings)
+    for sentence in without_effect(words, settings):
+        say(f"note: {sentence}")
     return prepare(settings)
 
 

@@ -66,7 +66,6 @@ TRAIN = [
         ["scheduler.warmup_steps=4: ", "trainer.max_steps=3"],
     ),
     (["batching=windows", "data.stride=101"], ["data.stride=101: ", "give at most 100"]),
-    (["batching=chunks", "data.stride=5"], ["data.stride=5: has no effect with batching=chunks", "windows"]),
     (["data.split=[a,b]"], ["data.split=[a,b]: a: is not a number", "data.split=[0.001]"]),
     (["experiment=null", "trainer.max_epochs=0"], ["trainer.max_epochs=0: "]),
     (["model.dropout=1e0"], ["model.dropout=1e0: is not less than 1"]),

@@ -79,7 +79,7 @@ def test_values_keep_their_type(word: str, value: Any) -> None:
 @pytest.mark.parametrize(
     "word",
     [
-        "limit_train_batches=0", "limit_train_batches=0.0", "limit_train_batches=1.5", "limit_val_batches=-1",
+        "limit_train_batches=0", "limit_train_batches=-0.5", "limit_train_batches=1.5", "limit_val_batches=-1",
         "limit_test_batches=true", "limit_test_batches=all", "overfit_batches=0", "fast_dev_run=-1",
         "fast_dev_run=0.5", "num_sanity_val_steps=-2", "min_epochs=0", "gradient_clip_algorithm=max", "profiler=x",
         "max_time=5", "max_time=00:00:00:00", "max_time=1:2:3:4", "min_epochs=13", "benchmark=maybe",
