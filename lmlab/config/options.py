@@ -108,11 +108,6 @@ def divided(words: Sequence[str]) -> Iterator[Given | str]:
             yield Given(name, value if equals else None, (word,))
 
 
-def is_known(name: str) -> bool:
-    """Returns whether an option is one of lmlab's or Hydra's."""
-    return name in _BY_NAME or name in _REFUSED
-
-
 def of_command(command: str) -> list[Option]:
     """Returns the options that a command has."""
     return [option for option in OPTIONS if option.of == "all" or command in option.of.split()]
@@ -134,7 +129,7 @@ def check(given: Given, command: str) -> None:
     if given.name in _REFUSED and command == "train":
         raise UserError(typed, None, *_REFUSED[given.name])
     if option is None:
-        raise UserError(typed, None, "no such option", _remedy_for_unknown(typed, given.parts[0], command))
+        raise UserError(typed, None, "no such option", _remedy_for_unknown(typed, command))
     if not option.value and given.value is not None:
         raise UserError(typed, printable(given.value), "takes no value", f"write {typed} without =")
     if not given.value and option.value and (given.value is not None or not option.may_stand_alone):
@@ -167,7 +162,7 @@ def check_together(given: Sequence[Given]) -> None:
         raise UserError(alone[0], None, "is for --cfg", "add --cfg=job, or leave it out")
 
 
-def _remedy_for_unknown(typed: str, word: str, command: str) -> str:
+def _remedy_for_unknown(typed: str, command: str) -> str:
     """Returns what was probably meant by an option that there is not: another, or a setting in the way of argparse."""
     from lmlab.config.settings import COMMANDS
     from lmlab.config.typed import other_names
