@@ -10,7 +10,8 @@ from hydra.core.override_parser.types import Override, QuotedString
 
 from lmlab.config.folders import check_writable
 from lmlab.config.presets import MODE
-from lmlab.config.setting import Setting, check_value
+from lmlab.config.setting import Setting
+from lmlab.config.values import check_value
 from lmlab.errors import UserError, printable
 
 SEARCH_PATH = "hydra.searchpath"

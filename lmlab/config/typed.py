@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from lmlab.config.registry import settings_class
-from lmlab.config.setting import Setting, as_field_metadata, check_value, known_of
+from lmlab.config.setting import Setting, as_field_metadata, known_of
 from lmlab.config.settings import (
     AddedSettings,
     CallbacksSettings,
@@ -25,6 +25,7 @@ from lmlab.config.settings import (
 )
 from lmlab.config.slots import MOVED, SLOTS, Slot, added_slot
 from lmlab.config.suggestions import MOST_LISTED, did_you_mean
+from lmlab.config.values import check_value
 from lmlab.errors import UserError, printable
 
 Kind = TypeVar("Kind", bound=Settings)

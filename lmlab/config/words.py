@@ -18,10 +18,11 @@ from lmlab.config.arguments import quote_free_text, text_setting
 from lmlab.config.folders import check_folder_name, check_writable, configuration_folder, group_options, groups
 from lmlab.config.own_files import check_own_file
 from lmlab.config.presets import GROUP, own_folders
-from lmlab.config.setting import Setting, check_value
+from lmlab.config.setting import Setting
 from lmlab.config.settings import COMMANDS, Settings, TrainSettings
 from lmlab.config.slots import OPEN, SLOTS
 from lmlab.config.suggestions import RESUMING, did_you_mean, meant
+from lmlab.config.values import check_value
 from lmlab.errors import LARGEST_NUMBER, UserError, printable
 
 _EXAMPLES = {

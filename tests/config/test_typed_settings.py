@@ -20,9 +20,10 @@ from lmlab.config.compose import compose, compose_settings, train_settings
 from lmlab.config.documentation import help_lines, markdown
 from lmlab.config.folders import configuration_folder, group_options
 from lmlab.config.help import COMPOSED
-from lmlab.config.setting import Range, Setting, check_value, known_of
+from lmlab.config.setting import Range, Setting, known_of
 from lmlab.config.settings import COMMANDS, Settings, TrainSettings
 from lmlab.config.slots import SLOTS, Slot
+from lmlab.config.values import check_value
 from lmlab.errors import UserError
 
 OWN = [(slot, target) for slot in SLOTS.values() for target in slot.own if target is not None]
