@@ -10,7 +10,7 @@ import typing
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lmlab.config import typed
+from lmlab.config import setting_names
 from lmlab.config.setting import Setting
 from lmlab.config.settings import COMMANDS
 
@@ -29,7 +29,7 @@ def _text_settings() -> tuple[Mapping[str, Setting], frozenset[str]]:
     texts: dict[str, Setting] = {"run": Setting("", is_path=True)}
     lists: set[str] = set()
     for kind in COMMANDS.values():
-        for name, known, hint in typed.names(kind):
+        for name, known, hint in setting_names.names(kind):
             if hint == list[str]:
                 lists.add(name)
             elif known.choices is None and str in (hint, *typing.get_args(hint)):

@@ -18,8 +18,8 @@ from lmlab.config.help import COMMANDS, chosen_settings
 from lmlab.config.options import CONFIG_DIR, of_command
 from lmlab.config.presets import own_folders
 from lmlab.config.setting import Setting
+from lmlab.config.setting_names import names
 from lmlab.config.settings import COMMANDS as SETTINGS
-from lmlab.config.typed import names
 from lmlab.errors import UserError
 from lmlab.runs.files import CONFIG
 

@@ -11,8 +11,8 @@ from typing import Any
 from lmlab import terminal
 from lmlab.config.compose import compose_settings, train_settings
 from lmlab.config.setting import Range, Setting, known_of
+from lmlab.config.setting_names import names
 from lmlab.config.settings import Settings, TrainSettings
-from lmlab.config.typed import names
 
 # Of help on a terminal: where the second column begins, and where lines end.
 _COLUMN, _WIDTH = 28, 80

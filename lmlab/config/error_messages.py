@@ -26,10 +26,10 @@ from omegaconf.errors import (
 from lmlab.config.folders import configuration_folder, group_options
 from lmlab.config.presets import own_folders
 from lmlab.config.registry import settings_class
+from lmlab.config.setting_names import known_settings, other_names
 from lmlab.config.settings import Settings, TrainSettings
 from lmlab.config.slots import SLOTS
 from lmlab.config.suggestions import MOST_LISTED, did_you_mean
-from lmlab.config.typed import known_settings, other_names
 from lmlab.errors import UserError, printable
 
 # Hydra's options that another distribution brings.

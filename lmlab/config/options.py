@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import NamedTuple
 
+from lmlab.config.setting_names import known_settings, other_names
+from lmlab.config.settings import COMMANDS
 from lmlab.config.suggestions import RESUMING, meant
 from lmlab.errors import UserError, printable
 
@@ -141,9 +143,6 @@ def check(given: Given, command: str) -> None:
 
 
 def _settings_of(command: str) -> Sequence[str]:
-    from lmlab.config.settings import COMMANDS
-    from lmlab.config.typed import known_settings
-
     return known_settings(COMMANDS[command]) if command in COMMANDS else ()
 
 
@@ -164,9 +163,6 @@ def check_together(given: Sequence[Given]) -> None:
 
 def _remedy_for_unknown(typed: str, command: str) -> str:
     """Returns what was probably meant by an option that there is not: another, or a setting in the way of argparse."""
-    from lmlab.config.settings import COMMANDS
-    from lmlab.config.typed import other_names
-
     known = of_command(command)
     others = other_names(COMMANDS[command]) if command in COMMANDS else {}
     names = [name for option in known for name in (option.name, option.short) if name]

@@ -11,8 +11,8 @@ import yaml
 
 from lmlab.config import hydra_words
 from lmlab.config.folders import configuration_folder, groups
+from lmlab.config.setting_names import known_settings
 from lmlab.config.settings import TrainSettings
-from lmlab.config.typed import known_settings
 from lmlab.errors import UserError, printable
 
 _HEADER = re.compile(r"^#\s*@package\s+(\S+)", re.MULTILINE)

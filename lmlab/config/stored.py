@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lmlab import plain_yaml
-from lmlab.config import typed
+from lmlab.config import setting_names, typed
 from lmlab.config.plugins import PluginError
 from lmlab.config.settings import TrainSettings
 from lmlab.errors import UserError, printable
@@ -80,5 +80,7 @@ def settings() -> frozenset[str]:
     Settings derived from others (a model's core, batching), those of a source of texts and those that are not stored
     with a run are not included.
     """
-    known = ((name, setting) for name, setting, _ in typed.names(TrainSettings) if not name.startswith(_DERIVED))
+    known = (
+        (name, setting) for name, setting, _ in setting_names.names(TrainSettings) if not name.startswith(_DERIVED)
+    )
     return frozenset(name for name, setting in known if not setting.typed_only)

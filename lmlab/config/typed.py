@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from lmlab.config.registry import settings_class
 from lmlab.config.setting import Setting, as_field_metadata, known_of
+from lmlab.config.setting_names import is_group, other_names
 from lmlab.config.settings import (
     AddedSettings,
     CallbacksSettings,
@@ -34,8 +35,6 @@ _KNOWN = frozenset({target for slot in SLOTS.values() for target in slot.own} | 
 # Settings of a model that its core has too, for another place: dropout between layers, and before and after the core.
 MAY_DIFFER = ("dropout", "locked_dropout")
 _OWN = "lmlab.config.settings."
-# Of known_settings, by the name of the class.
-_known: dict[str, tuple[str, ...]] = {}
 
 
 def read(plain: Any, kind: type[Kind], *, stored: bool = False) -> Kind:
@@ -86,58 +85,8 @@ def get(settings: Settings, name: str) -> Any:
     return functools.reduce(getattr, name.split("."), settings)
 
 
-def names(kind: type[Settings], prefix: str = "") -> Iterator[tuple[str, Setting, Any]]:
-    """Yields dotted name, help and type of each setting that lmlab knows, of all options of each group."""
-    hints = typing.get_type_hints(kind, include_extras=True)
-    for field in dataclasses.fields(kind):
-        name = f"{prefix}{field.name}"
-        if field.name == "target":
-            continue
-        if name in SLOTS:
-            seen: set[str] = set()
-            for own in dict.fromkeys(SLOTS[name].own.values()):
-                new = [found for found in names(own, f"{name}.") if found[0] not in seen]
-                seen.update(found[0] for found in new)
-                yield from new
-            if name == "model.core":  # a core's own settings are also settings of the model
-                there = {f.name for f in dataclasses.fields(ModelSettings)}
-                of_core = [(full.rpartition(".")[2], known, kind) for full, known, kind in _own_of_cores()]
-                yield from ((f"model.{last}", known, kind) for last, known, kind in of_core if last not in there)
-        elif _is_group(hints[field.name]):
-            yield from names(hints[field.name], f"{name}.")
-        else:
-            yield name, known_of(field), hints[field.name]
-
-
-def known_settings(kind: type[Settings]) -> tuple[str, ...]:
-    """Returns every setting of a command, with dots: `model.hidden_size`; and its groups."""
-    if kind.__name__ not in _known:
-        words = [name.split(".") for name, *_ in names(kind)]
-        found = {".".join(parts[:count]) for parts in words for count in range(1, len(parts) + 1)}
-        _known[kind.__name__] = tuple(sorted(found))
-    return _known[kind.__name__]
-
-
-def other_names(kind: type[Settings]) -> Mapping[str, str]:
-    """Returns the settings of a command by the names that other tools have for them."""
-    return {other: name for name, known, _ in names(kind) for other in known.also}
-
-
-def _own_of_cores() -> Iterator[tuple[str, Setting, Any]]:
-    seen: set[str] = set()
-    for own in SLOTS["model.core"].own.values():
-        for found in names(own, "model.core."):
-            if found[0] not in seen:
-                seen.add(found[0])
-                yield found
-
-
-def _is_group(kind: Any) -> typing.TypeGuard[type[Settings]]:
-    return isinstance(kind, type) and issubclass(kind, Settings)
-
-
 def _is_part(kind: Any) -> bool:
-    return any(map(_is_group, (kind, *typing.get_args(kind))))
+    return any(map(is_group, (kind, *typing.get_args(kind))))
 
 
 def _model_class(core: type[PartSettings], names: frozenset[str], *, all_of_them: bool) -> type[Settings]:
@@ -280,10 +229,10 @@ class _Reader:
         return values
 
     def _setting(self, value: Any, kind: Any, known: Setting, name: str) -> Any:
-        optional = [option for option in typing.get_args(kind) if _is_group(option)]
+        optional = [option for option in typing.get_args(kind) if is_group(option)]
         if optional:  # a part that may be removed
             return None if value is None else self.group(value, optional[0], name)
-        if _is_group(kind):
+        if is_group(kind):
             return self.group(value, kind, name)
         if value == "???":
             raise self._missing(name, kind)
@@ -332,7 +281,7 @@ class _Reader:
     def _missing(self, name: str, kind: Any) -> UserError:
         if self._stored:
             return UserError(name, None, "is missing", "")
-        if kind is Settings or _is_group(kind):
+        if kind is Settings or is_group(kind):
             return UserError(name, "null", "a run needs it", f"leave {name}=... out for the default")
         return UserError(name, None, "has no value", f"give one: {name}=...")
 

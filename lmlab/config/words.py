@@ -13,7 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, QuotedString
 from hydra.errors import HydraException
 
-from lmlab.config import hydra_words, options, typed
+from lmlab.config import hydra_words, options, setting_names, typed
 from lmlab.config.arguments import quote_free_text, text_setting
 from lmlab.config.folders import check_folder_name, check_writable, configuration_folder, group_options, groups
 from lmlab.config.own_files import check_own_file
@@ -105,7 +105,12 @@ def _word(text: str, following: str, command: str) -> _Word:
     name = key[len(sign) :]
     if len(text) > _LONGEST:
         raise UserError(printable(name), None, f"has {len(text):,} characters", f"give at most {_LONGEST:,}")
-    if not equals and sign != "~" and name in typed.known_settings(COMMANDS[command]) and not following.startswith("="):
+    if (
+        not equals
+        and sign != "~"
+        and name in setting_names.known_settings(COMMANDS[command])
+        and not following.startswith("=")
+    ):
         raise UserError(printable(name), None, "has no value", f"write {printable(name)}=...")
     if not equals and sign != "~":
         shown = printable(text) if text.strip() else f'"{printable(text)}"'
@@ -135,7 +140,9 @@ def _remedy_without_equals(text: str, following: str, command: str) -> str:
         if is_file_name(text):
             return f"for a text of your own write data=text data.path={printable(text)}"
     kind = COMMANDS[command]
-    setting = meant(text, ["run", *typed.known_settings(kind), *groups()], {**RESUMING, **typed.other_names(kind)})
+    setting = meant(
+        text, ["run", *setting_names.known_settings(kind), *groups()], {**RESUMING, **setting_names.other_names(kind)}
+    )
     return f"write {setting}=..." if setting else f"write key=value, {example}"
 
 
@@ -160,7 +167,7 @@ def _check_name(word: _Word, kind: type[Settings]) -> None:
             raise UserError(printable(key), None, "is for train", "leave it out")
         return
     of_train = groups() if kind is TrainSettings else ()
-    known = [*of_train, *typed.known_settings(kind), *(("run", "plugins") if kind is TrainSettings else ())]
+    known = [*of_train, *setting_names.known_settings(kind), *(("run", "plugins") if kind is TrainSettings else ())]
     if not _NAME.fullmatch(key) or key.partition(".")[0] not in known:
         raise _unknown(word, known, kind)
     if word.sign == "~":
@@ -182,7 +189,7 @@ def _unknown(word: _Word, known: Sequence[str], kind: type[Settings]) -> UserErr
     if key in known:
         return UserError(printable(word.key), shown, "no such setting", f"write {key}=...")
     elsewhere = _of_another_command(key, kind)
-    others = {**RESUMING, **typed.other_names(kind)}
+    others = {**RESUMING, **setting_names.other_names(kind)}
     remedies = [f"it is a setting of {elsewhere}" if elsewhere else "", did_you_mean(key, known, others)]
     tops = ", ".join(dict.fromkeys(name for name in known if "." not in name))
     remedy = "; ".join(filter(None, remedies)) or f"known here: {tops}"
@@ -223,7 +230,7 @@ def _check_value(word: _Word, kind: type[Settings], own: Sequence[Path], *, swee
             _check_text(word, item, known)
     if isinstance(value, Glob):
         raise UserError(word.key, word.shown, "glob chooses among the options of a group", "give values with commas")
-    inside = [name for name in typed.known_settings(kind) if name.rpartition(".")[0] == word.key]
+    inside = [name for name in setting_names.known_settings(kind) if name.rpartition(".")[0] == word.key]
     if inside and value is not None and not isinstance(value, dict):
         remedy = f"write one of its settings: {', '.join(f'{name}=...' for name in inside[:8])}"
         raise UserError(word.key, word.shown, "is a group of settings", remedy)
@@ -241,7 +248,7 @@ def _instead_of_commas(word: _Word, kind: type[Settings]) -> str:
 
 def _type_of(key: str, kind: type[Settings]) -> Any:
     """Returns the type of a setting, None for a group or an unknown one."""
-    return next((found for name, _, found in typed.names(kind) if name == key), None)
+    return next((found for name, _, found in setting_names.names(kind) if name == key), None)
 
 
 def _check_text(word: _Word, value: Any, known: Setting) -> None:
@@ -282,7 +289,7 @@ def _parsed(word: _Word, kind: type[Settings], *, sweep: bool) -> Override:
         if re.search(r"^\s*,|,\s*,|,\s*$", word.value):
             remedy = "leave out the comma that has no value beside it"
             raise UserError(word.key, word.shown, "cannot be read as a value", remedy) from None
-        for name, known, of in typed.names(kind):
+        for name, known, of in setting_names.names(kind):
             in_brackets = typing.get_origin(of) is list and word.value.startswith("[")
             is_text = typing.get_origin(of) is not list and str in (of, *typing.get_args(of))
             if name == word.key and not in_brackets and not is_text:
@@ -341,12 +348,14 @@ def _as_hydra_has_it(word: _Word, kind: type[Settings]) -> str:
     """Returns a word, for which + also stands where the YAML file of the chosen option has the setting already."""
     if word.key.startswith(hydra_words.ENVIRONMENT):
         return f"++{word.key}={word.value}"
-    return f"+{word.text}" if word.sign == "+" and word.key in typed.known_settings(kind) else word.text
+    return f"+{word.text}" if word.sign == "+" and word.key in setting_names.known_settings(kind) else word.text
 
 
 def _of_another_command(name: str, kind: type[Settings]) -> str:
     """Returns the commands other than this one that have a setting, for errors; empty if none has it."""
     commands = [
-        command for command, other in COMMANDS.items() if other is not kind and name in typed.known_settings(other)
+        command
+        for command, other in COMMANDS.items()
+        if other is not kind and name in setting_names.known_settings(other)
     ]
     return " and ".join(f"python -m lmlab.{command}" for command in commands[:2])

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lmlab.config import typed
+from lmlab.config import setting_names
 from lmlab.config.answers import answered
 from lmlab.config.documentation import described
 from lmlab.config.folders import group_options
@@ -46,9 +46,9 @@ def test_lines_are_broken_at_blanks_within_80_columns(name: str) -> None:
 @pytest.mark.parametrize("name", COMPOSED)
 def test_every_setting_has_its_line(name: str) -> None:
     text = help_text(name, [])
-    assert set(settings_in(text)) == {setting for setting, *_ in typed.names(COMPOSED[name])}
+    assert set(settings_in(text)) == {setting for setting, *_ in setting_names.names(COMPOSED[name])}
     words = " ".join(text.split())
-    for _, known, _ in typed.names(COMPOSED[name]):
+    for _, known, _ in setting_names.names(COMPOSED[name]):
         assert known.help in words
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from lmlab.config import plugins, registry, stored, typed
+from lmlab.config import plugins, registry, setting_names, stored, typed
 from lmlab.config.compose import train_settings
 from lmlab.config.plugins import PluginError, Untrusted
 from lmlab.config.settings import TrainSettings
@@ -250,7 +250,7 @@ def test_a_part_is_made_with_its_keywords_and_what_lmlab_gives() -> None:
             "_target_": "my_models.LeakyCore", "hidden_size": 256, "num_layers": 1, "dropout": 0.2,
             "locked_dropout": False, "leak": 0.5,
         }  # fmt: skip
-        known = {name: known.help for name, known, _ in typed.names(type(core))}
+        known = {name: known.help for name, known, _ in setting_names.names(type(core))}
         assert known["leak"] == "what is kept of the state."
 
 

@@ -18,9 +18,10 @@ from lmlab.config import registry, stored
 from lmlab.config.checks import check_training
 from lmlab.config.compose import train_settings
 from lmlab.config.folders import group_options
+from lmlab.config.setting_names import known_settings
 from lmlab.config.settings import TrainSettings
 from lmlab.config.slots import MOVED, SLOTS
-from lmlab.config.typed import known_settings, plain
+from lmlab.config.typed import plain
 from lmlab.errors import UserError, printable
 
 GROUPS = (

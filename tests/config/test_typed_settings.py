@@ -14,7 +14,7 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
-from lmlab.config import registry, typed
+from lmlab.config import registry, setting_names, typed
 from lmlab.config.checks import check_training
 from lmlab.config.compose import compose, compose_settings, train_settings
 from lmlab.config.documentation import help_lines, markdown
@@ -115,10 +115,12 @@ def _plain_kind(kind: Any) -> str:
     return text.replace(" | None", "")
 
 
-@pytest.mark.parametrize("name", [name for name, known, _ in typed.names(TrainSettings) if known.range is not None])
+@pytest.mark.parametrize(
+    "name", [name for name, known, _ in setting_names.names(TrainSettings) if known.range is not None]
+)
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_no_range_takes_nan_or_infinity(name: str, value: float) -> None:
-    known, kind = next((known, kind) for found, known, kind in typed.names(TrainSettings) if found == name)
+    known, kind = next((known, kind) for found, known, kind in setting_names.names(TrainSettings) if found == name)
     with pytest.raises(UserError, match=name):
         check_value([value] if "list" in str(kind) else value, kind, known, name=name, convert=True)
 
@@ -181,7 +183,7 @@ def test_the_page_of_settings_is_that_of_the_code() -> None:
 def test_help_has_a_line_for_every_setting(command: str) -> None:
     kind = COMPOSED[command]
     told = "\n".join(help_lines(compose_settings(command, kind, [])))
-    for name, known, _ in typed.names(kind):
+    for name, known, _ in setting_names.names(kind):
         assert f"  {name}=" in told
         assert known.help.split()[0] in told
 
@@ -194,7 +196,7 @@ def test_every_optimizer_is_a_choice_that_passes_the_checks() -> None:
 
 def test_every_number_has_a_lower_and_an_upper_bound_and_every_text_a_length() -> None:
     for kind in COMMANDS.values():
-        for name, known, hint in typed.names(kind):
+        for name, known, hint in setting_names.names(kind):
             for option in (hint, *typing.get_args(hint)):
                 plain, *metadata = typing.get_args(option) if typing.get_origin(option) is Annotated else (option,)
                 if plain in (int, float) or list[int] == plain or list[float] == plain:
@@ -209,7 +211,7 @@ def test_every_number_has_a_lower_and_an_upper_bound_and_every_text_a_length() -
 
 def test_an_example_in_an_error_is_in_the_range() -> None:
     for kind in COMMANDS.values():
-        for name, known, hint in typed.names(kind):
+        for name, known, hint in setting_names.names(kind):
             with pytest.raises(UserError) as caught:
                 check_value({"a": 1}, hint, known, name=name, convert=True)
             example = re.search(rf"for example {re.escape(name)}=(\S+)$", caught.value.remedy)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from inputs import cases
 from inputs.cases import Case, Expect
 from inputs.values import Known, one_edit, settings_of, typed_values, value_case
-from lmlab.config import typed
+from lmlab.config import setting_names
 from lmlab.config.folders import configuration_folder, group_options
 from lmlab.config.settings import COMMANDS
 
@@ -29,7 +29,7 @@ def _either(command: str, about: str, *words: str, fields: Sequence[str] = (), *
 
 
 def _names(command: str) -> set[str]:
-    names = {name for name, *_ in typed.names(COMMANDS[command])}
+    names = {name for name, *_ in setting_names.names(COMMANDS[command])}
     groups = {name.rsplit(".", depth)[0] for name in names for depth in range(1, 4)}
     return names | groups | set(GROUPS)
 
@@ -155,7 +155,7 @@ def option_of_group_cases(draw: st.DrawFn) -> Case:
     fields: tuple[str, ...] = (group,)
     if how == "of another command":
         other = draw(st.sampled_from(sorted(set(COMMANDS) - {"train"})))
-        if group in _names(other) & {name for name, *_ in typed.names(COMMANDS[other])} or group == "data":
+        if group in _names(other) & {name for name, *_ in setting_names.names(COMMANDS[other])} or group == "data":
             return _either(other, "group of another command", f"{group}={option}")
         return _refused(other, "group of another command", f"{group}={option}", fields=fields)
     if how == "option":

@@ -9,7 +9,7 @@ from typing import Any
 
 from inputs.bench import Bench, Outcome
 from inputs.cases import Case, Expect
-from lmlab.config import typed
+from lmlab.config import setting_names
 from lmlab.config.compose import compose
 from lmlab.config.settings import TrainSettings
 
@@ -142,7 +142,7 @@ def _squeezed(text: str) -> str:
 
 def _names_another(line: str, case: Case) -> bool:
     """Whether a refusal names the setting that the typed one does not fit."""
-    names = {name for name, *_ in typed.names(TrainSettings)} | {
+    names = {name for name, *_ in setting_names.names(TrainSettings)} | {
         "run",
         "data",
         "logger",

@@ -14,7 +14,7 @@ from hypothesis.strategies import SearchStrategy
 from inputs import cases
 from inputs.cases import Case, Expect
 from inputs.meanings import Scalar, Shape, is_plain, meanings, shape_of
-from lmlab.config import typed
+from lmlab.config import setting_names, typed
 from lmlab.config.folders import configuration_folder, group_options
 from lmlab.config.setting import Range, Setting
 from lmlab.config.settings import COMMANDS
@@ -67,7 +67,7 @@ class Known(NamedTuple):
 def settings_of(command: str) -> list[Known]:
     """Returns all settings of a command that can be made to exist."""
     found = []
-    for name, known, kind in typed.names(COMMANDS[command]):
+    for name, known, kind in setting_names.names(COMMANDS[command]):
         context = _context(name) if command == "train" else ()
         if context is not None:
             found.append(Known(command, name, known, kind, context))
