@@ -98,6 +98,7 @@ def test_a_report_is_written_again_over_one_that_was_interrupted(tmp_path: Path)
                 if path.name not in left:
                     path.unlink()
             typed("runs=run", "output=run/report", cwd=tmp_path)
+            assert {"index.html", "report.md", "results.csv", "figures"} <= {path.name for path in folder.iterdir()}
 
 
 def test_watching_writes_the_report_again_as_jobs_end_and_then_ends(tmp_path: Path) -> None:

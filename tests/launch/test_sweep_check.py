@@ -14,14 +14,18 @@ from lmlab.errors import UserError
 from lmlab.launch.sweep_check import check_jobs
 
 
-def check(text: Path, *jobs: str, swept: Collection[str], here: bool = True) -> None:
-    """Checks jobs with the given words."""
+def check(text: Path, *jobs: str, swept: Collection[str], here: bool = True) -> list[str]:
+    """Checks jobs with the given words; returns the words of each job that was composed."""
     common = ["data=text", f"data.path={text}", *SMALL]
 
+    made: list[str] = []
+
     def composed(job: list[str]) -> DictConfig:
+        made.append(" ".join(job))
         return compose("train", [*common, *job])
 
     check_jobs([job.split() for job in jobs], composed, swept=swept, here=here)
+    return made
 
 
 def refusal(text: Path, *jobs: str, swept: Collection[str]) -> str:
@@ -30,8 +34,8 @@ def refusal(text: Path, *jobs: str, swept: Collection[str]) -> str:
     return str(refused.value)
 
 
-def test_right_jobs_pass(text_file: Path) -> None:
-    check(text_file, "seed=0", "seed=1", swept=["seed"])
+def test_right_jobs_pass_and_each_is_composed_once(text_file: Path) -> None:
+    assert check(text_file, "seed=0", "seed=1", swept=["seed"]) == ["seed=0", "seed=1"]
 
 
 def test_the_first_wrong_job_is_named_with_what_varies_and_how_many_there_are(text_file: Path) -> None:
@@ -68,4 +72,6 @@ def test_the_path_of_vectors_is_for_the_jobs_that_read_them(text_file: Path, tmp
     vectors = tmp_path / "vectors.txt"
     vectors.write_text(f"the {' '.join(['0.5'] * 8)}\n", encoding="utf-8")
     more = f"tokenizer=word embedding.path={vectors}"
-    check(text_file, f"embedding=random {more}", f"embedding=glove {more}", swept=["embedding"])
+    jobs = [f"embedding=random {more}", f"embedding=glove {more}"]
+    assert check(text_file, *jobs, swept=["embedding"]) == jobs
+    assert "embedding.path" in refusal(text_file, *jobs, swept=["embedding.path"])  # it is not said to be for others
