@@ -39,11 +39,15 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     from lmlab.data.datamodule import fingerprint
     from lmlab.data.token_store import build
     from lmlab.files import write_text
+    from lmlab.runs.formatting import plural
     from lmlab.trained import load
 
     lm = load(folder, checkpoint=settings.checkpoint)
     texts, where, source_nats = _texts(settings, lm)
     store = build(texts, lm.tokenizer)
+    if settings.data.path is not None and store.num_targets < 1:
+        found = plural(len(store), "token")
+        raise UserError("data.path", settings.data.path, f"has {found}, nothing to predict", "give a longer text")
     known = lm.text_fingerprints.get(settings.split or "")
     if settings.data.path is None and known not in (None, store.text_sha256):
         problem = "its text is another than the run was made with"

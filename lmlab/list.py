@@ -20,6 +20,7 @@ from lmlab.config.documentation import entry, help_lines, markdown
 from lmlab.config.folders import configuration_folder, group_options, groups
 from lmlab.config.help import COMMANDS, COMPOSED, addition, chosen_settings
 from lmlab.config.options import without_options
+from lmlab.config.own_files import check_own_file
 from lmlab.config.presets import check_own_folders, own_folders, search_path
 from lmlab.config.settings import TrainSettings
 from lmlab.config.slots import OPEN
@@ -176,6 +177,8 @@ def _described(word: str, own: Sequence[Path]) -> list[str]:
     if equals and option not in options:
         remedy = f"choose one of {', '.join(options) or 'none'}"
         raise UserError(group, printable(option) or '""', "no such option", f"{_close(option, options)}{remedy}")
+    if equals:
+        check_own_file(group, option, own)
     return _describe_option(group, option, own) if equals else _describe_group(group, options, own)
 
 
@@ -244,7 +247,7 @@ def _file_of(group: str, option: str, own: Sequence[Path]) -> Path:
 
 def _first_comment(path: Path) -> str:
     """Returns the first comment in an option's file, which describes the option; empty if there is none."""
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     comments = (line[1:].strip() for line in lines if line.startswith("#"))
     return next((comment for comment in comments if not comment.startswith("@package")), "")
 

@@ -1,4 +1,4 @@
-"""Where a command's result is written: never over a file that is not a result of the same kind."""
+"""Where results are written: to folders that can be, and never over a file that is not a result of the same kind."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from lmlab.command_lines import for_shell
-from lmlab.errors import UserError
+from lmlab.errors import UserError, printable
 from lmlab.files import shown
 
 # What every result of an evaluation has.
@@ -20,6 +20,28 @@ REPORT_MARK = (
     """img-src data:">"""
 )
 PAGE, FIGURES = "index.html", "figures"
+
+
+def check_writable(field: str, folder: str) -> None:
+    """Checks that a folder can be made, or written to if it is there already.
+
+    Args:
+        field: the setting that names it, for errors.
+        folder: as typed.
+
+    Raises:
+        UserError: it is a file, lies below a file, or may not be written to.
+    """
+    path = Path(folder).expanduser().absolute()
+    try:
+        there = next(place for place in (path, *path.parents) if os.path.lexists(place))
+    except OSError as error:  # too long a name
+        raise UserError(field, printable(folder), error.strerror or "cannot be used", "give another folder") from None
+    where = "" if there == path else f"{printable(str(there))} "
+    if not there.is_dir():
+        raise UserError(field, printable(folder), f"{where}is not a folder", "give another folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UserError(field, printable(folder), f"{where}may not be written to", "give another folder")
 
 
 def evaluation_file(output: str) -> Path:

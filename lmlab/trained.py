@@ -34,6 +34,7 @@ from lmlab.memory_limits import available_memory, check_memory
 from lmlab.models.language_model import LanguageModel
 from lmlab.runs.discovery import checkpoint_path, find_run
 from lmlab.runs.files import CONFIG
+from lmlab.runs.formatting import plural
 from lmlab.training.assembly import build_model
 
 log = logging.getLogger(__name__)
@@ -309,7 +310,7 @@ class TrainedModel:
         if num_streams is not None and num_streams < 1:
             raise ValueError(f"num_streams must be 1 or more, not {num_streams}")
         if store.num_targets < 1:
-            raise UserError("text", None, f"{len(store)} tokens, nothing to predict", "give a longer text")
+            raise UserError("text", None, f"{plural(len(store), 'token')}, nothing to predict", "give a longer text")
         loader = evaluation_loader(store, num_streams=num_streams)
         found = evaluate(self.model, loader, store=store, figures=self.figures)
         return found | {"num_streams": loader.num_streams}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import os
 import re
 import sys
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from lmlab.config.settings import TrainSettings
 from lmlab.errors import UserError, printable
 from lmlab.files import unusable, write_text
+from lmlab.output_paths import check_writable
 from lmlab.runs.files import CONFIG, HYDRA, TRAIN_LOG
 from lmlab.terminal import fitted
 
@@ -62,8 +62,8 @@ def group_options(group: str, own: Sequence[Path] = ()) -> list[str]:
         group: a folder of `conf/`.
         own: the user's own folders of configuration.
     """
-    found = (path.stem for folder in (configuration_folder(), *own) for path in (folder / group).glob("*.yaml"))
-    return sorted({name for name in found if not name.startswith("_")})
+    paths = (path for folder in (configuration_folder(), *own) for path in (folder / group).glob("*.yaml"))
+    return sorted({path.stem for path in paths if not path.name.startswith("_") and path.is_file()})
 
 
 def check_folder_name(field: str, name: str) -> None:
@@ -75,28 +75,6 @@ def check_folder_name(field: str, name: str) -> None:
     parts = Path(name).parts
     if not parts or ".." in parts or Path(name).is_absolute():
         raise UserError(field, name, "does not name a folder below output_dir", f"for example {field}=my_run")
-
-
-def check_writable(field: str, folder: str) -> None:
-    """Checks that a folder can be made, or written to if it is there already.
-
-    Args:
-        field: the setting that names it, for errors.
-        folder: as typed.
-
-    Raises:
-        UserError: it is a file, lies below a file, or may not be written to.
-    """
-    path = Path(folder).expanduser().absolute()
-    try:
-        there = next(place for place in (path, *path.parents) if os.path.lexists(place))
-    except OSError as error:  # too long a name
-        raise UserError(field, printable(folder), error.strerror or "cannot be used", "give another folder") from None
-    where = "" if there == path else f"{printable(str(there))} "
-    if not there.is_dir():
-        raise UserError(field, printable(folder), f"{where}is not a folder", "give another folder")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise UserError(field, printable(folder), f"{where}may not be written to", "give another folder")
 
 
 def new_run_folder(parent: str) -> str:
@@ -111,9 +89,8 @@ def new_run_folder(parent: str) -> str:
         base.parent.mkdir(parents=True, exist_ok=True)
         _made.update(missing)
     except OSError as error:
-        raise UserError(
-            "output_dir", parent, error.strerror or "cannot be created", "give a folder you may write to"
-        ) from None
+        problem = f"cannot be created ({error.strerror})"
+        raise UserError(printable(parent), None, problem, "give an output_dir that you may write to") from None
     folder, number = base, 1
     while True:
         try:

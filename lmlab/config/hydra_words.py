@@ -8,11 +8,11 @@ from typing import Any
 
 from hydra.core.override_parser.types import Override, QuotedString
 
-from lmlab.config.folders import check_writable
 from lmlab.config.presets import MODE
 from lmlab.config.setting import Setting
 from lmlab.config.values import check_value
 from lmlab.errors import UserError, printable
+from lmlab.output_paths import check_writable
 
 SEARCH_PATH = "hydra.searchpath"
 _MODES = ("RUN", "MULTIRUN")

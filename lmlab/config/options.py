@@ -133,7 +133,9 @@ def check(given: Given, command: str) -> None:
     if option is None:
         raise UserError(typed, None, "no such option", _remedy_for_unknown(typed, command))
     if not option.value and given.value is not None:
-        raise UserError(typed, printable(given.value), "takes no value", f"write {typed} without =")
+        # The value of --shell-completion is a word of its own.
+        remedy = f"write {typed} {printable(given.value)}" if "=" in given.value else f"write {typed} without ="
+        raise UserError(typed, printable(given.value), "takes no value", remedy)
     if not given.value and option.value and (given.value is not None or not option.may_stand_alone):
         example = option.choices[0] if option.choices else option.value
         raise UserError(typed, None, "has no value", f"write {typed}={example}")

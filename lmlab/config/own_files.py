@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from omegaconf.errors import GrammarParseError
+from omegaconf.grammar_parser import parse
 
 from lmlab.config import hydra_words
 from lmlab.config.folders import configuration_folder, groups
@@ -50,6 +52,12 @@ def check_own_file(group: str, name: str, own: Sequence[Path], *, below: Sequenc
         raise UserError(shown, None, f"{printable(odd)} is not the name of a setting", "remove it")
     if not below:
         _check_place(group, text, content, shown)
+    for key, value in _texts(content):
+        try:
+            parse(value)
+        except GrammarParseError:
+            problem = f"{printable(key)}: {printable(value)} has a ${{...}} that cannot be read"
+            raise UserError(shown, None, problem, "close or correct it") from None
     for name in _hydra_names(content.get("hydra")):
         if not hydra_words.is_usable(name):
             remedy = f"remove it; usable here: {', '.join(hydra_words.USABLE)}"
@@ -79,6 +87,18 @@ def _read(path: Path, shown: str) -> tuple[str, Any]:
 def _is_deep(value: Any, depth: int = 0) -> bool:
     inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return depth > _DEEPEST or any(_is_deep(item, depth + 1) for item in inside)
+
+
+def _texts(content: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Yields the texts in a file with the dotted names of their settings."""
+    if isinstance(content, dict):
+        for key, value in content.items():
+            yield from _texts(value, f"{name}.{key}" if name else str(key))
+    elif isinstance(content, list):
+        for item in content:
+            yield from _texts(item, name)
+    elif isinstance(content, str):
+        yield name, content
 
 
 def _check_place(group: str, text: str, content: dict[str, Any], shown: str) -> None:

@@ -225,12 +225,17 @@ def _check_there(names: Iterable[str]) -> None:
 
 
 def _checked(names: Iterable[str]) -> list[str]:
+    example = f"for example {_OPTION}=[my_models]"
+    if not isinstance(names, Iterable):
+        raise UserError(_OPTION, names, "is neither a text nor a list of texts", example)
     found = list(names)
     for name in found:
+        if not isinstance(name, str):
+            raise UserError(_OPTION, name, "is not a text", example)
         if _NAME.fullmatch(name) is None:
-            raise UserError(_OPTION, name, "is not a package name", f"for example {_OPTION}=[my_models]")
+            raise UserError(_OPTION, name, "is not a package name", example)
         if name.partition(".")[0] in LIBRARIES:
-            raise UserError(_OPTION, name, "is not a package of your own", f"for example {_OPTION}=[my_models]")
+            raise UserError(_OPTION, name, "is not a package of your own", example)
     return found
 
 

@@ -49,6 +49,8 @@ def check_value(value: Any, kind: Any, known: Setting, *, name: str, convert: bo
         others = [other for other in typing.get_args(kind) if other is not types.NoneType]
         if value is None and len(others) < len(typing.get_args(kind)):
             return None
+        if value is None:
+            raise UserError(name, "null", "must have a value", "leave it out, or give one")
         if len(others) > 1:
             return _any_of(value, others, known, name=name, convert=convert)
         (kind,) = others

@@ -15,7 +15,7 @@ from hydra.errors import HydraException
 
 from lmlab.config import hydra_words, options, setting_names, typed
 from lmlab.config.arguments import quote_free_text, text_setting
-from lmlab.config.folders import check_folder_name, check_writable, configuration_folder, group_options, groups
+from lmlab.config.folders import check_folder_name, configuration_folder, group_options, groups
 from lmlab.config.own_files import check_own_file
 from lmlab.config.presets import GROUP, own_folders
 from lmlab.config.setting import Setting
@@ -24,6 +24,7 @@ from lmlab.config.slots import OPEN, SLOTS
 from lmlab.config.suggestions import RESUMING, did_you_mean, meant
 from lmlab.config.values import check_value
 from lmlab.errors import LARGEST_NUMBER, UserError, printable
+from lmlab.output_paths import check_writable
 
 _EXAMPLES = {
     "train": "model.hidden_size=512",
@@ -325,6 +326,9 @@ def _check_option(word: _Word, chosen: Any, own: Sequence[Path]) -> None:
     if any((folder / group / f"{name}.yml").is_file() for folder in own):
         raise UserError(group, printable(name), "its file ends in .yml", f"rename it to {printable(name)}.yaml")
     folders = [folder / group for folder in (*own, configuration_folder())]
+    odd = next((path for folder in own if os.path.lexists(path := folder / group / f"{name}.yaml")), None)
+    if odd is not None and not odd.is_file():
+        raise UserError(group, printable(name), f"{printable(str(odd))} is not a file", "replace it by a YAML file")
     if isinstance(chosen, dict) or not _is_option(name, folders):
         if group == "data" and is_file_name(name):
             raise UserError(group, printable(name), "no such option", f"write data=text data.path={printable(name)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from lmlab.data.cache import cache_folder
 from lmlab.errors import UserError
+from lmlab.output_paths import check_writable
 
 # Timeouts in seconds: to connect, and between two pieces of data.
 _TIMEOUT = (10, 60)
@@ -62,6 +64,8 @@ def fetch(files: tuple[RemoteFile, ...], folder: Path, *, field: str, value: str
     for file in files:
         if file not in missing:
             _verify(folder / file.name, file)
+    if missing and (place := os.environ.get("LMLAB_CACHE")):
+        check_writable("LMLAB_CACHE", place)
     for i, file in enumerate(missing):
         others = len(missing) - i - 1
         rest = f" (and {others} more files, listed by python -m lmlab.list {field}={value})" if others else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import stat
 import zipfile
 import zlib
@@ -24,6 +25,8 @@ _SMALL = 10_000_000  # bytes that are unpacked however much they were compressed
 _CHUNK = 1 << 20
 ZIP_MARK = b"PK\x03\x04"
 _ENCRYPTED = 0x1  # flag of a zip file's member
+# Two letters or more: C:/ is a drive of Windows. A path has lost one of the two strokes.
+_ADDRESS = re.compile(r"(\w[\w+.-]+:)/+")
 _KINDS = (
     (stat.S_ISFIFO, "a named pipe"),
     (stat.S_ISSOCK, "a socket"),
@@ -54,6 +57,9 @@ def require_path(path: Path, *, field: str = "data.path", remedy: str = "check t
             raise UserError(field, path, "a link to a file that does not exist", "restore or remove it") from None
         if not isinstance(error, FileNotFoundError | NotADirectoryError):
             raise unreadable(path, error, field=field) from None
+        if _ADDRESS.match(str(path)):
+            address = _ADDRESS.sub(r"\1//", str(path))
+            raise UserError(field, address, "is an address, not a file", "fetch the file and give its path") from None
         where = "" if path.is_absolute() else f" in {Path.cwd()}"
         raise UserError(field, path, f"no such file or folder{where}", _meant_by(path, field) or remedy) from None
     for is_kind, kind in _KINDS:
@@ -65,8 +71,6 @@ def require_path(path: Path, *, field: str = "data.path", remedy: str = "check t
 def _meant_by(path: Path, field: str) -> str:
     """Returns what to do about a path that does not exist, if it can be told; else nothing."""
     given = str(path)
-    if ":/" in given:
-        return "it looks like an address: fetch the file and give its path"
     if glob.has_magic(given) and (found := glob.glob(given)):
         return f"it looks like a pattern: give the folder, {field}={os.path.dirname(given) or '.'}" + (
             "" if len(found) > 1 else f", or {found[0]}"

@@ -116,6 +116,12 @@ def test_without_trust_nothing_is_imported_and_one_line_says_how() -> None:
     assert not imported()
 
 
+@pytest.mark.parametrize("names", [5, [5], None])
+def test_what_names_no_package_is_not_trusted(names: Any) -> None:
+    with pytest.raises(UserError, match="plugins"), plugins.trusting(names):
+        pass
+
+
 def test_each_way_of_trust(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with plugins.trusting(["my_models"]):
         assert read().model.core.target == "my_models.LeakyCore"

@@ -77,13 +77,20 @@ def test_a_path_that_does_not_exist_is_answered_by_what_was_meant(
         "books/*.txt": "give the folder, data.path=books",
         "[books/emma.txt]": "put several into a folder",
         "books/emma.txt,books/persuasion.txt": "put several into a folder",
-        "https://example.com/emma.txt": "fetch the file",
         "something/else.txt": "check the path",
     }
     for given, remedy in meant.items():
         with pytest.raises(UserError, match="no such file or folder") as caught:
             TextFiles(path=given, split=SPLIT, encoding="auto").load()
         assert remedy in caught.value.remedy
+
+
+def test_an_address_is_shown_as_it_was_typed() -> None:
+    with pytest.raises(UserError, match="is an address") as caught:
+        TextFiles(path="https://example.com/emma.txt", split=SPLIT, encoding="auto").load()
+    assert caught.value.value == "https://example.com/emma.txt"
+    with pytest.raises(UserError, match="no such file"):  # a drive of Windows
+        TextFiles(path="c:/emma.txt", split=SPLIT, encoding="auto").load()
 
 
 def test_a_text_larger_than_the_memory_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -314,3 +314,6 @@ def test_a_text_that_has_changed_is_not_evaluated_as_the_runs(tmp_path: Path) ->
         evaluate(settings)
     settings.data.path, settings.split = str(text), None
     assert evaluate(settings)["nats_per_token"] > 0
+    text.write_text("a")
+    with pytest.raises(UserError, match=r"^data\.path=.*book\.txt: has 1 token, nothing to predict"):
+        evaluate(settings)

@@ -1,0 +1,59 @@
+"""YAML files of one's own that are no files, or cannot be read, are named before Hydra opens them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from lmlab.config.folders import group_options
+from lmlab.config.words import checked
+from lmlab.errors import UserError
+from lmlab.list import _described
+
+
+def refused(folder: Path, name: str) -> UserError:
+    with pytest.raises(UserError) as caught:
+        checked(["--config-dir", str(folder), f"model={name}"], "train")
+    return caught.value
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    return folder
+
+
+def test_what_is_no_file_is_not_opened(models: Path) -> None:
+    (models / "folder.yaml").mkdir()
+    (models / "broken.yaml").symlink_to("nowhere")
+    (models / "loop.yaml").symlink_to("loop.yaml")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(models / "pipe.yaml")
+    for path in models.iterdir():
+        error = refused(models.parent, path.stem)
+        assert error.field == "model"
+        assert f"{path} is not a file" in error.problem
+    assert group_options("model", [models.parent]) == group_options("model")
+    assert _described("model", [models.parent]) == _described("model", [])
+
+
+def test_a_reference_that_is_not_closed_is_named_with_its_file(models: Path) -> None:
+    path = models / "own.yaml"
+    path.write_text("defaults: [lstm, _self_]\ncore:\n  dropout: ${model.dropout\n")
+    error = refused(models.parent, "own")
+    assert error.field == str(path)
+    assert error.problem.startswith("core.dropout: ${model.dropout has")
+    path.write_text("defaults: [lstm, _self_]\ncore:\n  dropout: ${model.dropout}\n")
+    checked(["--config-dir", str(models.parent), "model=own"], "train")
+
+
+def test_a_file_that_is_not_text_is_listed_and_named(models: Path) -> None:
+    path = models / "own.yaml"
+    path.write_bytes(b"# \xff\n")
+    assert any(line.startswith("  own ") for line in _described("model", [models.parent]))
+    with pytest.raises(UserError, match="is not UTF-8") as caught:
+        _described("model=own", [models.parent])
+    assert caught.value.field == str(path)
