@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from command_server import Server
+
     from lmlab.config.settings import TrainSettings
 
 # Small work: a second thread would only wait for the first.
@@ -23,6 +25,12 @@ def pytest_configure(config: pytest.Config) -> None:
     if "not gpu" in config.option.markexpr:
         # Also where there is a GPU: figures of several commands are compared digit by digit. tests/gpu has its own.
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
+def pytest_sessionfinish() -> None:
+    from typed_commands import close
+
+    close()
 
 
 # Links, pipes, forks, and signals that one process sends to another.
@@ -43,6 +51,14 @@ def made_up_text(sentences: int, seed: int = 0) -> str:
     names, verbs = ["Anna", "Ben", "the cat", "a bird"], ["sees", "likes", "follows", "won't forget"]
     made = (f"{generator.choice(names)} {generator.choice(verbs)} {generator.choice(names)}" for _ in range(sentences))
     return "".join(f"{s[0].upper()}{s[1:]}.\n" for s in made)
+
+
+@pytest.fixture(scope="session")
+def server() -> Server:
+    """The parent of the commands of all tests."""
+    from typed_commands import shared_server
+
+    return shared_server()
 
 
 @pytest.fixture(scope="session")

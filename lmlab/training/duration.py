@@ -22,7 +22,7 @@ _OVERHEAD_SECONDS = 0.0012
 # Of shorter runs the greater part is what an estimate leaves out: samples, test figures, files.
 _SHORT = 20.0
 # Time spent on the measurement, if it is not a single batch that takes longer.
-_MEASURED_SECONDS = 0.3
+_MEASURED_SECONDS = 0.1
 
 
 def steps_per_epoch(settings: TrainSettings, data: LanguageModelData) -> int:

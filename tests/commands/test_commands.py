@@ -1,4 +1,4 @@
-"""The commands as they are typed, in processes of their own."""
+"""The commands as they are typed."""
 
 from __future__ import annotations
 
@@ -13,27 +13,15 @@ from pathlib import Path
 
 import pytest
 from conftest import DIVERGING, SMALL
+from typed_commands import typed
 
 from lmlab.data.corpus import Document, split_documents
 
 
-def command(name: str, *arguments: str, cwd: Path, status: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", f"lmlab.{name}", *arguments],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        env=os.environ,
-        check=False,
-    )
-    assert done.returncode == status, done.stderr
-    return done
-
-
 def test_generate_writes_the_same_text_for_the_same_seed(trained_run: Path, tmp_path: Path) -> None:
     arguments = [f"run={trained_run}", "prompt=Anna sees, (b", "length=40", "seed=3"]
-    first, second = (command("generate", *arguments, cwd=tmp_path) for _ in range(2))
-    other = command("generate", *arguments[:-1], "seed=4", cwd=tmp_path)
+    first, second = (typed("generate", *arguments, cwd=tmp_path, alone=alone) for alone in (True, False))
+    other = typed("generate", *arguments[:-1], "seed=4", cwd=tmp_path)
     assert first.stdout == second.stdout != other.stdout
     assert first.stdout.startswith("Anna sees, (b")
     assert "note: characters of the prompt that this run does not know" in first.stderr
@@ -42,8 +30,8 @@ def test_generate_writes_the_same_text_for_the_same_seed(trained_run: Path, tmp_
 
 
 def test_generate_draws_several_samples_of_which_the_first_is_the_single_one(trained_run: Path, tmp_path: Path) -> None:
-    one = command("generate", f"run={trained_run}", "prompt=Ben", "length=25", cwd=tmp_path).stdout
-    three = command("generate", f"run={trained_run}", "prompt=Ben", "length=25", "num_samples=3", cwd=tmp_path)
+    one = typed("generate", f"run={trained_run}", "prompt=Ben", "length=25", cwd=tmp_path).stdout
+    three = typed("generate", f"run={trained_run}", "prompt=Ben", "length=25", "num_samples=3", cwd=tmp_path)
     assert three.stdout.split("--- sample 1 of 3\n")[1].startswith(one.rstrip("\n"))
     assert sum(map(int, re.findall(r"\b(?:end|length) \((\d)\)", three.stderr))) == 3
 
@@ -52,7 +40,8 @@ def test_evaluate_gives_the_summarys_numbers(trained_run: Path, tmp_path: Path) 
     output = tmp_path / "result.json"
     summary = json.loads((trained_run / "summary.json").read_text())
     for split, prefix in (("test", "test"), ("validation", "val"), ("dev", "val")):
-        command("evaluate", f"run={trained_run}", f"split={split}", f"output={output}", cwd=tmp_path)
+        alone = split == "test"
+        typed("evaluate", f"run={trained_run}", f"split={split}", f"output={output}", cwd=tmp_path, alone=alone)
         result = json.loads(output.read_text())
         for figure in ("nats_per_token", "perplexity", "bits_per_char", "error_rate", "num_tokens"):
             assert result[figure] == pytest.approx(summary[f"{prefix}/{figure}"], rel=1e-9)
@@ -65,7 +54,7 @@ def test_evaluate_reads_another_text_with_the_runs_own_tokenizer(
 ) -> None:
     corpus = split_documents([Document("a", text_file.read_text())], [0.8, 0.1, 0.1])
     (tmp_path / "other.txt").write_text(corpus["test"][0].text)
-    command("evaluate", f"run={trained_run}", "data.path=other.txt", "output=result.json", cwd=tmp_path)
+    typed("evaluate", f"run={trained_run}", "data.path=other.txt", "output=result.json", cwd=tmp_path)
     summary = json.loads((trained_run / "summary.json").read_text())
     result = json.loads((tmp_path / "result.json").read_text())
     assert result["nats_per_token"] == pytest.approx(summary["test/nats_per_token"], rel=1e-9)
@@ -75,7 +64,7 @@ def test_evaluate_writes_over_an_earlier_result_and_nothing_else(trained_run: Pa
     (tmp_path / "book.txt").write_text("a text")
     (tmp_path / "list.json").write_text("[1]")
     for output in ("book.txt", "list.json", ".", "nowhere/result.json", "book.txt/below", "/dev/null"):
-        done = command("evaluate", f"run={trained_run}", f"output={output}", cwd=tmp_path, status=1)
+        done = typed("evaluate", f"run={trained_run}", f"output={output}", cwd=tmp_path, status=1)
         assert done.stderr.startswith(f"error: output={output}: ")
         assert done.stderr.count("\n") == 1
         assert done.stdout == ""
@@ -83,7 +72,7 @@ def test_evaluate_writes_over_an_earlier_result_and_nothing_else(trained_run: Pa
     assert (tmp_path / "list.json").read_text() == "[1]"
     (tmp_path / "link.json").symlink_to("result.json")
     for _ in range(2):
-        command("evaluate", f"run={trained_run}", "output=link.json", cwd=tmp_path)
+        typed("evaluate", f"run={trained_run}", "output=link.json", cwd=tmp_path)
     assert (tmp_path / "link.json").is_symlink()
     assert "fingerprint" in json.loads((tmp_path / "result.json").read_text())
 
@@ -91,7 +80,7 @@ def test_evaluate_writes_over_an_earlier_result_and_nothing_else(trained_run: Pa
 def test_a_sweep_has_one_folder_and_a_failed_job_stops_no_other(text_file: Path, tmp_path: Path) -> None:
     # That the validation text is too short is seen only when the text is read.
     swept = ["model.hidden_size=4,8", "data.split=[0.8,0.1,0.1],[0.99998,0.00002]", "trainer.max_steps=3"]
-    done = command("train", "data=text", f"data.path={text_file}", *SMALL, "-m", *swept, cwd=tmp_path, status=1)
+    done = typed("train", "data=text", f"data.path={text_file}", *SMALL, "-m", *swept, cwd=tmp_path, status=1)
     assert "Traceback" not in done.stderr
     assert done.stdout.count("the validation split has") >= 2
     assert "2 of 4 jobs failed" in done.stderr
@@ -103,30 +92,30 @@ def test_a_sweep_has_one_folder_and_a_failed_job_stops_no_other(text_file: Path,
 
 
 def test_a_run_that_diverges_leaves_the_reason_for_its_report(text_file: Path, tmp_path: Path) -> None:
-    done = command("train", "data=text", f"data.path={text_file}", *SMALL, *DIVERGING, cwd=tmp_path, status=1)
+    done = typed("train", "data=text", f"data.path={text_file}", *SMALL, *DIVERGING, cwd=tmp_path, status=1)
     assert "diverged" in done.stderr
     (folder,) = (tmp_path / "outputs" / "text-rnn").iterdir()
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["status"] == "failed"
     assert "diverged" in summary["error"]
-    assert "This run failed: " in command("report", cwd=tmp_path).stdout
+    assert "This run failed: " in typed("report", cwd=tmp_path).stdout
 
 
 def test_a_run_goes_on_for_more_epochs_from_the_command_line(text_file: Path, tmp_path: Path) -> None:
-    command("train", "data=text", f"data.path={text_file}", *SMALL, "name=first", cwd=tmp_path)
+    typed("train", "data=text", f"data.path={text_file}", *SMALL, "name=first", cwd=tmp_path)
     (folder,) = (tmp_path / "outputs" / "first").iterdir()
-    refused = command("train", f"run={folder}", "optimizer.lr=1", cwd=tmp_path, status=1)
+    refused = typed("train", f"run={folder}", "optimizer.lr=1", cwd=tmp_path, status=1)
     assert "optimizer.lr=1: cannot be changed" in refused.stderr
     before = (folder / "summary.json").read_bytes()
-    finished = command("train", f"run={folder}", cwd=tmp_path, status=1)
+    finished = typed("train", f"run={folder}", cwd=tmp_path, status=1)
     assert "is finished" in finished.stderr
-    lowered = command("train", f"run={folder}", "trainer.max_epochs=1", cwd=tmp_path, status=1)
+    lowered = typed("train", f"run={folder}", "trainer.max_epochs=1", cwd=tmp_path, status=1)
     assert "trainer.max_epochs=1: would lower" in lowered.stderr
     assert (folder / "summary.json").read_bytes() == before
-    command("train", f"run={folder}", "trainer.max_epochs=3", cwd=tmp_path)
+    typed("train", f"run={folder}", "trainer.max_epochs=3", cwd=tmp_path)
     rows = list(csv.DictReader((folder / "metrics.csv").open()))
     assert [float(row["epoch"]) for row in rows] == [1, 2, 3]
-    command("generate", "prompt=Anna", "length=5", cwd=tmp_path)  # run=latest
+    typed("generate", "prompt=Anna", "length=5", cwd=tmp_path)  # run=latest
     assert (folder / ".hydra" / "config.yaml").is_file()
     assert (folder / "train.log").read_text().count("time       less than a minute") == 2
 

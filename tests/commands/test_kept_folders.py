@@ -6,17 +6,16 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import NEEDS_POSIX, SMALL, made_up_text
+from typed_commands import typed
 
 
 def train(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, "-m", "lmlab.train", *arguments]
-    return subprocess.run(words, cwd=cwd, capture_output=True, text=True, env=os.environ, check=False)
+    return typed("train", *arguments, cwd=cwd, status=None)
 
 
 def contents(folder: Path) -> dict[str, tuple[int, bytes]]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import typed_commands
 import yaml
 
 import lmlab
@@ -202,11 +203,7 @@ OWN = ("--config-dir", "my_conf", "plugins=[my_models]")
 
 def typed(name: str, *arguments: str, cwd: Path, status: int = 0, **environment: str) -> str:
     """What a command prints: its output, or the one line of its error."""
-    words = [sys.executable, "-m", f"lmlab.{name}", *arguments]
-    env = {**os.environ, "LMLAB_PLUGINS": "", **environment}
-    done = subprocess.run(words, cwd=cwd, capture_output=True, text=True, env=env, check=False)
-    assert done.returncode == status, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
+    done = typed_commands.typed(name, *arguments, cwd=cwd, status=status, **{"LMLAB_PLUGINS": "", **environment})
     return done.stdout if status == 0 else done.stderr
 
 

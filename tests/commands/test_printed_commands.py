@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import SMALL, made_up_text
+from typed_commands import typed
 
 from lmlab import plain_yaml
 from lmlab.config.checks import check_evaluation, compose
@@ -32,30 +30,20 @@ CASES = {
     "own": ["--config-dir", "my conf", "experiment=mine", "data=text", "data.path=my texts", *TINY],
     "paused": ["data=text", "data.path=my texts", "stop_after_tokens=100", "output_dir=to go on", *TINY],
 }
-CODE = """
-import json, sys
-from lmlab.launch.start import run
-for name, words in json.loads(sys.argv[1]).items():
-    sys.argv[1:] = words
-    print(f"case {name}", flush=True)
-    run()
-"""
 
 
-@pytest.fixture(scope="module")
-def printed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, list[str]]]:
-    """The working directory, and the lines that each run prints."""
-    here = tmp_path_factory.mktemp("typed here")
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory."""
+    here = tmp_path / "typed here"
+    here.mkdir()
+    monkeypatch.chdir(here)
     (here / "my texts").mkdir()
     (here / "my texts" / 'it\'s "one".txt').write_text(made_up_text(300), encoding="utf-8")
     (here / "my conf" / "experiment").mkdir(parents=True)
     preset = "# @package _global_\nmodel:\n  dropout: 0.25\n"
     (here / "my conf" / "experiment" / "mine.yaml").write_text(preset, encoding="utf-8")
-    line = [sys.executable, "-c", CODE, json.dumps(CASES)]
-    done = subprocess.run(line, capture_output=True, text=True, cwd=here, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    parts = done.stdout.split("case ")[1:]
-    return here, {part.split("\n")[0]: part.split("\n") for part in parts}
+    return here
 
 
 def commands(lines: list[str]) -> list[list[str]]:
@@ -106,29 +94,22 @@ def without_rate(config: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if name != "paused"])
-def test_each_command_is_accepted_and_about_the_run(
-    printed: tuple[Path, dict[str, list[str]]], name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    here, lines = printed
-    monkeypatch.chdir(here)
-    found = commands(lines[name])
-    folder = Path(shlex.split(next(line for line in lines[name] if line.startswith("files  ")))[1])
+def test_each_command_is_accepted_and_about_the_run(here: Path, name: str) -> None:
+    lines = typed("train", *CASES[name], cwd=here).stdout.split("\n")
+    found = commands(lines)
+    folder = Path(shlex.split(next(line for line in lines if line.startswith("files  ")))[1])
     assert (folder / "summary.json").is_file()
     kinds = {words[2] if words[0] == "python" else words[0] for words in found}
     expected = {"lmlab.generate", "lmlab.evaluate", "lmlab.report", "lmlab.train", "tensorboard"}
     assert kinds == expected - ({"tensorboard"} if "logger=none" in CASES[name] else set())
     for words in found:
         is_about(folder, words)
-    (typed,) = (words for words in found if words[2:4] == ["lmlab.train", "-m"])
+    (again,) = (words for words in found if words[2:4] == ["lmlab.train", "-m"])
     chosen = ("data", "experiment=", "output_dir=", "seed=")
-    assert [word for word in typed if word.startswith(chosen)] == [w for w in CASES[name] if w.startswith(chosen)]
+    assert [word for word in again if word.startswith(chosen)] == [w for w in CASES[name] if w.startswith(chosen)]
 
 
-def test_the_command_to_resume_is_about_the_run(
-    printed: tuple[Path, dict[str, list[str]]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    here, lines = printed
-    monkeypatch.chdir(here)
-    (words,) = commands(lines["paused"])
+def test_the_command_to_resume_is_about_the_run(here: Path) -> None:
+    (words,) = commands(typed("train", *CASES["paused"], cwd=here).stdout.split("\n"))
     (folder,) = (path.parent for path in (here / "to go on").rglob("summary.json"))
     is_about(folder, words)

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import typed_commands
 from made_sweeps import FINISHED, evaluations, made_job, made_run
 
 
 def typed(*arguments: str, cwd: Path, status: int = 0) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, "-m", "lmlab.report", *arguments]
-    done = subprocess.run(words, cwd=cwd, capture_output=True, text=True, env=os.environ, check=False)
-    assert done.returncode == status, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    return done
+    return typed_commands.typed("report", *arguments, cwd=cwd, status=status)
 
 
 def test_a_sweeps_report_lies_in_its_folder_and_torch_is_not_needed(tmp_path: Path) -> None:

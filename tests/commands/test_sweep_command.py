@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typed_commands
 from conftest import NEEDS_POSIX, SMALL, made_up_text
 from hparams_pages import hparams_page
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -28,11 +29,7 @@ SETTINGS = (*SMALL, "data.sequence_length=10", "data.batch_size=8", "callbacks.s
 
 
 def typed(*arguments: str, cwd: Path, status: int) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, "-m", "lmlab.train", *arguments]
-    done = subprocess.run(words, cwd=cwd, capture_output=True, text=True, env=os.environ, check=False)
-    assert done.returncode == status, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    return done
+    return typed_commands.typed("train", *arguments, cwd=cwd, status=status)
 
 
 def summaries(sweep: Path) -> dict[str, dict[str, Any]]:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ import pytest
 import torch
 import yaml
 from conftest import compose_config, made_up_text, resume_run
+from typed_commands import typed
 
 from lmlab.checkpoints import read_checkpoint, save_checkpoint
 from lmlab.config.typed import plain
@@ -67,13 +66,12 @@ def change_summary(folder: Path, change: Callable[[dict[str, Any]], object]) -> 
     path.write_text(json.dumps(summary), encoding="utf-8")
 
 
-def command(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "lmlab.verify", *arguments]
-    return subprocess.run(line, cwd=cwd, capture_output=True, text=True, env=os.environ, check=False)
+def command(*arguments: str, cwd: Path, alone: bool = False) -> subprocess.CompletedProcess[str]:
+    return typed("verify", *arguments, cwd=cwd, status=None, alone=alone)
 
 
 def test_the_command_says_what_holds_and_what_it_did_not_check(run: Path, tmp_path: Path) -> None:
-    done = command(f"run={run}", cwd=tmp_path)
+    done = command(f"run={run}", cwd=tmp_path, alone=True)
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert lines[0] == f"{run}, best.ckpt"

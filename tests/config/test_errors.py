@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from typed_commands import typed
 
 from lmlab.config.folders import group_options
 
@@ -141,9 +142,8 @@ def test_other_commands_refuse_in_one_line_before_torch(
 )
 def test_an_unusable_text_is_refused_in_one_line(content: bytes, expected: str, tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_bytes(content)
-    status, _, stderr = run("train", ["data=text", "data.path=text.txt", "trainer=cpu"], tmp_path)
-    lines = stderr.strip().splitlines()
-    assert status == 1
+    done = typed("train", "data=text", "data.path=text.txt", "trainer=cpu", cwd=tmp_path, status=1)
+    lines = done.stderr.strip().splitlines()
     assert len(lines) == 1
     assert expected in lines[0]
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["text.txt"]
@@ -182,18 +182,20 @@ def test_a_mistake_in_a_file_of_one_s_own_names_it(name: str, tmp_path: Path) ->
     path.parent.mkdir(parents=True)
     path.write_text(text)
     group = path.parent.name
-    status, _, said = run("train", ["--config-dir", "my_conf", f"{group}={path.stem}"], tmp_path)
-    (line,) = said.splitlines()
-    assert status == 1
+    done = typed("train", "--config-dir", "my_conf", f"{group}={path.stem}", cwd=tmp_path, status=1)
+    (line,) = done.stderr.splitlines()
     assert told in line
 
 
 def test_a_folder_of_one_s_own_is_given_once_and_to_the_commands_that_compose_a_run(tmp_path: Path) -> None:
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()
-    twice = ["--config-dir", "one", "--config-dir=two"]
-    assert "given more than once" in run("train", twice, tmp_path)[2]
-    assert "is for train and list" in run("generate", ["--config-dir", "one"], tmp_path)[2]
+
+    def said(command: str, *words: str) -> str:
+        return typed(command, *words, cwd=tmp_path, status=1).stderr
+
+    assert "given more than once" in said("train", "--config-dir", "one", "--config-dir=two")
+    assert "is for train and list" in said("generate", "--config-dir", "one")
     (tmp_path / "one" / "train.yaml").touch()
-    assert "remove it" in run("train", ["--config-dir", "one"], tmp_path)[2]
-    assert "did you mean plugins?" in run("train", ["plugin=[x]"], tmp_path)[2]
+    assert "remove it" in said("train", "--config-dir", "one")
+    assert "did you mean plugins?" in said("train", "plugin=[x]")

@@ -7,13 +7,13 @@ import json
 import shlex
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import SMALL, compose_config, resume_run
+from typed_commands import typed
 
 import lmlab
 from lmlab import plain_yaml
@@ -172,9 +172,9 @@ def test_a_strangers_run_reaches_nothing(part: str, text_file: Path, tmp_path: P
     paused(text_file, folder, own(part))
     stored_as(folder, part, path=str(place))
     told = rf"^run=\S*run: its stored {part} may reach out .* add {part}\.path={place}; without it {part}=null$"
-    for typed in ((), (f"{part}.{'every' if part == CALLBACK else 'scale'}=1",)):
+    for words in ((), (f"{part}.{'every' if part == CALLBACK else 'scale'}=1",)):
         with pytest.raises(UserError, match=told):
-            lmlab.fit([f"run={folder}", *typed])
+            lmlab.fit([f"run={folder}", *words])
     shutil.rmtree(folder / "checkpoints")  # it begins again
     (folder / "summary.json").unlink()
     with pytest.raises(UserError, match=told):
@@ -276,8 +276,7 @@ def test_a_strangers_sweep_reaches_nothing(text_file: Path, tmp_path: Path) -> N
     words = ["data=text", f"data.path={text_file}", *SMALL, "model=rnn", "data.batch_size=32", "seed=1,2"]
 
     def command(*given: str) -> subprocess.CompletedProcess[str]:
-        line = [sys.executable, "-m", "lmlab.train", *given, "plugins=[my_parts]"]
-        return subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
+        return typed("train", *given, "plugins=[my_parts]", cwd=tmp_path, status=None)
 
     assert command("-m", *words, usual, "stop_after_tokens=2500").returncode == 0
     (record,) = (tmp_path / "outputs").rglob("sweep.json")
@@ -313,8 +312,7 @@ def test_a_loaded_run_leaves_out_a_metric_that_reaches_out(
     lmlab.build_module(lm.settings, data)
     for program in ("evaluate", "generate", "verify"):
         more = ["length=5"] if program == "generate" else []
-        line = [sys.executable, "-m", f"lmlab.{program}", f"run={folder}", "plugins=[my_parts]", *more]
-        subprocess.run(line, cwd=tmp_path, capture_output=True, check=True)
+        typed(program, f"run={folder}", "plugins=[my_parts]", *more, cwd=tmp_path)
     assert not place.exists()
 
 

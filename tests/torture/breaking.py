@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from command_server import Ended, Server
+
 from torture.compare import differences, snapshot, sweep_differences
 from torture.faults import FAILING, SIGNALS, Fault
-from torture.server import Ended, Place, Server
+from torture.place import Place
 
 # After so many breaks a last child goes on without.
 MOST_BREAKS = 7
@@ -55,7 +57,7 @@ def run_reference(server: Server, arguments: Sequence[str], root: Path, *, calls
         AssertionError: it does not finish.
     """
     place = Place(root)
-    ended = server.run(*arguments, place=place, count=True, calls=calls)
+    ended = place.run(server, *arguments, count=True, calls=calls)
     assert ended.status == 0, f"{' '.join(arguments)}\n{ended.out}\n{ended.err}"
     (folder,) = runs_in(place)
     return Reference(folder, list(arguments), ended.counts)
@@ -159,7 +161,7 @@ def break_until_finished(
         folder = _to_go_on_with(place, chain)
         before = _finished(folder)
         arguments = reference.arguments if folder is None else [f"run={folder}"]
-        ended = server.run(*arguments, place=place, fault=fault)
+        ended = place.run(server, *arguments, fault=fault)
         chain.children += 1
         if ended.struck is not None:
             chain.faults.append(ended.struck)

@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from torture.cases import write_texts
-from torture.server import Server
 
 MARKER = "torture: breaks runs for LMLAB_TORTURE_SECONDS (600); run with `-m torture`"
 
@@ -20,12 +18,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if item.get_closest_marker("torture"):
                 item.add_marker(pytest.mark.skip(reason="run with `-m torture`"))
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    with Server() as started:
-        yield started
 
 
 @pytest.fixture(scope="session")

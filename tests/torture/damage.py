@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 import yaml
+from command_server import Ended, Server
 
 from torture.compare import MACHINE, TIMING, differences
-from torture.server import Ended, Place, Server
+from torture.place import Place
 
 # Below a run's folder, or below the cache.
 FILES = (
@@ -155,7 +156,7 @@ def prepare(server: Server, place: Place, folder: Path, going_on: Sequence[str],
             ended = evaluate(server, copy, there, checkpoint)
             assert ended.status == 0, ended.err
             figures[checkpoint] = _result(copy)
-    ended = server.run(f"run={there}", *going_on, place=copy, cached_from=CACHED_FROM)
+    ended = copy.run(server, f"run={there}", *going_on, cached_from=CACHED_FROM)
     assert ended.status == 0, ended.err
     return Undamaged(place, folder, list(going_on), there, figures)
 
@@ -163,7 +164,7 @@ def prepare(server: Server, place: Place, folder: Path, going_on: Sequence[str],
 def evaluate(server: Server, place: Place, folder: Path, checkpoint: str) -> Ended:
     """`lmlab.evaluate` in a child."""
     arguments = [f"run={folder}", f"checkpoint={checkpoint}", "split=validation", "output=outputs/result.json"]
-    return server.run(*arguments, "baselines=false", place=place, command="evaluate", cached_from=CACHED_FROM)
+    return place.run(server, *arguments, "baselines=false", command="evaluate", cached_from=CACHED_FROM)
 
 
 def try_damage(server: Server, whole: Undamaged, damage: Damage, root: Path) -> list[str]:
@@ -175,7 +176,7 @@ def try_damage(server: Server, whole: Undamaged, damage: Damage, root: Path) -> 
         other = _differing(figures, _result(place)) if ended.status == 0 else []
         found += [f"{damage}: evaluate {checkpoint}: {line}" for line in [*_answer(ended), *other]]
     place, folder = _damaged_copy(whole, damage, root / "going_on")
-    ended = server.run(f"run={folder}", *whole.going_on, place=place, cached_from=CACHED_FROM)
+    ended = place.run(server, f"run={folder}", *whole.going_on, cached_from=CACHED_FROM)
     other = differences(whole.gone_on, folder) if ended.status == 0 else []
     found += [f"{damage}: train run=: {line}" for line in [*_answer(ended), *other, *place.strays()]]
     shutil.rmtree(root)

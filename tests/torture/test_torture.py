@@ -18,13 +18,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from command_server import Server
 
 from torture.breaking import Chain, Reference, break_until_finished, run_reference, runs_in, status_of
 from torture.cases import CASES, OPTIONS, Case, overrides, pairwise
 from torture.compare import differences
 from torture.damage import CACHED_FROM, Damage, Undamaged, all_damages, prepare, try_damage
 from torture.faults import Fault
-from torture.server import Place, Server
+from torture.place import Place
 
 # Of the whole covering, those that together have every option.
 SAMPLE = (3, 4, 6, 9, 16, 26, 28, 29)
@@ -78,12 +79,12 @@ def whole(server: Server, texts: Path, tmp_path_factory: pytest.TempPathFactory)
 @pytest.mark.parametrize("stdout", ["full", "closed", "pipe"])
 def test_nobody_reads_what_a_run_says(stdout: str, server: Server, whole: Reference, tmp_path: Path) -> None:
     place = Place(tmp_path / "unread")
-    ended = server.run(*whole.arguments, place=place, stdout=stdout)
+    ended = place.run(server, *whole.arguments, stdout=stdout)
     assert ended.status is not None
     assert "Traceback" not in ended.err
     (folder,) = runs_in(place)
     if status_of(folder) != "finished":
-        assert server.run(f"run={folder}", place=place).status == 0
+        assert place.run(server, f"run={folder}").status == 0
     found = differences(whole.folder, folder)
     assert not found, "\n".join(found)
 
@@ -158,7 +159,7 @@ def wholes(server: Server, texts: Path, tmp_path_factory: pytest.TempPathFactory
     ):
         root = tmp_path_factory.mktemp(name)
         place = Place(root / "damaged")
-        server.run(*arguments, place=place, fault=fault, cached_from=CACHED_FROM)
+        place.run(server, *arguments, fault=fault, cached_from=CACHED_FROM)
         (folder,) = runs_in(place)
         found[name] = prepare(server, place, folder, going_on, root)
     return found

@@ -8,8 +8,6 @@ import importlib.machinery
 import importlib.util
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ import pytest
 import torch
 from conftest import SMALL, compose_config, kinds, resume_run
 from equal_runs import weights
+from typed_commands import typed
 
 import lmlab
 from lmlab.checkpoints import read_checkpoint
@@ -313,8 +312,7 @@ def test_the_callback_that_ended_a_run_is_told_and_still_known_later(
 
 def test_a_callback_that_exits_is_an_error(text_file: Path, tmp_path: Path) -> None:
     words = ["data=text", f"data.path={text_file}", *SMALL, own("Exits"), "plugins=[my_callbacks]"]
-    done = subprocess.run([sys.executable, "-m", "lmlab.train", *words], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 1
+    done = typed("train", *words, cwd=tmp_path, status=1)
     assert "error: my_callbacks.Exits.on_train_start, line" in done.stderr
 
 

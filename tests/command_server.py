@@ -1,8 +1,9 @@
-"""Children that are forked from a process which has imported everything already: a trial costs no imports.
+"""Commands in children that are forked from a process which has imported everything already: none costs imports.
 
 The parent computes nothing with torch and starts no thread, so that forking it is safe; it checks that before each
-fork.
-`python -m torture.server` reads requests as lines of JSON and answers each with a line.
+fork. `python -m command_server` reads requests as lines of JSON and answers each with a line.
+
+What a child lacks of a command that is typed: its signals are not owned, and it imports nothing itself.
 """
 
 from __future__ import annotations
@@ -17,17 +18,18 @@ import pkgutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
 from torture.faults import SIGNALS, Counting, Fault
 
-TESTS = Path(__file__).resolve().parents[1]
+TESTS = Path(__file__).resolve().parent
 # A whole run takes a second or two; a shared machine may be slow.
 LIMIT_SECONDS = 90.0
 
@@ -55,41 +57,16 @@ class Ended:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where trials happen: a folder of its own, in which everything that a child may write is seen.
-
-    Args:
-        root: with `work` (the working directory), `cache`, `home` and `tmp`; each is made.
-    """
-
-    root: Path
-
-    def __post_init__(self) -> None:
-        for name in ("work", "cache", "home", "tmp", "told"):
-            (self.root / name).mkdir(parents=True, exist_ok=True)
-
-    @property
-    def work(self) -> Path:
-        """The working directory."""
-        return self.root / "work"
-
-    def strays(self) -> list[str]:
-        """Files outside of work/outputs and the cache."""
-        found = [p for name in ("home", "tmp") for p in (self.root / name).rglob("*") if p.is_file()]
-        found += [p for p in self.work.iterdir() if p.name != "outputs"]
-        return [f"a file outside of the run: {path.relative_to(self.root)}" for path in found]
-
-
 class Server:
-    """The parent of all trials; close it, or use it in a `with`."""
+    """The parent of all children; close it, or use it in a `with`."""
 
     def __init__(self) -> None:
+        self._told = tempfile.TemporaryDirectory()
         paths = [str(TESTS), os.environ.get("PYTHONPATH", "")]
         environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, paths))}
         environment.pop("LMLAB_DEBUG", None)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "torture.server"],
+            [sys.executable, "-m", "command_server"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -108,13 +85,16 @@ class Server:
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait(timeout=30)
+        self._told.cleanup()
 
     def run(
         self,
         *arguments: str,
-        place: Place,
+        cwd: Path,
+        environment: Mapping[str, str],
         command: str = "train",
         fault: Fault | None = None,
+        watched: Sequence[Path] = (),
         count: bool = False,
         calls: bool = False,
         stdout: str = "file",
@@ -125,9 +105,11 @@ class Server:
 
         Args:
             arguments: of the command.
-            place: where.
+            cwd: the working directory.
+            environment: all of it.
             command: the module's name.
             fault: None breaks nothing.
+            watched: folders; faults strike, and calls are counted, at files below them.
             count: counts calls; where False and without fault nothing is put between.
             calls: counts those of lmlab's functions too.
             stdout: `file`; `full` for a device without room, `closed`, or `pipe` for a reader that has left.
@@ -136,9 +118,12 @@ class Server:
         """
         request: dict[str, Any] = {
             "arguments": arguments,
-            "root": str(place.root),
+            "cwd": str(cwd),
+            "environment": dict(environment),
+            "told": self._told.name,
             "command": command,
             "fault": None if fault is None else asdict(fault),
+            "watched": [str(folder) for folder in watched],
             "count": count,
             "calls": calls,
             "stdout": stdout,
@@ -151,21 +136,18 @@ class Server:
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"the parent of all trials has ended with {self._process.wait()}")
-        answer = json.loads(line)
-        told = Place(Path(request["root"])).root / "told"
-        return Ended(
-            **answer,
-            out=(told / "out").read_text(encoding="utf-8", errors="replace"),
-            err=(told / "err").read_text(encoding="utf-8", errors="replace"),
+            raise RuntimeError(f"the parent of all children has ended with {self._process.wait()}")
+        out, err = (
+            (Path(self._told.name) / name).read_text(encoding="utf-8", errors="replace") for name in ("out", "err")
         )
+        return Ended(**json.loads(line), out=out, err=err)
 
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
     tasks = os.listdir("/proc/self/task") if os.path.isdir("/proc/self/task") else ["one"]
     if len(tasks) != 1 or threading.active_count() != 1:
         raise RuntimeError(f"{len(tasks)} threads: forking is not safe")
-    told = Path(request["root"]) / "told"
+    told = Path(request["told"])
     for name in ("out", "err", "record"):
         (told / name).write_bytes(b"")
     begun = time.monotonic()
@@ -223,11 +205,12 @@ def _be_the_child(request: dict[str, Any], told: Path) -> NoReturn:
 
 def _enter(request: dict[str, Any], told: Path) -> None:
     """Working directory, environment, streams and signals of a command that was typed."""
-    root = Path(request["root"])
     os.setpgid(0, 0)
-    os.chdir(root / "work")
-    os.environ |= {"LMLAB_CACHE": str(root / "cache"), "HOME": str(root / "home"), "TMPDIR": str(root / "tmp")}
-    os.environ["XDG_CACHE_HOME"] = str(root / "home")
+    os.chdir(request["cwd"])
+    sys.path[0] = request["cwd"]  # as of `python -m`
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    tempfile.tempdir = None  # it was looked for in another environment
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(_stdout(request["stdout"], told), 1)
     os.dup2(os.open(told / "err", os.O_WRONLY | os.O_APPEND), 2)
@@ -260,8 +243,7 @@ def _command(request: dict[str, Any], record: int) -> int:
     fault = None if request["fault"] is None else Fault(**request["fault"])
     counting = None
     if fault is not None or request["count"]:
-        root = Path(request["root"])
-        watched = [root / "work", root / "cache"]
+        watched = [Path(folder) for folder in request["watched"]]
         counting = Counting(fault, watched, lambda line: _tell(record, line), calls=request["calls"])
         counting.install()
     try:
