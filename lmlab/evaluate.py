@@ -36,7 +36,7 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     folder = find_run(settings.run, output_dir=settings.output_dir, checkpoint=settings.checkpoint)
     check_trust(folder)
     # After what can go wrong without torch.
-    from lmlab.data.datamodule import fingerprint
+    from lmlab.data.fingerprint import fingerprint
     from lmlab.data.token_store import build
     from lmlab.files import write_text
     from lmlab.runs.formatting import plural

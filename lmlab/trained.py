@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
@@ -26,8 +26,6 @@ from lmlab.data.tokenizers import saved as saved_tokenizers
 from lmlab.data.tokenizers.base import Tokenizer
 from lmlab.device import choose_device
 from lmlab.errors import UserError, printable
-from lmlab.evaluation.figures import Figures, build_metrics
-from lmlab.evaluation.protocol import evaluate, nats_by_token
 from lmlab.files import shown
 from lmlab.generation import Sample, SamplingOptions, excluded_ids, generate, next_token_probabilities, start_of_text
 from lmlab.memory_limits import available_memory, check_memory
@@ -35,7 +33,10 @@ from lmlab.models.language_model import LanguageModel
 from lmlab.runs.discovery import checkpoint_path, find_run
 from lmlab.runs.files import CONFIG
 from lmlab.runs.formatting import plural
-from lmlab.training.assembly import build_model
+from lmlab.training.models import build_model
+
+if TYPE_CHECKING:
+    from lmlab.evaluation.figures import Figures
 
 log = logging.getLogger(__name__)
 
@@ -113,8 +114,18 @@ class TrainedModel:
         self.tokenizer = tokenizer
         self.settings = settings
         self.folder = folder
-        self.figures = Figures() if figures is None else figures
+        self._figures = figures
         self.text_fingerprints = dict(text_fingerprints or {})
+
+    @property
+    def figures(self) -> Figures:
+        """What is measured of a text."""
+        if self._figures is None:
+            # Torchmetrics takes a second to import, which a model that only writes need not wait for.
+            from lmlab.evaluation.figures import Figures
+
+            self._figures = Figures()
+        return self._figures
 
     def __repr__(self) -> str:
         size = f"{self.model.num_parameters:,} parameters, {len(self.tokenizer.vocabulary):,} {self.tokenizer.unit}s"
@@ -272,6 +283,8 @@ class TrainedModel:
 
     def token_nats(self, text: str) -> list[TokenNats]:
         """Returns the nats of each counted token of a text; their sum is `nats`."""
+        from lmlab.evaluation.protocol import nats_by_token
+
         store = build(self._documents(text), self.tokenizer)
         if store.num_targets < 1:
             return []
@@ -307,6 +320,8 @@ class TrainedModel:
 
     def evaluate_store(self, store: TokenStore, *, num_streams: int | None) -> dict[str, float]:
         """Evaluates a text that is already encoded, like `evaluate`."""
+        from lmlab.evaluation.protocol import evaluate
+
         if num_streams is not None and num_streams < 1:
             raise ValueError(f"num_streams must be 1 or more, not {num_streams}")
         if store.num_targets < 1:
@@ -358,16 +373,24 @@ def _load(folder: Path, path: Path, device: str) -> TrainedModel:
     _leave_out_what_reaches_out(settings)
     model = model_of(settings, saved["state_dict"], len(tokenizer.vocabulary), path)
     model.to(choose_device(device, field="device")).eval()
-    figures = Figures(build_metrics(settings.metrics.added))
     known = ours.get("text_fingerprints")
     return TrainedModel(
         model=model,
         tokenizer=tokenizer,
         settings=settings,
         folder=folder,
-        figures=figures,
+        figures=_own_figures(settings),
         text_fingerprints=known if isinstance(known, dict) else None,
     )
+
+
+def _own_figures(settings: TrainSettings) -> Figures | None:
+    """Returns what is measured of a text beside lmlab's own figures, made while its packages are trusted."""
+    if not settings.metrics.added:
+        return None
+    from lmlab.evaluation.figures import Figures, build_metrics
+
+    return Figures(build_metrics(settings.metrics.added))
 
 
 def model_of(settings: TrainSettings, weights: Any, vocabulary_size: int, path: Path) -> LanguageModel:

@@ -203,3 +203,12 @@ def test_a_training_starts_without_what_only_reports_need():
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "lmlab.diagnostics.diagnose" in loaded
     assert not [name for name in loaded if is_within(name, "pandas", "lmlab.reporting")]
+
+
+def test_using_a_model_waits_for_nothing_that_trains_or_measures(trained_run: Path) -> None:
+    """Lightning and torchmetrics take a second each to import."""
+    used = f"lmlab.load({str(trained_run)!r}).generate(length=3)"
+    code = f"import sys, lmlab, lmlab.generate, lmlab.predict, lmlab.verify; {used}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "torch" in loaded
+    assert not [name for name in loaded if is_within(name, "pytorch_lightning", "torchmetrics", "scipy", "tensorboard")]

@@ -15,13 +15,14 @@ from lmlab import reference
 from lmlab.config.settings import TrainSettings
 from lmlab.config.typed import plain
 from lmlab.data.cache import text_sha256
-from lmlab.data.datamodule import fingerprint
+from lmlab.data.fingerprint import fingerprint
 from lmlab.data.loaders.sentences import evaluation_loader
 from lmlab.data.token_store import build
 from lmlab.data.tokenizers.char import CharTokenizer
 from lmlab.data.tokenizers.word import WordTokenizer
 from lmlab.trained import TrainedModel
-from lmlab.training.assembly import build_data, build_model
+from lmlab.training.assembly import build_data
+from lmlab.training.models import build_model
 from lmlab.verification.figures import make_split
 
 VOCABULARY = 11

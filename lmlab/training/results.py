@@ -12,7 +12,8 @@ from pytorch_lightning.callbacks.early_stopping import EarlyStopping, EarlyStopp
 from lmlab.checkpoints import load_weights, read_checkpoint
 from lmlab.config import registry
 from lmlab.config.settings import TrainSettings
-from lmlab.data.datamodule import LanguageModelData, fingerprint
+from lmlab.data.datamodule import LanguageModelData
+from lmlab.data.fingerprint import fingerprint
 from lmlab.data.sources.generated import Generated, make_grammar
 from lmlab.errors import UserError
 from lmlab.evaluation.analysis import analyse

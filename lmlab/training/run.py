@@ -33,7 +33,7 @@ from lmlab.runs.files import CHECKPOINTS, LAST, TOKENIZER
 from lmlab.runs.records import RunInTraining
 from lmlab.runs.summary import Summary, mark_unfinished, write_summary
 from lmlab.training import event_files
-from lmlab.training.assembly import build_data, build_model, build_vectors, module_of
+from lmlab.training.assembly import build_data, build_vectors, module_of
 from lmlab.training.batch_limits import limit_batches
 from lmlab.training.callbacks.added import AddedCallbacks
 from lmlab.training.callbacks.checkpoints import Checkpoints, PausedRun
@@ -46,6 +46,7 @@ from lmlab.training.clock import Clock
 from lmlab.training.duration import estimated_seconds, evaluations_before, seconds_per_batch, steps_per_epoch
 from lmlab.training.lightning_messages import forwarded
 from lmlab.training.loggers import Loggers
+from lmlab.training.models import build_model
 from lmlab.training.module import LanguageModelModule
 from lmlab.training.plan import (
     describe_plan,

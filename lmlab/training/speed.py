@@ -21,10 +21,11 @@ from lmlab.data.loaders.sentences import SentencesLoader
 from lmlab.data.loaders.streams import StreamsLoader
 from lmlab.data.token_store import TokenStore
 from lmlab.device import synchronize
-from lmlab.training.assembly import build_model, module_of
+from lmlab.training.assembly import module_of
 from lmlab.training.callbacks.progress import Progress
 from lmlab.training.callbacks.recorder import Recorder
 from lmlab.training.clock import Clock
+from lmlab.training.models import build_model
 
 CLIP = 1.0
 # Shape of the gamma distribution that fits the lengths in characters of SST's sentences: mean^2 / variance.

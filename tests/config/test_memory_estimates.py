@@ -12,7 +12,8 @@ from lmlab.config import memory
 from lmlab.config.memory import Known, check_part, check_training_memory, training_memory
 from lmlab.config.settings import TrainSettings
 from lmlab.errors import UserError
-from lmlab.training.assembly import build_model, module_of
+from lmlab.training.assembly import module_of
+from lmlab.training.models import build_model
 
 VOCABULARY = 50
 

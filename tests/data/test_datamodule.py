@@ -9,7 +9,8 @@ import pytest
 
 from lmlab.data import token_store
 from lmlab.data.corpus import Corpus, Document
-from lmlab.data.datamodule import LanguageModelData, fingerprint
+from lmlab.data.datamodule import LanguageModelData
+from lmlab.data.fingerprint import fingerprint
 from lmlab.data.loaders.base import IGNORE_INDEX
 from lmlab.data.loaders.streams import StreamsLoader
 from lmlab.data.sources.base import Source

@@ -17,7 +17,8 @@ import lmlab
 from lmlab.data.loaders.base import Batch
 from lmlab.evaluation.protocol import evaluate
 from lmlab.models.language_model import LanguageModel
-from lmlab.training.assembly import build_data, build_model, build_vectors, module_of
+from lmlab.training.assembly import build_data, build_vectors, module_of
+from lmlab.training.models import build_model
 from lmlab.training.run import train
 
 pytestmark = [

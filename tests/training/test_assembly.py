@@ -15,7 +15,8 @@ from lmlab.config.folders import group_options
 from lmlab.data.sources.text_files import TextFiles
 from lmlab.errors import UserError
 from lmlab.models.recurrent import GRU
-from lmlab.training.assembly import build_data, build_model, decay_groups, module_of
+from lmlab.training.assembly import build_data, decay_groups, module_of
+from lmlab.training.models import build_model
 from lmlab.training.run import train
 from lmlab.training.schedulers import Constant
 
