@@ -13,7 +13,7 @@ from lmlab.data.loaders.base import TrainLoader
 from lmlab.data.loaders.first_batches import Evaluated, FirstBatches, FirstEvaluationBatches
 from lmlab.data.loaders.sentences import evaluation_loader
 from lmlab.data.overlap import leak, overlap
-from lmlab.data.sources.base import Source
+from lmlab.data.sources.base import Source, read
 from lmlab.data.token_store import UNKNOWN_ID, TokenStore
 from lmlab.data.tokenizers.base import UNKNOWN, Tokenizer, special_tokens
 from lmlab.data.tokenizers.saved import fitted
@@ -41,6 +41,7 @@ class LanguageModelData(pl.LightningDataModule):
         make_train_loader: called with the training split's store.
         num_streams: number of evaluation streams; None for the number that the evaluation protocol sets.
         fit: False if the tokenizer is already fitted and is to be used unchanged.
+        corpus: the source's text, if it has been read already.
 
     Attributes:
         tokenizer: fitted, after `setup`.
@@ -54,6 +55,7 @@ class LanguageModelData(pl.LightningDataModule):
         make_train_loader: Callable[[TokenStore], TrainLoader],
         num_streams: int | None = None,
         fit: bool = True,
+        corpus: Corpus | None = None,
     ) -> None:
         super().__init__()
         self.source = source
@@ -61,7 +63,7 @@ class LanguageModelData(pl.LightningDataModule):
         self.num_streams = num_streams
         self._make_train_loader = make_train_loader
         self._fit = fit
-        self._corpus: Corpus | None = None
+        self._corpus = corpus
         self._stores: dict[str, TokenStore] = {}
         self._train_loader: TrainLoader | None = None
         self._num_batches: dict[str, int] = {}
@@ -73,7 +75,7 @@ class LanguageModelData(pl.LightningDataModule):
             UserError: the text cannot be used.
         """
         if self._corpus is None:
-            self._corpus = self._load()
+            self._corpus = read(self.source)
 
     def setup(self, stage: str | None = None) -> None:
         """Reads the text, fits the tokenizer and makes the loaders, at the first call.
@@ -94,14 +96,6 @@ class LanguageModelData(pl.LightningDataModule):
             raise UserError(f"tokenizer.{least}", getattr(self.tokenizer, least, None), problem, _NO_WORDS)
         self._stores = {name: self._store(name) for name in self.corpus.splits}
         self._train_loader = self._make_train_loader(self._stores["train"])
-
-    def _load(self) -> Corpus:
-        corpus: object = self.source.load()
-        if not isinstance(corpus, Corpus):
-            name = type(self.source).__name__
-            problem = f"load() of {name} returned {type(corpus).__name__}, not an lmlab.Corpus"
-            raise UserError("data.source", None, problem, "lmlab.testing.check_source checks a source")
-        return corpus
 
     @property
     def corpus(self) -> Corpus:

@@ -9,8 +9,9 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from lmlab import memory
 from lmlab.changes import TEXT
-from lmlab.config import outward
+from lmlab.config import outward, registry
 from lmlab.config.checks import check_device_statistics, check_training
 from lmlab.config.command import describe
 from lmlab.config.compose import as_settings
@@ -21,6 +22,7 @@ from lmlab.config.retyped import Retyped
 from lmlab.config.settings import TrainSettings
 from lmlab.config.stored import read_settings
 from lmlab.config.typed import plain
+from lmlab.data.sources.base import read
 from lmlab.errors import InterruptedRun, UserError
 from lmlab.files import shown
 from lmlab.launch.resume_arguments import run_to_resume, stored_settings
@@ -118,9 +120,12 @@ def _resume(folder: Path, changes: dict[str, Any], retyped: Retyped, **more: Any
 
 
 def _train(settings: TrainSettings, folder: Path, **more: Any) -> None:
+    memory.reset_peak()  # a job of a sweep does not include the job before it
+    # What is wrong with a text is told before Lightning is imported, which takes two seconds.
+    corpus = read(registry.build("data.source", settings.data.source))
     from lmlab.training.run import train
 
-    train(settings, folder, **more)
+    train(settings, folder, corpus=corpus, **more)
 
 
 def _write_failure(folder: Path, name: str, error: Exception, *, begun: bool) -> None:

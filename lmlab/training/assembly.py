@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 
 from lmlab.config import registry
 from lmlab.config.settings import TrainSettings
+from lmlab.data.corpus import Corpus
 from lmlab.data.datamodule import LanguageModelData
 from lmlab.data.loaders.base import TrainLoader
 from lmlab.data.token_store import TokenStore
@@ -24,12 +25,15 @@ from lmlab.training.models import build_model
 from lmlab.training.module import LanguageModelModule
 
 
-def build_data(settings: TrainSettings, *, tokenizer: Tokenizer | None = None) -> LanguageModelData:
+def build_data(
+    settings: TrainSettings, *, tokenizer: Tokenizer | None = None, corpus: Corpus | None = None
+) -> LanguageModelData:
     """Returns the data of a run, ready to be used.
 
     Args:
         settings: the run's settings.
         tokenizer: a fitted one, to be used unchanged; None to fit the one of the settings.
+        corpus: the text, if it has been read already.
 
     Raises:
         UserError: the text cannot be used.
@@ -45,6 +49,7 @@ def build_data(settings: TrainSettings, *, tokenizer: Tokenizer | None = None) -
         make_train_loader=make_train_loader,
         num_streams=settings.evaluation.num_streams,
         fit=tokenizer is None,
+        corpus=corpus,
     )
     data.setup()
     return data

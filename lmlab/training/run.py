@@ -19,6 +19,7 @@ from lmlab.config.outward import resume_command
 from lmlab.config.repeat import words_to_repeat
 from lmlab.config.settings import TrainSettings
 from lmlab.config.typed import plain
+from lmlab.data.corpus import Corpus
 from lmlab.data.datamodule import LanguageModelData
 from lmlab.data.tokenizers.saved import to_json
 from lmlab.device import allow_deterministic_kernels, choose_device, free_memory, slow_bfloat16, synchronize
@@ -76,6 +77,7 @@ def train(
     label: str = "training",
     stop_after_tokens: int | None = None,
     profiler: str | None = None,
+    corpus: Corpus | None = None,
 ) -> dict[str, Any]:
     """Trains, evaluates the best checkpoint and writes everything to the run's folder.
 
@@ -88,6 +90,7 @@ def train(
         label: label of the progress bar.
         stop_after_tokens: number of trained tokens after which training pauses; None for no pause.
         profiler: name of a profiler (`trainer.profiler`); None for none.
+        corpus: the run's text, if it has been read already.
 
     Returns:
         The summary; its status is ``finished``, or ``interrupted`` if the run was paused.
@@ -96,7 +99,7 @@ def train(
         UserError: text, vectors or device cannot be used, or training diverged.
         InterruptedRun: a signal ended the run; its message says what was saved.
     """
-    run = _assemble(settings, folder, resumption, swept, label, stop_after_tokens, profiler)
+    run = _assemble(settings, folder, resumption, swept, label, stop_after_tokens, profiler, corpus)
     failed = True
     try:
         run.fit(resumption)
@@ -126,13 +129,14 @@ def _assemble(
     label: str,
     stop_after_tokens: int | None,
     profiler: str | None,
+    corpus: Corpus | None,
 ) -> _Run:
     """Builds all parts of a run, writes config.yaml and tokenizer.json, and logs the plan."""
     device = choose_device(settings.trainer.accelerator)
     if settings.trainer.deterministic:
         allow_deterministic_kernels(device)
     reset_peak_memory(device)
-    data = build_data(settings, tokenizer=resumption.tokenizer if resumption else None)
+    data = build_data(settings, tokenizer=resumption.tokenizer if resumption else None, corpus=corpus)
     limit_batches(settings.trainer, data)
     if resumption:
         _check_resumption(resumption, data, folder)

@@ -55,11 +55,12 @@ def device_name(device: torch.device) -> str:
 
 
 def reset_peak_memory(device: torch.device) -> None:
-    """Starts a new measurement of peak memory, so that a job of a sweep does not include the job before it."""
+    """Starts a new measurement of peak memory, so that a job of a sweep does not include the job before it.
+
+    That of a process begins with reading the text.
+    """
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-        return
-    memory.reset_peak()
 
 
 def peak_memory_bytes(device: torch.device) -> int:

@@ -21,18 +21,18 @@ try:
     status = 0
 except SystemExit as end:
     status = end.code
-print("status", status, "torch", "torch" in sys.modules)
+print("status", status, *({{"torch", "pytorch_lightning"}} & set(sys.modules)))
 """
 
 
-def run(command: str, arguments: list[str], folder: Path) -> tuple[int, bool, str]:
-    """Status, whether torch was imported, and standard error."""
+def run(command: str, arguments: list[str], folder: Path) -> tuple[int, list[str], str]:
+    """Status, which of torch and Lightning were imported, and standard error."""
     code = RUN.format(command=command, arguments=arguments)
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, env=os.environ, check=True
     )
-    status, torch_imported = done.stdout.split("status ")[1].split(" torch ")
-    return int(status), torch_imported.strip() == "True", done.stderr
+    status, *imported = done.stdout.split("status ")[1].split()
+    return int(status), imported, done.stderr
 
 
 TRAIN = [
@@ -87,10 +87,10 @@ TRAIN = [
 
 @pytest.mark.parametrize(("arguments", "expected"), TRAIN, ids=lambda value: " ".join(value))
 def test_train_refuses_in_one_line_before_torch(arguments: list[str], expected: list[str], tmp_path: Path) -> None:
-    status, torch_imported, stderr = run("train", arguments, tmp_path)
+    status, imported, stderr = run("train", arguments, tmp_path)
     lines = stderr.strip().splitlines()
     assert status == 1
-    assert not torch_imported
+    assert not imported
     assert len(lines) == 1
     assert lines[0].startswith("error: ")
     for part in expected:
@@ -119,10 +119,10 @@ OTHERS = [
 def test_other_commands_refuse_in_one_line_before_torch(
     command: str, arguments: list[str], expected: list[str], tmp_path: Path
 ) -> None:
-    status, torch_imported, stderr = run(command, arguments, tmp_path)
+    status, imported, stderr = run(command, arguments, tmp_path)
     lines = stderr.strip().splitlines()
     assert status == 1
-    assert not torch_imported
+    assert not imported
     assert len(lines) == 1
     for part in expected:
         assert part in lines[0]
@@ -147,6 +147,12 @@ def test_an_unusable_text_is_refused_in_one_line(content: bytes, expected: str, 
     assert len(lines) == 1
     assert expected in lines[0]
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["text.txt"]
+
+
+def test_an_unusable_text_is_told_before_lightning_is_imported(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").touch()
+    status, imported, stderr = run("train", ["data=text", "data.path=text.txt"], tmp_path)
+    assert (status, imported) == (1, ["torch"]), stderr
 
 
 def test_the_traceback_is_there_on_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 from lmlab.data.corpus import Corpus
+from lmlab.errors import UserError
 
 
 class Source(ABC):
@@ -29,3 +30,16 @@ class Source(ABC):
         Raises:
             UserError: the text cannot be used.
         """
+
+
+def read(source: Source) -> Corpus:
+    """Returns the text of a source, which may be a user's own.
+
+    Raises:
+        UserError: the text cannot be used, or the source gives something else.
+    """
+    corpus: object = source.load()
+    if not isinstance(corpus, Corpus):
+        problem = f"load() of {type(source).__name__} returned {type(corpus).__name__}, not an lmlab.Corpus"
+        raise UserError("data.source", None, problem, "lmlab.testing.check_source checks a source")
+    return corpus
