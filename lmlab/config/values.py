@@ -62,7 +62,7 @@ def check_value(value: Any, kind: Any, known: Setting, *, name: str, convert: bo
             most = f"at most {known.longest:,}" if len(value) > known.longest else f"at least {known.fewest}"
             raise UserError(name, _shown(value), f"has {len(value):,} entries", f"give {most}")
         item = (typing.get_args(kind) or (Any,))[0]
-        return [_entry(entry, item, known, value, name=name, convert=convert) for entry in value]
+        return [_entry(place, item, known, value, name=name, convert=convert) for place in range(len(value))]
     if origin is typing.Literal:
         known, kind = dataclasses.replace(known, choices=typing.get_args(kind)), str
     if kind in _NAMES:
@@ -70,14 +70,16 @@ def check_value(value: Any, kind: Any, known: Setting, *, name: str, convert: bo
     return _plain(value, name)
 
 
-def _entry(entry: Any, kind: Any, known: Setting, whole: list[Any], *, name: str, convert: bool) -> Any:
+def _entry(place: int, kind: Any, known: Setting, whole: list[Any], *, name: str, convert: bool) -> Any:
     """Returns an entry of a list; an error names the whole list, which is what was typed."""
     try:
-        return check_value(entry, kind, known, name=name, convert=convert)
+        return check_value(whole[place], kind, known, name=name, convert=convert)
     except UserError as error:
         example = f"for example {name}="
         value = error.remedy.removeprefix(example)
-        remedy = f"{example}[{value}]" if value != error.remedy else error.remedy
+        mended = [_shown(entry) for entry in whole]
+        mended[place] = value
+        remedy = f"{example}[{','.join(map(str, mended))}]" if value != error.remedy else error.remedy
         raise UserError(name, _shown(whole), f"{error.value}: {error.problem}", remedy) from None
 
 

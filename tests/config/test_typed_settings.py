@@ -217,3 +217,8 @@ def test_an_example_in_an_error_is_in_the_range() -> None:
             example = re.search(rf"for example {re.escape(name)}=(\S+)$", caught.value.remedy)
             if example is not None:
                 check_value(yaml.safe_load(example[1]), hint, known, name=name, convert=True)
+
+
+def test_an_example_for_an_entry_of_a_list_keeps_the_others() -> None:
+    with pytest.raises(UserError, match=r"for example data\.split=\[0\.8,0\.001,0\.1\]$"):
+        train_settings(["data=text", "data.path=x", "data.split=[0.8,nan,0.1]"])
