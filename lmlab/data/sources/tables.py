@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lmlab.data.kinds import markup
 from lmlab.errors import UserError, printable
+from lmlab.runs.formatting import plural
 
 TABLES = (".tsv", ".csv")
 # A cell that is only a number: the label of a classified sentence, or the number of a row.
@@ -100,7 +101,7 @@ def _notes(path: Path, first: Sequence[str], column: int, num_headings: int) -> 
     """Returns what is read, and how often the heading stands in the table."""
     name = printable(first[column].strip(), longest=40)
     called = f" ({name})" if num_headings else ""
-    others = f"; {len(first) - 1} other columns not read" if len(first) > 1 else ""
+    others = f"; {plural(len(first) - 1, 'other column')} not read" if len(first) > 1 else ""
     told = "" if num_headings else f"; no heading, the first row is a sentence: {name}"
     notes = [f"{path.name}: sentences are column {column + 1}{called}{others}{told}"]
     if num_headings > 1:
