@@ -36,6 +36,22 @@ def without_effect(words: Sequence[str], settings: TrainSettings) -> Iterator[st
             yield f"{key}={printable(typed[key])} has no effect beside trainer.fast_dev_run, which sets it"
 
 
+def typed_twice(words: Sequence[str]) -> Iterator[str]:
+    """Yields a sentence for each word whose setting a later word sets to something else; the last one counts.
+
+    Args:
+        words: a command line, as typed.
+    """
+    last: dict[str, str] = {}
+    for word in words:
+        key, found, _ = word.lstrip("+").partition("=")
+        if not found or key.startswith(("-", "~")):
+            continue
+        if key in last and last[key] != word:
+            yield f"{printable(last[key])} has no effect before {printable(word)}: the last one counts"
+        last[key] = word
+
+
 def _runs_to_its_end(settings: TrainSettings) -> bool:
     early = settings.callbacks.early_stopping
     stops = early is not None and early.patience is not None

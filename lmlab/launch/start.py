@@ -15,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lmlab.config import folders, plugins, words
 from lmlab.config.answers import answered
+from lmlab.config.effects import typed_twice
 from lmlab.config.folders import configuration_folder, log_to
 from lmlab.config.outward import resume_command
 from lmlab.config.presets import asks_for_a_sweep, check_own_folders
@@ -28,6 +29,7 @@ from lmlab.launch.sweep_jobs import print_interrupted_summary, print_summary, ra
 from lmlab.launch.sweeper import register_sweeper
 from lmlab.locks import locked
 from lmlab.runs.files import CONFIG
+from lmlab.terminal import say
 
 folders.register_resolvers()
 sweep_folder.register_resolvers()
@@ -106,6 +108,8 @@ def run() -> None:
     check_own_folders(arguments)
     is_sweep = asks_for_a_sweep(arguments)
     quoted = [word for word in words.checked(arguments, "train", sweep=is_sweep) if word not in ("-m", "--multirun")]
+    for sentence in typed_twice(arguments):
+        say(f"note: {sentence}")
     register_sweeper()
     sys.argv[1:] = [*(["-m"] if is_sweep else []), *quoted]
     try:

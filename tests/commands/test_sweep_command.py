@@ -24,7 +24,12 @@ from lmlab.config.arguments import quote_free_text
 
 SWEPT = ("model.hidden_size=4,8", "seed=0,1")
 FINISHED = ["0_hidden-4_seed-0", "1_hidden-4_seed-1", "2_hidden-8_seed-0", "3_hidden-8_seed-1"]
-SETTINGS = (*SMALL, "data.sequence_length=10", "data.batch_size=8", "callbacks.sample_text.length=5")
+OTHER = {"data.sequence_length": "10", "data.batch_size": "8", "callbacks.sample_text.length": "5"}
+# Each setting once, for a word that another replaces is told.
+SETTINGS = (
+    *(word for word in SMALL if word.partition("=")[0] not in (*OTHER, "model.hidden_size")),
+    *(f"{name}={value}" for name, value in OTHER.items()),
+)
 
 
 def typed(*arguments: str, cwd: Path, status: int) -> subprocess.CompletedProcess[str]:
@@ -209,7 +214,8 @@ def test_an_interrupted_sweep_goes_on_to_the_numbers_of_one_that_was_not(sweep: 
 def test_a_job_that_fails_stops_no_other_and_is_tried_again(tmp_path: Path) -> None:
     """What is wrong with it shows only when the text has been read."""
     (tmp_path / "text.txt").write_text(made_up_text(100))
-    words = ("data=text", "data.path=text.txt", *SETTINGS, "tokenizer=word", "tokenizer.min_frequency=1000000,1", "-m")
+    small = (*SETTINGS, "model.hidden_size=16")
+    words = ("data=text", "data.path=text.txt", *small, "tokenizer=word", "tokenizer.min_frequency=1000000,1", "-m")
     done = typed(*words, cwd=tmp_path, status=1)
     (folder,) = (tmp_path / "outputs" / "text-lstm").iterdir()
     reason = "tokenizer.min_frequency=1000000: no word of the training text occurs so often"

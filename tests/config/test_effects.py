@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lmlab.config.compose import train_settings
-from lmlab.config.effects import without_effect
+from lmlab.config.effects import typed_twice, without_effect
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,15 @@ from lmlab.config.effects import without_effect
 )
 def test_what_does_nothing_is_told(words: list[str], told: list[str]) -> None:
     assert list(without_effect(words, train_settings(words))) == told
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["seed=1", "model=gru", "++seed=2"], ["seed=1 has no effect before ++seed=2: the last one counts"]),
+        (["-m", "seed=1,2", "seed=3"], ["seed=1,2 has no effect before seed=3: the last one counts"]),
+        (["seed=1", "seed=1", "--config-dir=a", "--config-dir=b", "~seed", "model.dropout=0"], []),
+    ],
+)
+def test_a_word_that_a_later_one_replaces_is_told(words: list[str], told: list[str]) -> None:
+    assert list(typed_twice(words)) == told
