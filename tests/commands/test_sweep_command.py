@@ -277,3 +277,13 @@ def test_a_preset_that_is_a_sweep_needs_no_option_and_gives_vectors_to_those_who
     assert found == {"random": "finished", "glove": "finished"}
     again = typed("experiment=harry_potter_grid_small", f"data.path={books}", *small, cwd=tmp_path, status=0)
     assert again.stdout.count("(already finished)") == 2
+
+
+def test_a_preset_with_values_to_sweep_says_so_in_a_single_run(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text(made_up_text(300))
+    preset = tmp_path / "own" / "experiment" / "mine.yaml"
+    preset.parent.mkdir(parents=True)
+    preset.write_text("# @package _global_\nhydra:\n  sweeper:\n    params:\n      seed: 1,2\n")
+    words = ("--config-dir=own", "experiment=mine", "data=text", "data.path=text.txt", *SMALL)
+    done = typed(*words, "trainer.fast_dev_run=true", cwd=tmp_path, status=0)
+    assert "note: hydra.sweeper.params (seed) has no effect on a single run; for the sweep add -m" in done.stdout
