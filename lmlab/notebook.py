@@ -12,17 +12,19 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from lmlab.config.checks import compose
+from lmlab.config.effects import typed_twice, without_effect
 from lmlab.config.folders import log_to, new_run_folder
 from lmlab.config.plugins import take_from, trusting
 from lmlab.errors import InterruptedRun, UserError
 from lmlab.files import shown
 from lmlab.launch.execution import pop_unstored, prepare, resume_run, work
 from lmlab.launch.resume_arguments import asks_to_resume, run_to_resume
-from lmlab.launch.run_folder import Task
+from lmlab.launch.run_folder import Task, remove_if_unused
 from lmlab.locks import locked
 from lmlab.runs.discovery import find_records, find_run
 from lmlab.runs.files import METRICS, SAMPLES
 from lmlab.runs.records import RunRecord, read_record
+from lmlab.terminal import say
 
 if TYPE_CHECKING:
     from lmlab.trained import TrainedModel
@@ -123,12 +125,19 @@ def fit(arguments: Sequence[str] = (), *, plugins: str | Iterable[str] = ()) -> 
             with _own_logging():
                 _interruptible(lambda: resume_run(words))
             return Run(folder)
-        settings = prepare(compose(arguments))
+        settings = compose(arguments)
+        for sentence in (*typed_twice(words), *without_effect(words, settings)):
+            say(f"note: {sentence}")
+        prepare(settings)
         unstored = pop_unstored(settings)
         folder = Path(new_run_folder(f"{settings.output_dir}/{settings.name}"))
-        with _own_logging(), locked(folder):
-            log_to(folder, terminal=True)
-            _interruptible(lambda: work(folder, Task.NEW, settings, None, **unstored))
+        try:
+            with _own_logging(), locked(folder):
+                log_to(folder, terminal=True)
+                _interruptible(lambda: work(folder, Task.NEW, settings, None, **unstored))
+        except Exception:
+            remove_if_unused(folder)
+            raise
     return Run(folder)
 
 

@@ -100,6 +100,18 @@ def test_mistakes_are_errors_in_one_line(words: list[str], tmp_path: Path) -> No
     assert not (tmp_path / "outputs").exists()
 
 
+def test_a_text_that_cannot_be_read_leaves_nothing(words: list[str], tmp_path: Path) -> None:
+    (tmp_path / "short.txt").write_text("ab")
+    with pytest.raises(UserError, match="too few"):
+        lmlab.fit([*words, f"data.path={tmp_path / 'short.txt'}"])
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_what_has_no_effect_is_told(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    lmlab.fit([*words, "trainer.fast_dev_run=true", "data.stride=5"])
+    assert "note: data.stride=5 has no effect with batching=streams; it is for windows\n" in capsys.readouterr().out
+
+
 def test_a_trained_model_says_what_it_is_and_writes_several_samples(words: list[str]) -> None:
     model = lmlab.fit(words).load(device="cpu")
     assert repr(model).startswith("TrainedModel(gru 1 x 16, ")

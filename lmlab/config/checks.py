@@ -201,7 +201,8 @@ def _check_sentences(settings: TrainSettings) -> None:
     if data.sentences:
         if settings.tokenizer.end_token not in (None, "sentence"):
             problem = "sentences have their own start and end tokens"
-            raise UserError("tokenizer.end_token", settings.tokenizer.end_token, problem, "leave it out")
+            remedy = "set tokenizer.end_token=null"
+            raise UserError("tokenizer.end_token", settings.tokenizer.end_token, problem, remedy)
         settings.tokenizer.end_token = "sentence"
 
 

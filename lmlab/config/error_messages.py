@@ -203,6 +203,9 @@ def _unknown_key(error: OmegaConfBaseException, full: str, arguments: Sequence[s
     if typed in _of_the_class(typed, composed):
         return UserError(typed, None, "is not in the YAML file of the chosen option", f"write +{typed}=...")
     known = known_settings(kind)
+    removed = next((part for part in _parents(typed) if f"{part}=null" in arguments), None)
+    if removed is not None:
+        return UserError(typed, value, f"is of what {removed}=null removes", "leave one of them out")
     if typed in known:
         group, _, rest = typed.partition(".")
         having = [name for name in group_options(group) if _has(group, name, rest)] or group_options(group)
@@ -219,6 +222,13 @@ def _unknown_key(error: OmegaConfBaseException, full: str, arguments: Sequence[s
         listed = ", ".join(siblings[:MOST_LISTED]) + (", ..." if len(siblings) > MOST_LISTED else "")
         remedy = f"known here: {listed}" if siblings else "--help shows all settings"
     return UserError(typed, value, "no such setting", remedy)
+
+
+def _parents(name: str) -> Iterator[str]:
+    """Yields the dotted names of what a setting is part of, the nearest first."""
+    while "." in name:
+        name = name.rpartition(".")[0]
+        yield name
 
 
 def _has(group: str, option: str, setting: str) -> bool:

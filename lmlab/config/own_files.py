@@ -19,6 +19,8 @@ from lmlab.errors import UserError, printable
 
 _HEADER = re.compile(r"^#\s*@package\s+(\S+)", re.MULTILINE)
 _DEEPEST = 50
+# Values in a file, those counted again that an alias repeats: a few lines of aliases stand for billions.
+_MOST_VALUES = 100_000
 _UNREADABLE = object()
 
 
@@ -70,23 +72,41 @@ def _read(path: Path, shown: str) -> tuple[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
         content = yaml.safe_load(text)
-        deep = _is_deep(content)
+        count, depth = _extent(content, {})
     except OSError as error:
         raise UserError(shown, None, error.strerror or "cannot be read", "check its permissions") from None
     except UnicodeDecodeError:
         raise UserError(shown, None, "is not UTF-8", "save it as UTF-8") from None
     except RecursionError:
-        deep = True
+        count, depth = 0, _DEEPEST + 1
     except (yaml.YAMLError, ValueError):
         return text, _UNREADABLE
-    if deep:
+    if depth > _DEEPEST:
         raise UserError(shown, None, "is nested too deeply, or contains itself", "correct it")
+    if count > _MOST_VALUES:
+        problem = f"has more than {_MOST_VALUES:,} values, with those that its aliases repeat"
+        raise UserError(shown, None, problem, "shorten it")
+    if text.startswith("\ufeff") and _HEADER.match(text[1:]):  # Hydra does not find the header behind it
+        raise UserError(shown, None, "begins with a byte order mark", "save it as UTF-8 without one")
     return text, content
 
 
-def _is_deep(value: Any, depth: int = 0) -> bool:
-    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return depth > _DEEPEST or any(_is_deep(item, depth + 1) for item in inside)
+def _extent(value: Any, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
+    """Returns the number of values in a value and how deeply they are nested.
+
+    Args:
+        value: of a YAML file.
+        known: those of its containers by identity, each of which is counted once however often it is repeated.
+
+    Raises:
+        RecursionError: it contains itself.
+    """
+    if not isinstance(value, dict | list):
+        return 1, 0
+    if id(value) not in known:
+        inside = [_extent(item, known) for item in (value.values() if isinstance(value, dict) else value)]
+        known[id(value)] = 1 + sum(count for count, _ in inside), 1 + max((depth for _, depth in inside), default=0)
+    return known[id(value)]
 
 
 def _texts(content: Any, name: str = "") -> Iterator[tuple[str, str]]:

@@ -25,7 +25,7 @@ from lmlab.errors import UserError
 LOSS_SEARCHED = 10_000
 _LONGER = "give a longer text"
 _PIECES = "tokenizer=bpe needs no white space between words"
-_NO_WORDS = f"lower it, or give a longer text; {_PIECES}"
+_NO_WORDS = f"lower tokenizer.min_frequency, or give a longer text; {_PIECES}"
 # Maximum number of characters of each split that are searched for a leak, which takes about 20 seconds for so many.
 LEAK_SEARCHED = 100_000_000
 

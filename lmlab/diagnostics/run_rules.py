@@ -109,6 +109,11 @@ Rule("too-few-evaluations", "Too few evaluations", "note", apart="part").says(
     meaning="So it does nothing here.",
     remedy="Evaluate more often (trainer.val_check_interval), or train for longer.",
 )
+Rule("schedule-cut", "Schedule longer than the run", "note", apart="part").says(
+    finding="{part} comes at or after the end of the run, which has {steps}",
+    meaning="{effect}",
+    remedy="Train for longer, or let the schedule change earlier.",
+)
 Rule("text-lost", "Text lost").says(
     finding="{tokenizer} does not give back the text that it encodes",
     meaning="Text that is never predicted flatters bits per character.",

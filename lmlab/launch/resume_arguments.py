@@ -46,6 +46,7 @@ def sweep_to_resume(arguments: list[str]) -> SweepToResume | None:
     Raises:
         UserError: other settings are given, the record is damaged, or the folder in which it was started is missing.
     """
+    _check_once(arguments)
     folder = Path(_value(arguments, "run")).expanduser().absolute()
     record = read_sweep(folder)
     if record is None:
@@ -85,6 +86,7 @@ def run_to_resume(arguments: list[str]) -> RunToResume:
     Raises:
         UserError: no such run, a finished or diverged one, or a setting that may not be changed.
     """
+    _check_once(arguments)
     given = dict(word.partition("=")[::2] for word in arguments if not is_about_parts(word))
     typed_folder = given.pop("run")
     output_dir = given.pop("output_dir", "outputs")
@@ -111,6 +113,19 @@ def run_to_resume(arguments: list[str]) -> RunToResume:
         changes[TEXT] = str(Path(given[TEXT].strip("'\"")).expanduser().absolute())
     profiler = _profiler(given.get(PROFILER))
     return RunToResume(folder, changes, pause, profiler, can_be_resumed(folder), Retyped.parse(arguments))
+
+
+def _check_once(arguments: list[str]) -> None:
+    """Checks that one run is named, and each of its settings once: which of two words is meant cannot be known.
+
+    Raises:
+        UserError: a word is given twice.
+    """
+    seen: set[str] = set()
+    for key, _, value in (word.partition("=") for word in arguments):
+        if key in seen and key in ("run", "output_dir", *CHANGEABLE):
+            raise UserError(key, printable(value), "is given twice", "give it once")
+        seen.add(key)
 
 
 def _profiler(value: str | None) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import hydra
@@ -15,10 +16,11 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lmlab.config import folders, plugins, words
 from lmlab.config.answers import answered
+from lmlab.config.effects import typed_twice
 from lmlab.config.folders import configuration_folder, log_to
 from lmlab.config.outward import resume_command
 from lmlab.config.presets import asks_for_a_sweep, check_own_folders
-from lmlab.errors import InterruptedRun, Refused
+from lmlab.errors import InterruptedRun, Refused, printable
 from lmlab.files import shown
 from lmlab.launch import sweep_folder
 from lmlab.launch.execution import checked, pop_unstored, resume_run, work
@@ -28,6 +30,7 @@ from lmlab.launch.sweep_jobs import print_interrupted_summary, print_summary, ra
 from lmlab.launch.sweeper import register_sweeper
 from lmlab.locks import locked
 from lmlab.runs.files import CONFIG
+from lmlab.terminal import say
 
 folders.register_resolvers()
 sweep_folder.register_resolvers()
@@ -70,7 +73,12 @@ def _nothing_saved(folder: Path) -> str:
 def _single(config: DictConfig, folder: Path) -> None:
     """Does a single run, in a new folder or (hydra.run.dir=...) in the folder where it was started."""
     record = copy.deepcopy(config)
-    settings = checked(config, HydraConfig.get().overrides.task)
+    given = HydraConfig.get()
+    settings = checked(config, given.overrides.task)
+    swept = given.sweeper.get("params")
+    if isinstance(swept, Mapping) and swept:
+        names = printable(", ".join(map(str, swept)))
+        say(f"note: hydra.sweeper.params ({names}) has no effect on a single run; for the sweep add -m")
     unstored = pop_unstored(settings)
     if remaining_task(folder, settings) is Task.DONE:
         raise Refused("run", shown(folder), "is finished", "give another folder, or raise a limit with run=...")
@@ -106,6 +114,8 @@ def run() -> None:
     check_own_folders(arguments)
     is_sweep = asks_for_a_sweep(arguments)
     quoted = [word for word in words.checked(arguments, "train", sweep=is_sweep) if word not in ("-m", "--multirun")]
+    for sentence in typed_twice(arguments):
+        say(f"note: {sentence}")
     register_sweeper()
     sys.argv[1:] = [*(["-m"] if is_sweep else []), *quoted]
     try:

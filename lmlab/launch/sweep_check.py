@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 
 from omegaconf import DictConfig
@@ -9,13 +10,17 @@ from omegaconf import DictConfig
 from lmlab.config.checks import check_training
 from lmlab.config.command import as_typed, describe
 from lmlab.config.compose import as_settings
+from lmlab.config.effects import without_effect
 from lmlab.config.settings import TrainSettings
 from lmlab.config.typed import plain
 from lmlab.errors import UserError
 from lmlab.launch.execution import checked, pop_unstored
 from lmlab.runs.records import overrides_as_settings
+from lmlab.terminal import say
 
 _MANY = 50
+# Notes that are told; a sweep over a setting without effect has one for each value.
+_TOLD = 10
 
 
 def check_jobs(
@@ -36,6 +41,7 @@ def check_jobs(
         print(f"checking {len(jobs):,} jobs before the first", flush=True)
     wrong: dict[int, Exception] = {}
     first_with: dict[str, int] = {}
+    idle: Counter[str] = Counter()
     for index, job in enumerate(jobs):
         try:
             config = compose(job)
@@ -44,6 +50,7 @@ def check_jobs(
         except Exception as error:
             wrong[index] = error
             continue
+        idle.update(without_effect(job, settings))
         pop_unstored(settings)  # these, fresh and output_dir make no other run
         found = {**plain(settings), "fresh": False, "output_dir": ""}
         same = first_with.setdefault(repr(found), index)
@@ -51,6 +58,15 @@ def check_jobs(
             raise _twice(jobs, same, index)
     if wrong:
         raise _refusal(jobs, wrong, swept)
+    _tell(idle, len(jobs))
+
+
+def _tell(idle: Counter[str], total: int) -> None:
+    """Prints what has no effect, each once, and in how many of the jobs."""
+    for sentence, count in list(idle.items())[:_TOLD]:
+        say(f"note: {sentence}" + (f" ({count:,} of {total:,} jobs)" if count < total else ""))
+    if len(idle) > _TOLD:
+        say(f"note: and {len(idle) - _TOLD:,} more without effect")
 
 
 def leave_vectors_out(config: DictConfig, job: list[str], swept: Collection[str]) -> None:

@@ -20,7 +20,7 @@ from lmlab.config.folders import job_folder, new_run_folder, remove_empty_parent
 from lmlab.errors import UserError, printable
 from lmlab.files import shown, write_text
 from lmlab.locks import lock
-from lmlab.runs.files import MULTIRUN, SWEEP
+from lmlab.runs.files import MULTIRUN, RESULTS, SWEEP
 from lmlab.runs.records import read_sweep
 from lmlab.terminal import fitted
 
@@ -73,10 +73,23 @@ def enter_sweep(folder: Path) -> None:
     """Locks a sweep's folder and makes it the current sweep of this process.
 
     Raises:
-        UserError: another process works on it.
+        UserError: another process works on it, or something is in the place of a file that the sweep writes.
     """
+    _check_own_files(folder)
     _locks.append(lock(folder, "sweep", "wait for it, or start another with fresh=true"))
     os.environ[_VARIABLE] = str(folder)
+
+
+def _check_own_files(folder: Path) -> None:
+    """Checks that what a sweep writes into its folder are files there: through a link a file elsewhere would be lost.
+
+    Raises:
+        UserError: one of them is a link, a folder, or anything else that is no file.
+    """
+    for path in (folder / name for name in (SWEEP, MULTIRUN, RESULTS, locks.NAME)):
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            kind = "a symbolic link" if path.is_symlink() else "a folder" if path.is_dir() else "not a regular file"
+            raise UserError("run", shown(path), f"is {kind}, and the sweep writes a file there", "move it away")
 
 
 def remove_if_unused() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.plugins import Plugins
+from hydra.core.utils import JobStatus
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
@@ -81,7 +82,8 @@ class GridSweeper(Sweeper):
         for first in range(0, len(jobs), size):
             done = self.launcher.launch(jobs[first : first + size], initial_job_idx=first)
             for job in done:
-                _ = job.return_value  # raises the error of a job that failed
+                if job.status is JobStatus.FAILED:  # Hydra's own way to raise it prints a line of its own first
+                    raise job._return_value
             returns.append(done)
         return returns
 

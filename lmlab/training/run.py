@@ -58,6 +58,7 @@ from lmlab.training.position import Position
 from lmlab.training.result import describe_result, fitting_prompt, next_commands
 from lmlab.training.results import summarize, training_settings, write_analysis
 from lmlab.training.resuming import Resumption
+from lmlab.training.schedule_reach import cut_schedules
 from lmlab.training.summary import peak_memory_bytes, reset_peak_memory
 from lmlab.training.trainer import build_callbacks, build_trainer
 from lmlab.training.waiting import too_few_evaluations
@@ -169,6 +170,7 @@ def _assemble(
     before = data.diagnostics
     if slow_bfloat16(settings.trainer.precision, device):
         before.append(noted("precision"))
+    before += cut_schedules(task.lr_lambda, steps)
     before += too_few_evaluations(settings, task, evaluations_before(settings, data, steps))
     known = {"vocabulary_size": len(data.tokenizer.vocabulary), "vector_coverage": vectors.coverage}
     if resumption:

@@ -165,6 +165,7 @@ class Step(Scheduler):
     """
 
     def __init__(self, *, total_steps: int, steps_per_epoch: int, epochs: Sequence[float], gamma: float) -> None:
+        self.epochs = list(epochs)
         self.steps = [round(epoch * steps_per_epoch) for epoch in epochs]
         self.gamma = gamma
 

@@ -25,7 +25,12 @@ from lmlab.config.arguments import quote_free_text
 
 SWEPT = ("model.hidden_size=4,8", "seed=0,1")
 FINISHED = ["0_hidden-4_seed-0", "1_hidden-4_seed-1", "2_hidden-8_seed-0", "3_hidden-8_seed-1"]
-SETTINGS = (*SMALL, "data.sequence_length=10", "data.batch_size=8", "callbacks.sample_text.length=5")
+OTHER = {"data.sequence_length": "10", "data.batch_size": "8", "callbacks.sample_text.length": "5"}
+# Each setting once, for a word that another replaces is told.
+SETTINGS = (
+    *(word for word in SMALL if word.partition("=")[0] not in (*OTHER, "model.hidden_size")),
+    *(f"{name}={value}" for name, value in OTHER.items()),
+)
 
 
 def typed(*arguments: str, cwd: Path, status: int) -> subprocess.CompletedProcess[str]:
@@ -206,7 +211,8 @@ def test_an_interrupted_sweep_goes_on_to_the_numbers_of_one_that_was_not(sweep: 
 def test_a_job_that_fails_stops_no_other_and_is_tried_again(tmp_path: Path) -> None:
     """What is wrong with it shows only when the text has been read."""
     (tmp_path / "text.txt").write_text(made_up_text(100))
-    words = ("data=text", "data.path=text.txt", *SETTINGS, "tokenizer=word", "tokenizer.min_frequency=1000000,1", "-m")
+    small = (*SETTINGS, "model.hidden_size=16")
+    words = ("data=text", "data.path=text.txt", *small, "tokenizer=word", "tokenizer.min_frequency=1000000,1", "-m")
     done = typed(*words, cwd=tmp_path, status=1)
     (folder,) = (tmp_path / "outputs" / "text-lstm").iterdir()
     reason = "tokenizer.min_frequency=1000000: no word of the training text occurs so often"
@@ -268,3 +274,13 @@ def test_a_preset_that_is_a_sweep_needs_no_option_and_gives_vectors_to_those_who
     assert found == {"random": "finished", "glove": "finished"}
     again = typed("experiment=harry_potter_grid_small", f"data.path={books}", *small, cwd=tmp_path, status=0)
     assert again.stdout.count("(already finished)") == 2
+
+
+def test_a_preset_with_values_to_sweep_says_so_in_a_single_run(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text(made_up_text(300))
+    preset = tmp_path / "own" / "experiment" / "mine.yaml"
+    preset.parent.mkdir(parents=True)
+    preset.write_text("# @package _global_\nhydra:\n  sweeper:\n    params:\n      seed: 1,2\n")
+    words = ("--config-dir=own", "experiment=mine", "data=text", "data.path=text.txt", *SMALL)
+    done = typed(*words, "trainer.fast_dev_run=true", cwd=tmp_path, status=0)
+    assert "note: hydra.sweeper.params (seed) has no effect on a single run; for the sweep add -m" in done.stdout

@@ -49,6 +49,14 @@ TRAIN = [
     (["foo"], ["foo", "key=value"]),
     (["+x=1"], ["x=1", "no such setting"]),
     (["+model.foo=1"], ["model.foo=1", "no such setting"]),
+    (
+        ["callbacks.sample_text=null", "callbacks.sample_text.length=3"],
+        ["callbacks.sample_text.length=3: is of what callbacks.sample_text=null removes; leave one of them out"],
+    ),
+    (
+        ["data=sst", "tokenizer=pretokenized"],
+        ["tokenizer=pretokenized: sentences have their own start and end tokens; set tokenizer.end_token=null"],
+    ),
     (["tokenizer.lower=true"], ["tokenizer.lower", "it belongs to tokenizer="]),
     (["tokenizer.end_token=line"], ["tokenizer.end_token=line", "null, document"]),
     (["data=text"], ["data.path", "give a file or folder"]),

@@ -57,3 +57,21 @@ def test_a_file_that_is_not_text_is_listed_and_named(models: Path) -> None:
     with pytest.raises(UserError, match="is not UTF-8") as caught:
         _described("model=own", [models.parent])
     assert caught.value.field == str(path)
+
+
+def test_aliases_that_stand_for_billions_of_values_are_counted_and_not_followed(models: Path) -> None:
+    lines = ["a: &a0 [x, x]", *(f"b{level}: &a{level} [*a{level - 1}, *a{level - 1}]" for level in range(1, 35))]
+    (models / "own.yaml").write_text("\n".join(lines), encoding="utf-8")
+    assert refused(models.parent, "own").problem.startswith("has more than 100,000 values")
+
+
+def test_a_list_that_contains_itself_is_named(models: Path) -> None:
+    (models / "own.yaml").write_text("a: &a [*a]\n", encoding="utf-8")
+    assert refused(models.parent, "own").problem == "is nested too deeply, or contains itself"
+
+
+def test_a_byte_order_mark_before_the_header_is_named(models: Path) -> None:
+    text = "# @package _global_\nmodel:\n  hidden_size: 8\n"
+    (models / "own.yaml").write_text("\ufeff" + text, encoding="utf-8")
+    error = refused(models.parent, "own")
+    assert (error.problem, error.remedy) == ("begins with a byte order mark", "save it as UTF-8 without one")

@@ -116,6 +116,7 @@ def test_two_columns_of_sentences_are_warned_of():
         (CSV, 'text,label\n"a film,1\n', "not closed"),
         (TSV, "1\t2\n3\t4\n", "no column with words"),
         (TSV, "text\tx\n1\ta film\n", "holds numbers only"),
+        (TSV, "text\tx\n\ta film\n", r"column 1 \(text\) is empty"),
         (TSV, "\t\n\t\n", "no sentence"),
         (TSV, "sentence,label\n" + "a film,1\n" * 9, "separated by ',', not by tabs"),
     ],

@@ -238,6 +238,10 @@ OF_RUNS: dict[str, tuple[Sequence[OfRun], Sequence[OfRun]]] = {
     ),
     "time-limit": ([stored("time-limit", limit="00:00:10:00", done=1234, steps=5000)], [run()]),
     "too-few-evaluations": ([stored("too-few-evaluations", part="scheduler=plateau", needed=2, made=1)], [run()]),
+    "schedule-cut": (
+        [stored("schedule-cut", part="scheduler.warmup_steps=90", steps="60 steps", effect="So it rises.")],
+        [run()],
+    ),
     "text-lost": ([stored("text-lost", tokenizer="Own")], [run()]),
     "not-resumed-exactly": ([stored("not-resumed-exactly", callback="callbacks.mine", cls="Counts")], [run()]),
     "precision": ([stored("precision")], [run(precision="bf16-mixed")]),

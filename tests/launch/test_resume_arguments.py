@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lmlab.errors import UserError
-from lmlab.launch.resume_arguments import asks_to_resume, sweep_to_resume
+from lmlab.launch.resume_arguments import asks_to_resume, run_to_resume, sweep_to_resume
 from lmlab.runs.files import SWEEP
 
 
@@ -54,3 +54,11 @@ def test_a_sweep_whose_place_is_gone_is_refused(tmp_path: Path) -> None:
 def test_what_is_no_sweep_is_left_to_others(tmp_path: Path) -> None:
     assert sweep_to_resume([f"run={tmp_path}"]) is None
     assert sweep_to_resume(["run=latest", "seed=1"]) is None
+
+
+@pytest.mark.parametrize("words", [["run=a", "run=b"], ["run=a", "trainer.max_steps=5", "trainer.max_steps=9"]])
+def test_a_word_given_twice_is_refused_by_name(words: list[str]) -> None:
+    key, _, value = words[-1].partition("=")
+    for find in (sweep_to_resume, run_to_resume):
+        with pytest.raises(UserError, match=rf"^{key}={value}: is given twice; give it once$"):
+            find(words)

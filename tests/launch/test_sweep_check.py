@@ -75,3 +75,21 @@ def test_the_path_of_vectors_is_for_the_jobs_that_read_them(text_file: Path, tmp
     jobs = [f"embedding=random {more}", f"embedding=glove {more}"]
     assert check(text_file, *jobs, swept=["embedding"]) == jobs
     assert "embedding.path" in refusal(text_file, *jobs, swept=["embedding.path"])  # it is not said to be for others
+
+
+def test_what_has_no_effect_is_told_once_with_the_number_of_its_jobs(
+    text_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    jobs = [f"data.stride=5 model.dropout={share} model.locked_dropout=true" for share in (0, 0.1)]
+    check(text_file, *jobs, swept=["model.dropout"])
+    assert capsys.readouterr().out.splitlines() == [
+        "note: data.stride=5 has no effect with batching=streams; it is for windows",
+        "note: model.locked_dropout=true has no effect without dropout (model.dropout) (1 of 2 jobs)",
+    ]
+
+
+def test_notes_of_many_jobs_are_counted(text_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    check(text_file, *(f"data.stride={stride}" for stride in range(1, 15)), swept=["data.stride"])
+    told = capsys.readouterr().out.splitlines()
+    assert len(told) == 11
+    assert told[-1] == "note: and 4 more without effect"

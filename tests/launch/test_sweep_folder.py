@@ -24,7 +24,7 @@ from lmlab.launch.sweep_folder import (
     remove_if_unused,
     swept_settings,
 )
-from lmlab.runs.files import SWEEP
+from lmlab.runs.files import RESULTS, SWEEP
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +32,27 @@ def no_sweep() -> Iterator[None]:
     leave_sweep()
     yield
     leave_sweep()
+
+
+# Its own files
+
+
+@pytest.mark.parametrize("name", ["multirun.yaml", "results.csv", ".lmlab.lock"])
+def test_a_link_in_the_place_of_a_sweeps_file_is_refused_and_what_it_points_to_stays(tmp_path: Path, name: str) -> None:
+    folder, elsewhere = a_sweep(tmp_path / "sweep"), tmp_path / "precious.txt"
+    elsewhere.write_text("precious")
+    (folder / name).symlink_to(elsewhere)
+    with pytest.raises(UserError, match=rf"^run=.*{name}: is a symbolic link, .*; move it away$"):
+        enter_sweep(folder)
+    assert elsewhere.read_text() == "precious"
+    assert current_sweep() is None
+
+
+def test_a_folder_in_the_place_of_the_results_is_refused_before_a_job_is_trained(tmp_path: Path) -> None:
+    folder = a_sweep(tmp_path / "sweep")
+    (folder / RESULTS).mkdir()
+    with pytest.raises(UserError, match=r"^run=.*results\.csv: is a folder, .*; move it away$"):
+        enter_sweep(folder)
 
 
 # The lock

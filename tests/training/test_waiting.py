@@ -91,3 +91,21 @@ def test_triggered_averaging_begins_after_as_many_evaluations(patience: int) -> 
     rule = TriggeredAverage(patience=patience)
     begun = [rule.begins(float(nats)) for nats in range(patience + 2)]
     assert begun == [False] * (patience + 1) + [True]
+
+
+@pytest.mark.parametrize(
+    ("words", "enough"),
+    [
+        (["scheduler=exponential", "scheduler.start_epoch=1"], 3),
+        (["scheduler=step", "scheduler.epochs=[2]"], 3),
+        (["scheduler=step", "scheduler.epochs=[0.5,2]"], 3),
+        (["scheduler=cosine", "scheduler.warmup_steps=8"], 3),  # of 4 steps an epoch
+    ],
+)
+def test_a_schedule_that_the_run_ends_before_is_told(
+    text_file: Path, tmp_path: Path, words: list[str], enough: int
+) -> None:
+    cut = trained(tmp_path / "cut", text_file, *words, f"trainer.max_epochs={enough - 1}")
+    assert "schedule-cut" in kinds(cut)
+    whole = trained(tmp_path / "whole", text_file, *words, f"trainer.max_epochs={enough}")
+    assert "schedule-cut" not in kinds(whole)

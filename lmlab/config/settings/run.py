@@ -62,7 +62,8 @@ class DataSettings(Settings):
         ),
     )
     encoding: str = setting(
-        "auto: UTF-8 (16 and 32 with a byte order mark), else Windows-1252; or any encoding that Python supports"
+        "auto: what a byte order mark says, else UTF-8 (a few damaged places become U+FFFD), else Windows-1252; "
+        "or any encoding that Python supports"
     )
     prompts: list[str] = setting(
         "prompts of the samples written while training; empty: the beginning of the validation text",

@@ -79,7 +79,8 @@ def sentence_column(text: str, path: Path) -> Column:
     named = next((names.index(name) for name in _SENTENCE_NAMES if name in names), None)
     worded = [i for i in range(len(first)) if not _all_numbers(row[i] for row in (others or filled))]
     if named is not None and others and named not in worded:
-        problem = f"its column {named + 1} ({names[named]}) holds numbers only"
+        is_empty = not any(row[named].strip() for row in others)
+        problem = f"its column {named + 1} ({names[named]}) {'is empty' if is_empty else 'holds numbers only'}"
         raise UserError("data.path", path, problem, "call the column of sentences `sentence`")
     if not worded:
         raise UserError("data.path", path, "it has no column with words", "is it a table of sentences?")
