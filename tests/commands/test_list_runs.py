@@ -191,10 +191,10 @@ def test_links_out_of_a_run_are_not_followed(listed, outputs: Path, tmp_path: Pa
     ("arguments", "said"),
     [
         (["runs", "model=lstm"], "model=lstm: cannot be given with runs"),
-        (["runs", "output_dir=nowhere"], "no runs below nowhere; train one first"),
+        (["runs", "output_dir=nowhere"], "output_dir=nowhere: no such folder; check the path, or leave it out"),
         (["runs", "prune=maybe"], "prune=maybe: no such option"),
         (["runs=nowhere"], "runs=nowhere: no such folder"),
-        (["runs=latest", "output_dir=nowhere"], "no runs below nowhere"),
+        (["runs=latest", "output_dir=nowhere"], "output_dir=nowhere: no such folder"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(listed, arguments: list[str], said: str) -> None:
