@@ -50,13 +50,26 @@ def evaluation_file(output: str) -> Path:
     Raises:
         UserError: no file can be written there, or another file would be lost.
     """
+    try:
+        return _evaluation_file(output)
+    except OSError as error:  # too long a name
+        raise UserError("output", output, error.strerror or "cannot be used", "name another file") from None
+
+
+def _evaluation_file(output: str) -> Path:
     given = Path(output).expanduser()
     path = Path(os.path.realpath(given))
     if path.is_dir():
         raise UserError("output", output, "is a folder", f"name a file: {_example(given / 'result.json')}")
     if given.exists() and not given.is_file():
         raise UserError("output", output, "a device, not a file", "name a file on the disk")
+    if output.endswith(("/", os.sep)):
+        raise UserError(
+            "output", output, "is a folder, which is not there", f"make it first, or write {_example(given)}"
+        )
     if not path.parent.is_dir():
+        if (file := next(filter(Path.is_file, given.parents), None)) is not None:
+            raise UserError("output", output, f"{shown(file)} is not a folder", f"write {_example(Path(path.name))}")
         problem = f"there is no folder {shown(given.parent)}"
         raise UserError("output", output, problem, f"make it first, or write {_example(Path(path.name))}")
     _check_writable(path.parent, output)

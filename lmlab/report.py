@@ -36,7 +36,7 @@ def report(settings: ReportSettings) -> None:
 
     records = find_records(settings.runs, output_dir=settings.output_dir)
     folder = _folder(settings, records)
-    if folder.is_symlink() and settings.output is None:
+    if settings.output is None and folder.is_symlink():
         raise UserError("output", folder, "is a symbolic link", "name a folder: output=...")
     made_report_folder(folder)
     from lmlab.reporting.report import write_report
