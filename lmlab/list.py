@@ -29,7 +29,7 @@ from lmlab.data.cache import cache_folder
 from lmlab.data.catalogue import GLOVE, TEXTS
 from lmlab.data.download import RemoteFile, texts_folder
 from lmlab.errors import Refused, UserError, printable
-from lmlab.files import shown
+from lmlab.files import expanded, shown
 from lmlab.metric_spec import FIGURES, OF_ROWS, OF_RUNS, OF_SOURCES
 from lmlab.terminal import fitted
 
@@ -81,7 +81,7 @@ def _list_runs(arguments: Sequence[str]) -> None:
     from lmlab.runs.discovery import find_records, latest
 
     if not given["runs"]:
-        latest(Path(output_dir).expanduser())  # an error of its own where nothing was trained yet
+        latest(expanded(output_dir))  # an error of its own where nothing was trained yet
     records = find_records(given["runs"] or [output_dir], output_dir=output_dir)
     print("\n".join(run_table(records)))
     if prune != "false":

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from lmlab.errors import UserError
-from lmlab.output_paths import evaluation_file, made_report_folder
+from lmlab.files import expanded
+from lmlab.output_paths import check_writable, evaluation_file, made_report_folder
+from lmlab.runs.discovery import find_run
 
 LONG = "a" * 300
 
@@ -36,3 +38,19 @@ def test_too_long_a_name_is_told_of_the_setting(tmp_path: Path) -> None:
         evaluation_file(str(tmp_path / f"{LONG}.json"))
     with pytest.raises(UserError, match=r"^output=.*: cannot be used as a folder: File name too long; "):
         made_report_folder(tmp_path / LONG)
+
+
+def test_the_home_of_nobody_is_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/me")
+    assert expanded("~/x") == Path("/home/me/x")
+    assert expanded("~no-such-user/x") == Path("~no-such-user/x")
+    with pytest.raises(UserError, match=r"^output=~no-such-user/x: there is no folder ~no-such-user; make it first"):
+        evaluation_file("~no-such-user/x")
+    with pytest.raises(UserError, match=r"^run=~no-such-user/x: no such folder; "):
+        find_run("~no-such-user/x", output_dir="outputs")
+    remedy = "write output_dir=./~no-such-user for such a name"
+    with pytest.raises(UserError) as refused:
+        check_writable("output_dir", "~no-such-user")
+    assert str(refused.value) == f"output_dir=~no-such-user: there is no home folder ~no-such-user; {remedy}"
+    check_writable("output_dir", "./~no-such-user")

@@ -16,7 +16,7 @@ import yaml
 from lmlab import locks
 from lmlab.command_lines import for_shell
 from lmlab.errors import UserError
-from lmlab.files import shown, stale_parts
+from lmlab.files import expanded, shown, stale_parts
 from lmlab.runs import files
 from lmlab.runs.files import BEST, CHECKPOINTS, LAST, has_checkpoint
 from lmlab.runs.records import JOB, RunRecord, read_record, read_sweep
@@ -45,7 +45,7 @@ def find_records(runs: str | Sequence[str], *, output_dir: str) -> list[RunRecor
     """
     folders: dict[str, Path] = {}
     for entry in _entries(runs):
-        for folder in _meant(entry, Path(output_dir).expanduser()):
+        for folder in _meant(entry, expanded(output_dir)):
             folders.setdefault(os.path.realpath(folder), folder)
     found = list(folders.values())
     return [read_record(folder, label=label) for folder, label in zip(found, unique_labels(found), strict=True)]
@@ -177,10 +177,10 @@ def find_run(run: str, *, output_dir: str, checkpoint: str | None = None) -> Pat
         UserError: there is no such folder, it holds no run, or `run` is another checkpoint.
     """
     if run == LATEST:
-        return latest(Path(output_dir).expanduser(), field="run", wanted=has_checkpoint)
+        return latest(expanded(output_dir), field="run", wanted=has_checkpoint)
     if not run:
         raise UserError("run", '""', "names no folder", f"give a run's folder below {Path(output_dir)}/, or run=latest")
-    folder = Path(run).expanduser()
+    folder = expanded(run)
     if folder.name in (BEST, LAST) or (checkpoint is not None and folder.suffix == ".ckpt" and folder.is_file()):
         which, folder = folder.stem, folder.parent.parent
         if checkpoint not in (None, which):
@@ -201,7 +201,7 @@ def find_run(run: str, *, output_dir: str, checkpoint: str | None = None) -> Pat
 
 def named_checkpoint(run: str) -> str | None:
     """Returns the name of the checkpoint whose path `run` is; None if it is a folder or ``latest``."""
-    path = Path(run).expanduser()
+    path = expanded(run)
     return path.stem if path.suffix == ".ckpt" and not path.is_dir() else None
 
 
