@@ -91,6 +91,20 @@ def checked(words: Sequence[str], command: str, *, sweep: bool = False) -> list[
     return [*given, *quote_free_text([_as_hydra_has_it(word, kind) for word in found_words], sweep=sweep)]
 
 
+def check_forms(words: Sequence[options.Given | str], command: str) -> None:
+    """Checks that options are a command's and that other words have the form of settings, whatever they set.
+
+    Raises:
+        UserError: the first that is not so.
+    """
+    for place, word in enumerate(words):
+        if isinstance(word, str):
+            following = next((later for later in words[place + 1 :] if isinstance(later, str)), "")
+            _word(word, following, command)
+        else:
+            options.check(word, command)
+
+
 def _last_preset(words: Sequence[_Word]) -> str:
     return next((word.value for word in reversed(words) if word.key == GROUP), "")
 
