@@ -86,6 +86,8 @@ def checked(words: Sequence[str], command: str, *, sweep: bool = False) -> list[
     for word in found_words:
         _check_name(word, kind)
         _check_value(word, kind, own, sweep=sweep)
+        if apart := next((found.name for found in found_options if found.name in options.APART), None):
+            raise UserError(word.key, word.shown, f"changes nothing of what {apart} shows", "leave it out")
     if _last_preset(found_words) == "null":  # Hydra has no word that leaves a group out
         found_words = [word for word in found_words if word.key != GROUP]
     return [*given, *quote_free_text([_as_hydra_has_it(word, kind) for word in found_words], sweep=sweep)]
