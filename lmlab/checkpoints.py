@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 import torch
 
+from lmlab.digests import END_LENGTH, END_RECORD, SEAL, SEAL_LENGTH, damaged, has_digest
 from lmlab.errors import UserError, printable
 from lmlab.files import replace, sync_folder, write_atomically
 from lmlab.runs.contents import TOKENIZER_SCHEMA
@@ -20,16 +21,6 @@ from lmlab.runs.files import OBJECT, TEXT, WHOLE, Schema, fault
 # 2: no digest, no position of training. 3: with a digest and the position of training.
 FORMAT = 3
 OLDEST_FORMAT = 2
-
-# torch writes a zip file, and a zip file may end with a comment. Here it is the SHA-256 of all bytes before it, so that
-# file and digest are replaced together and torch.load reads the file like any other.
-_SEAL = b"lmlab-sha256:"
-_SEAL_LENGTH = len(_SEAL) + 64
-# The end record of a zip file without a comment; its last two bytes are the length of the comment.
-_END_RECORD = b"PK\x05\x06"
-_END_LENGTH = 22
-_CHUNK = 1 << 20
-
 
 # What a model is loaded from, and its figures are verified by; a checkpoint to go on from has more.
 _MODEL: Schema = {
@@ -62,7 +53,7 @@ class _Sealing:
     def write(self, data: Any) -> int:
         """Writes data, holding back as many bytes as the end record has."""
         both = self._tail + bytes(data)
-        keep = max(0, len(both) - _END_LENGTH)
+        keep = max(0, len(both) - END_LENGTH)
         self._put(both[:keep])
         self._tail = both[keep:]
         return len(data)
@@ -72,10 +63,10 @@ class _Sealing:
 
     def seal(self) -> None:
         """Writes the end record with the comment's length, and the comment."""
-        if not self._tail.startswith(_END_RECORD) or self._tail[-2:] != b"\x00\x00":
+        if not self._tail.startswith(END_RECORD) or self._tail[-2:] != b"\x00\x00":
             raise ValueError("torch.save no longer ends its files as a zip file without comment does")
-        self._put(self._tail[:-2] + _SEAL_LENGTH.to_bytes(2, "little"))
-        self._file.write(_SEAL + self._digest.hexdigest().encode("ascii"))
+        self._put(self._tail[:-2] + SEAL_LENGTH.to_bytes(2, "little"))
+        self._file.write(SEAL + self._digest.hexdigest().encode("ascii"))
 
     def _put(self, data: bytes) -> None:
         try:
@@ -135,7 +126,7 @@ def read_checkpoint(path: Path, *, map_location: Any = "cpu") -> dict[str, Any]:
         UserError: the file is damaged, made by another program, or has more in it than tensors and plain containers.
         OtherVersion: it is of a newer lmlab, or of a very old one.
     """
-    sealed = _verified(path)
+    sealed = has_digest(path)
     try:
         loaded = torch.load(path, map_location=map_location, weights_only=True)
         ours = loaded["lmlab"]
@@ -146,7 +137,7 @@ def read_checkpoint(path: Path, *, map_location: Any = "cpu") -> dict[str, Any]:
     if not isinstance(found, int) or not OLDEST_FORMAT <= found <= FORMAT:
         raise OtherVersion("run", path, "was written by another version of lmlab", "use that one, or train it again")
     if found >= 3 and not sealed:
-        raise _damaged(path)
+        raise damaged(path)
     return dict(loaded)
 
 
@@ -190,60 +181,3 @@ def _kind(weight: Any) -> str:
     if not isinstance(weight, torch.Tensor):
         return "none" if weight is None else "no tensor"
     return f"{tuple(weight.shape)} {str(weight.dtype).removeprefix('torch.')}"
-
-
-def has_digest(path: Path) -> bool:
-    """Returns whether a checkpoint has a digest of its bytes; those of older versions do not.
-
-    Raises:
-        UserError: it has a digest that does not match.
-    """
-    return _verified(path)
-
-
-def _verified(path: Path) -> bool:
-    """Returns True if the digest matches, False if the file ends like one without a digest.
-
-    Raises:
-        UserError: the digest does not match or is incomplete.
-    """
-    if path.exists() and not path.is_file():  # reading from a named pipe would block forever
-        raise UserError("run", path, "is not a file", "use the run's other checkpoint, or train again")
-    try:
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            end = _read_end(file, size)
-            if end is None:
-                return False
-            if not end.startswith(_SEAL):  # without reading all of it, which may be endless
-                raise _damaged(path)
-            digest = hashlib.sha256()
-            file.seek(0)
-            left = size - _SEAL_LENGTH
-            while left > 0:
-                data = file.read(min(_CHUNK, left))
-                if not data:
-                    raise _damaged(path)
-                digest.update(data)
-                left -= len(data)
-    except OSError as error:
-        problem = error.strerror or "cannot be read"
-        raise UserError("run", path, problem, "use the run's other checkpoint, or train again") from None
-    if end != _SEAL + digest.hexdigest().encode("ascii"):
-        raise _damaged(path)
-    return True
-
-
-def _read_end(file: BinaryIO, size: int) -> bytes | None:
-    """Returns the last bytes, where the digest should be; None if the file ends with an end record without comment."""
-    file.seek(max(0, size - _SEAL_LENGTH - _END_LENGTH))
-    last = file.read()
-    plain_end = last[-_END_LENGTH:]
-    if plain_end.startswith(_END_RECORD) and plain_end.endswith(b"\x00\x00"):
-        return None
-    return last[-_SEAL_LENGTH:]
-
-
-def _damaged(path: Path) -> UserError:
-    problem = "is damaged: its bytes are not those that were written (SHA-256)"
-    return UserError("run", path, problem, "restore it from a copy, use the run's other checkpoint, or train again")

@@ -13,7 +13,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from lmlab.config.checks import check_evaluation
-from lmlab.config.command import composed_command
+from lmlab.config.command import NO_ROOM, composed_command
 from lmlab.config.settings import EvaluateSettings
 from lmlab.config.stored import check_trust
 from lmlab.diagnostics.rules import noted
@@ -74,7 +74,14 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     if unknown is not None:
         print(fitted(f"warning: {noted('unknown-words', **unknown)}"), file=sys.stderr)
     if output is not None:
-        write_text(output, json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+        try:
+            write_text(output, json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+        except OSError as error:
+            if error.errno in NO_ROOM:
+                raise
+            raise UserError(
+                "output", settings.output, error.strerror or "cannot be written", "name another file"
+            ) from None
     return result
 
 

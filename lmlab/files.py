@@ -126,6 +126,11 @@ def unusable(path: PurePath) -> str | None:
     return next((part for part in parts if part not in (".", "..") and _RESERVED.fullmatch(part)), None)
 
 
+def expanded(path: str | Path) -> Path:
+    """Returns a path with ~ or ~user for a home folder; where there is none, as it is, as a shell takes it."""
+    return Path(os.path.expanduser(path))  # Path.expanduser raises an error instead
+
+
 def shown(path: Path) -> str:
     """Returns a path as it is shown to users: relative if that is shorter, and with / so that any shell takes it."""
     try:

@@ -9,6 +9,8 @@ signals.own(__name__)
 
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from lmlab.command_lines import for_shell
 from lmlab.config.checks import check_generation
@@ -19,6 +21,9 @@ from lmlab.files import shown
 from lmlab.runs.discovery import find_run
 from lmlab.terminal import fitted, tell_unknown
 
+if TYPE_CHECKING:
+    from lmlab.data.tokenizers.base import Tokenizer
+
 
 def generate(settings: GenerateSettings) -> None:
     """Writes the samples to standard output, the first as it is drawn; everything else goes to standard error."""
@@ -28,8 +33,8 @@ def generate(settings: GenerateSettings) -> None:
 
     lm = load(folder, checkpoint=settings.checkpoint)
     tell_unknown(lm.tokenizer.unknown(settings.prompt))
-    if settings.num_samples > 1 and settings.temperature == 0:
-        print(fitted("note: temperature=0 leaves nothing to chance: all samples are the same"), file=sys.stderr)
+    for note in without_effect(settings, lm.tokenizer):
+        print(fitted(f"note: {note}"), file=sys.stderr)
     options = lm.sampling_options(
         length=settings.length,
         temperature=settings.temperature,
@@ -40,7 +45,7 @@ def generate(settings: GenerateSettings) -> None:
         allow_unknown=settings.allow_unknown,
     )
     several = settings.num_samples > 1
-    about = f"# {for_shell([shown(lm.folder)])}, temperature {settings.temperature:g}, seed {settings.seed}"
+    about = f"# {for_shell([shown(lm.folder)])}, temperature {abs(settings.temperature):g}, seed {settings.seed}"
     print(fitted(about), file=sys.stderr)
 
     def show(text: str) -> None:
@@ -57,6 +62,23 @@ def generate(settings: GenerateSettings) -> None:
     reasons = Counter(sample.stop_reason for sample in samples)
     counted = ", ".join(f"{reason} ({count:,})" if several else reason for reason, count in reasons.items())
     print(fitted(f"# stopped by: {counted}"), file=sys.stderr)
+
+
+def without_effect(settings: GenerateSettings, tokenizer: Tokenizer) -> Iterator[str]:
+    """Yields what cannot have the effect meant, in words."""
+    entries = len(tokenizer.vocabulary)
+    if settings.temperature == 0:
+        idle = {"top_k": settings.top_k, "top_p": settings.top_p, "seed": settings.seed or None}
+        if given := [f"{name}={value}" for name, value in idle.items() if value is not None]:
+            does = "does" if len(given) == 1 else "do"
+            yield f"temperature=0 takes the most probable token: {' and '.join(given)} {does} not count"
+    elif settings.top_k is not None and settings.top_k > entries:
+        yield f"top_k={settings.top_k}: the vocabulary has {entries:,} entries"
+    certain = "temperature=0" if settings.temperature == 0 else "top_k=1" if settings.top_k == 1 else None
+    if settings.num_samples > 1 and certain is not None:
+        yield f"{certain} leaves nothing to chance: all samples are the same"
+    if not settings.stop_at_end and tokenizer.end_id is None:
+        yield "stop_at_end=false does not count: this run's texts have no end token"
 
 
 def main() -> None:

@@ -55,21 +55,29 @@ class SamplingOptions:
             TypeError: an option is no number.
             ValueError: an option is out of range.
         """
-        _check_whole("length", self.length, at_least=1)
-        _check_whole("seed", self.seed, at_least=0)
+        check_whole("length", self.length, at_least=1)
+        check_whole("seed", self.seed, at_least=0)
         if self.top_k is not None:
-            _check_whole("top_k", self.top_k, at_least=1)
+            check_whole("top_k", self.top_k, at_least=1)
         if not 0 <= _number("temperature", self.temperature) < float("inf"):
             raise ValueError(f"temperature must be 0 or more, not {self.temperature}")
         if self.top_p is not None and not 0 < _number("top_p", self.top_p) <= 1:
             raise ValueError(f"top_p must be above 0 and at most 1, not {self.top_p}")
 
 
-def _check_whole(name: str, value: SupportsIndex, *, at_least: int) -> None:
+def check_whole(name: str, value: SupportsIndex, *, at_least: int) -> None:
+    """Checks a number that an argument of Python's gives.
+
+    Raises:
+        TypeError: it is no whole number; True and False, which Python takes for one, count as none.
+        ValueError: it is out of range.
+    """
     try:
         number = operator.index(value)
     except TypeError:
-        raise TypeError(f"{name} must be a whole number, not {value!r}") from None
+        number = None
+    if number is None or isinstance(value, bool):
+        raise TypeError(f"{name} must be a whole number, not {value!r}")
     if not at_least <= number < _LARGEST:
         raise ValueError(f"{name} must be from {at_least} to 2**62 - 1, not {number}")
 
@@ -170,7 +178,7 @@ def generate(
         TypeError: a number of samples that is none.
         ValueError: an empty prompt, or no samples.
     """
-    _check_whole("num_samples", num_samples, at_least=1)
+    check_whole("num_samples", num_samples, at_least=1)
     if not prompt:
         raise ValueError("a prompt needs at least one token")
     device = next(model.parameters()).device

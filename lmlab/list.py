@@ -28,8 +28,9 @@ from lmlab.config.suggestions import did_you_mean
 from lmlab.data.cache import cache_folder
 from lmlab.data.catalogue import GLOVE, TEXTS
 from lmlab.data.download import RemoteFile, texts_folder
+from lmlab.digests import has_digest
 from lmlab.errors import Refused, UserError, printable
-from lmlab.files import shown
+from lmlab.files import expanded, shown
 from lmlab.metric_spec import FIGURES, OF_ROWS, OF_RUNS, OF_SOURCES
 from lmlab.terminal import fitted
 
@@ -81,11 +82,23 @@ def _list_runs(arguments: Sequence[str]) -> None:
     from lmlab.runs.discovery import find_records, latest
 
     if not given["runs"]:
-        latest(Path(output_dir).expanduser())  # an error of its own where nothing was trained yet
+        latest(expanded(output_dir))  # an error of its own where nothing was trained yet
     records = find_records(given["runs"] or [output_dir], output_dir=output_dir)
     print("\n".join(run_table(records)))
     if prune != "false":
         _prune(records, ask=prune == "true")
+
+
+def _damage(folder: Path) -> str:
+    """Returns which of the checkpoints that a run keeps is damaged, and how; empty if none is."""
+    from lmlab.runs.files import BEST, CHECKPOINTS, LAST
+
+    for name in (BEST, LAST):
+        try:
+            has_digest(folder / CHECKPOINTS / name)
+        except UserError as error:
+            return f"{name} {error.problem}"
+    return ""
 
 
 def _prune(records: Sequence[RunRecord], *, ask: bool) -> None:
@@ -100,7 +113,13 @@ def _prune(records: Sequence[RunRecord], *, ask: bool) -> None:
     from lmlab.runs.formatting import plural
 
     spare = {record: files for record in records if (files := spare_checkpoints(record))}
+    damaged = {record: problem for record in spare if (problem := _damage(record.folder))}
+    for record, problem in damaged.items():
+        print(f"note: {shown(record.folder)}: its other checkpoints stay, for {problem}")
+        del spare[record]
     sizes = {file: file.lstat().st_size for files in spare.values() for file in files}
+    if not sizes and damaged:
+        return
     if not sizes:
         print("\nnothing to delete: no finished run has checkpoints besides best.ckpt and last.ckpt")
         return

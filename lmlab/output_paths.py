@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lmlab.command_lines import for_shell
 from lmlab.errors import UserError, printable
-from lmlab.files import shown
+from lmlab.files import expanded, shown
 
 # What every result of an evaluation has.
 _EVALUATION = frozenset({"run", "checkpoint", "text", "fingerprint"})
@@ -30,9 +30,12 @@ def check_writable(field: str, folder: str) -> None:
         folder: as typed.
 
     Raises:
-        UserError: it is a file, lies below a file, or may not be written to.
+        UserError: it is a file, lies below a file, is in no user's home, or may not be written to.
     """
-    path = Path(folder).expanduser().absolute()
+    if os.path.expanduser(folder).startswith("~"):  # a shell that is asked to make a folder takes it for a name too
+        problem = f"there is no home folder {folder.partition('/')[0]}"
+        raise UserError(field, printable(folder), problem, f"write {field}=./{printable(folder)} for such a name")
+    path = expanded(folder).absolute()
     try:
         there = next(place for place in (path, *path.parents) if os.path.lexists(place))
     except OSError as error:  # too long a name
@@ -50,13 +53,26 @@ def evaluation_file(output: str) -> Path:
     Raises:
         UserError: no file can be written there, or another file would be lost.
     """
-    given = Path(output).expanduser()
+    try:
+        return _evaluation_file(output)
+    except OSError as error:  # too long a name
+        raise UserError("output", output, error.strerror or "cannot be used", "name another file") from None
+
+
+def _evaluation_file(output: str) -> Path:
+    given = expanded(output)
     path = Path(os.path.realpath(given))
     if path.is_dir():
         raise UserError("output", output, "is a folder", f"name a file: {_example(given / 'result.json')}")
     if given.exists() and not given.is_file():
         raise UserError("output", output, "a device, not a file", "name a file on the disk")
+    if output.endswith(("/", os.sep)):
+        raise UserError(
+            "output", output, "is a folder, which is not there", f"make it first, or write {_example(given)}"
+        )
     if not path.parent.is_dir():
+        if (file := next(filter(Path.is_file, given.parents), None)) is not None:
+            raise UserError("output", output, f"{shown(file)} is not a folder", f"write {_example(Path(path.name))}")
         problem = f"there is no folder {shown(given.parent)}"
         raise UserError("output", output, problem, f"make it first, or write {_example(Path(path.name))}")
     _check_writable(path.parent, output)

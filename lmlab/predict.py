@@ -14,15 +14,16 @@ from lmlab.config.settings import PredictSettings
 from lmlab.config.stored import check_trust
 from lmlab.files import shown
 from lmlab.layout import aligned
-from lmlab.runs.discovery import checkpoint_names, find_run
+from lmlab.runs.discovery import checkpoint_names, find_run, named_checkpoint
 from lmlab.terminal import fitted, tell_unknown, width
 
 
 def predict(settings: PredictSettings) -> None:
     """Prints a row for each checkpoint: kept ones in order, then the best and the last."""
-    folder = find_run(settings.run, output_dir=settings.output_dir, checkpoint=settings.checkpoint)
+    checkpoint = named_checkpoint(settings.run) if settings.checkpoint is None else settings.checkpoint
+    folder = find_run(settings.run, output_dir=settings.output_dir, checkpoint=checkpoint)
     check_trust(folder)
-    names = checkpoint_names(folder) if settings.checkpoint is None else [settings.checkpoint]
+    names = checkpoint_names(folder) if checkpoint is None else [checkpoint]
     from lmlab.trained import load  # imports torch: after what can go wrong without it
 
     rows: list[list[str]] = []

@@ -20,7 +20,7 @@ from lmlab.command_lines import for_shell
 from lmlab.config.command import composed_command
 from lmlab.config.settings import ReportSettings
 from lmlab.errors import InterruptedRun, UserError
-from lmlab.files import shown
+from lmlab.files import expanded, shown
 from lmlab.layout import one_line
 from lmlab.output_paths import made_report_folder
 from lmlab.runs.summary import DONE, ENDED
@@ -36,7 +36,7 @@ def report(settings: ReportSettings) -> None:
 
     records = find_records(settings.runs, output_dir=settings.output_dir)
     folder = _folder(settings, records)
-    if folder.is_symlink() and settings.output is None:
+    if settings.output is None and folder.is_symlink():
         raise UserError("output", folder, "is a symbolic link", "name a folder: output=...")
     made_report_folder(folder)
     from lmlab.reporting.report import write_report
@@ -86,7 +86,7 @@ def _wait(seconds: float) -> None:
 
 def _folder(settings: ReportSettings, records: Sequence[RunRecord]) -> Path:
     if settings.output is not None:
-        return Path(settings.output).expanduser()
+        return expanded(settings.output)
     from lmlab.runs.records import job_folders
 
     origins = {record.origin for record in records}
@@ -98,7 +98,7 @@ def _folder(settings: ReportSettings, records: Sequence[RunRecord]) -> Path:
     # All jobs of one sweep, even if there is only one so far: the report belongs to the sweep.
     if len(origins) == 1 and job_folders(next(iter(origins))) <= {record.folder for record in records}:
         return origins.pop() / "report"
-    return Path(settings.output_dir).expanduser() / "reports" / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
+    return expanded(settings.output_dir) / "reports" / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
 
 
 def _ended(records: Sequence[RunRecord], complete_sweeps: Collection[Path]) -> bool:

@@ -27,7 +27,15 @@ from lmlab.data.tokenizers.base import Tokenizer
 from lmlab.device import choose_device
 from lmlab.errors import UserError, printable
 from lmlab.files import shown
-from lmlab.generation import Sample, SamplingOptions, excluded_ids, generate, next_token_probabilities, start_of_text
+from lmlab.generation import (
+    Sample,
+    SamplingOptions,
+    check_whole,
+    excluded_ids,
+    generate,
+    next_token_probabilities,
+    start_of_text,
+)
 from lmlab.memory_limits import available_memory, check_memory
 from lmlab.models.language_model import LanguageModel
 from lmlab.runs.discovery import checkpoint_path, find_run
@@ -266,8 +274,7 @@ class TrainedModel:
             top: number of tokens, at least 1.
         """
         _check_text("prompt", prompt)
-        if top < 1:
-            raise ValueError(f"top must be 1 or more, not {top}")
+        check_whole("top", top, at_least=1)
         ids = start_of_text(self.tokenizer, self.tokenizer.encode(prompt).tolist())
         probs = next_token_probabilities(self.model, ids)
         found = probs.topk(min(top, len(probs)))
@@ -322,8 +329,8 @@ class TrainedModel:
         """Evaluates a text that is already encoded, like `evaluate`."""
         from lmlab.evaluation.protocol import evaluate
 
-        if num_streams is not None and num_streams < 1:
-            raise ValueError(f"num_streams must be 1 or more, not {num_streams}")
+        if num_streams is not None:
+            check_whole("num_streams", num_streams, at_least=1)
         if store.num_targets < 1:
             raise UserError("text", None, f"{plural(len(store), 'token')}, nothing to predict", "give a longer text")
         loader = evaluation_loader(store, num_streams=num_streams)

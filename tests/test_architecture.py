@@ -105,6 +105,7 @@ FLOORS = (
         "device",
         "plain_yaml",
         "changes",
+        "digests",
         "version",
         "metric_spec",
         "random_states",

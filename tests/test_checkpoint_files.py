@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from lmlab.checkpoints import has_digest, read_checkpoint, save_checkpoint
+from lmlab.checkpoints import read_checkpoint, save_checkpoint
+from lmlab.digests import has_digest
 from lmlab.errors import UserError
 
 SAVED: dict[str, Any] = {

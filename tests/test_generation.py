@@ -98,6 +98,7 @@ def test_a_tiny_temperature_comes_near_0_without_overflow():
     [
         ({"length": 0}, ValueError, "length must be from 1"),
         ({"length": 1.5}, TypeError, "length must be a whole number, not 1.5"),
+        ({"length": True}, TypeError, "length must be a whole number, not True"),
         ({"top_k": "3"}, TypeError, "top_k must be a whole number, not '3'"),
         ({"top_p": "x"}, TypeError, "top_p must be a number, not 'x'"),
         ({"temperature": None}, TypeError, "temperature must be a number, not None"),

@@ -120,7 +120,7 @@ def test_a_trained_model_says_what_it_is_and_writes_several_samples(words: list[
     with pytest.raises(UserError, match="num_samples=1000000000: needs about"):
         model.generate_samples(num_samples=10**9, length=10**6)
     for wrong in (lambda: model.evaluate("abc", num_streams=0), lambda: model.next_tokens(top=0)):
-        with pytest.raises(ValueError, match="must be 1 or more"):
+        with pytest.raises(ValueError, match="must be from 1 to"):
             wrong()
     for wrong in (lambda: model.generate(5), lambda: model.nats(None)):  # type: ignore[arg-type]
         with pytest.raises(TypeError, match="must be a text"):
@@ -167,3 +167,13 @@ import lmlab.training.callbacks.progress
 """
     done = subprocess.run([sys.executable, "-c", notebook], capture_output=True, text=True, check=True)
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("given", [2.5, "2", True, 0, -1])
+def test_a_number_that_cannot_be_is_told_by_its_name(trained_run: Path, given: object) -> None:
+    lm = lmlab.load(trained_run)
+    kind = ValueError if given in (0, -1) else TypeError
+    with pytest.raises(kind, match=r"^top must be "):
+        lm.next_tokens("a", top=given)  # type: ignore[arg-type]
+    with pytest.raises(kind, match=r"^num_streams must be "):
+        lm.evaluate("some text", num_streams=given)  # type: ignore[arg-type]

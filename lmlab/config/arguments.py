@@ -101,7 +101,7 @@ def _quote_argument(argument: str, *, sweep: bool) -> str:
     if name not in texts or (sweep and _FUNCTION.fullmatch(value)):
         return argument
     if name in _VERBATIM:
-        return argument if value in {"null", "???"} else f"{key}={quote(value)}"
+        return argument if value == "???" else f"{key}={quote(value)}"  # quoted, ??? is no text either
     values = (
         value.split(",") if sweep and "," in value and not (os.path.exists(value) or _is_quoted(value)) else [value]
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 from lmlab.config import plugins
 from lmlab.config.compose import train_settings
@@ -31,6 +30,7 @@ from lmlab.config.slots import SLOTS
 from lmlab.data.opening import require_path
 from lmlab.data.vector_dimension import vector_dimension
 from lmlab.errors import UserError
+from lmlab.files import expanded
 from lmlab.memory_limits import available_memory, check_memory
 
 # A share of a split that is smaller can only be a mistake: of 100 MB, 1,000 characters.
@@ -121,7 +121,7 @@ def check_evaluation(settings: EvaluateSettings) -> None:
     settings.split = split if split in ("train", "test") else "validation"
     check_checkpoint(settings.checkpoint)
     if settings.data.path is not None:
-        require_path(Path(settings.data.path).expanduser(), field="data.path")
+        require_path(expanded(settings.data.path), field="data.path")
 
 
 def check_benchmark(settings: BenchmarkSettings) -> None:
@@ -241,7 +241,7 @@ def _check_embedding(settings: TrainSettings, *, resuming: bool) -> None:
         problem = "GloVe has vectors for words, not for their pieces"
         raise UserError("embedding", "glove", problem, "add tokenizer=word, or use embedding=random")
     if is_glove and embedding.path and not resuming:
-        require_path(Path(embedding.path).expanduser(), field="embedding.path")
+        require_path(expanded(embedding.path), field="embedding.path")
     elif is_glove and not embedding.path and embedding.dim not in (None, *GLOVE_DIMENSIONS):
         choices = ", ".join(map(str, GLOVE_DIMENSIONS))
         problem = "glove.6B has no vectors of this size"
@@ -267,7 +267,7 @@ def _dimension(embedding: EmbeddingSettings) -> int | None:
         return embedding.dim
     if not embedding.path:
         return embedding.dim or max(GLOVE_DIMENSIONS)
-    path = Path(embedding.path).expanduser()
+    path = expanded(embedding.path)
     in_file = vector_dimension(path, embedding.dim)
     if in_file is not None and embedding.dim not in (None, in_file):
         remedy = f"set embedding.dim={in_file} or leave it out"

@@ -243,6 +243,8 @@ def composed_command(
             return
         settings = compose_settings(name, kind, plugins.take_from(arguments))
         check(settings)
+        if output_is_all and (nowhere := terminal.closed()):  # before hours of work
+            raise nowhere
         work(settings)
 
     sys.exit(run_command(run, arguments, if_interrupted=if_interrupted, output_is_all=output_is_all))

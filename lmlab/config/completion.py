@@ -8,7 +8,6 @@ import shlex
 import types
 import typing
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from lmlab.config import plugins
@@ -21,6 +20,7 @@ from lmlab.config.setting import Setting
 from lmlab.config.setting_names import names
 from lmlab.config.settings import COMMANDS as SETTINGS
 from lmlab.errors import UserError
+from lmlab.files import expanded
 from lmlab.runs.files import CONFIG
 
 _RUNS = ("run", "runs")
@@ -193,7 +193,7 @@ def _choices(known: Setting, hint: Any) -> Iterator[str]:
 def _runs(before: Sequence[str]) -> list[str]:
     """Returns the runs and sweeps below output_dir, as far as one has a look at a glance."""
     given = [word.partition("=")[2] for word in before if word.startswith("output_dir=")]
-    folder = Path(given[-1] if given else "outputs").expanduser()
+    folder = expanded(given[-1] if given else "outputs")
     return [path.parent.as_posix() for depth in ("*/*", "*/*/*") for path in folder.glob(f"{depth}/{CONFIG}")]
 
 

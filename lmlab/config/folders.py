@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from lmlab.config.settings import TrainSettings
 from lmlab.errors import UserError, printable
-from lmlab.files import unusable, write_text
+from lmlab.files import expanded, unusable, write_text
 from lmlab.output_paths import check_writable
 from lmlab.runs.files import CONFIG, HYDRA, TRAIN_LOG
 from lmlab.terminal import fitted
@@ -79,7 +79,7 @@ def check_folder_name(field: str, name: str) -> None:
 
 def new_run_folder(parent: str) -> str:
     """Creates and returns ``<parent>/<date>_<time>``, followed by ``_2``, ``_3``... if that exists."""
-    base = Path(parent).expanduser().absolute() / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    base = expanded(parent).absolute() / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     missing = [place for place in base.parents if not place.exists()]
     wrong = unusable(base)
     if wrong is not None:
@@ -137,7 +137,7 @@ def store_absolute_paths(settings: TrainSettings) -> None:
     for part in (settings.data, settings.embedding, settings.data.source):
         path = getattr(part, "path", None)
         if path and isinstance(path, str):
-            part.path = str(Path(path).expanduser().absolute())  # type: ignore[union-attr]
+            part.path = str(expanded(path).absolute())  # type: ignore[union-attr]
 
 
 def register_resolvers() -> None:

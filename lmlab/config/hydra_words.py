@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.types import Override, QuotedString
@@ -12,6 +11,7 @@ from lmlab.config.presets import MODE
 from lmlab.config.setting import Setting
 from lmlab.config.values import check_value
 from lmlab.errors import UserError, printable
+from lmlab.files import expanded
 from lmlab.output_paths import check_writable
 
 SEARCH_PATH = "hydra.searchpath"
@@ -94,7 +94,7 @@ def _check_search_path(value: Any, shown: str) -> None:
     for entry in (item.text if isinstance(item, QuotedString) else str(item) for item in value):
         kind, marked, place = entry.partition("://")
         if not marked or kind == "file":
-            folder = Path(place if marked else entry).expanduser()
+            folder = expanded(place if marked else entry)
             if not folder.is_dir():
                 raise UserError(SEARCH_PATH, shown, f"{printable(str(folder))} is no folder", "check the path")
             continue

@@ -64,6 +64,8 @@ OPTIONS = (
     Option("--hydra-help", "", "shows Hydra's own options", shows=True),
     Option("--version", "", "shows Hydra's version", shows=True),
 )
+# What these show is the same whatever is set.
+APART = ("--hydra-help", "--version")
 # Hydra's others: what is wrong with each, and what to do.
 _REFUSED = {
     "--config-path": ("lmlab has its own configuration", "add a folder of your own by --config-dir"),

@@ -12,6 +12,7 @@ from lmlab.config.arguments import quote
 from lmlab.config.folders import configuration_folder
 from lmlab.config.options import CONFIG_DIR, OPTIONS, divided
 from lmlab.errors import UserError, printable
+from lmlab.files import expanded
 
 GROUP = "experiment"
 MODE = "hydra.mode"
@@ -37,7 +38,7 @@ def own_folders(arguments: Sequence[str]) -> list[Path]:
         key = word.partition("=")[0]
         if key.lstrip("+") == "hydra.searchpath":
             found += [entry.removeprefix("file://") for entry in _entries(word) if not entry.startswith("pkg://")]
-    return [Path(folder).expanduser() for folder in found if folder]
+    return [expanded(folder) for folder in found if folder]
 
 
 def _entries(word: str) -> list[str]:
@@ -65,7 +66,7 @@ def check_own_folders(arguments: Sequence[str]) -> None:
         UserError: such a file, or a folder that does not exist.
     """
     given = [word for word in divided(arguments) if not isinstance(word, str) and word.name in CONFIG_DIR]
-    of_option = [Path(word.value or "").expanduser() for word in given]
+    of_option = [expanded(word.value or "") for word in given]
     if len(given) > 1:
         remedy = "add the others by hydra.searchpath=[file:///absolute/path]"
         raise UserError("--config-dir", None, "is given more than once, but Hydra takes one folder", remedy)

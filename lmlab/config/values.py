@@ -183,7 +183,8 @@ def _check_text(value: str, known: Setting, *, name: str) -> None:
         what = (
             "is not UTF-8" if unicodedata.category(strange) == "Cs" else f"has a control character ({ord(strange):#x})"
         )
-        raise UserError(name, printable(value), what, "leave it out, or rename the file")
+        remedy = "type it in UTF-8, as a terminal does with LC_ALL=C.UTF-8" if known.free else "rename the file"
+        raise UserError(name, printable(value), what, f"leave it out, or {remedy}")
 
 
 def _plain(value: Any, name: str) -> Any:

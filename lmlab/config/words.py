@@ -86,9 +86,25 @@ def checked(words: Sequence[str], command: str, *, sweep: bool = False) -> list[
     for word in found_words:
         _check_name(word, kind)
         _check_value(word, kind, own, sweep=sweep)
+        if apart := next((found.name for found in found_options if found.name in options.APART), None):
+            raise UserError(word.key, word.shown, f"changes nothing of what {apart} shows", "leave it out")
     if _last_preset(found_words) == "null":  # Hydra has no word that leaves a group out
         found_words = [word for word in found_words if word.key != GROUP]
     return [*given, *quote_free_text([_as_hydra_has_it(word, kind) for word in found_words], sweep=sweep)]
+
+
+def check_forms(words: Sequence[options.Given | str], command: str) -> None:
+    """Checks that options are a command's and that other words have the form of settings, whatever they set.
+
+    Raises:
+        UserError: the first that is not so.
+    """
+    for place, word in enumerate(words):
+        if isinstance(word, str):
+            following = next((later for later in words[place + 1 :] if isinstance(later, str)), "")
+            _word(word, following, command)
+        else:
+            options.check(word, command)
 
 
 def _last_preset(words: Sequence[_Word]) -> str:

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import platformdirs
 
 from lmlab.data.pieces import slices
-from lmlab.files import remove_parts, write_atomically
+from lmlab.files import expanded, remove_parts, write_atomically
 
 # For texts of fewer characters, results are not kept: computing them again takes about a second (by word).
 CACHED_FROM = 8_000_000
@@ -19,7 +19,7 @@ CACHED_FROM = 8_000_000
 
 def cache_folder() -> Path:
     """Returns the folder in `LMLAB_CACHE` or, if it is not set, the user's cache folder."""
-    return Path(os.environ.get("LMLAB_CACHE") or platformdirs.user_cache_dir("lmlab")).expanduser()
+    return expanded(os.environ.get("LMLAB_CACHE") or platformdirs.user_cache_dir("lmlab"))
 
 
 # A kept file ends with the digest of its contents, because figures are computed from them.

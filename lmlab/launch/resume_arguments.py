@@ -13,7 +13,7 @@ from lmlab.config.retyped import Retyped, is_about_parts
 from lmlab.config.settings import TrainSettings
 from lmlab.config.settings.trainer import PROFILERS
 from lmlab.errors import UserError, printable
-from lmlab.files import shown
+from lmlab.files import expanded, shown
 from lmlab.launch.sweep_arguments import replayed
 from lmlab.runs.discovery import find_run
 from lmlab.runs.files import CONFIG, can_be_resumed
@@ -47,7 +47,7 @@ def sweep_to_resume(arguments: list[str]) -> SweepToResume | None:
         UserError: other settings are given, the record is damaged, or the folder in which it was started is missing.
     """
     _check_once(arguments)
-    folder = Path(_value(arguments, "run")).expanduser().absolute()
+    folder = expanded(_value(arguments, "run")).absolute()
     record = read_sweep(folder)
     if record is None:
         return None
@@ -110,7 +110,7 @@ def run_to_resume(arguments: list[str]) -> RunToResume:
     if pause is not None and pause < 1:
         raise UserError(PAUSE, pause, "is less than 1", "leave it out to train to the end")
     if TEXT in given:
-        changes[TEXT] = str(Path(given[TEXT].strip("'\"")).expanduser().absolute())
+        changes[TEXT] = str(expanded(given[TEXT].strip("'\"")).absolute())
     profiler = _profiler(given.get(PROFILER))
     return RunToResume(folder, changes, pause, profiler, can_be_resumed(folder), Retyped.parse(arguments))
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from lmlab.changes import TEXT
 from lmlab.command_lines import command_line
 from lmlab.errors import UserError, printable
-from lmlab.files import shown
+from lmlab.files import expanded, shown
 from lmlab.launch.safe_arguments import is_safe
 
 MAX_WORDS = 1_000
@@ -164,7 +164,7 @@ def _absolute(word: _Word) -> _Word:
     if word.key not in _FOLDERS:
         return word
     value = word.parts[1] if len(word.parts) == 2 else word.parts[0].partition("=")[2]
-    return _Word(word.key, (f"{word.key}={Path(value).expanduser().absolute()}",))
+    return _Word(word.key, (f"{word.key}={expanded(value).absolute()}",))
 
 
 def _check_same(needed: Iterable[_Word], by_key: dict[str, _Word], folder: Path) -> None:

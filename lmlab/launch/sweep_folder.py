@@ -18,7 +18,7 @@ from lmlab import locks
 from lmlab.command_lines import for_shell
 from lmlab.config.folders import job_folder, new_run_folder, remove_empty_parents
 from lmlab.errors import UserError, printable
-from lmlab.files import shown, write_text
+from lmlab.files import expanded, shown, write_text
 from lmlab.locks import lock
 from lmlab.runs.files import MULTIRUN, RESULTS, SWEEP
 from lmlab.runs.records import read_sweep
@@ -112,7 +112,7 @@ def _sweep_folder(parent: str, fresh: bool, parameters: Any) -> str:
     ignored = ("fresh=", "stop_after_tokens=", "-m", "--multirun")
     words = [*_plugins, *(a for a in sys.argv[1:] if not a.startswith(ignored))]
     record = {"arguments": words, "directory": os.getcwd()}
-    before = None if fresh else _started_earlier(Path(parent).expanduser(), record)
+    before = None if fresh else _started_earlier(expanded(parent), record)
     folder = before or Path(new_run_folder(parent))
     if before is None:
         more = {"swept": _swept(parameters), "begun": datetime.now().isoformat(timespec="seconds")}

@@ -21,6 +21,7 @@ from torch import Tensor
 from lmlab.data.kinds import refuse_container
 from lmlab.data.opening import files_in, is_zip, open_file, open_member, open_zip
 from lmlab.errors import UserError, printable
+from lmlab.files import expanded
 
 _FIELD = "embedding.path"
 # Lines that give the dimension, and those of them that must be numbers.
@@ -122,7 +123,7 @@ class GloveVectors(EmbeddingVectors):
         Raises:
             UserError: not a GloVe file, a dimension other than `dim`, or a file with none of the words.
         """
-        path, dim = Path(self.path).expanduser(), self.dim
+        path, dim = expanded(self.path), self.dim
         words = vocabulary[num_special:]
         wanted = {form for word in words for form in (word, word.lower())}
         with _opened(path, dim) as lines:

@@ -16,13 +16,15 @@ import yaml
 from lmlab import locks
 from lmlab.command_lines import for_shell
 from lmlab.errors import UserError
-from lmlab.files import shown, stale_parts
+from lmlab.files import expanded, shown, stale_parts
 from lmlab.runs import files
 from lmlab.runs.files import BEST, CHECKPOINTS, LAST, has_checkpoint
 from lmlab.runs.records import JOB, RunRecord, read_record, read_sweep
 from lmlab.runs.summary import DONE
 
 LATEST = "latest"
+# Where runs are unless another folder is given.
+OUTPUTS = "outputs"
 # Levels below a given folder: output_dir/<name>/<sweep>/<job>, and two more for names that contain slashes.
 DEEPEST = 5
 # A folder with any of these is a run's; a configuration alone does not make it one.
@@ -43,7 +45,7 @@ def find_records(runs: str | Sequence[str], *, output_dir: str) -> list[RunRecor
     """
     folders: dict[str, Path] = {}
     for entry in _entries(runs):
-        for folder in _meant(entry, Path(output_dir).expanduser()):
+        for folder in _meant(entry, expanded(output_dir)):
             folders.setdefault(os.path.realpath(folder), folder)
     found = list(folders.values())
     return [read_record(folder, label=label) for folder, label in zip(found, unique_labels(found), strict=True)]
@@ -137,6 +139,8 @@ def latest(output_dir: Path, *, field: str = "runs", wanted: Callable[[Path], bo
     Raises:
         UserError: there is none.
     """
+    if not output_dir.exists() and output_dir != Path(OUTPUTS):
+        raise UserError("output_dir", shown(output_dir), "no such folder", "check the path, or leave it out")
     found = [run for run in _runs_at(output_dir) if wanted(run)] if output_dir.is_dir() else []
     if not found:
         raise UserError(field, LATEST, f"no runs below {shown(output_dir)}", "train one first: python -m lmlab.train")
@@ -173,10 +177,10 @@ def find_run(run: str, *, output_dir: str, checkpoint: str | None = None) -> Pat
         UserError: there is no such folder, it holds no run, or `run` is another checkpoint.
     """
     if run == LATEST:
-        return latest(Path(output_dir), field="run", wanted=has_checkpoint)
+        return latest(expanded(output_dir), field="run", wanted=has_checkpoint)
     if not run:
         raise UserError("run", '""', "names no folder", f"give a run's folder below {Path(output_dir)}/, or run=latest")
-    folder = Path(run).expanduser()
+    folder = expanded(run)
     if folder.name in (BEST, LAST) or (checkpoint is not None and folder.suffix == ".ckpt" and folder.is_file()):
         which, folder = folder.stem, folder.parent.parent
         if checkpoint not in (None, which):
@@ -193,6 +197,12 @@ def find_run(run: str, *, output_dir: str, checkpoint: str | None = None) -> Pat
         raise UserError("run", run, problem, remedy)
     problem = "is not a run (it has no checkpoints/best.ckpt)" if folder.is_dir() else "not a folder"
     raise UserError("run", run, problem if folder.exists() else "no such folder", remedy)
+
+
+def named_checkpoint(run: str) -> str | None:
+    """Returns the name of the checkpoint whose path `run` is; None if it is a folder or ``latest``."""
+    path = expanded(run)
+    return path.stem if path.suffix == ".ckpt" and not path.is_dir() else None
 
 
 def checkpoint_names(folder: Path) -> list[str]:

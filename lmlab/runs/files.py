@@ -6,6 +6,7 @@ import json
 import os
 import re
 import stat
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -59,7 +60,7 @@ def fault(value: Any, schema: Schema, where: str = "") -> str:
     """Returns the first difference of JSON's value, called `where`, from a schema in words; empty if there is none."""
     kind = schema if isinstance(schema, Kind) else OBJECT if isinstance(schema, Mapping) else _LIST
     fits = isinstance(value, kind.types) and (not isinstance(value, bool) or bool in kind.types)
-    if not fits:
+    if not fits or (type(value) is int and abs(value) > sys.float_info.max):  # no figure is, and no formula takes it
         return f"{where or 'it'} is not {kind.words}"
     if isinstance(schema, Kind):
         return ""

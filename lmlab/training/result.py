@@ -14,7 +14,7 @@ from lmlab.data.tokenizers.base import Tokenizer
 from lmlab.evaluation.baseline_figures import describe_baselines
 from lmlab.evaluation.sample_figures import describe_samples
 from lmlab.evaluation.source_comparison import describe_excess
-from lmlab.files import shown
+from lmlab.files import expanded, shown
 from lmlab.layout import aligned, one_line
 from lmlab.metric_spec import added_to
 from lmlab.training.duration import human_seconds
@@ -86,7 +86,7 @@ def next_commands(
 
 def _above(folder: Path, settings: TrainSettings) -> Path:
     """Returns the folder of all runs, if the run's own is in it."""
-    folders = Path(settings.output_dir).expanduser().absolute(), *folder.parents
+    folders = expanded(settings.output_dir).absolute(), *folder.parents
     return folders[0] if folders[0] in folders[1:] else folder
 
 

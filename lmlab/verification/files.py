@@ -10,7 +10,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from lmlab.checkpoints import has_digest, read_model
+from lmlab.checkpoints import read_model
+from lmlab.digests import has_digest
 from lmlab.errors import UserError
 from lmlab.runs.contents import Row, read_config, read_tokenizer
 from lmlab.runs.files import METRICS, Damaged, without_surrogates

@@ -36,6 +36,13 @@ def test_generate_draws_several_samples_of_which_the_first_is_the_single_one(tra
     assert sum(map(int, re.findall(r"\b(?:end|length) \((\d)\)", three.stderr))) == 3
 
 
+def test_predict_shows_the_checkpoint_alone_whose_path_is_given(trained_run: Path, tmp_path: Path) -> None:
+    of_all = typed("predict", f"run={trained_run}", cwd=tmp_path).stdout
+    of_last = typed("predict", f"run={trained_run}/checkpoints/last.ckpt", cwd=tmp_path).stdout
+    assert [line.split()[0] for line in of_all.splitlines()[2:]] == ["best", "last"]
+    assert [line.split()[0] for line in of_last.splitlines()[2:]] == ["last"]
+
+
 def test_evaluate_gives_the_summarys_numbers(trained_run: Path, tmp_path: Path) -> None:
     output = tmp_path / "result.json"
     summary = json.loads((trained_run / "summary.json").read_text())

@@ -86,6 +86,23 @@ def test_help_is_asked_for(words: list[str], capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().out.startswith("usage: python -m lmlab.train")
 
 
+@pytest.mark.parametrize(
+    ("name", "words", "said"),
+    [
+        ("train", ["--help", "nothere"], "nothere: not a setting; "),
+        ("train", ["help", "gru"], "gru: not a setting; did you mean model=gru?"),
+        ("train", ["--help", "optimizer"], "optimizer: has no value; write optimizer=..."),
+        ("generate", ["--help", "prompt"], "prompt: has no value; write prompt=..."),
+        ("generate", ["--help=prompt"], "--help=prompt: takes no value; write --help without ="),
+        ("generate", ["--help", "--nothere"], "--nothere: no such option; "),
+    ],
+)
+def test_a_word_beside_help_that_says_nothing_is_refused(name: str, words: list[str], said: str) -> None:
+    with pytest.raises(UserError) as refused:
+        answered(name, words)
+    assert str(refused.value).startswith(said)
+
+
 @pytest.mark.parametrize("words", [[], ["name=help"], ["--config-dir", "help"], ["-m", "--cfg", "job"]])
 def test_work_is_asked_for(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert not answered("train", words)

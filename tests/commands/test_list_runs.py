@@ -29,6 +29,10 @@ class Input(io.StringIO):
         return self.terminal
 
 
+# Ends as a checkpoint of an older lmlab does, which has no digest.
+WHOLE = b"x" * 978 + b"PK\x05\x06" + bytes(18)
+
+
 @pytest.fixture
 def listed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     def run(*arguments: str, answer: str | None = None) -> str:
@@ -56,7 +60,7 @@ def outputs(tmp_path: Path) -> Path:
     done = made_run(outputs / "text-lstm" / "new", config=resolved(), history=evaluations([2.0, 1.5]))
     (done / "checkpoints").mkdir()
     for name in ("best.ckpt", "last.ckpt", *SPARE):
-        (done / "checkpoints" / name).write_bytes(b"x" * 1000)
+        (done / "checkpoints" / name).write_bytes(WHOLE)
     dated(done, 2000)
     old = made_run(outputs / "text-gru" / "old", config=resolved(model__name="gru"), status="interrupted")
     dated(old, 1000)
@@ -171,6 +175,17 @@ def test_a_run_that_may_need_them_keeps_all_checkpoints(listed, outputs: Path, c
     assert there(outputs) == before
 
 
+@pytest.mark.parametrize("name", ["best.ckpt", "last.ckpt"])
+def test_a_run_whose_best_or_last_is_damaged_keeps_all_checkpoints(listed, outputs: Path, name: str) -> None:
+    folder = outputs / "text-lstm" / "new"
+    (folder / "checkpoints" / name).write_bytes(WHOLE[:-1])
+    before = there(outputs)
+    told = listed("runs", f"output_dir={outputs}", "prune=yes")
+    assert f"new: its other checkpoints stay, for {name} is damaged: " in told
+    assert "nothing to delete" not in told
+    assert there(outputs) == before
+
+
 @NEEDS_POSIX
 def test_links_out_of_a_run_are_not_followed(listed, outputs: Path, tmp_path: Path) -> None:
     folder = outputs / "text-lstm" / "new"
@@ -191,10 +206,10 @@ def test_links_out_of_a_run_are_not_followed(listed, outputs: Path, tmp_path: Pa
     ("arguments", "said"),
     [
         (["runs", "model=lstm"], "model=lstm: cannot be given with runs"),
-        (["runs", "output_dir=nowhere"], "no runs below nowhere; train one first"),
+        (["runs", "output_dir=nowhere"], "output_dir=nowhere: no such folder; check the path, or leave it out"),
         (["runs", "prune=maybe"], "prune=maybe: no such option"),
         (["runs=nowhere"], "runs=nowhere: no such folder"),
-        (["runs=latest", "output_dir=nowhere"], "no runs below nowhere"),
+        (["runs=latest", "output_dir=nowhere"], "output_dir=nowhere: no such folder"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(listed, arguments: list[str], said: str) -> None:

@@ -9,8 +9,8 @@ from omegaconf import OmegaConf
 from lmlab.config.arguments import quote_free_text
 
 NASTY = [
-    "Ron couldn't", "Hello, world", "(b", "42", "naïve", "", " ", "null?", "a=b", "{x}", "[1,2", "${env}", "$", "\\",
-    "\\'", "it's \\ 'quoted' \"twice\"", "ends with \\\\", "tab\there", "~/x", "true", "a\nb", "日本語",
+    "Ron couldn't", "Hello, world", "(b", "42", "naïve", "", " ", "null", "null?", "a=b", "{x}", "[1,2", "${env}", "$",
+    "\\", "\\'", "it's \\ 'quoted' \"twice\"", "ends with \\\\", "tab\there", "~/x", "true", "a\nb", "日本語",
     "'whole'", '"whole"',
 ]  # fmt: skip
 

@@ -112,3 +112,18 @@ def test_words_that_may_be_right_arrive_as_hydra_reads_them(tmp_path: Path) -> N
         "optimizer.lr=interval(0,1)",
         "data=glob(*)",
     ]
+
+
+def test_bytes_that_are_not_utf8_have_a_remedy_of_their_own_in_a_text() -> None:
+    typed = "\udcff"
+    with pytest.raises(UserError, match=r"^prompt=.: is not UTF-8; leave it out, or type it in UTF-8, as a terminal"):
+        checked([f"prompt={typed}"], "generate")
+    with pytest.raises(UserError, match=r"^run=.: is not UTF-8; leave it out, or rename the file$"):
+        checked([f"run={typed}"], "generate")
+
+
+@pytest.mark.parametrize("option", ["--hydra-help", "--version"])
+def test_a_setting_beside_what_no_setting_changes_is_refused(option: str) -> None:
+    assert checked([option], "train") == [option]
+    with pytest.raises(UserError, match=rf"^model=gru: changes nothing of what {option} shows; leave it out$"):
+        checked([option, "model=gru"], "train")

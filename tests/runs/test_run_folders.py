@@ -9,7 +9,7 @@ import pytest
 from made_sweeps import made_run
 
 from lmlab.errors import UserError
-from lmlab.runs.discovery import checkpoint_names, checkpoint_path, find_records, find_run
+from lmlab.runs.discovery import checkpoint_names, checkpoint_path, find_records, find_run, named_checkpoint
 
 
 def with_checkpoint(folder: Path, time: int, name: str = "best.ckpt") -> Path:
@@ -31,6 +31,27 @@ def test_latest_is_one_run_for_all_commands(tmp_path: Path) -> None:
             (run / ".lmlab.lock").touch()  # looked at, not written to
             if (run / "checkpoints" / "last.ckpt").exists():
                 os.utime(run / "checkpoints" / "last.ckpt", (1002, 1002))
+
+
+def test_a_path_of_a_checkpoint_names_it(tmp_path: Path) -> None:
+    run = with_checkpoint(tmp_path / "x.ckpt", 1000)
+    assert named_checkpoint(str(run)) is None
+    assert named_checkpoint("latest") is None
+    assert named_checkpoint(str(run / "checkpoints" / "best.ckpt")) == "best"
+    assert named_checkpoint(str(run / "checkpoints" / "last.ckpt")) == "last"  # is not there, which is told later
+
+
+def test_the_folder_of_the_latest_run_may_be_in_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained = with_checkpoint(tmp_path / "x/1", 1000)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert find_run("latest", output_dir="~/x") == trained
+
+
+def test_a_folder_of_runs_that_is_not_there_is_named(tmp_path: Path) -> None:
+    missing = str(tmp_path / "nowhere")
+    for look in (find_run, find_records):
+        with pytest.raises(UserError, match=rf"^output_dir={missing}: no such folder; check the path"):
+            look("latest", output_dir=missing)
 
 
 def test_the_latest_run_to_be_loaded_has_a_checkpoint(tmp_path: Path) -> None:

@@ -57,6 +57,11 @@ def test_a_summary_has_its_version_and_is_read_without(tmp_path: Path) -> None:
     assert read_summary(tmp_path) == FINISHED
 
 
+def test_a_whole_number_that_no_float_can_hold_is_damage(tmp_path: Path) -> None:
+    (tmp_path / "summary.json").write_text(json.dumps({**FINISHED, "val/perplexity": 10**400}))
+    assert read_summary(tmp_path).error == "summary.json is damaged: val/perplexity is not a number"
+
+
 def test_a_summary_of_a_newer_version_is_not_guessed_at(tmp_path: Path) -> None:
     (tmp_path / "summary.json").write_text(json.dumps({**FINISHED, "format": FORMAT + 1}))
     assert "a newer lmlab wrote it" in read_summary(tmp_path).error

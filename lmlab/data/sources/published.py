@@ -25,6 +25,7 @@ from lmlab.data.sources.base import Source
 from lmlab.data.sources.folders import natural_order, unread
 from lmlab.data.sources.text_files import TextFiles
 from lmlab.errors import UserError
+from lmlab.files import expanded
 
 _TEXT_SUFFIXES = (".txt", ".tokens", ".raw")
 
@@ -39,7 +40,7 @@ class _Published(Source):
 
     def __init__(self, *, name: str, path: str | None) -> None:
         self.name = name
-        self.path = None if path is None else Path(path).expanduser()
+        self.path = None if path is None else expanded(path)
 
     def check(self) -> None:
         """Checks that the copy at `path` exists, if a path is given; checks nothing else.

@@ -23,6 +23,7 @@ from lmlab.data.sources.folders import natural_order, unread
 from lmlab.data.sources.sentences import split_sentences
 from lmlab.data.sources.tables import TABLES
 from lmlab.errors import UserError
+from lmlab.files import expanded
 
 Item = TypeVar("Item")
 
@@ -50,7 +51,7 @@ class MovieReviews(Source):
     def __init__(
         self, *, path: str | None, split: Sequence[float], encoding: str, max_reviews: int | None = None
     ) -> None:
-        self.path = None if path is None else Path(path).expanduser()
+        self.path = None if path is None else expanded(path)
         self.split = split
         self.encoding = encoding
         self.max_reviews = max_reviews

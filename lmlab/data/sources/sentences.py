@@ -17,6 +17,7 @@ from lmlab.data.sources.base import Source
 from lmlab.data.sources.folders import files_of, unread
 from lmlab.data.sources.tables import TABLES, is_table, require_no_columns, sentence_column
 from lmlab.errors import UserError
+from lmlab.files import expanded
 
 _SUFFIXES = (".txt", *TABLES)
 _NAMED = ", ".join(_SUFFIXES)
@@ -50,7 +51,7 @@ class SentenceFiles(Source):
     """
 
     def __init__(self, *, path: str, split: Sequence[float], encoding: str) -> None:
-        self.path = Path(path).expanduser()
+        self.path = expanded(path)
         self.split = split
         self.encoding = encoding
 

@@ -13,6 +13,7 @@ from lmlab.data.sources.base import Source
 from lmlab.data.sources.folders import files_of, natural_order, unread
 from lmlab.data.sources.tables import is_table
 from lmlab.errors import UserError, printable
+from lmlab.files import expanded
 
 
 class TextFiles(Source):
@@ -29,7 +30,7 @@ class TextFiles(Source):
     """
 
     def __init__(self, *, path: str, split: Sequence[float], encoding: str) -> None:
-        self.path = Path(path).expanduser()
+        self.path = expanded(path)
         self.split = split
         self.encoding = encoding
 
