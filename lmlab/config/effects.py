@@ -1,14 +1,15 @@
-"""Finds what is typed for another loader than the chosen one, where it is without effect."""
+"""Finds what is typed where it is without effect: for another loader than the chosen one, or beside a run."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
 
-from lmlab.config.settings import TrainSettings
+from lmlab.config.settings import Settings, TrainSettings
 from lmlab.config.settings.data import SentencesSettings
 from lmlab.config.slots import SLOTS
 from lmlab.errors import printable
+from lmlab.runs.discovery import LATEST
 
 
 def without_effect(words: Sequence[str], settings: TrainSettings) -> Iterator[str]:
@@ -34,6 +35,19 @@ def without_effect(words: Sequence[str], settings: TrainSettings) -> Iterator[st
     if "data.batch_size" in typed and isinstance(loader, SentencesSettings) and loader.tokens_per_batch is not None:
         value = printable(typed["data.batch_size"])
         yield f"data.batch_size={value} has no effect beside data.tokens_per_batch={loader.tokens_per_batch}"
+
+
+def beside_a_run(words: Sequence[str], settings: Settings) -> Iterator[str]:
+    """Yields a sentence for a folder of runs that is typed beside the run itself.
+
+    Args:
+        words: as typed.
+        settings: of a command that reads a run.
+    """
+    run = getattr(settings, "run", LATEST)
+    typed = {word.lstrip("+").partition("=")[0]: word.partition("=")[2] for word in words}
+    if "output_dir" in typed and run != LATEST:
+        yield f"output_dir={printable(typed['output_dir'])} does not count: run={printable(run)} says where the run is"
 
 
 def _option(target: str | None) -> str:
