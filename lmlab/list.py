@@ -72,6 +72,8 @@ def _list_runs(arguments: Sequence[str]) -> None:
                 "cannot be given with runs",
                 "only output_dir=... and prune=true can",
             )
+    if "runs=" in arguments:  # as a shell has it where a variable is not set
+        raise UserError("runs", '""', "names no run", "write python -m lmlab.list runs for all, or give a folder")
     prune, output_dir = given.get("prune", "false"), given.get("output_dir", "outputs")
     if not output_dir:
         raise UserError("output_dir", '""', "names no folder", "leave it out, or give one")

@@ -15,6 +15,7 @@ from lmlab import signals, terminal
 from lmlab.config import plugins
 from lmlab.config.answers import answered
 from lmlab.config.compose import compose_settings
+from lmlab.config.effects import beside_a_run
 from lmlab.config.error_messages import fold, named_as_typed
 from lmlab.config.settings import Settings
 from lmlab.errors import InterruptedRun, UserError
@@ -246,5 +247,7 @@ def composed_command(
         if output_is_all and (nowhere := terminal.closed()):  # before hours of work
             raise nowhere
         work(settings)
+        for sentence in beside_a_run(arguments, settings):
+            print(terminal.fitted(f"note: {sentence}"), file=sys.stderr)
 
     sys.exit(run_command(run, arguments, if_interrupted=if_interrupted, output_is_all=output_is_all))

@@ -1,14 +1,15 @@
-"""Finds what is typed and has no effect, because of the parts chosen or of another setting."""
+"""Finds what is typed and has no effect, because of the parts chosen, of another setting, or beside a run."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 
-from lmlab.config.settings import TrainSettings
+from lmlab.config.settings import Settings, TrainSettings
 from lmlab.config.settings.data import SentencesSettings
 from lmlab.config.slots import SLOTS
 from lmlab.errors import printable
+from lmlab.runs.discovery import LATEST
 
 # Limits that trainer.fast_dev_run sets itself.
 _REPLACED_BY_A_TRIAL = (
@@ -136,6 +137,19 @@ def _for_other_loaders(words: Sequence[str], settings: TrainSettings) -> Iterato
     if "data.batch_size" in typed and isinstance(loader, SentencesSettings) and loader.tokens_per_batch is not None:
         value = printable(typed["data.batch_size"])
         yield f"data.batch_size={value} has no effect beside data.tokens_per_batch={loader.tokens_per_batch}"
+
+
+def beside_a_run(words: Sequence[str], settings: Settings) -> Iterator[str]:
+    """Yields a sentence for a folder of runs that is typed beside the run itself.
+
+    Args:
+        words: as typed.
+        settings: of a command that reads a run.
+    """
+    run = getattr(settings, "run", LATEST)
+    typed = {word.lstrip("+").partition("=")[0]: word.partition("=")[2] for word in words}
+    if "output_dir" in typed and run != LATEST:
+        yield f"output_dir={printable(typed['output_dir'])} does not count: run={printable(run)} says where the run is"
 
 
 def _option(target: str | None) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import io
 import os
 import sys
 from collections.abc import Mapping
@@ -18,9 +20,10 @@ from lmlab.config import folders, plugins, words
 from lmlab.config.answers import answered
 from lmlab.config.effects import typed_twice
 from lmlab.config.folders import configuration_folder, log_to
+from lmlab.config.options import divided
 from lmlab.config.outward import resume_command
 from lmlab.config.presets import asks_for_a_sweep, check_own_folders
-from lmlab.errors import InterruptedRun, Refused, printable
+from lmlab.errors import InterruptedRun, Refused, UserError, printable
 from lmlab.files import shown
 from lmlab.launch import sweep_folder
 from lmlab.launch.execution import checked, pop_unstored, resume_run, work
@@ -88,6 +91,21 @@ def _single(config: DictConfig, folder: Path) -> None:
         work(folder, task, settings, record, **unstored)
 
 
+def _show(part: str) -> None:
+    """Shows a part of the configuration (--cfg with --package).
+
+    Raises:
+        UserError: there is none of this name, for which Hydra prints a line of its own and ends the process.
+    """
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            _job()
+    except SystemExit as end:
+        if end.code:
+            remedy = "leave it out, which shows the whole with the names of its parts"
+            raise UserError("--package", printable(part), "no such part", remedy) from None
+
+
 def run() -> None:
     """Does the run or sweep given on the command line.
 
@@ -118,8 +136,13 @@ def run() -> None:
         say(f"note: {sentence}")
     register_sweeper()
     sys.argv[1:] = [*(["-m"] if is_sweep else []), *quoted]
+    options = [word for word in divided(quoted) if not isinstance(word, str)]
+    part = next((option.value for option in options if option.name == "--package"), None)
     try:
-        _job()
+        if part is None:
+            _job()
+        else:
+            _show(part)
     except (InterruptedRun, KeyboardInterrupt) as stop:
         print_interrupted_summary(stop)
         raise

@@ -27,6 +27,8 @@ LATEST = "latest"
 OUTPUTS = "outputs"
 # Levels below a given folder: output_dir/<name>/<sweep>/<job>, and two more for names that contain slashes.
 DEEPEST = 5
+# Name of a checkpoint that was kept on the way.
+_KEPT = re.compile(r"step-\d+")
 # A folder with any of these is a run's; a configuration alone does not make it one.
 _MARKS = frozenset({files.SUMMARY, files.METRICS, files.HYDRA, files.SAMPLES})
 _SWEEP_MARKS = frozenset({files.SWEEP, files.MULTIRUN})
@@ -183,6 +185,13 @@ def find_run(run: str, *, output_dir: str, checkpoint: str | None = None) -> Pat
     folder = expanded(run)
     if folder.name in (BEST, LAST) or (checkpoint is not None and folder.suffix == ".ckpt" and folder.is_file()):
         which, folder = folder.stem, folder.parent.parent
+        if which not in ("best", "last") and not _KEPT.fullmatch(which):
+            names = checkpoint_names(folder)
+            remedy = f"give a run's folder below {Path(output_dir)}/, or run=latest"
+            if names:
+                there = "best" if "best" in names else names[-1]
+                remedy = f"write {for_shell([f'run={folder}', f'checkpoint={there}'])}"
+            raise UserError("run", run, "is no checkpoint of a run's", remedy)
         if checkpoint not in (None, which):
             remedy = f"write {for_shell([f'run={folder}', f'checkpoint={which}'])}"
             raise UserError("run", run, f"is a checkpoint, but checkpoint={checkpoint} would be used", remedy)
@@ -208,7 +217,7 @@ def named_checkpoint(run: str) -> str | None:
 def checkpoint_names(folder: Path) -> list[str]:
     """Returns the names of a run's checkpoints: the kept ones by step, then best and last."""
     there = {path.stem for path in (folder / CHECKPOINTS).glob("*.ckpt")}
-    return sorted(name for name in there if name.startswith("step-")) + [n for n in ("best", "last") if n in there]
+    return sorted(filter(_KEPT.fullmatch, there)) + [n for n in ("best", "last") if n in there]
 
 
 def checkpoint_path(folder: Path, which: str) -> Path:

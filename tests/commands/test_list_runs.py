@@ -207,6 +207,7 @@ def test_links_out_of_a_run_are_not_followed(listed, outputs: Path, tmp_path: Pa
     [
         (["runs", "model=lstm"], "model=lstm: cannot be given with runs"),
         (["runs", "output_dir=nowhere"], "output_dir=nowhere: no such folder; check the path, or leave it out"),
+        (["runs=", "prune=true"], 'runs="": names no run; write python -m lmlab.list runs for all, or give a folder'),
         (["runs", "prune=maybe"], "prune=maybe: no such option"),
         (["runs=nowhere"], "runs=nowhere: no such folder"),
         (["runs=latest", "output_dir=nowhere"], "output_dir=nowhere: no such folder"),

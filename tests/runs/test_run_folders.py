@@ -41,6 +41,19 @@ def test_a_path_of_a_checkpoint_names_it(tmp_path: Path) -> None:
     assert named_checkpoint(str(run / "checkpoints" / "last.ckpt")) == "last"  # is not there, which is told later
 
 
+def test_a_file_beside_the_checkpoints_is_none_of_them(tmp_path: Path) -> None:
+    run = with_checkpoint(tmp_path / "x/1", 1000)
+    for name in ("step-000002", "step-abc", "my"):
+        (run / "checkpoints" / f"{name}.ckpt").touch()
+    assert checkpoint_names(run) == ["step-000002", "best"]
+    for checkpoint in ("best", "my"):
+        with pytest.raises(UserError, match=r"is no checkpoint of a run's; write run=.*/x/1 checkpoint=best$"):
+            find_run(str(run / "checkpoints" / "my.ckpt"), output_dir=str(tmp_path), checkpoint=checkpoint)
+    (tmp_path / "my.ckpt").touch()
+    with pytest.raises(UserError, match=r"is no checkpoint of a run's; give a run's folder below "):
+        find_run(str(tmp_path / "my.ckpt"), output_dir=str(tmp_path), checkpoint="best")
+
+
 def test_the_folder_of_the_latest_run_may_be_in_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trained = with_checkpoint(tmp_path / "x/1", 1000)
     monkeypatch.setenv("HOME", str(tmp_path))
