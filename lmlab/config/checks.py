@@ -37,6 +37,8 @@ from lmlab.memory_limits import available_memory, check_memory
 _LEAST_SHARE = 1e-5
 # With a smaller one the mean squared gradient is nearly the squared mean, and rounding makes their difference negative.
 _LEAST_CENTERED_ALPHA = 0.1
+# Names of files that are open: the same name is another file in the next command.
+_STANDS_FOR_ANOTHER = re.compile(r"/dev/(stdin|fd/\d+)|/proc/[^/]+/fd/\d+")
 _RANDOM = "lmlab.models.embedding.RandomVectors"
 _DEVICE_STATS = "pytorch_lightning.callbacks.DeviceStatsMonitor"
 _NEED_LOGGER = (_DEVICE_STATS, "pytorch_lightning.callbacks.LearningRateMonitor")
@@ -169,6 +171,9 @@ def _check_data(settings: TrainSettings) -> None:
         raise UserError("data.split", data.split, problem, "for example data.split=[0.8,0.1,0.1]; 0 leaves out test")
     if data.path and not hasattr(source, "path"):
         raise UserError("data.path", data.path, f"data={data.name} does not use data.path", "add data=text")
+    if data.path and _STANDS_FOR_ANOTHER.fullmatch(data.path):
+        problem = "stands for what is open in this command, so that the run could not be resumed or evaluated again"
+        raise UserError("data.path", data.path, problem, "give the path of the file itself")
     if isinstance(source, TextFilesSettings) and not source.path:
         problem, remedy = "this data set needs your own text", "give a file or folder: data.path=my_text.txt"
         raise UserError("data.path", None, problem, remedy)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,29 @@ def steps_for_tokens(settings: TrainSettings, data: LanguageModelData, num_token
     by_step = np.add.reduceat(by_batch, np.arange(0, len(by_batch), accumulate))
     within = int(np.searchsorted(np.cumsum(by_step), num_tokens - before)) + 1
     return epochs * len(by_step) + within
+
+
+def not_reached(settings: TrainSettings, *, steps: int, pause_at: int | None, done: int) -> Iterator[str]:
+    """Yields a sentence for each thing that is wanted at a step which this command does not reach.
+
+    Args:
+        settings: the run's settings.
+        steps: optimizer steps of the whole run.
+        pause_at: the step at which the run is to pause; None for no pause.
+        done: optimizer steps that were made before.
+    """
+    checkpoints, samples = settings.callbacks.checkpoints, settings.callbacks.sample_text
+    intervals = {
+        "callbacks.checkpoints.keep_every": checkpoints.keep_every,
+        "callbacks.sample_text.every_n_steps": None if samples is None else samples.every_n_steps,
+    }
+    for name, interval in intervals.items():
+        if interval is not None and interval > steps:
+            yield f"{name}={interval} has no effect in a run of {plural(steps, 'step')}"
+    if pause_at is not None and pause_at > steps:
+        yield f"stop_after_tokens has no effect: the run ends after step {steps:,}, before it would pause"
+    elif pause_at is not None and 0 < done >= pause_at:
+        yield f"stop_after_tokens was reached at step {pause_at:,}, so the run pauses again at once"
 
 
 def describe_plan(

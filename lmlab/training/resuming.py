@@ -71,6 +71,10 @@ class Resumption:
         """
         for split, expected in self.fingerprints.items():
             if texts.get(split) != expected:
+                if self.config["data"]["path"] != self.config_before["data"]["path"]:
+                    problem = f"its {split} text is not the one that {shown(folder)} was begun with"
+                    remedy = "give the place that this text was moved to, or start a new run"
+                    raise UserError("data.path", self.settings.data.path, problem, remedy)
                 problem = f"its {split} text has changed"
                 remedy = "restore it (data.path=... says where a text was moved to), or start a new run"
                 raise UserError("run", shown(folder), problem, remedy)

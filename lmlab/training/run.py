@@ -51,6 +51,7 @@ from lmlab.training.models import build_model
 from lmlab.training.module import LanguageModelModule
 from lmlab.training.plan import (
     describe_plan,
+    not_reached,
     steps_for_tokens,
     total_steps,
 )
@@ -160,6 +161,9 @@ def _assemble(
         done=resumption.position.step if resumption else 0,
     )
     log.info(describe_plan(settings, data, model, vectors, device, seconds) + "\n")
+    done = resumption.position.step if resumption else 0
+    for sentence in not_reached(settings, steps=steps, pause_at=pause_at, done=done):
+        log.info(f"note: {sentence}")
     task = _task(settings, model, vectors)
     task.lr_lambda = task.make_scheduler(total_steps=steps, steps_per_epoch=steps_per_epoch(settings, data))
     if settings.trainer.enable_model_summary:  # Lightning's own would be silenced with its advice

@@ -61,6 +61,8 @@ TRAIN = [
     (["tokenizer.end_token=line"], ["tokenizer.end_token=line", "null, document"]),
     (["data=text"], ["data.path", "give a file or folder"]),
     (["data=text", "data.path=no such, file.txt"], ["data.path=no such, file.txt", "no such file"]),
+    (["data=text", "data.path=/dev/stdin"], ["data.path=/dev/stdin: stands for", "the path of the file itself"]),
+    (["data=text", "data.path=/dev/fd/63"], ["data.path=/dev/fd/63: stands for", "the path of the file itself"]),
     (["data=harry_potter"], ["data.path=data/harry_potter", "put your books there", "data=python_docs"]),
     (["data.split=[1,0]"], ["data.split", "[0.8,0.1,0.1]"]),
     (["embedding=glove"], ["embedding.path", "GloVe"]),

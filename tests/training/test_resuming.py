@@ -301,5 +301,6 @@ def test_best_weights_of_another_run_are_told(run: Path) -> None:
 def test_what_is_typed_beside_a_refusal_is_forgotten(run: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.txt"
     other.write_text("Another text altogether. " * 900)
-    assert "text has changed" in refused(run, **{"data.path": str(other)})
+    told = refused(run, **{"data.path": str(other)})
+    assert told.startswith(f"data.path={other}: its train text is not the one that {run} was begun with; ")
     resume_run(run)
