@@ -114,4 +114,6 @@ def __getattr__(name: str) -> Any:
         return own_version()
     if name in _WHERE:
         return getattr(importlib.import_module(_WHERE[name]), name)
+    if name == "testing":
+        return importlib.import_module("lmlab.testing")
     raise AttributeError(f"module 'lmlab' has no attribute {name!r}")

@@ -11,6 +11,7 @@ from typing import SupportsIndex
 import torch
 from torch import Tensor
 
+from lmlab.config.settings.commands import LONGEST_SAMPLE
 from lmlab.data.token_store import START_ID, UNKNOWN_ID
 from lmlab.data.tokenizers.base import Tokenizer
 from lmlab.errors import Diverged
@@ -21,7 +22,7 @@ from lmlab.models.language_model import LanguageModel
 # A step of a smaller batch uses one thread, because it is so little work that a second thread can make it much slower.
 _ONE_THREAD_BELOW = 16
 # Numbers below this, and the seeds of as many samples, fit into 64 bits.
-_LARGEST = 2**62
+_LARGEST = 2**62 - 1
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class SamplingOptions:
             TypeError: an option is no number.
             ValueError: an option is out of range.
         """
-        check_whole("length", self.length, at_least=1)
+        check_whole("length", self.length, at_least=1, at_most=LONGEST_SAMPLE)
         check_whole("seed", self.seed, at_least=0)
         if self.top_k is not None:
             check_whole("top_k", self.top_k, at_least=1)
@@ -65,7 +66,7 @@ class SamplingOptions:
             raise ValueError(f"top_p must be above 0 and at most 1, not {self.top_p}")
 
 
-def check_whole(name: str, value: SupportsIndex, *, at_least: int) -> None:
+def check_whole(name: str, value: SupportsIndex, *, at_least: int, at_most: int = _LARGEST) -> None:
     """Checks a number that an argument of Python's gives.
 
     Raises:
@@ -78,8 +79,8 @@ def check_whole(name: str, value: SupportsIndex, *, at_least: int) -> None:
         number = None
     if number is None or isinstance(value, bool):
         raise TypeError(f"{name} must be a whole number, not {value!r}")
-    if not at_least <= number < _LARGEST:
-        raise ValueError(f"{name} must be from {at_least} to 2**62 - 1, not {number}")
+    if not at_least <= number <= at_most:
+        raise ValueError(f"{name} must be from {at_least} to {at_most:,}, not {number}")
 
 
 def _number(name: str, value: float) -> float:

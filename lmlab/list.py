@@ -17,6 +17,7 @@ from lmlab.config.answers import answered
 from lmlab.config.command import run_command
 from lmlab.config.completion import known_names
 from lmlab.config.documentation import entry, help_lines, markdown
+from lmlab.config.effects import beside_a_run
 from lmlab.config.folders import configuration_folder, group_options, groups
 from lmlab.config.help import COMMANDS, COMPOSED, addition, chosen_settings
 from lmlab.config.options import without_options
@@ -85,6 +86,8 @@ def _list_runs(arguments: Sequence[str]) -> None:
 
     if not given["runs"]:
         latest(expanded(output_dir))  # an error of its own where nothing was trained yet
+    for sentence in beside_a_run(arguments, "runs"):
+        print(fitted(f"note: {sentence}"), file=sys.stderr)
     records = find_records(given["runs"] or [output_dir], output_dir=output_dir)
     print("\n".join(run_table(records)))
     if prune != "false":

@@ -60,6 +60,8 @@ def evaluation_file(output: str) -> Path:
 
 
 def _evaluation_file(output: str) -> Path:
+    if output == "-":  # standard output elsewhere, where the table of the result already is
+        raise UserError("output", output, "is not the name of a file", f"name one: {_example(Path('result.json'))}")
     given = expanded(output)
     path = Path(os.path.realpath(given))
     if path.is_dir():

@@ -213,3 +213,8 @@ def test_using_a_model_waits_for_nothing_that_trains_or_measures(trained_run: Pa
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "torch" in loaded
     assert not [name for name in loaded if is_within(name, "pytorch_lightning", "torchmetrics", "scipy", "tensorboard")]
+
+
+def test_the_testing_tools_are_there_without_an_import_of_their_own():
+    code = "import sys, lmlab; before = 'lmlab.testing' in sys.modules; lmlab.testing.check_core; print(before)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

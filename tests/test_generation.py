@@ -97,6 +97,7 @@ def test_a_tiny_temperature_comes_near_0_without_overflow():
     ("changed", "error", "said"),
     [
         ({"length": 0}, ValueError, "length must be from 1"),
+        ({"length": 10**7 + 1}, ValueError, "length must be from 1 to 10,000,000"),
         ({"length": 1.5}, TypeError, "length must be a whole number, not 1.5"),
         ({"length": True}, TypeError, "length must be a whole number, not True"),
         ({"top_k": "3"}, TypeError, "top_k must be a whole number, not '3'"),

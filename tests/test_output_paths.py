@@ -21,6 +21,7 @@ LONG = "a" * 300
         ("new/x.json", "output=new/x.json: there is no folder new; make it first, or write output=x.json"),
         ("text.txt/x.json", "output=text.txt/x.json: text.txt is not a folder; write output=x.json"),
         ("text.txt/x/y.json", "output=text.txt/x/y.json: text.txt is not a folder; write output=y.json"),
+        ("-", "output=-: is not the name of a file; name one: output=result.json"),
         ("folder", "output=folder: is a folder; name a file: output=folder/result.json"),
     ],
 )

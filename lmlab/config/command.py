@@ -247,7 +247,7 @@ def composed_command(
         if output_is_all and (nowhere := terminal.closed()):  # before hours of work
             raise nowhere
         work(settings)
-        for sentence in beside_a_run(arguments, settings):
+        for sentence in beside_a_run(arguments):
             print(terminal.fitted(f"note: {sentence}"), file=sys.stderr)
 
     sys.exit(run_command(run, arguments, if_interrupted=if_interrupted, output_is_all=output_is_all))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 
-from lmlab.config.settings import Settings, TrainSettings
+from lmlab.config.settings import TrainSettings
 from lmlab.config.settings.data import SentencesSettings
 from lmlab.config.slots import SLOTS
 from lmlab.errors import printable
@@ -139,17 +139,18 @@ def _for_other_loaders(words: Sequence[str], settings: TrainSettings) -> Iterato
         yield f"data.batch_size={value} has no effect beside data.tokens_per_batch={loader.tokens_per_batch}"
 
 
-def beside_a_run(words: Sequence[str], settings: Settings) -> Iterator[str]:
+def beside_a_run(words: Sequence[str], key: str = "run") -> Iterator[str]:
     """Yields a sentence for a folder of runs that is typed beside the run itself.
 
     Args:
-        words: as typed.
-        settings: of a command that reads a run.
+        words: of a command that reads a run, as typed.
+        key: that names the run.
     """
-    run = getattr(settings, "run", LATEST)
     typed = {word.lstrip("+").partition("=")[0]: word.partition("=")[2] for word in words}
-    if "output_dir" in typed and run != LATEST:
-        yield f"output_dir={printable(typed['output_dir'])} does not count: run={printable(run)} says where the run is"
+    run = typed.get(key, "").strip("'\"")
+    if "output_dir" in typed and run not in ("", LATEST):
+        where = printable(typed["output_dir"])
+        yield f"output_dir={where} does not count: {key}={printable(run)} says where to look"
 
 
 def _option(target: str | None) -> str:

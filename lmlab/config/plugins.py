@@ -85,9 +85,11 @@ def trusting(names: str | Iterable[str]) -> Iterator[None]:
     """Trusts packages for the time of a call.
 
     Raises:
-        UserError: a name is not that of a package.
+        UserError: a name is not that of a package that is there.
     """
-    token = _passed.set((*_passed.get(), *_checked([names] if isinstance(names, str) else names)))
+    checked = _checked([names] if isinstance(names, str) else names)
+    _check_there(checked)
+    token = _passed.set((*_passed.get(), *checked))
     try:
         yield
     finally:

@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lmlab.config import folders, plugins, words
 from lmlab.config.answers import answered
-from lmlab.config.effects import typed_twice
+from lmlab.config.effects import beside_a_run, typed_twice
 from lmlab.config.folders import configuration_folder, log_to
 from lmlab.config.options import divided
 from lmlab.config.outward import resume_command
@@ -119,6 +119,8 @@ def run() -> None:
     if answered("train", arguments):
         return
     if asks_to_resume(arguments):
+        for sentence in beside_a_run(arguments):
+            say(f"note: {sentence}")
         sweep = sweep_to_resume(arguments)
         if sweep is None:
             resume_run(plugins.take_from(arguments))

@@ -18,7 +18,7 @@ from lmlab.command_lines import for_shell
 from lmlab.errors import UserError
 from lmlab.files import expanded, shown, stale_parts
 from lmlab.runs import files
-from lmlab.runs.files import BEST, CHECKPOINTS, LAST, has_checkpoint
+from lmlab.runs.files import BEST, BEST_BEFORE_END, CHECKPOINTS, LAST, PREVIOUS, has_checkpoint
 from lmlab.runs.records import JOB, RunRecord, read_record, read_sweep
 from lmlab.runs.summary import DONE
 
@@ -29,6 +29,7 @@ OUTPUTS = "outputs"
 DEEPEST = 5
 # Name of a checkpoint that was kept on the way.
 _KEPT = re.compile(r"step-\d+")
+_OWN_NAMES = (BEST, LAST, PREVIOUS, BEST_BEFORE_END)
 # A folder with any of these is a run's; a configuration alone does not make it one.
 _MARKS = frozenset({files.SUMMARY, files.METRICS, files.HYDRA, files.SAMPLES})
 _SWEEP_MARKS = frozenset({files.SWEEP, files.MULTIRUN})
@@ -250,13 +251,14 @@ def num_bytes(folder: Path) -> int:
 def spare_checkpoints(record: RunRecord) -> list[Path]:
     """Returns a run's checkpoints other than best.ckpt and last.ckpt, and incomplete ones of killed processes.
 
-    There are none in a run that has not finished, because it may need them to go on, nor in one that lacks best.ckpt or
-    last.ckpt. Links are not followed.
+    Files of other names are a user's own. There are none in a run that has not finished, because it may need them to go
+    on, nor in one that lacks best.ckpt or last.ckpt. Links are not followed.
     """
     folder = record.folder / CHECKPOINTS
     if record.status not in DONE or folder.is_symlink():
         return []
-    found = {path: path.lstat() for path in (*folder.glob("*.ckpt"), *stale_parts(folder))}
+    named = (path for path in folder.glob("*.ckpt") if path.name in _OWN_NAMES or _KEPT.fullmatch(path.stem))
+    found = {path: path.lstat() for path in (*named, *stale_parts(folder))}
     sizes = {path: status.st_size for path, status in found.items() if stat.S_ISREG(status.st_mode)}
     kept = folder / BEST, folder / LAST
     return sorted(path for path in sizes if path not in kept) if all(map(sizes.get, kept)) else []

@@ -95,7 +95,8 @@ def history(record: RunRecord, last: Saved | None) -> Iterator[Check]:
     rows, best = record.history, record.best_row
     if best is None:
         if all(problem.file != METRICS for problem in record.damages):
-            yield Check("unknown", "metrics.csv", "has no evaluation")
+            compared = _as_saved(rows, last)  # with rows, which are gone here
+            yield compared if compared.verdict == "wrong" else Check("unknown", METRICS, "has no evaluation")
         return
     yield agreement("metrics.csv rows", [fault for row in rows for fault in arithmetic(row)], f"{len(rows)} fit")
     steps = [row.get("step", math.nan) for row in rows]

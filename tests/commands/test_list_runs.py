@@ -139,6 +139,7 @@ def test_nothing_is_deleted_where_nobody_can_be_asked(listed, outputs: Path) -> 
 
 @pytest.mark.parametrize(("prune", "answer"), [("true", "y\n"), ("true", "Yes\n"), ("yes", None)])
 def test_a_yes_deletes_all_but_best_and_last(listed, outputs: Path, prune: str, answer: str | None) -> None:
+    (outputs / "text-lstm" / "new" / "checkpoints" / "my own.ckpt").touch()
     before = there(outputs)
     told = listed("runs", f"output_dir={outputs}", f"prune={prune}", answer=answer)
     assert before - there(outputs) == {f"text-lstm/new/checkpoints/{name}" for name in SPARE}

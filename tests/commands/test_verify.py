@@ -181,6 +181,12 @@ def test_a_row_that_is_gone_is_found(run: Path) -> None:
     assert "metrics.csv best row" in by_verdict(run, "wrong")
 
 
+def test_rows_that_are_all_gone_are_found(run: Path) -> None:
+    path = run / "metrics.csv"
+    path.write_text(path.read_text(encoding="utf-8").splitlines(keepends=True)[0], encoding="utf-8")
+    assert "metrics.csv as trained" in by_verdict(run, "wrong")
+
+
 def test_swapped_ids_are_found(run: Path) -> None:
     path = run / "tokenizer.json"
     saved = json.loads(path.read_text(encoding="utf-8"))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lmlab.config.compose import compose_settings, train_settings
+from lmlab.config.compose import train_settings
 from lmlab.config.effects import beside_a_run, typed_twice, without_effect
-from lmlab.config.settings import PredictSettings, ReportSettings, Settings
 
 
 @pytest.mark.parametrize(
@@ -78,20 +77,19 @@ def test_a_word_that_a_later_one_replaces_is_told(words: list[str], told: list[s
 
 
 @pytest.mark.parametrize(
-    ("command", "kind", "words", "told"),
+    ("words", "told"),
     [
-        (
-            "predict",
-            PredictSettings,
-            ["run=here", "output_dir=there"],
-            ["output_dir=there does not count: run=here says where the run is"],
-        ),
-        ("predict", PredictSettings, ["run=latest", "output_dir=there"], []),
-        ("predict", PredictSettings, ["run=here"], []),
-        ("report", ReportSettings, ["runs=here", "output_dir=there"], []),  # the report of several runs lies there
+        (["run=here", "output_dir=there"], ["output_dir=there does not count: run=here says where to look"]),
+        (["run=latest", "output_dir=there"], []),
+        (["output_dir=there"], []),
+        (["run=here"], []),
+        (["runs=here", "output_dir=there"], []),  # the report of several runs lies there
     ],
 )
-def test_the_place_of_runs_does_not_count_beside_a_run(
-    command: str, kind: type[Settings], words: list[str], told: list[str]
-) -> None:
-    assert list(beside_a_run(words, compose_settings(command, kind, words))) == told
+def test_the_place_of_runs_does_not_count_beside_a_run(words: list[str], told: list[str]) -> None:
+    assert list(beside_a_run(words)) == told
+
+
+def test_the_place_of_runs_does_not_count_beside_those_that_are_listed() -> None:
+    told = ["output_dir=there does not count: runs=here says where to look"]
+    assert list(beside_a_run(["runs=here", "output_dir=there"], "runs")) == told

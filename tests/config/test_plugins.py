@@ -116,7 +116,7 @@ def test_without_trust_nothing_is_imported_and_one_line_says_how() -> None:
     assert not imported()
 
 
-@pytest.mark.parametrize("names", [5, [5], None])
+@pytest.mark.parametrize("names", [5, [5], None, "nothere"])
 def test_what_names_no_package_is_not_trusted(names: Any) -> None:
     with pytest.raises(UserError, match="plugins"), plugins.trusting(names):
         pass

@@ -13,6 +13,8 @@ _RUN = "a run's folder, or latest: the newest run below output_dir"
 _OUTPUT_DIR = "folder that is searched for latest"
 _CHECKPOINT = "best, last or a kept checkpoint (step-000500)"
 
+LONGEST_SAMPLE = 10**7
+
 
 @dataclass(kw_only=True)
 class GenerateSettings(Settings):
@@ -25,7 +27,7 @@ class GenerateSettings(Settings):
     length: int = setting(
         "tokens (characters, words or pieces) generated after the prompt",
         at_least=1,
-        at_most=10**7,
+        at_most=LONGEST_SAMPLE,
         also=("max_new_tokens", "max_tokens", "max_length"),
     )
     num_samples: int = setting(
