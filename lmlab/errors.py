@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
+
 # The range of a 64-bit integer.
 LARGEST_NUMBER = 2**63
 _LONGEST_VALUE = 300
@@ -12,8 +14,10 @@ def printable(value: object, *, longest: int = 80) -> str:
 
     Args:
         value: any value.
-        longest: maximum number of characters.
+        longest: maximum number of characters; a path may have 300, for a part of it names no file.
     """
+    if isinstance(value, PurePath):
+        value, longest = str(value), max(longest, _LONGEST_VALUE)
     if isinstance(value, int) and abs(value) >= LARGEST_NUMBER:
         return "(a very large number)"
     if value is not None and not isinstance(value, str | int | float):

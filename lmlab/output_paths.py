@@ -40,7 +40,7 @@ def check_writable(field: str, folder: str) -> None:
         there = next(place for place in (path, *path.parents) if os.path.lexists(place))
     except OSError as error:  # too long a name
         raise UserError(field, printable(folder), error.strerror or "cannot be used", "give another folder") from None
-    where = "" if there == path else f"{printable(str(there))} "
+    where = "" if there == path else f"{printable(there)} "
     if not there.is_dir():
         raise UserError(field, printable(folder), f"{where}is not a folder", "give another folder")
     if not os.access(there, os.W_OK | os.X_OK):

@@ -128,7 +128,7 @@ def named_as_typed(error: UserError, arguments: Sequence[str]) -> UserError:
             continue
         if folder == configuration_folder():
             return UserError(group, printable(typed[group]), error.problem, error.remedy)
-        return UserError(error.field, error.value, f"{error.problem} ({printable(str(path))})", error.remedy)
+        return UserError(error.field, error.value, f"{error.problem} ({printable(path)})", error.remedy)
     return error
 
 

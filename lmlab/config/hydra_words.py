@@ -96,7 +96,7 @@ def _check_search_path(value: Any, shown: str) -> None:
         if not marked or kind == "file":
             folder = expanded(place if marked else entry)
             if not folder.is_dir():
-                raise UserError(SEARCH_PATH, shown, f"{printable(str(folder))} is no folder", "check the path")
+                raise UserError(SEARCH_PATH, shown, f"{printable(folder)} is no folder", "check the path")
             continue
         if kind != "pkg":
             raise UserError(SEARCH_PATH, shown, f"{kind}:// cannot be searched", "use file:// or pkg://")

@@ -40,7 +40,7 @@ def check_own_file(group: str, name: str, own: Sequence[Path], *, below: Sequenc
     path = next((path for path in candidates if path.is_file()), None)
     if path is None:
         return
-    shown = printable(str(path))
+    shown = printable(path)
     if path in below:
         raise UserError(shown, None, "inherits from itself", "correct its defaults")
     text, content = _read(path, shown)

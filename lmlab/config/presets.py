@@ -75,7 +75,7 @@ def check_own_folders(arguments: Sequence[str]) -> None:
             if folder not in of_option:  # of a search path, whose own check names it
                 continue
             problem = "is not a folder" if folder.exists() else "no such folder"
-            raise UserError("--config-dir", printable(str(folder)), problem, "check the path")
+            raise UserError("--config-dir", printable(folder), problem, "check the path")
         for path in sorted(folder.rglob("*.y*ml")):
             name = path.relative_to(folder)
             if (configuration_folder() / name).exists():

@@ -344,7 +344,7 @@ def _check_option(word: _Word, chosen: Any, own: Sequence[Path]) -> None:
     folders = [folder / group for folder in (*own, configuration_folder())]
     odd = next((path for folder in own if os.path.lexists(path := folder / group / f"{name}.yaml")), None)
     if odd is not None and not odd.is_file():
-        raise UserError(group, printable(name), f"{printable(str(odd))} is not a file", "replace it by a YAML file")
+        raise UserError(group, printable(name), f"{printable(odd)} is not a file", "replace it by a YAML file")
     if isinstance(chosen, dict) or not _is_option(name, folders):
         if group == "data" and is_file_name(name):
             raise UserError(group, printable(name), "no such option", f"write data=text data.path={printable(name)}")

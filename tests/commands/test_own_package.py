@@ -398,10 +398,11 @@ def test_a_sweep_that_is_not_trusted_is_not_begun(place: Path) -> None:
 
 
 def test_mistakes_in_lmlab_s_own_settings_do_not_wait_for_the_package(place: Path) -> None:
+    choices = [word for word in CHOICES if word != "optimizer=sign"]
     code = (
         "import contextlib, sys\n"
         "from lmlab.train import main\n"
-        f"sys.argv[1:] = {[*OWN, *CHOICES, 'optimizer=adam', 'optimizer.lr=abc']}\n"
+        f"sys.argv[1:] = {[*OWN, *choices, 'optimizer.lr=abc']}\n"
         "with contextlib.suppress(SystemExit):\n    main()\n"
         "print('torch' in sys.modules)\n"
     )

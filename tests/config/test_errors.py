@@ -77,7 +77,7 @@ TRAIN = [
         ["scheduler.warmup_steps=4: ", "trainer.max_steps=3"],
     ),
     (["batching=windows", "data.stride=101"], ["data.stride=101: ", "give at most 100"]),
-    (["data.split=[a,b]"], ["data.split=[a,b]: a: is not a number", "data.split=[0.001]"]),
+    (["data.split=[a,b]"], ["data.split=[a,b]: a: is not a number", "data.split=[0.001,b]"]),
     (["experiment=null", "trainer.max_epochs=0"], ["trainer.max_epochs=0: "]),
     (["model.dropout=1e0"], ["model.dropout=1e0: is not less than 1"]),
     (["optimizer.lr=-1"], ["optimizer.lr=-1", "not above 0"]),

@@ -44,9 +44,7 @@ def natural_order(folder: Path) -> list[Path]:
         others = _left_out(folder, (), (".txt",))
         problem = f"the folder holds no .txt file (but {others})" if others else "the folder is empty"
         inside = next((entry for entry in entries(folder) if _has_texts(entry)), None)
-        remedy = (
-            f"give one that has, for example data.path={printable(str(inside), longest=200)}, or " if inside else ""
-        )
+        remedy = f"give one that has, for example data.path={printable(inside)}, or " if inside else ""
         raise UserError("data.path", folder, problem, f"{remedy}put the texts there as .txt files")
     return files
 
