@@ -28,13 +28,14 @@ if TYPE_CHECKING:
     from lmlab.data.tokenizers.base import Tokenizer, special_tokens
     from lmlab.errors import UserError
     from lmlab.evaluation.metrics import TokenMetric
+    from lmlab.loading import load
     from lmlab.metric_spec import MetricSpec
     from lmlab.models.core import Core, State, Stepper
     from lmlab.models.decoder import Decoder, TokenStatistics
     from lmlab.models.dropout import make_dropout
     from lmlab.models.embedding import EmbeddingVectors, Vectors
     from lmlab.notebook import Run, fit, load_runs
-    from lmlab.trained import TrainedModel, load
+    from lmlab.trained import TrainedModel
     from lmlab.training.assembly import build_data, build_module
     from lmlab.training.averaging import AveragingRule
     from lmlab.training.callbacks.averaging import Averaging
@@ -91,13 +92,14 @@ _MODULES = {
     "lmlab.data.tokenizers.base": ("Tokenizer", "special_tokens"),
     "lmlab.errors": ("UserError",),
     "lmlab.evaluation.metrics": ("TokenMetric",),
+    "lmlab.loading": ("load",),
     "lmlab.metric_spec": ("MetricSpec",),
     "lmlab.models.core": ("Core", "State", "Stepper"),
     "lmlab.models.decoder": ("Decoder", "TokenStatistics"),
     "lmlab.models.dropout": ("make_dropout",),
     "lmlab.models.embedding": ("EmbeddingVectors", "Vectors"),
     "lmlab.notebook": ("Run", "fit", "load_runs"),
-    "lmlab.trained": ("TrainedModel", "load"),
+    "lmlab.trained": ("TrainedModel",),
     "lmlab.training.assembly": ("build_data", "build_module"),
     "lmlab.training.averaging": ("AveragingRule",),
     "lmlab.training.callbacks.averaging": ("Averaging",),

@@ -39,8 +39,8 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     from lmlab.data.fingerprint import fingerprint
     from lmlab.data.token_store import build
     from lmlab.files import write_text
+    from lmlab.loading import load
     from lmlab.runs.formatting import plural
-    from lmlab.trained import load
 
     lm = load(folder, checkpoint=settings.checkpoint)
     texts, where, source_nats = _texts(settings, lm)

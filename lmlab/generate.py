@@ -29,7 +29,7 @@ def generate(settings: GenerateSettings) -> None:
     """Writes the samples to standard output, the first as it is drawn; everything else goes to standard error."""
     folder = find_run(settings.run, output_dir=settings.output_dir, checkpoint=settings.checkpoint)
     check_trust(folder)
-    from lmlab.trained import load  # imports torch: after what can go wrong without it
+    from lmlab.loading import load  # imports torch: after what can go wrong without it
 
     lm = load(folder, checkpoint=settings.checkpoint)
     tell_unknown(lm.tokenizer.unknown(settings.prompt))

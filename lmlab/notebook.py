@@ -94,7 +94,7 @@ class Run:
         self, *, checkpoint: str = "best", device: str = "auto", plugins: str | Iterable[str] = ()
     ) -> TrainedModel:
         """Returns the trained model, as `lmlab.load` does."""
-        from lmlab.trained import load
+        from lmlab.loading import load
 
         return load(self.folder, checkpoint=checkpoint, device=device, plugins=plugins)
 

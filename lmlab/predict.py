@@ -24,7 +24,7 @@ def predict(settings: PredictSettings) -> None:
     folder = find_run(settings.run, output_dir=settings.output_dir, checkpoint=checkpoint)
     check_trust(folder)
     names = checkpoint_names(folder) if checkpoint is None else [checkpoint]
-    from lmlab.trained import load  # imports torch: after what can go wrong without it
+    from lmlab.loading import load  # imports torch: after what can go wrong without it
 
     rows: list[list[str]] = []
     for name in names:

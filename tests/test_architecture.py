@@ -124,6 +124,7 @@ FLOORS = (
     {"evaluation"},
     {"training"},
     {"trained", "testing"},
+    {"loading"},
     {"launch", "verification"},
     {"notebook"},
     {name.removeprefix("lmlab.") for name in COMMANDS},
