@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
-
 # The range of a 64-bit integer.
 LARGEST_NUMBER = 2**63
 _LONGEST_VALUE = 300
@@ -16,7 +14,7 @@ def printable(value: object, *, longest: int = 80) -> str:
         value: any value.
         longest: maximum number of characters; a path may have 300, for a part of it names no file.
     """
-    if isinstance(value, PurePath):
+    if hasattr(value, "__fspath__"):  # pathlib takes time to import, and this file comes before all others
         value, longest = str(value), max(longest, _LONGEST_VALUE)
     if isinstance(value, int) and abs(value) >= LARGEST_NUMBER:
         return "(a very large number)"
