@@ -22,6 +22,8 @@ _DEEPEST = 50
 # Values in a file, those counted again that an alias repeats: a few lines of aliases stand for billions.
 _MOST_VALUES = 100_000
 _UNREADABLE = object()
+# Whole numbers that YAML does not read as they look: 010 is 8, and 1:30 is 90.
+_OTHER_BASE = re.compile(r"[-+]?(0[0-7_]+|[1-9][0-9_]*(:[0-5]?[0-9])+)")
 
 
 def check_own_file(group: str, name: str, own: Sequence[Path], *, below: Sequence[Path] = ()) -> None:
@@ -52,6 +54,7 @@ def check_own_file(group: str, name: str, own: Sequence[Path], *, below: Sequenc
     odd = next((key for key in content if not isinstance(key, str)), None)
     if odd is not None:
         raise UserError(shown, None, f"{printable(odd)} is not the name of a setting", "remove it")
+    _check_numbers(yaml.compose(text, Loader=yaml.SafeLoader), shown)
     if not below:
         _check_place(group, text, content, shown)
     for key, value in _texts(content):
@@ -107,6 +110,17 @@ def _extent(value: Any, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
         inside = [_extent(item, known) for item in (value.values() if isinstance(value, dict) else value)]
         known[id(value)] = 1 + sum(count for count, _ in inside), 1 + max((depth for _, depth in inside), default=0)
     return known[id(value)]
+
+
+def _check_numbers(node: Any, shown: str) -> None:
+    """Refuses whole numbers that are not read as they look."""
+    if isinstance(node, yaml.CollectionNode):
+        for item in node.value:
+            for inside in item if isinstance(item, tuple) else (item,):
+                _check_numbers(inside, shown)
+    elif node.tag == "tag:yaml.org,2002:int" and _OTHER_BASE.fullmatch(node.value):
+        problem = f"YAML reads {node.value} as {yaml.safe_load(node.value)}"
+        raise UserError(f"{shown}, line {node.start_mark.line + 1}", None, problem, "write the number that you mean")
 
 
 def _texts(content: Any, name: str = "") -> Iterator[tuple[str, str]]:

@@ -75,3 +75,16 @@ def test_a_byte_order_mark_before_the_header_is_named(models: Path) -> None:
     (models / "own.yaml").write_text("\ufeff" + text, encoding="utf-8")
     error = refused(models.parent, "own")
     assert (error.problem, error.remedy) == ("begins with a byte order mark", "save it as UTF-8 without one")
+
+
+@pytest.mark.parametrize(("written", "read"), [("010", 8), ("1:30", 90), ("+0_7", 7)])
+def test_a_number_that_yaml_reads_as_another_is_refused(models: Path, written: str, read: int) -> None:
+    (models / "own.yaml").write_text(f"defaults: [lstm, _self_]\nhidden_size: {written}\n", encoding="utf-8")
+    error = refused(models.parent, "own")
+    assert (error.field, error.problem) == (f"{models / 'own.yaml'}, line 2", f"YAML reads {written} as {read}")
+
+
+@pytest.mark.parametrize("written", ["10", "0", "-8", "0x10", '"010"', "1.5", "1e-3"])
+def test_numbers_that_are_read_as_they_look_are_taken(models: Path, written: str) -> None:
+    (models / "own.yaml").write_text(f"defaults: [lstm, _self_]\nhidden_size: {written}\n", encoding="utf-8")
+    checked(["--config-dir", str(models.parent), "model=own"], "train")
