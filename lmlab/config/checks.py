@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from lmlab.config import plugins
 from lmlab.config.compose import train_settings
-from lmlab.config.folders import check_folder_name
+from lmlab.config.folders import check_folder_name, configuration_folder
 from lmlab.config.glove import GLOVE, GLOVE_DIMENSIONS
 from lmlab.config.memory import check_benchmark_memory, check_training_memory, samples_memory, will_be_on_cpu
 from lmlab.config.options import CONFIG_DIR
@@ -201,14 +201,24 @@ def _check_sentences(settings: TrainSettings) -> None:
             remedy = "use batching=streams, windows or chunks, or data=sentences for a text with one sentence a line"
             problem = f"is for data.sentences=true, but data={data.name} is running text (data.sentences=false)"
             raise UserError("batching", name, problem, remedy)
+        remedy = "use batching=sentences, or leave data.sentences out"
+        if not _has_sentences(data.name):
+            problem = f"says that data={data.name} consists of sentences, but batching={name} is for running text"
+            raise UserError("data.sentences", "true", problem, remedy)
         problem = f"is for running text, but data.sentences=true says that data={data.name} consists of sentences"
-        raise UserError("batching", name, problem, "use batching=sentences, or leave data.sentences out")
+        raise UserError("batching", name, problem, remedy)
     if data.sentences:
         if settings.tokenizer.end_token not in (None, "sentence"):
             problem = "sentences have their own start and end tokens"
             remedy = "set tokenizer.end_token=null"
             raise UserError("tokenizer.end_token", settings.tokenizer.end_token, problem, remedy)
         settings.tokenizer.end_token = "sentence"
+
+
+def _has_sentences(name: str) -> bool:
+    """Returns whether a data set consists of sentences, whatever was typed; of a user's own it is assumed."""
+    path = configuration_folder() / "data" / f"{name}.yaml"
+    return not path.is_file() or re.search(r"^\s*sentences: true$", path.read_text("utf-8"), re.MULTILINE) is not None
 
 
 def _check_tokenizer(settings: TrainSettings) -> None:

@@ -29,7 +29,7 @@ from lmlab.config.registry import settings_class
 from lmlab.config.setting_names import known_settings, other_names
 from lmlab.config.settings import Settings, TrainSettings
 from lmlab.config.slots import SLOTS
-from lmlab.config.suggestions import MOST_LISTED, did_you_mean
+from lmlab.config.suggestions import MOST_LISTED, choose_one, did_you_mean
 from lmlab.errors import UserError, printable
 
 # Hydra's options that another distribution brings.
@@ -106,7 +106,7 @@ def named_as_typed(error: UserError, arguments: Sequence[str]) -> UserError:
     typed = {_key(word): word.partition("=")[2] for word in arguments if "=" in word}
     if error.field in typed:
         text = typed[error.field]
-        same = _reads_as(text, error.value) or (text[:1] == "[" and isinstance(error.value, list))
+        same = text == "???" or _reads_as(text, error.value) or (text[:1] == "[" and isinstance(error.value, list))
         return UserError(error.field, printable(text), error.problem, error.remedy) if same else error
     group, _, rest = error.field.partition(".")
     if error.value is None:
@@ -167,16 +167,17 @@ def _missing_file(error: MissingConfigException, arguments: Sequence[str]) -> Us
         problem, remedy = "is not installed", f"python -m pip install {_DISTRIBUTIONS[name]}"
         return UserError(group, option, problem, remedy)
     hint = "" if own or group.startswith("hydra") else "your own options need --config-dir"
-    remedies = [f"choose one of {', '.join(sorted(choices)) or 'none'}", did_you_mean(option, choices), hint]
-    return UserError(group or "configuration", option, "no such option", "; ".join(filter(None, remedies)))
+    remedy = "; ".join(filter(None, [choose_one(group, option, sorted(choices)), hint]))
+    return UserError(group or "configuration", option, "no such option", remedy)
 
 
 def _of_omegaconf(error: OmegaConfBaseException, arguments: Sequence[str], kind: type[Settings]) -> UserError:
     name = str(error.full_key)
     if isinstance(error, MissingMandatoryValue):
-        return UserError(name, None, "has no value", f"give one: {name}=...")
+        given = next((word.partition("=")[2] for word in arguments if _key(word) == name), None)
+        return UserError(name, given, "has no value", f"give one: {name}=...")
     if isinstance(error, InterpolationResolutionError):
-        return _bad_reference(error, kind)
+        return _bad_reference(error, arguments, kind)
     if isinstance(error, ConfigKeyError | ConfigAttributeError):
         return _unknown_key(error, name, arguments, kind)
     typed = next((word for word in arguments if _key(word) == name), None)
@@ -290,9 +291,12 @@ def _of_the_class(name: str, composed: Any) -> list[str]:
     return [f"{path}.{field.name}" for field in dataclasses.fields(found) if field.name != "target"]
 
 
-def _bad_reference(error: OmegaConfBaseException, kind: type[Settings]) -> UserError:
+def _bad_reference(error: OmegaConfBaseException, arguments: Sequence[str], kind: type[Settings]) -> UserError:
     """Returns the error for a `${...}` that has no value."""
     name, composed = str(error.full_key), _composed(error)
+    typed = [word for word in arguments if "${" in word.partition("=")[2]]
+    if len(typed) == 1 and all(_key(word) != name for word in arguments):  # which the setting at fault refers to
+        name = _key(typed[0])
     text = _value_at(composed, name)
     referred = re.findall(r"\$\{\s*([A-Za-z_][\w.]*)\s*\}", text) if isinstance(text, str) else []
     missing = next((found for found in referred if _value_at(composed, found) is None), None)

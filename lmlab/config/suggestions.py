@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
 # Names that an error lists.
@@ -27,6 +27,21 @@ def did_you_mean(word: str, known: Iterable[str], others: Mapping[str, str] = _N
     )
     found = meant(word, names, others) or _similar(word, names)
     return f"did you mean {found}?" if found else ""
+
+
+def choose_one(group: str, word: str, options: Sequence[str]) -> str:
+    """Returns the options of a group, and which of them was probably meant; of many that one alone.
+
+    Args:
+        group: of which an option was typed that there is not.
+        word: as typed.
+        options: those that there are.
+    """
+    close = did_you_mean(word, options)
+    if close and len(options) > MOST_LISTED:
+        return f"{close} python -m lmlab.list {group} shows all"
+    listed = f"choose one of {', '.join(options) or 'none'}"
+    return f"{listed}; {close}" if close else listed
 
 
 def meant(word: str, names: Iterable[str], others: Mapping[str, str]) -> str:

@@ -206,4 +206,6 @@ def _shown(value: Any) -> Any:
         return '""'
     if isinstance(value, float) and float(f"{value:g}") == value:
         return f"{value:g}"
-    return value if isinstance(value, list) and len(str(value)) <= 80 else printable(value)
+    if isinstance(value, list):
+        return value if len(str(value)) <= 80 else printable(str(value))
+    return printable(value)

@@ -21,7 +21,7 @@ from lmlab.config.presets import GROUP, own_folders
 from lmlab.config.setting import Setting
 from lmlab.config.settings import COMMANDS, Settings, TrainSettings
 from lmlab.config.slots import OPEN, SLOTS
-from lmlab.config.suggestions import RESUMING, did_you_mean, meant
+from lmlab.config.suggestions import RESUMING, choose_one, did_you_mean, meant
 from lmlab.config.values import check_value
 from lmlab.errors import LARGEST_NUMBER, UserError, printable
 from lmlab.output_paths import check_writable
@@ -187,6 +187,11 @@ def _check_name(word: _Word, kind: type[Settings]) -> None:
     known = [*of_train, *setting_names.known_settings(kind), *(("run", "plugins") if kind is TrainSettings else ())]
     if not _NAME.fullmatch(key) or key.partition(".")[0] not in known:
         raise _unknown(word, known, kind)
+    single, of = _single_above(key, kind)
+    if single:
+        is_list = typing.get_origin(of) is list
+        whole = f"write {single}={'[...]' if is_list else '...'}"
+        raise UserError(printable(key), word.shown, f"{single} is a {'list' if is_list else 'single value'}", whole)
     if word.sign == "~":
         removable = (key.partition(".")[0] in OPEN and "." in key) or key == GROUP
         remedy = f"write {key}=null" if removable else f"leave it out, or write {key}=..."
@@ -197,6 +202,17 @@ def _check_name(word: _Word, kind: type[Settings]) -> None:
         raise UserError(printable(key), word.shown, f"takes its value from {followed}", f"write {followed}=...")
     if key in of_train and word.sign:
         raise UserError(word.text, None, "is a group that every run has", f"write {key}={word.value}")
+
+
+def _single_above(key: str, kind: type[Settings]) -> tuple[str, Any]:
+    """Returns the setting that a name is below, and its type: it has no parts, but for a list's by number."""
+    for name, _, of in setting_names.names(kind):
+        below = key.removeprefix(f"{name}.")
+        plain = typing.get_args(of)[0] if typing.get_origin(of) is typing.Annotated else of
+        has_parts = plain is Any or typing.get_origin(plain) is dict
+        if below != key and not has_parts and not (typing.get_origin(plain) is list and below.isdecimal()):
+            return name, plain
+    return "", None
 
 
 def _unknown(word: _Word, known: Sequence[str], kind: type[Settings]) -> UserError:
@@ -350,10 +366,8 @@ def _check_option(word: _Word, chosen: Any, own: Sequence[Path]) -> None:
             raise UserError(group, printable(name), "no such option", f"write data=text data.path={printable(name)}")
         hint = "" if own else "your own options need --config-dir"
         shown = printable(name) if name else '""'
-        listed = f"choose one of {', '.join(found) or 'none'}"
-        raise UserError(
-            group, shown, "no such option", "; ".join(filter(None, [listed, did_you_mean(name, found), hint]))
-        )
+        remedy = "; ".join(filter(None, [choose_one(group, name, found), hint]))
+        raise UserError(group, shown, "no such option", remedy)
     check_own_file(group, name, own)
 
 
