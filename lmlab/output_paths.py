@@ -12,6 +12,8 @@ from lmlab.files import expanded, shown
 
 # What every result of an evaluation has.
 _EVALUATION = frozenset({"run", "checkpoint", "text", "fingerprint"})
+# Bytes of a name, in the file systems of all three operating systems.
+_LONGEST_NAME = 255
 # A larger file is no result of an evaluation.
 _MOST_BYTES = 1_000_000
 # Stands near the beginning of the page of every report, so that a report is known by it.
@@ -38,8 +40,10 @@ def check_writable(field: str, folder: str) -> None:
     path = expanded(folder).absolute()
     try:
         there = next(place for place in (path, *path.parents) if os.path.lexists(place))
-    except OSError as error:  # too long a name
+    except OSError as error:
         raise UserError(field, printable(folder), error.strerror or "cannot be used", "give another folder") from None
+    if any(len(os.fsencode(part)) > _LONGEST_NAME for part in path.parts):
+        raise UserError(field, printable(folder), "is too long for a name of a folder", "shorten it")
     where = "" if there == path else f"{printable(there)} "
     if not there.is_dir():
         raise UserError(field, printable(folder), f"{where}is not a folder", "give another folder")

@@ -17,12 +17,15 @@ from lmlab.config.answers import answered
 from lmlab.config.compose import compose_settings
 from lmlab.config.effects import beside_a_run
 from lmlab.config.error_messages import fold, named_as_typed
+from lmlab.config.options import Given, divided
 from lmlab.config.settings import Settings
-from lmlab.errors import InterruptedRun, UserError
+from lmlab.errors import InterruptedRun, UserError, printable
 from lmlab.memory_limits import TooLarge
 
 Work = Callable[[], Any]
 Kind = TypeVar("Kind", bound=Settings)
+# Characters: what is typed and shorter is no reason for too long a name.
+_LONG = 100
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # What torch.save says when the disk is full or the file may not grow.
@@ -187,6 +190,8 @@ def describe(error: BaseException, arguments: list[str]) -> str:
         return str(room)
     if isinstance(error, FileNotFoundError) and not error.filename:
         return str(UserError("folder", None, "the current folder no longer exists", "change to one that exists (cd)"))
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return str(_too_long(error, arguments))
     if isinstance(error, OSError) and error.filename:
         remedy = "check the path and its permissions"
         if error.filename == terminal.OUTPUT:
@@ -199,6 +204,17 @@ def describe(error: BaseException, arguments: list[str]) -> str:
     first = str(error).strip().splitlines()[:1]
     where = plugins.location_of(error) or "unexpected"
     return f"{type(error).__name__}: {' '.join(first)} ({where}; LMLAB_DEBUG=1 shows the traceback)"
+
+
+def _too_long(error: OSError, arguments: Sequence[str]) -> UserError:
+    """Returns the error for a name that no file can have: it names the word in which that was typed."""
+    path = _name(error.filename)
+    for word in divided(arguments):
+        key, _, value = (word.name, "", word.value or "") if isinstance(word, Given) else word.partition("=")
+        given = value.strip("[]'\" ").removeprefix("file://")
+        if len(given) > _LONG and given in path:
+            return UserError(key.lstrip("+"), printable(value), "is too long for a name of a file", "shorten it")
+    return UserError(printable(path), None, "is too long for a name of a file", "shorten it")
 
 
 def _no_room(error: BaseException) -> UserError | None:

@@ -163,6 +163,28 @@ def test_an_unusable_text_is_refused_in_one_line(content: bytes, expected: str, 
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["text.txt"]
 
 
+@pytest.mark.parametrize(
+    ("command", "words", "field"),
+    [
+        ("train", ["run={}"], "run"),
+        ("verify", ["run={}"], "run"),
+        ("train", ["trainer={}"], "trainer"),
+        ("train", ["output_dir={}"], "output_dir"),
+        ("train", ["--config-dir", "{}"], "--config-dir"),
+        ("list", ["--config-dir={}"], "--config-dir"),
+        ("generate", ["run=latest", "output_dir=x/{}"], "output_dir"),
+    ],
+)
+def test_a_name_that_no_file_can_have_is_told_of_the_word(
+    command: str, words: list[str], field: str, tmp_path: Path
+) -> None:
+    said = typed(command, *(word.format("a" * 300) for word in words), cwd=tmp_path, status=1).stderr
+    assert said.startswith(f"error: {field}=")
+    assert "is too long for a name" in said
+    assert said.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_unusable_text_is_told_before_lightning_is_imported(tmp_path: Path) -> None:
     (tmp_path / "text.txt").touch()
     status, imported, stderr = run("train", ["data=text", "data.path=text.txt"], tmp_path)

@@ -232,7 +232,8 @@ def run_name_cases(draw: st.DrawFn) -> Case:
     command = draw(st.sampled_from(("train", "generate", "evaluate", "predict", "verify", "report", "list")))
     value = draw(st.sampled_from(_NO_RUNS))
     key = "runs" if command in ("report", "list") else "run"
-    expect = Expect.EITHER if command == "list" or value == "*" else Expect.REFUSED
+    of_a_run = key == "runs" and value.startswith("outputs/")  # a file in a run stands for it
+    expect = Expect.EITHER if command == "list" or value == "*" or of_a_run else Expect.REFUSED
     more = {"damage": None, "whole": True}
     return Case(
         command,
