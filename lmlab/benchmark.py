@@ -8,8 +8,8 @@ from lmlab import signals
 signals.own(__name__)
 
 
-from lmlab.config.checks import check_benchmark
 from lmlab.config.command import composed_command
+from lmlab.config.command_checks import check_benchmark
 from lmlab.config.settings import BenchmarkSettings
 from lmlab.errors import UserError
 from lmlab.terminal import fitted

@@ -12,8 +12,8 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from lmlab.config.checks import check_evaluation
 from lmlab.config.command import NO_ROOM, composed_command
+from lmlab.config.command_checks import check_evaluation
 from lmlab.config.settings import EvaluateSettings
 from lmlab.config.stored import check_trust
 from lmlab.diagnostics.rules import noted

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from lmlab.command_lines import for_shell
-from lmlab.config.checks import check_generation
 from lmlab.config.command import composed_command
+from lmlab.config.command_checks import check_generation
 from lmlab.config.settings import GenerateSettings
 from lmlab.config.stored import check_trust
 from lmlab.files import shown

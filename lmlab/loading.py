@@ -13,7 +13,7 @@ from lmlab import plain_yaml
 from lmlab.changes import CHANGEABLE, differences
 from lmlab.checkpoints import load_weights, read_model
 from lmlab.config import outward, registry, stored
-from lmlab.config.checks import check_checkpoint
+from lmlab.config.command_checks import check_checkpoint
 from lmlab.config.memory import Known, check_part
 from lmlab.config.plugins import record, recorded, trusting
 from lmlab.config.settings import TrainSettings

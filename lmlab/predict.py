@@ -8,8 +8,8 @@ from lmlab import signals
 signals.own(__name__)
 
 from lmlab.command_lines import for_shell
-from lmlab.config.checks import check_prediction
 from lmlab.config.command import composed_command
+from lmlab.config.command_checks import check_prediction
 from lmlab.config.settings import PredictSettings
 from lmlab.config.stored import check_trust
 from lmlab.files import shown

@@ -47,8 +47,8 @@ def verify(settings: VerifySettings) -> None:
 
 def main() -> None:
     """The command."""
-    from lmlab.config.checks import check_checkpoint
     from lmlab.config.command import composed_command
+    from lmlab.config.command_checks import check_checkpoint
     from lmlab.config.settings import VerifySettings
 
     def check(settings: VerifySettings) -> None:

@@ -11,7 +11,8 @@ from conftest import SMALL, made_up_text
 from typed_commands import typed
 
 from lmlab import plain_yaml
-from lmlab.config.checks import check_evaluation, compose
+from lmlab.config.checks import compose
+from lmlab.config.command_checks import check_evaluation
 from lmlab.config.compose import compose_settings
 from lmlab.config.settings import EvaluateSettings, GenerateSettings, ReportSettings
 from lmlab.config.typed import plain
