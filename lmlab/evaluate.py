@@ -9,7 +9,6 @@ signals.own(__name__)
 
 import dataclasses
 import json
-import sys
 from typing import TYPE_CHECKING, Any
 
 from lmlab.config.command import NO_ROOM, composed_command
@@ -22,7 +21,7 @@ from lmlab.errors import UserError
 from lmlab.layout import one_line
 from lmlab.output_paths import evaluation_file
 from lmlab.runs.discovery import find_run
-from lmlab.terminal import fitted
+from lmlab.terminal import aside, fitted
 
 if TYPE_CHECKING:
     from lmlab.data.corpus import Corpus
@@ -58,7 +57,7 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     if settings.num_streams not in (None, used):
         apart = "does not count: each sentence is read from a fresh state"
         why = f"the text has tokens for {used:,}" if store.sentences is None else apart
-        print(fitted(f"note: num_streams={settings.num_streams}: {why}"), file=sys.stderr)
+        aside(f"note: num_streams={settings.num_streams}: {why}")
     result: dict[str, Any] = {"run": str(lm.folder), "checkpoint": settings.checkpoint, "text": where, **figures}
     if source_nats is not None:
         result["source_nats_per_token"] = source_nats / store.num_targets
@@ -72,7 +71,7 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
         print(fitted(one_line(f"{name:{width}}  {f'{value:.6f}' if isinstance(value, float) else value}")))
     unknown = unknown_words(store.unk_rate, "Evaluate text of the kind that the run was trained on.")
     if unknown is not None:
-        print(fitted(f"warning: {noted('unknown-words', **unknown)}"), file=sys.stderr)
+        aside(f"warning: {noted('unknown-words', **unknown)}")
     if output is not None:
         try:
             write_text(output, json.dumps(result, indent=2, ensure_ascii=False) + "\n")
@@ -94,7 +93,7 @@ def _baselines(lm: TrainedModel, store: TokenStore) -> dict[str, float]:
     try:
         train = build_part("data.source", lm.settings.data.source).load().texts("train")
     except UserError as error:
-        print(fitted(f"note: no baselines, for the run's training text cannot be read: {error}"), file=sys.stderr)
+        aside(f"note: no baselines, for the run's training text cannot be read: {error}")
         return {}
     order = lm.settings.evaluation.ngram_order
     figures = baseline_figures(build(train, lm.tokenizer), store, lm.tokenizer, order=order)
@@ -109,7 +108,7 @@ def _texts(settings: EvaluateSettings, lm: TrainedModel) -> tuple[list[str], str
         corpus = _other_text(settings, lm)
         for kind, sentences in (("note", corpus.notes), ("warning", corpus.warnings)):
             for sentence in sentences:
-                print(fitted(one_line(f"{kind}: {sentence}")), file=sys.stderr)
+                aside(one_line(f"{kind}: {sentence}"))
         return corpus.texts("text"), str(settings.data.path), None
     corpus = build_part("data.source", lm.settings.data.source).load()
     where = f"{lm.settings.data.name}, {settings.split} split"

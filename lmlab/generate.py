@@ -7,7 +7,6 @@ from lmlab import signals
 
 signals.own(__name__)
 
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -19,7 +18,7 @@ from lmlab.config.settings import GenerateSettings
 from lmlab.config.stored import check_trust
 from lmlab.files import shown
 from lmlab.runs.discovery import find_run
-from lmlab.terminal import fitted, tell_unknown
+from lmlab.terminal import aside, tell_unknown
 
 if TYPE_CHECKING:
     from lmlab.data.tokenizers.base import Tokenizer
@@ -34,7 +33,7 @@ def generate(settings: GenerateSettings) -> None:
     lm = load(folder, checkpoint=settings.checkpoint)
     tell_unknown(lm.tokenizer.unknown(settings.prompt))
     for note in without_effect(settings, lm.tokenizer):
-        print(fitted(f"note: {note}"), file=sys.stderr)
+        aside(f"note: {note}")
     options = lm.sampling_options(
         length=settings.length,
         temperature=settings.temperature,
@@ -46,7 +45,7 @@ def generate(settings: GenerateSettings) -> None:
     )
     several = settings.num_samples > 1
     about = f"# {for_shell([shown(lm.folder)])}, temperature {abs(settings.temperature):g}, seed {settings.seed}"
-    print(fitted(about), file=sys.stderr)
+    aside(about)
 
     def show(text: str) -> None:
         print(text, end="", flush=True)
@@ -61,7 +60,7 @@ def generate(settings: GenerateSettings) -> None:
         print(settings.prompt + sample.text)
     reasons = Counter(sample.stop_reason for sample in samples)
     counted = ", ".join(f"{reason} ({count:,})" if several else reason for reason, count in reasons.items())
-    print(fitted(f"# stopped by: {counted}"), file=sys.stderr)
+    aside(f"# stopped by: {counted}")
 
 
 def without_effect(settings: GenerateSettings, tokenizer: Tokenizer) -> Iterator[str]:

@@ -33,7 +33,7 @@ from lmlab.digests import has_digest
 from lmlab.errors import Refused, UserError, printable
 from lmlab.files import expanded, shown
 from lmlab.metric_spec import FIGURES, OF_ROWS, OF_RUNS, OF_SOURCES
-from lmlab.terminal import fitted
+from lmlab.terminal import aside, fitted
 
 if TYPE_CHECKING:
     from lmlab.runs.records import RunRecord
@@ -87,7 +87,7 @@ def _list_runs(arguments: Sequence[str]) -> None:
     if not given["runs"]:
         latest(expanded(output_dir))  # an error of its own where nothing was trained yet
     for sentence in beside_a_run(arguments, "runs"):
-        print(fitted(f"note: {sentence}"), file=sys.stderr)
+        aside(f"note: {sentence}")
     records = find_records(given["runs"] or [output_dir], output_dir=output_dir)
     print("\n".join(run_table(records)))
     if prune != "false":

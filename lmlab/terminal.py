@@ -12,7 +12,7 @@ import re
 import shutil
 import sys
 from collections.abc import Sequence
-from typing import BinaryIO, cast
+from typing import BinaryIO, TextIO, cast
 
 from lmlab.layout import visible, wrapped
 
@@ -138,19 +138,39 @@ def _occupy_descriptors() -> None:
             os.open(os.devnull, os.O_RDWR)
 
 
-def width() -> int | None:
-    """Returns the number of columns of the terminal that standard output goes to; None if it goes to a file or pipe."""
+def width(stream: TextIO | None = None) -> int | None:
+    """Returns the number of columns of the terminal that a stream goes to; None if it goes to a file or pipe.
+
+    Args:
+        stream: None for standard output.
+    """
+    stream = sys.stdout if stream is None else stream
     try:
-        is_terminal = sys.stdout is not None and sys.stdout.isatty()
+        if stream is None or not stream.isatty():
+            return None
+        own = os.get_terminal_size(stream.fileno()).columns
     except ValueError:  # closed by Python
         return None
-    return max(_NARROWEST, shutil.get_terminal_size().columns) if is_terminal else None
+    except OSError:  # a terminal that does not know its size
+        own = 80
+    return max(_NARROWEST, shutil.get_terminal_size((own, 24)).columns)
 
 
-def fitted(text: str) -> str:
-    """Returns a text as standard output shows it: on a terminal visible and wrapped, for a file or a pipe as it is."""
-    known = width()
+def fitted(text: str, stream: TextIO | None = None) -> str:
+    """Returns a text as a stream shows it: on a terminal visible and wrapped, for a file or a pipe as it is.
+
+    Args:
+        text: of one or more lines.
+        stream: None for standard output.
+    """
+    known = width(stream)
     return text if known is None else wrapped(visible(text), known)
+
+
+def aside(text: str) -> None:
+    """Prints a text on standard error, if there is one, wrapped to a terminal's width."""
+    if sys.stderr is not None:
+        print(fitted(text, sys.stderr), file=sys.stderr, flush=True)
 
 
 def tell_unknown(unknown: Sequence[str]) -> None:
@@ -160,7 +180,7 @@ def tell_unknown(unknown: Sequence[str]) -> None:
         listed = ", ".join(map(repr, unknown[:_MOST_LISTED]))
         more = f" and {len(unknown) - _MOST_LISTED:,} more" if len(unknown) > _MOST_LISTED else ""
         note = f"note: {kind} of the prompt that this run does not know, read as <unk>: {listed}{more}"
-        print(fitted(note), file=sys.stderr)
+        aside(note)
 
 
 def say(*lines: str) -> None:

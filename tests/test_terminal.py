@@ -18,6 +18,7 @@ terminal.take_over(must_arrive=True)
 print({TEXT!r})
 print({TEXT!r}, file=sys.stderr)
 terminal.say("word " * 40)
+terminal.aside("word " * 40)
 sys.stderr.write("\\rbar")
 """
 
@@ -56,4 +57,17 @@ def test_a_terminal_shows_what_is_visible() -> None:
 def test_a_pipe_gets_the_text_as_it_is() -> None:
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, check=True)
     assert done.stdout.decode() == f"{TEXT}\n{'word ' * 40}\n"
-    assert done.stderr.decode() == f"{TEXT}\n\rbar"
+    assert done.stderr.decode() == f"{TEXT}\n{'word ' * 40}\n\rbar"
+
+
+def test_an_error_breaks_within_no_word() -> None:
+    words = ["data=text", f"data.path={'a' * 30}", "trainer.max_steps=3", "model=lstmm"]
+    code = (
+        f"import sys, lmlab.train; sys.argv[1:] = {words!r}\ntry:\n    lmlab.train.main()\nexcept SystemExit:\n    pass"
+    )
+    error = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stderr
+    assert error.count("\n") == 1
+    assert len(error) > 80
+    shown = on_a_terminal(code)
+    assert max(map(len, shown.split("\n"))) <= 80
+    assert shown.split() == error.split()

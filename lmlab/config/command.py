@@ -167,7 +167,7 @@ def _print_error(line: str) -> None:
     try:
         # It follows a progress bar, or the ^C that terminals show.
         at_start = "\n" if sys.stderr.isatty() and line.startswith("interrupted") else ""
-        print(at_start + line, file=sys.stderr, flush=True)
+        terminal.aside(at_start + line)
     except (OSError, ValueError, AttributeError):  # closed
         return
 
@@ -264,6 +264,6 @@ def composed_command(
             raise nowhere
         work(settings)
         for sentence in beside_a_run(arguments):
-            print(terminal.fitted(f"note: {sentence}"), file=sys.stderr)
+            terminal.aside(f"note: {sentence}")
 
     sys.exit(run_command(run, arguments, if_interrupted=if_interrupted, output_is_all=output_is_all))
