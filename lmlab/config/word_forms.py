@@ -42,8 +42,14 @@ class Word(NamedTuple):
         return printable(self.value) if self.value else '""'
 
 
-def read_word(text: str, following: str, command: str) -> Word:
+def read_word(text: str, command: str, *, before: str, behind: str) -> Word:
     """Returns a word in its parts.
+
+    Args:
+        text: as typed.
+        command: of the command line.
+        before: the word before it; empty for none.
+        behind: the word behind it; empty for none.
 
     Raises:
         UserError: it is not of the form key=value.
@@ -57,12 +63,12 @@ def read_word(text: str, following: str, command: str) -> Word:
         not equals
         and sign != "~"
         and name in setting_names.known_settings(COMMANDS[command])
-        and not following.startswith("=")
+        and not behind.startswith("=")
     ):
         raise UserError(printable(name), None, "has no value", f"write {printable(name)}=...")
     if not equals and sign != "~":
         shown = printable(text) if text.strip() else f'"{printable(text)}"'
-        raise UserError(shown, None, "not a setting", _remedy_without_equals(text, following, command))
+        raise UserError(shown, None, "not a setting", _remedy_without_equals(text, command, before, behind))
     if name != name.strip():
         raise UserError(printable(name.strip()), None, "has a blank before =", "write key=value without blanks")
     if not name:
@@ -74,12 +80,12 @@ def read_word(text: str, following: str, command: str) -> Word:
     return Word(text, sign, name, value)
 
 
-def _remedy_without_equals(text: str, following: str, command: str) -> str:
+def _remedy_without_equals(text: str, command: str, before: str, behind: str) -> str:
     """Returns what was probably meant by a word without =."""
     example = f"for example {_EXAMPLES.get(command, 'run=latest')}"
-    if following.startswith("="):
+    if behind.startswith("="):
         return f"write it without blanks around =, {example}"
-    if text.startswith(",") or text.endswith(","):
+    if text.startswith(",") or text.endswith(",") or before.endswith(","):
         return "write several values without blanks: key=value,value"
     if command == "train":
         group = next((group for group in groups() if text.lower() in group_options(group)), None)

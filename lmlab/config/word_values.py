@@ -58,6 +58,11 @@ def check_word_value(word: Word, kind: type[Settings], own: Sequence[Path], *, s
                 raise UserError(
                     word.key, word.shown, problem, f"write '{word.key}=[{word.shown}]', in a sweep [..],[..]"
                 )
+    numbers = [text.strip() for text in word.value.strip("[] ").split(",") if text.strip()]
+    if kind is TrainSettings and isinstance(value, list) and numbers and _is_number(_type_of(word.key, kind)):
+        how = "write " if sweep or len(numbers) == 1 else "give one, or for a sweep write -m "
+        remedy = f"{how}{word.key}={printable(','.join(numbers))}"
+        raise UserError(word.key, word.shown, "is a list, where one number belongs", remedy)
     known = text_setting(word.key)
     if known is not None:
         for item in value.list if isinstance(value, ChoiceSweep) else [value]:
@@ -83,6 +88,12 @@ def _instead_of_commas(word: Word, kind: type[Settings]) -> str:
 def _type_of(key: str, kind: type[Settings]) -> Any:
     """Returns the type of a setting, None for a group or an unknown one."""
     return next((found for name, _, found in setting_names.names(kind) if name == key), None)
+
+
+def _is_number(of: Any) -> bool:
+    """Returns whether a setting of a type is a number, and no list."""
+    kinds = () if typing.get_origin(of) is list else (of, *typing.get_args(of))
+    return bool({int, float} & set(kinds)) and not any(typing.get_origin(found) is list for found in kinds)
 
 
 def _check_text(word: Word, value: Any, known: Setting) -> None:

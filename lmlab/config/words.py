@@ -38,7 +38,8 @@ def checked(words: Sequence[str], command: str, *, sweep: bool = False) -> list[
         given += found.parts
     options.check_together(found_options)
     own = own_folders(words)
-    found_words = [read_word(text, [*settings, ""][place + 1], command) for place, text in enumerate(settings)]
+    beside = zip(["", *settings], settings, [*settings[1:], ""], strict=False)
+    found_words = [read_word(text, command, before=before, behind=behind) for before, text, behind in beside]
     for word in found_words:
         check_name(word, kind)
         check_word_value(word, kind, own, sweep=sweep)
@@ -55,10 +56,12 @@ def check_forms(words: Sequence[options.Given | str], command: str) -> None:
     Raises:
         UserError: the first that is not so.
     """
+    before = ""
     for place, word in enumerate(words):
         if isinstance(word, str):
-            following = next((later for later in words[place + 1 :] if isinstance(later, str)), "")
-            read_word(word, following, command)
+            behind = next((later for later in words[place + 1 :] if isinstance(later, str)), "")
+            read_word(word, command, before=before, behind=behind)
+            before = word
         else:
             options.check(word, command)
 
