@@ -45,7 +45,7 @@ def choose_one(group: str, word: str, options: Sequence[str]) -> str:
 
 
 def meant(word: str, names: Iterable[str], others: Mapping[str, str]) -> str:
-    """Returns the name that differs from a word in case or group only, or that other tools call so; empty for none."""
+    """Returns the name that differs from a word in case, group or _ alone, or that others call so; empty for none."""
     names = list(names)
     last, lower = word.rpartition(".")[2].lower(), word.lower()
     found = [name for name in names if name.lower() == lower]
@@ -54,7 +54,13 @@ def meant(word: str, names: Iterable[str], others: Mapping[str, str]) -> str:
         found.append(other)
     if "." not in word:
         found += [name for name in names if name.rpartition(".")[2].lower() == last]
+    found += [name for name in names if _letters(name) == _letters(word)]
     return found[0] if found else ""
+
+
+def _letters(name: str) -> str:
+    """Returns a name without case and what divides its words."""
+    return name.lower().replace("_", "").replace("-", "")
 
 
 def _similar(word: str, names: list[str]) -> str:

@@ -56,6 +56,7 @@ REFUSED = [
     ("train", ["-m", "model.hidden_size=8,", "16"], ["16: not a setting", "several values without blanks"]),
     ("train", ["model.hidden_size=[8, 16]"], ["where one number belongs", "-m model.hidden_size=8,16"]),
     ("train", ["optimizer.lr=[0.1]"], ["where one number belongs", "write optimizer.lr=0.1"]),
+    ("generate", ["topk_=2"], ["did you mean top_k?"]),
     ("train", ["seed.x=1"], ["seed.x=1: seed is a single value; write seed=..."]),
     ("train", ["+data.split.x=1"], ["data.split.x=1: data.split is a list; write data.split=[...]"]),
     ("benchmark", ["models.x=best"], ["models.x=best: models is a list; write models=[...]"]),

@@ -56,7 +56,8 @@ def _refused(case: Case, outcome: Outcome) -> Iterator[tuple[str, str]]:
     if "\n" in line or not line.startswith("error: "):
         yield "not one line that begins with error:", _brief(outcome.err)
         return
-    yield from _wording(line, of_hydra=any(word.lstrip("+~").startswith("hydra") for word in case.words))
+    of_hydra = any(word.lstrip("+~").startswith("hydra") for word in case.words)
+    yield from _wording(line, typed=(case.value or "").strip(), of_hydra=of_hydra)
     if outcome.made == ["work/outputs"]:
         yield "leaves an empty folder behind", outcome.made[0]
     elif outcome.made and not (case.whole and case.command == "train" and _only_locks(outcome)):
@@ -77,13 +78,13 @@ def _only_locks(outcome: Outcome) -> bool:
     return all(name.startswith("work/outputs/text-lstm/run/") for name in outcome.made)
 
 
-def _wording(line: str, *, of_hydra: bool) -> Iterator[tuple[str, str]]:
+def _wording(line: str, *, typed: str, of_hydra: bool) -> Iterator[tuple[str, str]]:
     problem, semicolon, remedy = line.partition("; ")
     if not semicolon or not remedy.strip():
         yield "has no remedy", _brief(line)
     if len(line) > LONGEST:
         yield f"is longer than {LONGEST} characters", f"{len(line)}: {_brief(line)}"
-    found = _FOREIGN.search(problem)
+    found = _FOREIGN.search(problem.replace(typed, ""))
     if found and not of_hydra:  # who types a word of Hydra's may read its answer
         yield "speaks of what the user does not know", f"{found[0]!r} in {_brief(line)}"
     if any(not character.isprintable() for character in line):
