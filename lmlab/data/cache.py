@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 import platformdirs
 
 from lmlab.data.pieces import slices
+from lmlab.digests import SEAL, SEAL_LENGTH
 from lmlab.files import expanded, remove_parts, write_atomically
 
 # For texts of fewer characters, results are not kept: computing them again takes about a second (by word).
@@ -23,8 +24,6 @@ def cache_folder() -> Path:
 
 
 # A kept file ends with the digest of its contents, because figures are computed from them.
-_SEAL = b"lmlab-sha256:"
-_SEAL_LENGTH = len(_SEAL) + 64
 _CHUNK = 1 << 20
 
 
@@ -54,7 +53,7 @@ def keep(path: Path, write: Callable[[Any], Any]) -> None:
     def sealed(file: BinaryIO) -> None:
         hashing = _Hashing(file)
         write(hashing)
-        file.write(_SEAL + hashing.digest.hexdigest().encode("ascii"))
+        file.write(SEAL + hashing.digest.hexdigest().encode("ascii"))
 
     try:
         write_atomically(path, sealed)
@@ -68,7 +67,7 @@ def kept_size(path: Path) -> int | None:
     """Returns the number of bytes of a kept file's contents; None if it is missing or its contents have changed."""
     try:
         with path.open("rb") as file:
-            left = size = os.fstat(file.fileno()).st_size - _SEAL_LENGTH
+            left = size = os.fstat(file.fileno()).st_size - SEAL_LENGTH
             digest = hashlib.sha256()
             while left > 0 and (data := file.read(min(_CHUNK, left))):
                 digest.update(data)
@@ -76,7 +75,7 @@ def kept_size(path: Path) -> int | None:
             seal = file.read()
     except OSError:
         return None
-    return size if seal == _SEAL + digest.hexdigest().encode("ascii") else None
+    return size if seal == SEAL + digest.hexdigest().encode("ascii") else None
 
 
 def kept_text(path: Path) -> str | None:
