@@ -29,7 +29,6 @@ from lmlab.config.suggestions import did_you_mean
 from lmlab.data.cache import cache_folder
 from lmlab.data.catalogue import GLOVE, TEXTS
 from lmlab.data.download import RemoteFile, texts_folder
-from lmlab.digests import has_digest
 from lmlab.errors import Refused, UserError, printable
 from lmlab.files import expanded, shown
 from lmlab.metric_spec import FIGURES, OF_ROWS, OF_RUNS, OF_SOURCES
@@ -94,18 +93,6 @@ def _list_runs(arguments: Sequence[str]) -> None:
         _prune(records, ask=prune == "true")
 
 
-def _damage(folder: Path) -> str:
-    """Returns which of the checkpoints that a run keeps is damaged, and how; empty if none is."""
-    from lmlab.runs.files import BEST, CHECKPOINTS, LAST
-
-    for name in (BEST, LAST):
-        try:
-            has_digest(folder / CHECKPOINTS / name)
-        except UserError as error:
-            return f"{name} {error.problem}"
-    return ""
-
-
 def _prune(records: Sequence[RunRecord], *, ask: bool) -> None:
     """Lists the spare checkpoints of runs, and deletes them after a yes.
 
@@ -113,12 +100,12 @@ def _prune(records: Sequence[RunRecord], *, ask: bool) -> None:
         UserError: nobody can be asked.
     """
     from lmlab.reporting.listings import human
-    from lmlab.runs.discovery import delete, spare_checkpoints
     from lmlab.runs.files import BEST_BEFORE_END
     from lmlab.runs.formatting import plural
+    from lmlab.runs.pruning import damage, delete, spare_checkpoints
 
     spare = {record: files for record in records if (files := spare_checkpoints(record))}
-    damaged = {record: problem for record in spare if (problem := _damage(record.folder))}
+    damaged = {record: problem for record in spare if (problem := damage(record))}
     for record, problem in damaged.items():
         print(f"note: {shown(record.folder)}: its other checkpoints stay, for {problem}")
         del spare[record]

@@ -7,7 +7,7 @@ import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,11 +16,10 @@ import yaml
 from lmlab import locks
 from lmlab.command_lines import for_shell
 from lmlab.errors import UserError
-from lmlab.files import expanded, shown, stale_parts
+from lmlab.files import expanded, shown
 from lmlab.runs import files
-from lmlab.runs.files import BEST, BEST_BEFORE_END, CHECKPOINTS, LAST, PREVIOUS, has_checkpoint
+from lmlab.runs.files import BEST, CHECKPOINTS, LAST, has_checkpoint
 from lmlab.runs.records import JOB, RunRecord, read_record, read_sweep
-from lmlab.runs.summary import DONE
 
 LATEST = "latest"
 # Where runs are unless another folder is given.
@@ -28,8 +27,7 @@ OUTPUTS = "outputs"
 # Levels below a given folder: output_dir/<name>/<sweep>/<job>, and two more for names that contain slashes.
 DEEPEST = 5
 # Name of a checkpoint that was kept on the way.
-_KEPT = re.compile(r"step-\d+")
-_OWN_NAMES = (BEST, LAST, PREVIOUS, BEST_BEFORE_END)
+KEPT = re.compile(r"step-\d+")
 # A folder with any of these is a run's; a configuration alone does not make it one.
 _MARKS = frozenset({files.SUMMARY, files.METRICS, files.HYDRA, files.SAMPLES})
 _SWEEP_MARKS = frozenset({files.SWEEP, files.MULTIRUN})
@@ -186,7 +184,7 @@ def find_run(run: str, *, output_dir: str, checkpoint: str | None = None) -> Pat
     folder = expanded(run)
     if folder.name in (BEST, LAST) or (checkpoint is not None and folder.suffix == ".ckpt" and folder.is_file()):
         which, folder = folder.stem, folder.parent.parent
-        if which not in ("best", "last") and not _KEPT.fullmatch(which):
+        if which not in ("best", "last") and not KEPT.fullmatch(which):
             names = checkpoint_names(folder)
             remedy = f"give a run's folder below {Path(output_dir)}/, or run=latest"
             if names:
@@ -218,7 +216,7 @@ def named_checkpoint(run: str) -> str | None:
 def checkpoint_names(folder: Path) -> list[str]:
     """Returns the names of a run's checkpoints: the kept ones by step, then best and last."""
     there = {path.stem for path in (folder / CHECKPOINTS).glob("*.ckpt")}
-    return sorted(filter(_KEPT.fullmatch, there)) + [n for n in ("best", "last") if n in there]
+    return sorted(filter(KEPT.fullmatch, there)) + [n for n in ("best", "last") if n in there]
 
 
 def checkpoint_path(folder: Path, which: str) -> Path:
@@ -246,33 +244,3 @@ def num_bytes(folder: Path) -> int:
                 status = os.lstat(os.path.join(place, name))
                 sizes[status.st_dev, status.st_ino] = status.st_size
     return sum(sizes.values())
-
-
-def spare_checkpoints(record: RunRecord) -> list[Path]:
-    """Returns a run's checkpoints other than best.ckpt and last.ckpt, and incomplete ones of killed processes.
-
-    Files of other names are a user's own. There are none in a run that has not finished, because it may need them to go
-    on, nor in one that lacks best.ckpt or last.ckpt. Links are not followed.
-    """
-    folder = record.folder / CHECKPOINTS
-    if record.status not in DONE or folder.is_symlink():
-        return []
-    named = (path for path in folder.glob("*.ckpt") if path.name in _OWN_NAMES or _KEPT.fullmatch(path.stem))
-    found = {path: path.lstat() for path in (*named, *stale_parts(folder))}
-    sizes = {path: status.st_size for path, status in found.items() if stat.S_ISREG(status.st_mode)}
-    kept = folder / BEST, folder / LAST
-    return sorted(path for path in sizes if path not in kept) if all(map(sizes.get, kept)) else []
-
-
-def delete(record: RunRecord, spare: Iterable[Path]) -> int:
-    """Deletes those of the checkpoints that are still spare; returns their bytes.
-
-    Raises:
-        Refused: another process works on the run.
-    """
-    with locks.locked(record.folder, remedy="wait for it"):
-        left = set(spare).intersection(spare_checkpoints(read_record(record.folder)))
-        size = sum(path.lstat().st_size for path in left)
-        for path in left:
-            path.unlink()
-        return size
