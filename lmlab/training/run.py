@@ -153,17 +153,8 @@ def _assemble(
     write_text(folder / TOKENIZER, to_json(data.tokenizer))
     steps = total_steps(settings, data)
     pause_at = None if stop_after_tokens is None else steps_for_tokens(settings, data, stop_after_tokens)
-    seconds = estimated_seconds(
-        settings,
-        data,
-        seconds_per_batch(model, data, device, settings.trainer.precision),
-        steps=steps if pause_at is None else min(steps, pause_at),
-        done=resumption.position.step if resumption else 0,
-    )
-    log.info(describe_plan(settings, data, model, vectors, device, seconds) + "\n")
     done = resumption.position.step if resumption else 0
-    for sentence in not_reached(settings, steps=steps, pause_at=pause_at, done=done):
-        log.info(f"note: {sentence}")
+    _log_plan(settings, data, model, vectors, device, steps=steps, pause_at=pause_at, done=done)
     task = _task(settings, model, vectors)
     task.lr_lambda = task.make_scheduler(total_steps=steps, steps_per_epoch=steps_per_epoch(settings, data))
     if settings.trainer.enable_model_summary:  # Lightning's own would be silenced with its advice
@@ -171,11 +162,7 @@ def _assemble(
     if resumption:  # Lightning loads them again, but its errors have many lines
         load_weights(task, resumption.checkpoint.get("state_dict"), folder / CHECKPOINTS / LAST)
     clock = Clock(lambda: synchronize(device))
-    before = data.diagnostics
-    if slow_bfloat16(settings.trainer.precision, device):
-        before.append(noted("precision"))
-    before += cut_schedules(task.lr_lambda, steps)
-    before += too_few_evaluations(settings, task, evaluations_before(settings, data, steps))
+    before = _diagnostics_before(settings, data, task, device, steps)
     known = {"vocabulary_size": len(data.tokenizer.vocabulary), "vector_coverage": vectors.coverage}
     if resumption:
         event_files.cut_back(folder, resumption.checkpoint["lmlab"].get("event_files"))
@@ -203,6 +190,37 @@ def _assemble(
     )
     trainer = build_trainer(settings, folder, device, callbacks, steps, resumption, loggers, profiler)
     return _Run(settings, folder, device, data, task, clock, trainer, callbacks, added, loggers, steps, before)
+
+
+def _log_plan(
+    settings: TrainSettings,
+    data: LanguageModelData,
+    model: LanguageModel,
+    vectors: Vectors,
+    device: torch.device,
+    *,
+    steps: int,
+    pause_at: int | None,
+    done: int,
+) -> None:
+    """Logs what the run will do, how long that takes, and what is wanted of it that it does not reach."""
+    batch_seconds = seconds_per_batch(model, data, device, settings.trainer.precision)
+    end = steps if pause_at is None else min(steps, pause_at)
+    seconds = estimated_seconds(settings, data, batch_seconds, steps=end, done=done)
+    log.info(describe_plan(settings, data, model, vectors, device, seconds) + "\n")
+    for sentence in not_reached(settings, steps=steps, pause_at=pause_at, done=done):
+        log.info(f"note: {sentence}")
+
+
+def _diagnostics_before(
+    settings: TrainSettings, data: LanguageModelData, task: LanguageModelModule, device: torch.device, steps: int
+) -> list[Diagnostic]:
+    """Returns what is known to be wrong before training."""
+    found = data.diagnostics
+    if slow_bfloat16(settings.trainer.precision, device):
+        found.append(noted("precision"))
+    found += cut_schedules(task.lr_lambda, steps)
+    return found + too_few_evaluations(settings, task, evaluations_before(settings, data, steps))
 
 
 def _check_memory(settings: TrainSettings, data: LanguageModelData, device: torch.device) -> None:
