@@ -5,6 +5,9 @@ from __future__ import annotations
 import importlib.util
 import re
 from collections.abc import Sequence
+from typing import Any
+
+import yaml
 
 from lmlab.config import plugins
 from lmlab.config.compose import train_settings
@@ -157,7 +160,8 @@ def _check_sentences(settings: TrainSettings) -> None:
 def _has_sentences(name: str) -> bool:
     """Returns whether a data set consists of sentences, whatever was typed; of a user's own it is assumed."""
     path = configuration_folder() / "data" / f"{name}.yaml"
-    return not path.is_file() or re.search(r"^\s*sentences: true$", path.read_text("utf-8"), re.MULTILINE) is not None
+    found: Any = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {"sentences": True}
+    return bool(found.get("data", found).get("sentences"))
 
 
 def _check_tokenizer(settings: TrainSettings) -> None:

@@ -121,6 +121,7 @@ def _for_other_sources(words: Sequence[str], settings: TrainSettings) -> Iterato
 
 
 def _for_other_loaders(words: Sequence[str], settings: TrainSettings) -> Iterator[str]:
+    """Yields a sentence for each setting of data that the chosen loader does not use."""
     loader, own = settings.data.batching, SLOTS["data.batching"].own
     if loader.target not in own:
         return

@@ -87,4 +87,5 @@ def test_a_number_that_yaml_reads_as_another_is_refused(models: Path, written: s
 @pytest.mark.parametrize("written", ["10", "0", "-8", "0x10", '"010"', "1.5", "1e-3"])
 def test_numbers_that_are_read_as_they_look_are_taken(models: Path, written: str) -> None:
     (models / "own.yaml").write_text(f"defaults: [lstm, _self_]\nhidden_size: {written}\n", encoding="utf-8")
-    checked(["--config-dir", str(models.parent), "model=own"], "train")
+    words = ["--config-dir", str(models.parent), "model=own"]
+    assert checked(words, "train") == words
