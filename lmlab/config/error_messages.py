@@ -192,7 +192,6 @@ def _key(word: str) -> str:
 def _unknown_key(error: OmegaConfBaseException, full: str, arguments: Sequence[str], kind: type[Settings]) -> UserError:
     """Returns the error for a setting that the chosen options do not have."""
     typed = next((_key(word) for word in arguments if f"{_key(word)}.".startswith(f"{full}.")), full)
-    value = next((printable(word.partition("=")[2]) for word in arguments if _key(word) == typed), None)
     composed = _composed(error)
     value = next((printable(word.partition("=")[2]) for word in arguments if _key(word) == typed and "=" in word), None)
     if full.startswith("hydra"):
