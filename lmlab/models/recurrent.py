@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lmlab.models import sequences
 from lmlab.models.core import Core, State, Stepper
 from lmlab.models.dropout import Dropout, make_dropout
 
@@ -134,7 +135,7 @@ class RNN(RecurrentCore):
     Source: Elman 1990, Finding Structure in Time; as `torch.nn.RNN`.
     """
 
-    make_layer = nn.RNN
+    make_layer = sequences.RNN
     tensors_per_layer = 1
 
     @staticmethod
@@ -149,7 +150,7 @@ class GRU(RecurrentCore):
     Source: Cho et al. 2014; the reset gate multiplies W_hn h + b_hn, as in `torch.nn.GRU` (and cuDNN).
     """
 
-    make_layer = nn.GRU
+    make_layer = sequences.GRU
     tensors_per_layer = 1
 
     def _step_weights(self, layer: nn.Module) -> tuple[Tensor, ...]:
