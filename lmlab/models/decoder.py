@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from lmlab.data.loaders.base import IGNORE_INDEX
 from lmlab.models.inference import uses_autocast
+from lmlab.models.products import product, transposed_product
 
 # Number of logits in memory at once: 16 MiB in float32. Measured on 2 CPU cores with 13,000 words: 2**21 to 2**24 were
 # equally fast, 2**20 10% slower.
@@ -154,7 +155,9 @@ class LinearDecoder(Decoder):
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Returns the linear layer's output (..., V) for hidden states (..., H)."""
-        return nn.functional.linear(hidden, self.weight, self.bias)
+        if torch.is_grad_enabled():
+            return nn.functional.linear(hidden, self.weight, self.bias)
+        return product(hidden.reshape(-1, hidden.shape[-1]), self.weight, self.bias).view(*hidden.shape[:-1], -1)
 
     def log_probs(self, hidden: Tensor) -> Tensor:
         """Returns log probabilities (..., V) of hidden states (..., H)."""
@@ -198,7 +201,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, labels: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         needs_weight = ctx.needs_input_grad[1]
-        grad_hidden = torch.empty_like(hidden)
+        grads_hidden: list[Tensor] = []
         # In float32 even under autocast: sums over chunks, and the factor 1 / tokens, would lose digits in bfloat16.
         grad_weight = torch.zeros(weight.shape, dtype=torch.float32, device=weight.device) if needs_weight else None
         grad_bias = torch.zeros(bias.shape, dtype=torch.float32, device=bias.device)
@@ -208,23 +211,22 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         safe = torch.where(counted, labels, 0)
         for start, stop in _chunks(len(labels), weight.shape[0]):
             part, mask, label = hidden[start:stop], counted[start:stop], safe[start:stop, None]
-            logits = torch.addmm(bias, part, weight.t()).float()
-            target_logits = logits.gather(1, label)
-            largest = logits.amax(dim=1, keepdim=True)
+            logits = product(part, weight, bias).float()
+            behind = logits.amax(dim=1, keepdim=True) - logits.gather(1, label)
             # A target whose logit equals the largest one counts as correct. Under autocast ties do occur, so there the
             # error rate of training is slightly too low; an evaluation, which takes the argmax, is exact.
-            num_errors += ((target_logits < largest).squeeze(1) & mask).sum()
-            probabilities = logits.sub_(largest).exp_()
-            total = probabilities.sum(dim=1, keepdim=True)
-            nll_sum += torch.where(mask, (total.log() + largest - target_logits).squeeze(1), 0.0).sum()
-            grad = probabilities.div_(total)
-            grad.scatter_add_(1, label, torch.full_like(target_logits, -1.0))
+            num_errors += ((behind > 0).squeeze(1) & mask).sum()
+            grad = logits.softmax(dim=1)
+            # From the largest probability, because that of the target may be too small for a float.
+            nll_sum += torch.where(mask, behind.squeeze(1) - grad.amax(dim=1).log(), 0.0).sum()
+            grad.scatter_add_(1, label, torch.full_like(behind, -1.0))
             grad.mul_(mask[:, None])
             grad_bias += grad.sum(dim=0)
             grad = grad.to(weight.dtype)
-            torch.mm(grad, weight, out=grad_hidden[start:stop])
+            grads_hidden.append(product(grad, weight.t()))
             if grad_weight is not None:
-                _add_product(grad_weight, grad.t(), part)
+                grad_weight += transposed_product(grad, part)
+        grad_hidden = grads_hidden[0] if len(grads_hidden) == 1 else torch.cat([hidden[:0], *grads_hidden])
         ctx.save_for_backward(grad_hidden, grad_weight, grad_bias)
         ctx.dtypes = weight.dtype, bias.dtype
         num_tokens = counted.sum()
@@ -240,11 +242,3 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         if grad_weight is not None:
             grad_weight = grad_weight.mul_(grad_nll).to(weight_dtype)
         return grad_hidden, grad_weight, grad_bias.mul_(grad_nll).to(bias_dtype), None
-
-
-def _add_product(total: Tensor, a: Tensor, b: Tensor) -> None:
-    """Computes total += a @ b for factors of any floating-point type."""
-    if a.dtype == total.dtype:
-        total.addmm_(a, b)
-    else:
-        total += a @ b

@@ -47,4 +47,7 @@ def product(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tenso
 
 def transposed_product(a: Tensor, b: Tensor) -> Tensor:
     """Returns a.T @ b (N, M) of a (K, N) and b (K, M), outside of autograd, as the gradient of a matrix needs it."""
-    return product(b.t(), a.t()).t() if a.dtype == torch.float32 else torch.mm(a.t(), b)
+    if a.dtype != torch.float32:
+        return torch.mm(a.t(), b)  # not slower in bfloat16, and nothing is copied
+    # oneDNN copies its first factor where that is a transpose, so it is the smaller one.
+    return product(a.t(), b.t()) if a.shape[1] <= b.shape[1] else product(b.t(), a.t()).t()
