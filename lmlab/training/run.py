@@ -27,6 +27,7 @@ from lmlab.diagnostics.diagnose import as_stored, of_run
 from lmlab.diagnostics.rules import Diagnostic, noted
 from lmlab.errors import InterruptedRun, UserError
 from lmlab.files import shown, write_text
+from lmlab.memory import keep_freed_memory
 from lmlab.models.embedding import Vectors
 from lmlab.models.language_model import LanguageModel
 from lmlab.runs.contents import write_config
@@ -135,6 +136,7 @@ def _assemble(
 ) -> _Run:
     """Builds all parts of a run, writes config.yaml and tokenizer.json, and logs the plan."""
     device = choose_device(settings.trainer.accelerator)
+    keep_freed_memory()
     if settings.trainer.deterministic:
         allow_deterministic_kernels(device)
     reset_peak_memory(device)

@@ -21,6 +21,7 @@ from lmlab.data.loaders.sentences import SentencesLoader
 from lmlab.data.loaders.streams import StreamsLoader
 from lmlab.data.token_store import TokenStore
 from lmlab.device import synchronize
+from lmlab.memory import keep_freed_memory
 from lmlab.training.assembly import module_of
 from lmlab.training.callbacks.progress import Progress
 from lmlab.training.callbacks.recorder import Recorder
@@ -135,6 +136,7 @@ class _TakeTurns(pl.Callback):
 
 def measure(case: Case, *, steps: int, device: torch.device) -> Timing:
     """Trains for `steps` steps on random ids with a run's own callbacks, alternating with the hand-written loop."""
+    keep_freed_memory()  # as in a run, and so for the loop by hand as well
     loader, settings = _loader(case, steps), _settings(case)
     model = build_model(settings, torch.randn(case.vocabulary_size, case.embedding_dim))
     task = module_of(settings, model)
