@@ -173,12 +173,9 @@ class LinearDecoder(Decoder):
         flat, labels = hidden.flatten(0, -2), targets.flatten()
         if not torch.is_grad_enabled():
             return self._loss_without_gradient(flat, labels)
-        weight: Tensor = self.weight
-        bias: Tensor = self.bias
-        if uses_autocast(flat.device.type):
-            dtype = torch.get_autocast_dtype(flat.device.type)
-            flat, weight, bias = flat.to(dtype), weight.to(dtype), bias.to(dtype)
-        nll_sum, num_errors, num_tokens = _ChunkedCrossEntropy.apply(flat, weight, bias, labels)  # type: ignore[no-untyped-call]
+        device = flat.device.type
+        dtype = torch.get_autocast_dtype(device) if uses_autocast(device) else flat.dtype
+        nll_sum, num_errors, num_tokens = _ChunkedCrossEntropy.apply(dtype, flat, self.weight, self.bias, labels)  # type: ignore[no-untyped-call]
         return TokenLoss(nll_sum, num_errors, num_tokens)
 
 
@@ -198,20 +195,22 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, labels: Tensor
+        ctx: Any, dtype: torch.dtype, hidden: Tensor, weight: Tensor, bias: Tensor, labels: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        needs_weight = ctx.needs_input_grad[1]
+        needs_weight = ctx.needs_input_grad[2]
+        # Only the factors of products are in the given type. The gradients of the weights are in their own: sums over
+        # chunks, and the factor 1 / tokens, would lose digits in bfloat16.
+        given, matrix, added = hidden.to(dtype), weight.to(dtype), bias.to(dtype)
         grads_hidden: list[Tensor] = []
-        # In float32 even under autocast: sums over chunks, and the factor 1 / tokens, would lose digits in bfloat16.
-        grad_weight = torch.zeros(weight.shape, dtype=torch.float32, device=weight.device) if needs_weight else None
-        grad_bias = torch.zeros(bias.shape, dtype=torch.float32, device=bias.device)
+        grad_weight: Tensor | None = None
+        grad_bias = torch.zeros_like(bias)
         nll_sum = torch.zeros((), dtype=torch.float32, device=hidden.device)
         num_errors = torch.zeros((), dtype=torch.int64, device=hidden.device)
         counted = labels != IGNORE_INDEX
         safe = torch.where(counted, labels, 0)
         for start, stop in _chunks(len(labels), weight.shape[0]):
-            part, mask, label = hidden[start:stop], counted[start:stop], safe[start:stop, None]
-            logits = product(part, weight, bias).float()
+            part, mask, label = given[start:stop], counted[start:stop], safe[start:stop, None]
+            logits = product(part, matrix, added).float()
             behind = logits.amax(dim=1, keepdim=True) - logits.gather(1, label)
             # A target whose logit equals the largest one counts as correct. Under autocast ties do occur, so there the
             # error rate of training is slightly too low; an evaluation, which takes the argmax, is exact.
@@ -222,23 +221,24 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
             grad.scatter_add_(1, label, torch.full_like(behind, -1.0))
             grad.mul_(mask[:, None])
             grad_bias += grad.sum(dim=0)
-            grad = grad.to(weight.dtype)
-            grads_hidden.append(product(grad, weight.t()))
-            if grad_weight is not None:
-                grad_weight += transposed_product(grad, part)
-        grad_hidden = grads_hidden[0] if len(grads_hidden) == 1 else torch.cat([hidden[:0], *grads_hidden])
-        ctx.save_for_backward(grad_hidden, grad_weight, grad_bias)
-        ctx.dtypes = weight.dtype, bias.dtype
+            grad = grad.to(dtype)
+            grads_hidden.append(product(grad, matrix.t()))
+            if needs_weight:
+                made = transposed_product(grad, part).to(weight.dtype)
+                grad_weight = made if grad_weight is None else grad_weight.add_(made)
+        if needs_weight and grad_weight is None:  # no labels
+            grad_weight = torch.zeros_like(weight)
+        grad_hidden = grads_hidden[0] if len(grads_hidden) == 1 else torch.cat([given[:0], *grads_hidden])
+        ctx.save_for_backward(grad_hidden.to(hidden.dtype), grad_weight, grad_bias)
         num_tokens = counted.sum()
         ctx.mark_non_differentiable(num_errors, num_tokens)
         return nll_sum, num_errors, num_tokens
 
     @staticmethod
-    def backward(ctx: Any, grad_nll: Tensor, *_: Any) -> tuple[Tensor, Tensor | None, Tensor, None]:
+    def backward(ctx: Any, grad_nll: Tensor, *_: Any) -> tuple[None, Tensor, Tensor | None, Tensor, None]:
         grad_hidden, grad_weight, grad_bias = ctx.saved_tensors
-        weight_dtype, bias_dtype = ctx.dtypes
         # In place, because these gradients were computed for this backward pass only. The factor stays in float32.
         grad_hidden.mul_(grad_nll)
         if grad_weight is not None:
-            grad_weight = grad_weight.mul_(grad_nll).to(weight_dtype)
-        return grad_hidden, grad_weight, grad_bias.mul_(grad_nll).to(bias_dtype), None
+            grad_weight.mul_(grad_nll)
+        return None, grad_hidden, grad_weight, grad_bias.mul_(grad_nll), None
