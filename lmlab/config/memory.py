@@ -147,7 +147,7 @@ def training_memory(settings: TrainSettings, sizes: Mapping[str, int], known: Kn
     decoder = vocabulary * (1 if settings.model.tie_weights else hidden + 1)
     weights = embedding + core + (decoder if core and settings.model.decoder.target == _LINEAR else 0)
     trained = weights - (embedding if settings.embedding.freeze else 0)
-    number = 2 if settings.trainer.precision.endswith("-mixed") else _NUMBER
+    number = _NUMBER if settings.trainer.precision == "32-true" else 2  # auto may choose autocast
     inputs = dim * sizes.get(_CONTEXT, 1)
     kept = _KEPT_PER_UNIT.get(settings.model.core.target or "", 1 if core else 0)
     return {

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from lmlab.config.settings import TrainSettings
+from lmlab.config.settings.models import RecurrentCoreSettings
 from lmlab.data.datamodule import LanguageModelData
 from lmlab.layout import one_line
 from lmlab.models.embedding import Vectors
@@ -66,6 +67,32 @@ def not_reached(settings: TrainSettings, *, steps: int, pause_at: int | None, do
         yield f"stop_after_tokens has no effect: the run ends after step {steps:,}, before it would pause"
     elif pause_at is not None and 0 < done >= pause_at:
         yield f"stop_after_tokens was reached at step {pause_at:,}, so the run pauses again at once"
+
+
+def slower_sizes(settings: TrainSettings, embedding_dim: int, device_type: str) -> Iterator[str]:
+    """Yields a sentence for each size that keeps cuDNN from its fastest recurrent kernels on a GPU.
+
+    Those that hold the weights on the chip for all steps are in float16, for layers of at most 1,024 units, with units
+    and inputs in multiples of 128 and rows in multiples of 8 up to 128.
+
+    Source: NVIDIA, cuDNN developer guide, persistent algorithms of recurrent layers.
+
+    Args:
+        settings: the run's settings, with the precision that was chosen.
+        embedding_dim: inputs of the first layer.
+        device_type: of the device of training.
+    """
+    core = settings.model.core
+    if device_type != "cuda" or settings.trainer.precision != "16-mixed" or not isinstance(core, RecurrentCoreSettings):
+        return
+    if core.hidden_size > 1024:
+        return
+    for name, size in {"model.hidden_size": core.hidden_size, "embedding.dim": embedding_dim}.items():
+        if size % 128:
+            yield f"{name}={size}: {-(-size // 128) * 128} would use a faster kernel of cuDNN"
+    rows = settings.data.batch_size
+    if rows % 8 and rows < 128:
+        yield f"data.batch_size={rows}: {-(-rows // 8) * 8} would use a faster kernel of cuDNN"
 
 
 def describe_plan(

@@ -22,7 +22,14 @@ from lmlab.config.typed import plain
 from lmlab.data.corpus import Corpus
 from lmlab.data.datamodule import LanguageModelData
 from lmlab.data.tokenizers.saved import to_json
-from lmlab.device import allow_deterministic_kernels, choose_device, free_memory, slow_bfloat16, synchronize
+from lmlab.device import (
+    allow_deterministic_kernels,
+    choose_device,
+    choose_precision,
+    free_memory,
+    slow_bfloat16,
+    synchronize,
+)
 from lmlab.diagnostics.diagnose import as_stored, of_run
 from lmlab.diagnostics.rules import Diagnostic, noted
 from lmlab.errors import InterruptedRun, UserError
@@ -53,6 +60,7 @@ from lmlab.training.module import LanguageModelModule
 from lmlab.training.plan import (
     describe_plan,
     not_reached,
+    slower_sizes,
     steps_for_tokens,
     total_steps,
 )
@@ -136,6 +144,7 @@ def _assemble(
 ) -> _Run:
     """Builds all parts of a run, writes config.yaml and tokenizer.json, and logs the plan."""
     device = choose_device(settings.trainer.accelerator)
+    settings.trainer.precision = choose_precision(settings.trainer.precision, device)
     keep_freed_memory()
     if settings.trainer.deterministic:
         allow_deterministic_kernels(device)
@@ -210,7 +219,8 @@ def _log_plan(
     end = steps if pause_at is None else min(steps, pause_at)
     seconds = estimated_seconds(settings, data, batch_seconds, steps=end, done=done)
     log.info(describe_plan(settings, data, model, vectors, device, seconds) + "\n")
-    for sentence in not_reached(settings, steps=steps, pause_at=pause_at, done=done):
+    slower = slower_sizes(settings, model.embedding.embedding_dim, device.type)
+    for sentence in (*not_reached(settings, steps=steps, pause_at=pause_at, done=done), *slower):
         log.info(f"note: {sentence}")
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from conftest import compose_config
 
-from lmlab.training.plan import not_reached
+from lmlab.config.compose import train_settings
+from lmlab.training.plan import not_reached, slower_sizes
 
 
 @pytest.mark.parametrize(
@@ -44,3 +45,23 @@ def test_a_pause_that_does_not_come_or_has_been_is_told(
 ) -> None:
     settings = compose_config(text_file)
     assert list(not_reached(settings, steps=6, pause_at=pause_at, done=done)) == told
+
+
+@pytest.mark.parametrize(
+    ("words", "dim", "told"),
+    [
+        (["model.hidden_size=500"], 256, ["model.hidden_size=500: 512 would use a faster kernel of cuDNN"]),
+        (["model=gru", "model.hidden_size=512"], 100, ["embedding.dim=100: 128 would use a faster kernel of cuDNN"]),
+        (["data.batch_size=20"], 128, ["data.batch_size=20: 24 would use a faster kernel of cuDNN"]),
+        (["data.batch_size=300"], 128, []),
+        (["model.hidden_size=1500"], 100, []),
+        (["model=feedforward", "model.hidden_size=500"], 100, []),
+    ],
+)
+def test_a_size_that_misses_cudnns_fastest_kernels_is_named_on_a_gpu_only(words, dim, told):
+    settings = train_settings(words)
+    settings.trainer.precision = "16-mixed"
+    assert list(slower_sizes(settings, dim, "cuda")) == told
+    assert not list(slower_sizes(settings, dim, "cpu"))
+    settings.trainer.precision = "32-true"
+    assert not list(slower_sizes(settings, dim, "cuda"))
