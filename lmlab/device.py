@@ -96,7 +96,7 @@ def slow_bfloat16(precision: str, device: torch.device) -> bool:
     """Returns whether bfloat16 is used and slower than float32: on a CPU without units for it (known on Linux only).
 
     Args:
-        precision: the trainer's setting.
-        device: the device of training.
+        precision: the setting of training or generation.
+        device: the model's device.
     """
-    return precision == "bf16-mixed" and device.type == "cpu" and has_bfloat16_units() is False
+    return precision.startswith("bf16") and device.type == "cpu" and has_bfloat16_units() is False

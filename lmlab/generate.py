@@ -28,12 +28,16 @@ def generate(settings: GenerateSettings) -> None:
     """Writes the samples to standard output, the first as it is drawn; everything else goes to standard error."""
     folder = find_run(settings.run, output_dir=settings.output_dir, checkpoint=settings.checkpoint)
     check_trust(folder)
-    from lmlab.loading import load  # imports torch: after what can go wrong without it
+    # These import torch: after what can go wrong without it.
+    from lmlab.device import slow_bfloat16
+    from lmlab.loading import load
 
     lm = load(folder, checkpoint=settings.checkpoint)
     tell_unknown(lm.tokenizer.unknown(settings.prompt))
     for note in without_effect(settings, lm.tokenizer):
         aside(f"note: {note}")
+    if slow_bfloat16(settings.precision, next(lm.model.parameters()).device):
+        aside(f"note: precision={settings.precision}: this CPU has no bfloat16 units, so 32-true is faster")
     options = lm.sampling_options(
         length=settings.length,
         temperature=settings.temperature,
@@ -42,6 +46,7 @@ def generate(settings: GenerateSettings) -> None:
         seed=settings.seed,
         stop_at_end=settings.stop_at_end,
         allow_unknown=settings.allow_unknown,
+        precision=settings.precision,
     )
     several = settings.num_samples > 1
     about = f"# {for_shell([shown(lm.folder)])}, temperature {abs(settings.temperature):g}, seed {settings.seed}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -40,6 +40,7 @@ _SAMPLING: dict[str, Any] = {
     "seed": 0,
     "stop_at_end": True,
     "allow_unknown": False,
+    "precision": "32-true",
 }
 
 
@@ -134,6 +135,7 @@ class TrainedModel:
         seed: int = 0,
         stop_at_end: bool = True,
         allow_unknown: bool = False,
+        precision: str = "32-true",
     ) -> str:
         """Continues a prompt.
 
@@ -146,6 +148,8 @@ class TrainedModel:
             seed: the same seed gives the same text.
             stop_at_end: whether to stop at the end token, if there is one.
             allow_unknown: whether `<unk>` may be written.
+            precision: of matrix products: `32-true`, or `bf16-true`, which is faster for several samples on a CPU with
+                bfloat16 units.
 
         Returns:
             The text after the prompt.
@@ -163,6 +167,7 @@ class TrainedModel:
             seed=seed,
             stop_at_end=stop_at_end,
             allow_unknown=allow_unknown,
+            precision=precision,
         )[0]
 
     def generate_samples(self, prompt: str = "", *, num_samples: int = 5, **how: Any) -> list[str]:
@@ -192,6 +197,7 @@ class TrainedModel:
         seed: int,
         stop_at_end: bool,
         allow_unknown: bool,
+        precision: str,
     ) -> SamplingOptions:
         """Returns sampling options with this tokenizer's special tokens."""
         banned = [i for i in excluded_ids(self.tokenizer) if not (allow_unknown and i == UNKNOWN_ID)]
@@ -206,6 +212,7 @@ class TrainedModel:
             seed=seed,
             banned=tuple(banned),
             end_id=self.tokenizer.end_id if stop_at_end else None,
+            precision=precision,
         )
 
     def write(
@@ -232,22 +239,23 @@ class TrainedModel:
         _check_text("prompt", prompt)
         prompt_ids = self.tokenizer.encode(prompt).tolist()
         start = start_of_text(self.tokenizer, prompt_ids)
-        streamer = self.tokenizer.streamer()
-        for token_id in prompt_ids:
-            streamer.push(token_id)
-
-        def on_token(token_id: int) -> None:
-            if on_text is not None:
-                on_text(streamer.push(token_id))
-
+        on_token = None if on_text is None else self._writer(prompt_ids, on_text)
         samples = generate(self.model, start, options, num_samples=num_samples, on_token=on_token)
         return [self._generated(prompt_ids, sample) for sample in samples]
 
-    def _generated(self, prompt_ids: list[int], sample: Sample) -> Generated:
+    def _writer(self, prompt_ids: Sequence[int], on_text: Callable[[str], None]) -> Callable[[int], None]:
+        """Returns a function that hands the text of each id on."""
         streamer = self.tokenizer.streamer()
         for token_id in prompt_ids:
             streamer.push(token_id)
-        return Generated("".join(streamer.push(i) for i in sample.ids), sample.stop_reason)
+        return lambda token_id: on_text(streamer.push(token_id))
+
+    def _generated(self, prompt_ids: Sequence[int], sample: Sample) -> Generated:
+        parts: list[str] = []
+        write = self._writer(prompt_ids, parts.append)
+        for token_id in sample.ids:
+            write(token_id)
+        return Generated("".join(parts), sample.stop_reason)
 
     def next_tokens(self, prompt: str = "", *, top: int = 5) -> list[NextToken]:
         """Returns the tokens most likely to follow a prompt, the most probable first.

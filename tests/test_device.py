@@ -71,6 +71,7 @@ def test_bfloat16_on_a_cpu_with_units_for_it_needs_no_warning(unit: str, monkeyp
 def test_bfloat16_on_a_cpu_without_units_for_it_is_warned_of(flags: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "read_text", lambda *_, **__: f"flags\t\t: {flags}\n")
     assert slow_bfloat16(BF16, CPU)
+    assert slow_bfloat16("bf16-true", CPU)
     for precision, device in (("32-true", CPU), ("16-mixed", CPU), (BF16, torch.device("cuda"))):
         assert not slow_bfloat16(precision, device)
 

@@ -10,7 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from lmlab import generation
 from lmlab.data.tokenizers.char import CharTokenizer
+from lmlab.errors import Diverged
 from lmlab.generation import SamplingOptions, draw, excluded_ids, generate, probabilities, start_of_text
 from lmlab.models.language_model import LanguageModel
 from lmlab.models.recurrent import GRU, LSTM, RNN
@@ -105,6 +107,7 @@ def test_a_tiny_temperature_comes_near_0_without_overflow():
         ({"temperature": None}, TypeError, "temperature must be a number, not None"),
         ({"seed": -1}, ValueError, "seed must be from 0"),
         ({"seed": 2**64}, ValueError, "seed must be from 0"),
+        ({"precision": "fp8"}, ValueError, "precision must be 32-true or bf16-true, not 'fp8'"),
     ],
 )
 def test_options_of_a_wrong_kind_are_named(changed: dict[str, Any], error: type[Exception], said: str) -> None:
@@ -197,13 +200,44 @@ def test_draws_have_the_frequencies_of_their_probabilities():
 
 def test_tokens_without_probability_are_never_drawn():
     probs = torch.tensor([[0.0, 0.3, 0.0, 0.7, 0.0]], dtype=torch.float64)
-    edges = [0.0, 1e-300, 0.3, 0.3 - 1e-17, 0.9999999999999999]
+    edges = [0.0, 1e-300, 0.3, 0.3 - 1e-17, 1 - 2**-53]
     for uniform in edges:
         assert int(draw(probs, torch.tensor([uniform], dtype=torch.float64))) in (1, 3)
     # Rows whose sum is below 1 by rounding.
     thirds = torch.full((1, 4), 0.1, dtype=torch.float64)
     thirds[0, 3] = 0.0
     assert int(draw(thirds, torch.tensor([0.9999999999999999], dtype=torch.float64))) == 2
+
+
+def test_the_largest_number_draws_no_token_of_probability_0_at_the_end():
+    """Whatever the total is rounded to."""
+    generator = torch.Generator().manual_seed(0)
+    for size in (2, 3, 100, 10_000):
+        weights = torch.rand(50, size, dtype=torch.float64, generator=generator)
+        weights[:, -1] = 0
+        drawn = draw(weights, torch.full((50,), 1 - 2**-53, dtype=torch.float64))
+        assert bool((weights.gather(1, drawn[:, None]) > 0).all())
+
+
+def test_draws_from_a_large_vocabulary_are_exact_to_twelve_digits():
+    """Weights from 1 down to 1e-11: a number just before and one just after each border."""
+    size = 10_000
+    weights = torch.logspace(0, -11, size, dtype=torch.float64)
+    borders = weights.cumsum(dim=0) / weights.sum()
+    tokens = torch.tensor([0, 1, 17, 900, 2500])
+    near = 1e-13
+    for shift, expected in ((-near, tokens), (near, tokens + 1)):
+        drawn = draw(weights.expand(len(tokens), -1), borders[tokens] + shift)
+        assert drawn.tolist() == expected.tolist()
+
+
+def test_no_id_is_drawn_outside_the_vocabulary():
+    """Not even from weights that are no numbers: a GPU would break down where such an id is looked up."""
+    nan, inf = float("nan"), float("inf")
+    weights = torch.tensor([[nan] * 4, [1, nan, 0, 0], [0, 0, 0, 1], [1, 0, 0, inf]], dtype=torch.float64)
+    for uniform in (0.0, 0.5, 1 - 2**-53):
+        drawn = draw(weights, torch.full((4,), uniform, dtype=torch.float64))
+        assert bool(((drawn >= 0) & (drawn < 4)).all())
 
 
 def test_each_row_is_drawn_by_its_own_number():
@@ -374,6 +408,102 @@ def test_each_token_of_sample_0_is_handed_on(num_samples, end_id):
         options = replace(EVERYTHING, seed=seed, end_id=end_id)
         samples = generate(model, [0], options, num_samples=num_samples, on_token=heard.append)
         assert tuple(heard) == samples[0].ids
+
+
+EACH_INTERVAL = pytest.mark.parametrize("look_every", [1, 7, 32])
+
+
+@EACH_INTERVAL
+@pytest.mark.parametrize("end_id", [None, 3])
+def test_samples_do_not_depend_on_how_often_their_ends_are_looked_for(look_every, end_id, monkeypatch):
+    """A GPU looks once in many tokens."""
+    model = make_model()
+    options = replace(EVERYTHING, length=50, end_id=end_id)
+    expected = [generate(model, [1], replace(options, seed=i))[0] for i in range(10)]
+    asked = []
+
+    def interval(device: torch.device) -> int:
+        asked.append(device)
+        return look_every
+
+    monkeypatch.setattr(generation, "_look_every", interval)
+    assert generate(model, [1], options, num_samples=10) == expected
+    assert asked
+
+
+@pytest.mark.parametrize("elements", [1, 3 * V, 4 * V - 1])
+@pytest.mark.parametrize("changed", [{}, {"temperature": 0.0}, {"banned": (4,)}, {"top_k": 3}, {"top_p": 0.5}])
+def test_samples_do_not_depend_on_how_many_are_drawn_at_once(elements, changed, monkeypatch):
+    model = make_model()
+    options = replace(EVERYTHING, **changed)
+    expected = generate(model, [1], options, num_samples=10)
+    monkeypatch.setattr(generation, "_DRAW_ELEMENTS", elements)
+    assert generate(model, [1], options, num_samples=10) == expected
+
+
+def break_down_at(model: LanguageModel, step: int, value: float) -> None:
+    """Lets a single logit of one row be no number in one step."""
+    decoder_logits = model.decoder.logits
+    count = 0
+
+    def logits(hidden: Tensor) -> Tensor:
+        nonlocal count
+        found = decoder_logits(hidden)
+        if count == step:
+            found[-1, 4] = value
+        count += 1
+        return found
+
+    class Broken(type(model.decoder)):
+        pass
+
+    Broken.logits = staticmethod(logits)
+    model.decoder.__class__ = Broken
+
+
+@EACH_INTERVAL
+@pytest.mark.parametrize("step", [0, 5, 19])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("changed", [{}, {"temperature": 0.0}, {"banned": (4,)}, {"top_k": 3}, {"top_p": 0.5}])
+def test_logits_that_are_no_numbers_give_no_sample(look_every, step, value, changed, monkeypatch):
+    monkeypatch.setattr(generation, "_look_every", lambda device: look_every)
+    model = make_model()
+    break_down_at(model, step, value)
+    with pytest.raises(Diverged, match="its outputs are no longer numbers"):
+        generate(model, [1], replace(EVERYTHING, **changed), num_samples=3)
+
+
+@EACH_INTERVAL
+def test_no_token_is_handed_on_that_comes_from_no_number(look_every, monkeypatch):
+    monkeypatch.setattr(generation, "_look_every", lambda device: look_every)
+    model = make_model()
+    expected = generate(model, [1], EVERYTHING)[0].ids
+    break_down_at(model, 5, float("nan"))
+    heard: list[int] = []
+    with pytest.raises(Diverged):
+        generate(model, [1], EVERYTHING, on_token=heard.append)
+    assert tuple(heard) == expected[:5]
+
+
+def test_banning_every_token_is_refused():
+    for banned in (tuple(range(V)), (*range(V), 0)):
+        with pytest.raises(ValueError, match="every token is banned"):
+            generate(make_model(), [1], replace(EVERYTHING, banned=banned))
+
+
+@pytest.mark.parametrize("kind", [RNN, GRU, LSTM])
+def test_bfloat16_gives_texts_of_its_own_that_can_be_repeated(kind):
+    model = make_model(kind)
+    options = replace(EVERYTHING, length=200, precision="bf16-true")
+    samples = generate(model, [1], options, num_samples=5)
+    assert samples == generate(model, [1], options, num_samples=5)
+    assert samples != generate(model, [1], replace(options, precision="32-true"), num_samples=5)
+    assert next(model.parameters()).dtype == torch.float32
+
+
+def test_texts_in_bfloat16_have_the_models_frequencies():
+    probs = [0.5, 0.25, 0.15, 0.09, 0.01]
+    assert_frequencies(drawn_ids(make_unigram_model(probs), replace(EVERYTHING, precision="bf16-true"), 500), probs)
 
 
 def test_an_empty_prompt_is_refused():

@@ -20,12 +20,18 @@ def _find() -> Callable[..., Any] | None:
     try:
         found: Callable[..., Any] = torch.ops.mkldnn._linear_pointwise
         one = torch.ones(1, 1)
-        return found if float(found(one, one, one[0], "none", [], "")) == 2.0 else None
+        packed = torch.ops.mkldnn._reorder_linear_weight(one, 64)
+        sums = [float(found(one, weight, one[0], "none", [], "")) for weight in (one, packed)]
+        return found if sums == [2.0, 2.0] else None
     except (AttributeError, RuntimeError):
         return None
 
 
 _ONEDNN = _find() if torch.backends.mkldnn.is_available() else None  # type: ignore[no-untyped-call]
+
+
+def _has_onednn(factor: Tensor) -> bool:
+    return _ONEDNN is not None and factor.dtype in (torch.float32, torch.bfloat16) and factor.device.type == "cpu"
 
 
 def product(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -39,10 +45,48 @@ def product(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tenso
     Returns:
         (M, N), of the common type of all.
     """
-    if _ONEDNN is not None and inputs.dtype in (torch.float32, torch.bfloat16) and inputs.device.type == "cpu":
+    if _has_onednn(inputs):
+        assert _ONEDNN is not None
         result: Tensor = _ONEDNN(inputs, weight, bias, "none", [], "")
         return result
     return inputs @ weight.t() if bias is None else torch.addmm(bias, inputs, weight.t())
+
+
+class PreparedProduct:
+    """Computes inputs @ weight.T + bias for many inputs, outside of autograd; valid until the weights change.
+
+    oneDNN otherwise brings a matrix into the order that it reads with every product, which for 1024 x 2048 takes half
+    of the time of a product with one row and a sixth of one with 64.
+
+    Args:
+        weight: (N, K).
+        bias: (N,); None for none.
+        bfloat16: whether inputs and weight are rounded to bfloat16, and their product before the bias is added.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor | None = None, *, bfloat16: bool = False) -> None:
+        weight = weight.detach().bfloat16() if bfloat16 else weight.detach()
+        self._dtype = weight.dtype
+        self._bias = None if bias is None else bias.detach()
+        self._is_packed = _has_onednn(weight)
+        # For 64 rows; the same order is the fastest or nearly so for 1 to 512.
+        self._weight = (
+            torch.ops.mkldnn._reorder_linear_weight(weight, 64) if self._is_packed else weight.t().contiguous()
+        )
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        """Returns a new tensor (M, N) of the type of the inputs (M, K)."""
+        if self._dtype == inputs.dtype:
+            return self._product(inputs, self._bias)
+        result = self._product(inputs.to(self._dtype), None).to(inputs.dtype)
+        return result if self._bias is None else result.add_(self._bias)
+
+    def _product(self, inputs: Tensor, bias: Tensor | None) -> Tensor:
+        if self._is_packed:
+            assert _ONEDNN is not None
+            result: Tensor = _ONEDNN(inputs, self._weight, bias, "none", [], "")
+            return result
+        return inputs @ self._weight if bias is None else torch.addmm(bias, inputs, self._weight)
 
 
 def transposed_product(a: Tensor, b: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from equal_runs import assert_equal_runs, rows, weights
 import lmlab
 from lmlab.data.loaders.base import Batch
 from lmlab.evaluation.protocol import evaluate
+from lmlab.generation import SamplingOptions, generate
 from lmlab.models.language_model import LanguageModel
 from lmlab.training.assembly import build_data, build_vectors, module_of
 from lmlab.training.models import build_model
@@ -198,6 +200,44 @@ def test_a_training_step_never_waits_for_the_device(model: str, text_file: Path)
     torch.cuda.set_sync_debug_mode("error")
     with pytest.raises(RuntimeError, match="synchroniz"):  # the check can fail
         float(task.recent.nats)
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.usefixtures("no_waiting")
+def test_drawing_waits_for_the_device_once_in_32_tokens(model: str, text_file: Path) -> None:
+    settings = compose_config(text_file, *GPU, *MODELS[model])
+    lm = build_model(settings, build_vectors(settings, build_data(settings).tokenizer).weight).cuda()
+    waits = {}
+    for length in (32, 256):
+        options = SamplingOptions(length=length, temperature=0.8, top_k=None, top_p=None, seed=0, banned=(0,), end_id=1)
+        generate(lm, [1], options, num_samples=64)
+        torch.cuda.set_sync_debug_mode("warn")
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            generate(lm, [1], options, num_samples=64)
+        torch.cuda.set_sync_debug_mode("default")
+        waits[length] = sum("synchroniz" in str(warning.message) for warning in caught)
+    assert waits[32] > 0  # the check can fail
+    assert waits[256] - waits[32] <= 2 * (256 // 32 - 1)
+
+
+@pytest.mark.parametrize("how", [{}, {"top_k": 5}, {"top_p": 0.8}, {"temperature": 0.0}], ids=str)
+@pytest.mark.parametrize("deterministic", [False, True])
+def test_samples_are_those_of_the_cpu(how: dict[str, Any], deterministic: bool, text_file: Path) -> None:
+    settings = compose_config(text_file, *GPU, "model=lstm")
+    lm = build_model(settings, build_vectors(settings, build_data(settings).tokenizer).weight)
+    given: dict[str, Any] = {"length": 40, "temperature": 1.0, "top_k": None, "top_p": None, "seed": 0, "banned": (0,)}
+    options = SamplingOptions(**given | how)
+    here = generate(lm, [1, 2], options, num_samples=20)
+    torch.use_deterministic_algorithms(deterministic)
+    try:
+        there = generate(lm.cuda(), [1, 2], options, num_samples=20)
+        again = generate(lm, [1, 2], options, num_samples=20)
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert there == again
+    # A text may part from the CPU's where a draw falls between probabilities that are rounded in another way.
+    assert sum(a == b for a, b in zip(here, there, strict=True)) >= 18
 
 
 class _Steps:

@@ -14,6 +14,8 @@ _OUTPUT_DIR = "folder that is searched for latest"
 _CHECKPOINT = "best, last or a kept checkpoint (step-000500)"
 
 LONGEST_SAMPLE = 10**7
+# Precisions of matrix products when text is generated.
+GENERATION_PRECISIONS = ("32-true", "bf16-true")
 
 
 @dataclass(kw_only=True)
@@ -61,6 +63,11 @@ class GenerateSettings(Settings):
     allow_unknown: bool = setting("allow <unk> in the samples")
     stop_at_end: bool = setting("stop at the end token, if the tokenizer has one")
     seed: int = setting("random seed; the same seed gives the same text", at_least=0, at_most=LARGEST_SEED)
+    precision: str = setting(
+        "of matrix products; bf16-true is faster for several samples on a CPU with bfloat16 units",
+        choices=GENERATION_PRECISIONS,
+        also=("bf16", "dtype"),
+    )
 
 
 @dataclass(kw_only=True)
