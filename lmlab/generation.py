@@ -43,7 +43,7 @@ class SamplingOptions:
         banned: ids that are never drawn.
         end_id: the id that ends the text; None to always draw `length` tokens.
         precision: ``32-true``, or ``bf16-true`` to compute matrix products in bfloat16 in lmlab's own recurrent cores
-            and linear decoder. Their rounding depends on `length` and the number of samples, and so may texts.
+            and linear decoder.
 
     Source: top-p: Holtzman et al. 2020, The Curious Case of Neural Text Degeneration.
     """
@@ -279,8 +279,7 @@ def _drawn(
     drawn_on = device if device.type == "cuda" else torch.device("cpu")
     uniforms = uniforms.to(drawn_on)
     look_every = 1 if on_token is not None else _look_every(device)
-    num_tokens = num_samples * options.length
-    step = token_stepper(model, num_tokens=num_tokens, bfloat16=options.precision == "bf16-true")
+    step = token_stepper(model, bfloat16=options.precision == "bf16-true")
     state = _state_before_last(model, prompt, num_samples)
     token = torch.full((num_samples,), prompt[-1], device=device)
     banned_row: Tensor | None = None

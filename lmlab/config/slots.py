@@ -117,7 +117,7 @@ _ALL = (
         base="lmlab.models.core.Core",
         shared=models.CoreSettings,
         own={
-            "lmlab.models.recurrent.RNN": models.RecurrentCoreSettings,
+            "lmlab.models.recurrent.RNN": models.RNNCoreSettings,
             "lmlab.models.recurrent.GRU": models.RecurrentCoreSettings,
             "lmlab.models.recurrent.LSTM": models.RecurrentCoreSettings,
             "lmlab.models.feedforward.FeedForward": models.FeedForwardCoreSettings,

@@ -44,7 +44,7 @@ class RecurrentCore(Core):
     make_layer: Callable[..., nn.Module]
     tensors_per_layer: int
     num_gates: int
-    tanh_gate: int
+    tanh_gate: int | None
 
     def __init__(
         self,
@@ -154,12 +154,12 @@ class RecurrentCore(Core):
         On a CPU torch's sigmoid takes an eighth of the time of its tanh, and all gates of a layer are then one call.
         The error is absolute, 1e-7 in float32.
         """
-        gates.chunk(self.num_gates, dim=dim)[self.tanh_gate].mul_(-2)
+        if self.tanh_gate is not None:
+            gates.chunk(self.num_gates, dim=dim)[self.tanh_gate].mul_(-2)
         return gates
 
-    @staticmethod
     @abstractmethod
-    def _cell(*gates: Tensor, state: list[Tensor]) -> list[Tensor]:
+    def _cell(self, *gates: Tensor, state: list[Tensor]) -> list[Tensor]:
         """Returns the new state of a layer, its output first, each (B, H).
 
         Args:
@@ -175,19 +175,25 @@ def _weights(layer: nn.Module) -> list[Tensor]:
 
 
 class RNN(RecurrentCore):
-    """Elman network: h' = tanh(W_ih x + b_ih + W_hh h + b_hh).
+    """Elman network: h' = f(W_ih x + b_ih + W_hh h + b_hh) with f = tanh or ReLU.
 
     Source: Elman 1990, Finding Structure in Time; as `torch.nn.RNN`.
+
+    Args:
+        nonlinearity: ``tanh`` or ``relu``.
+        sizes: as for every recurrent core.
     """
 
-    make_layer = sequences.RNN
     tensors_per_layer = 1
     num_gates = 1
-    tanh_gate = 0
 
-    @staticmethod
-    def _cell(*gates: Tensor, state: list[Tensor]) -> list[Tensor]:
-        return [gates[0].sigmoid_().mul_(-2).add_(1)]
+    def __init__(self, *, nonlinearity: str = "tanh", **sizes: Any) -> None:
+        self.make_layer = partial(sequences.RNN, nonlinearity=nonlinearity)
+        self.tanh_gate = 0 if nonlinearity == "tanh" else None
+        super().__init__(**sizes)
+
+    def _cell(self, *gates: Tensor, state: list[Tensor]) -> list[Tensor]:
+        return [gates[0].relu_() if self.tanh_gate is None else gates[0].sigmoid_().mul_(-2).add_(1)]
 
 
 class GRU(RecurrentCore):
@@ -215,8 +221,7 @@ class GRU(RecurrentCore):
             from_inputs = partial(nn.functional.embedding, weight=table)
         return lambda inputs, state: self._cell(from_inputs(inputs), hidden(state[0]), state=state)
 
-    @staticmethod
-    def _cell(*gates: Tensor, state: list[Tensor]) -> list[Tensor]:
+    def _cell(self, *gates: Tensor, state: list[Tensor]) -> list[Tensor]:
         from_inputs, from_hidden = gates
         units = state[0].shape[1]
         reset, update = from_inputs[:, : 2 * units].add_(from_hidden[:, : 2 * units]).sigmoid_().chunk(2, dim=1)
@@ -239,8 +244,7 @@ class LSTM(RecurrentCore):
         output, hidden = self._call(layer, inputs, (state[0], state[1]))
         return output, hidden
 
-    @staticmethod
-    def _cell(*gates: Tensor, state: list[Tensor]) -> list[Tensor]:
+    def _cell(self, *gates: Tensor, state: list[Tensor]) -> list[Tensor]:
         input_gate, forget_gate, candidate, output_gate = gates[0].sigmoid_().chunk(4, dim=1)
         # i tanh(g) = i - 2 i s, where s = sigmoid(-2 g); the output's tanh in the same way.
         cell = torch.addcmul(input_gate, forget_gate, state[1]).addcmul_(input_gate, candidate, value=-2)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from lmlab.models.products import product, transposed_product
+from lmlab.models.products import PreparedProduct, product, transposed_product
 
 # Elements of a tensor that the backward pass makes at once: with fewer, calling an operation takes longer than its
 # work; with more, they leave the processor's cache.
@@ -138,13 +138,13 @@ class _GRUSequence(torch.autograd.Function):
         gates = given.to(w_ih.dtype).view(steps, batch, 3 * units)
         gated = inputs.new_empty(steps, batch, units)  # r m, times the scale of tanh
         states, rounded = _new_states(hidden, steps, dtype)
-        matrix, bias = (w_hh * scale).to(dtype), (b_hh * scale[:, 0]).to(dtype)
+        from_state = PreparedProduct((w_hh * scale).to(dtype), (b_hh * scale[:, 0]).to(dtype))
         r_and_z = gates[:, :, : 2 * units]
         parts = (r_and_z, *gates.chunk(3, dim=2), gated, states[:-1], states[1:], rounded[:-1], rounded[1:])
         # Unbound at once, which takes a tenth of the time of indexing in each step.
         of_step = zip(*(part.unbind(0) for part in parts), strict=True)
         for both, r, z, n, r_m, before, after, rounded_before, rounded_after in of_step:
-            for_both, m = product(rounded_before, matrix, bias).split_with_sizes([2 * units, units], dim=1)
+            for_both, m = from_state(rounded_before).split_with_sizes([2 * units, units], dim=1)
             both.add_(for_both).sigmoid_()
             _tanh_(n.add_(torch.mul(r, m, out=r_m)))
             torch.lerp(n, before, z, out=after)
@@ -162,7 +162,7 @@ class _GRUSequence(torch.autograd.Function):
         # Gradients of r, z and m and of n, all before their functions.
         of_gates = gates.new_empty(steps, batch, 3, units, dtype=dtype)
         of_new = torch.empty_like(gated)
-        transposed = w_hh.to(dtype).t()
+        to_state = PreparedProduct(w_hh.to(dtype).t())
         above = grad.unbind(0)
         of_state = above[-1]
         size = max(1, _BLOCK // (batch * units))
@@ -180,7 +180,7 @@ class _GRUSequence(torch.autograd.Function):
                 factor, factor_new, update, to_gates, as_matrix, to_n = of_step[t - start]
                 torch.mul(of_state[:, None], factor, out=to_gates)
                 torch.mul(of_state, factor_new, out=to_n)
-                of_state = (of_state * update).add_(product(as_matrix, transposed))
+                of_state = (of_state * update).add_(to_state(as_matrix))
                 if t > 0:
                     of_state += above[t - 1]
         flat = of_gates.view(steps * batch, 3 * units)
@@ -212,10 +212,10 @@ class _RNNSequence(torch.autograd.Function):
         by_step = _by_step(inputs, dtype)
         given = product(by_step, (w_ih * scale).to(dtype), ((b_ih + b_hh) * scale).to(dtype))
         states, rounded = _new_states(hidden, inputs.shape[1], dtype)
-        matrix = (w_hh * scale).to(dtype)
+        from_state = PreparedProduct((w_hh * scale).to(dtype))
         parts = (given.view(-1, *hidden.shape), states[1:], rounded[:-1], rounded[1:])
         for x, after, rounded_before, rounded_after in zip(*(part.unbind(0) for part in parts), strict=True):
-            torch.add(product(rounded_before, matrix), x, out=after)
+            torch.add(from_state(rounded_before), x, out=after)
             if is_relu:
                 after.relu_()
             else:
@@ -235,11 +235,11 @@ class _RNNSequence(torch.autograd.Function):
         # The derivatives of f, over which the gradients of the sums are written if they have the same type.
         slopes = (states[1:] > 0).to(grad.dtype) if ctx.is_relu else 1 - states[1:] * states[1:]
         of_sums = slopes if dtype == grad.dtype else torch.empty_like(slopes, dtype=dtype)
-        transposed = w_hh.to(dtype).t()
+        to_state = PreparedProduct(w_hh.to(dtype).t())
         above, slope, of_sum = grad.unbind(0), slopes.unbind(0), of_sums.unbind(0)
         of_state = above[-1]
         for t in range(steps - 1, -1, -1):
-            of_before = product(torch.mul(of_state, slope[t], out=of_sum[t]), transposed)
+            of_before = to_state(torch.mul(of_state, slope[t], out=of_sum[t]))
             of_state = of_before.to(grad.dtype) if t == 0 else of_before + above[t - 1]
         flat = of_sums.view(-1, units)
         of_w_hh = transposed_product(flat, rounded[:-1].view(-1, units))

@@ -15,18 +15,18 @@ from lmlab.models.recurrent import RecurrentCore
 # Runs one step: (ids (B,), state) -> (logits (B, V), state).
 TokenStepper = Callable[[Tensor, State], tuple[Tensor, State]]
 
-# Largest number of elements of a table of the first layer's products: 128 MiB in float32.
-_TABLE_ELEMENTS = 2**25
+# Largest number of elements of a table of the first layer's products: made in about the time of 10 to 100 steps. It
+# depends on the model alone, so that a text does not depend on how long it may become or on how many there are.
+_TABLE_ELEMENTS = 2**21
 
 
-def token_stepper(model: LanguageModel, *, num_tokens: int, bfloat16: bool = False) -> TokenStepper:
+def token_stepper(model: LanguageModel, *, bfloat16: bool = False) -> TokenStepper:
     """Returns a function that runs one step of a model in evaluation mode. It is valid until the weights change.
 
     Cores and decoders of one's own run by their `stepper` and `logits`, in their own precision.
 
     Args:
         model: its parts are used one by one, without dropout.
-        num_tokens: number of tokens that will be read, over all rows: what is prepared must be worth it.
         bfloat16: whether lmlab's own recurrent cores and linear decoder compute products in bfloat16.
     """
     core, embedding = model.core, model.embedding
@@ -36,7 +36,7 @@ def token_stepper(model: LanguageModel, *, num_tokens: int, bfloat16: bool = Fal
         step = core.stepper()
         by_id = False
     else:
-        by_id = _is_table_worth_it(core, embedding.weight, num_tokens)
+        by_id = _may_have_table(core, embedding.weight)
         step = core.prepared_stepper(vectors=embedding.weight if by_id else None, bfloat16=bfloat16)
 
     def step_token(ids: Tensor, state: State) -> tuple[Tensor, State]:
@@ -46,10 +46,10 @@ def token_stepper(model: LanguageModel, *, num_tokens: int, bfloat16: bool = Fal
     return step_token
 
 
-def _is_table_worth_it(core: RecurrentCore, vectors: Tensor, num_tokens: int) -> bool:
-    """Returns whether products with all vectors cost less than half of those with the tokens to come, and fit."""
+def _may_have_table(core: RecurrentCore, vectors: Tensor) -> bool:
+    """Returns whether the products of the first layer with all vectors are few enough to be made beforehand."""
     gates = core.layers[0].get_parameter("weight_ih_l0").shape[0]
-    return 2 * len(vectors) <= num_tokens and len(vectors) * gates <= _TABLE_ELEMENTS
+    return len(vectors) * gates <= _TABLE_ELEMENTS
 
 
 def _logits(decoder: Decoder, *, bfloat16: bool) -> Callable[[Tensor], Tensor]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -10,7 +12,15 @@ from lmlab.models.core import State
 from lmlab.models.dropout import Dropout
 from lmlab.models.recurrent import GRU, LSTM, RNN, RecurrentCore
 
-CORES = {RNN: nn.RNN, GRU: nn.GRU, LSTM: nn.LSTM}
+
+class ReLU(RNN):
+    """An RNN with rectified linear units."""
+
+    def __init__(self, **sizes) -> None:
+        super().__init__(nonlinearity="relu", **sizes)
+
+
+CORES = {RNN: nn.RNN, ReLU: functools.partial(nn.RNN, nonlinearity="relu"), GRU: nn.GRU, LSTM: nn.LSTM}
 EACH_CORE = pytest.mark.parametrize("kind", list(CORES), ids=lambda kind: kind.__name__)
 EACH_DEPTH = pytest.mark.parametrize("num_layers", [1, 2, 3])
 

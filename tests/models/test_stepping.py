@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 from torch import Tensor, nn
 
+from lmlab.models import stepping
 from lmlab.models.core import Core, State, Stepper
 from lmlab.models.decoder import LinearDecoder
 from lmlab.models.feedforward import FeedForward
@@ -14,10 +17,24 @@ from lmlab.models.recurrent import GRU, LSTM, RNN, RecurrentCore
 from lmlab.models.stepping import token_stepper
 
 V, E, H = 13, 6, 8
+
+
+class ReLU(RNN):
+    """An RNN with rectified linear units."""
+
+    def __init__(self, **sizes) -> None:
+        super().__init__(nonlinearity="relu", **sizes)
+
+
 STEPS = 12
-# With many tokens to come the first layer's products are looked up, with few they are not.
-EACH_NUM_TOKENS = pytest.mark.parametrize("num_tokens", [1, 10**6], ids=["few tokens", "many tokens"])
-EACH_CORE = pytest.mark.parametrize("kind", [RNN, GRU, LSTM], ids=lambda kind: kind.__name__)
+WITH_AND_WITHOUT_TABLE = pytest.mark.parametrize("table", [0, 2**20], ids=["no table", "table"], indirect=True)
+EACH_CORE = pytest.mark.parametrize("kind", [RNN, ReLU, GRU, LSTM], ids=lambda kind: kind.__name__)
+
+
+@pytest.fixture
+def table(request, monkeypatch) -> None:
+    """Sets the largest table of the first layer's products."""
+    monkeypatch.setattr(stepping, "_TABLE_ELEMENTS", request.param)
 
 
 def make_model(core: Core, *, tie_weights: bool = False, make_decoder: type[LinearDecoder] = LinearDecoder):
@@ -29,7 +46,8 @@ def make_model(core: Core, *, tie_weights: bool = False, make_decoder: type[Line
     )  # fmt: skip
     with torch.no_grad():
         for parameter in core.parameters():
-            parameter.copy_(0.5 * torch.randn_like(parameter))  # larger ones would be chaotic in the RNN
+            # Larger ones would be chaotic in the RNN, and grow without end with rectified units.
+            parameter.copy_((0.2 if isinstance(core, ReLU) else 0.5) * torch.randn_like(parameter))
     return model.eval()
 
 
@@ -57,12 +75,13 @@ def assert_close(found: Tensor, expected: Tensor) -> None:
 
 
 @EACH_CORE
-@EACH_NUM_TOKENS
+@WITH_AND_WITHOUT_TABLE
 @pytest.mark.parametrize("num_layers", [1, 3])
 @pytest.mark.parametrize("batch_size", [1, 3, 64])
-def test_steps_equal_torchs_own_modules(kind, num_tokens, num_layers, batch_size):
+def test_steps_equal_torchs_own_modules(kind, table, num_layers, batch_size):
     model = make_model(make_core(kind, num_layers=num_layers))
-    module = {RNN: nn.RNN, GRU: nn.GRU, LSTM: nn.LSTM}[kind](E, H, num_layers, batch_first=True)
+    torch_kind = {RNN: nn.RNN, ReLU: partial(nn.RNN, nonlinearity="relu"), GRU: nn.GRU, LSTM: nn.LSTM}[kind]
+    module = torch_kind(E, H, num_layers, batch_first=True)
     with torch.no_grad():
         for i, layer in enumerate(model.core.layers):
             for name, weight in layer.named_parameters():
@@ -72,7 +91,7 @@ def test_steps_equal_torchs_own_modules(kind, num_tokens, num_layers, batch_size
         theirs = (torch.cat(state[0::2]), torch.cat(state[1::2])) if kind is LSTM else torch.cat(state)
         output, theirs = module(model.embedding(ids), theirs)
         expected = nn.functional.linear(output, model.decoder.weight, model.decoder.bias)
-    found, new_state = run_steps(model, ids, state, num_tokens=num_tokens)
+    found, new_state = run_steps(model, ids, state)
     assert_close(found, expected)
     pairs = theirs if kind is LSTM else (theirs,)
     for i, expected_state in enumerate(pairs):
@@ -80,13 +99,13 @@ def test_steps_equal_torchs_own_modules(kind, num_tokens, num_layers, batch_size
 
 
 @EACH_CORE
-@EACH_NUM_TOKENS
+@WITH_AND_WITHOUT_TABLE
 @pytest.mark.parametrize("batch_size", [1, 64])
 @pytest.mark.parametrize("bfloat16", [False, True])
-def test_a_step_leaves_its_state_and_what_it_returned_before_as_they_were(kind, num_tokens, batch_size, bfloat16):
+def test_a_step_leaves_its_state_and_what_it_returned_before_as_they_were(kind, table, batch_size, bfloat16):
     """So several texts may be continued from one state."""
     model = make_model(make_core(kind))
-    step = token_stepper(model, num_tokens=num_tokens, bfloat16=bfloat16)
+    step = token_stepper(model, bfloat16=bfloat16)
     state, ids = random_state(model, batch_size), torch.randint(V, (batch_size,))
     before = [tensor.clone() for tensor in state]
     with torch.no_grad():
@@ -100,36 +119,36 @@ def test_a_step_leaves_its_state_and_what_it_returned_before_as_they_were(kind, 
 
 
 @EACH_CORE
-def test_preparing_changes_no_parameter(kind):
+@WITH_AND_WITHOUT_TABLE
+def test_preparing_changes_no_parameter(kind, table):
     model = make_model(make_core(kind))
     before = {name: parameter.clone() for name, parameter in model.named_parameters()}
-    for num_tokens in (1, 10**6):
-        for batch_size in (1, 64):
-            run_steps(model, torch.randint(V, (batch_size, 2)), model.init_state(batch_size), num_tokens=num_tokens)
+    for batch_size in (1, 64):
+        run_steps(model, torch.randint(V, (batch_size, 2)), model.init_state(batch_size))
     assert all(torch.equal(parameter, before[name]) for name, parameter in model.named_parameters())
 
 
-@EACH_NUM_TOKENS
+@WITH_AND_WITHOUT_TABLE
 @pytest.mark.parametrize("batch_size", [1, 64])
-def test_tied_weights_are_those_of_the_embedding(num_tokens, batch_size):
+def test_tied_weights_are_those_of_the_embedding(table, batch_size):
     model = make_model(make_core(input_size=H), tie_weights=True)
     ids = torch.randint(V, (batch_size, STEPS))
     with torch.no_grad():
         expected = model.decoder.logits(model(ids, model.init_state(batch_size)).hidden)
-    assert_close(run_steps(model, ids, model.init_state(batch_size), num_tokens=num_tokens)[0], expected)
+    assert_close(run_steps(model, ids, model.init_state(batch_size))[0], expected)
 
 
 @EACH_CORE
-@EACH_NUM_TOKENS
+@WITH_AND_WITHOUT_TABLE
 @pytest.mark.parametrize("batch_size", [1, 64])
-def test_bfloat16_is_near_float32_and_keeps_the_states_type(kind, num_tokens, batch_size):
+def test_bfloat16_is_near_float32_and_keeps_the_states_type(kind, table, batch_size):
     model = make_model(make_core(kind))
     with torch.no_grad():
         for parameter in model.core.parameters():
             parameter.mul_(0.3)  # chaotic weights would make a large error of any rounding
     ids, state = torch.randint(V, (batch_size, STEPS)), random_state(model, batch_size)
-    exact, exact_state = run_steps(model, ids, state, num_tokens=num_tokens)
-    rounded, new_state = run_steps(model, ids, state, num_tokens=num_tokens, bfloat16=True)
+    exact, exact_state = run_steps(model, ids, state)
+    rounded, new_state = run_steps(model, ids, state, bfloat16=True)
     assert {tensor.dtype for tensor in (rounded, *new_state)} == {torch.float32}
     for found, expected in zip((rounded, *new_state), (exact, *exact_state), strict=True):
         assert 1e-5 < float((found - expected).abs().max()) < 0.05
@@ -163,7 +182,7 @@ def make_feed_forward() -> FeedForward:
     return FeedForward(input_size=E, hidden_size=H, num_layers=1, dropout=0.0, locked_dropout=False, context=2)
 
 
-@EACH_NUM_TOKENS
+@WITH_AND_WITHOUT_TABLE
 @pytest.mark.parametrize("bfloat16", [False, True])
 @pytest.mark.parametrize(
     "make",
@@ -171,23 +190,17 @@ def make_feed_forward() -> FeedForward:
      make_feed_forward],
     ids=["own stepper", "feed-forward"],
 )  # fmt: skip
-def test_other_cores_and_decoders_run_by_their_own_methods_in_their_own_precision(num_tokens, bfloat16, make):
+def test_other_cores_and_decoders_run_by_their_own_methods_in_their_own_precision(table, bfloat16, make):
     model = make_model(make(), make_decoder=OwnLogits)
     ids = torch.randint(V, (5, STEPS))
     with torch.no_grad():
         expected = model.decoder.logits(model(ids, model.init_state(5)).hidden)
-    found, _ = run_steps(model, ids, model.init_state(5), num_tokens=num_tokens, bfloat16=bfloat16)
+    found, _ = run_steps(model, ids, model.init_state(5), bfloat16=bfloat16)
     assert_close(found, expected)
 
 
-@pytest.mark.parametrize(
-    ("num_tokens", "largest", "looked_up"),
-    [(1, V * 4 * H, False), (2 * V - 1, V * 4 * H, False), (2 * V, V * 4 * H, True), (2 * V, V * 4 * H - 1, False)],
-)
-def test_a_table_is_made_where_enough_tokens_follow_and_it_is_not_too_large(
-    num_tokens, largest, looked_up, monkeypatch
-):
-    monkeypatch.setattr("lmlab.models.stepping._TABLE_ELEMENTS", largest)
+@pytest.mark.parametrize(("table", "looked_up"), [(V * 4 * H, True), (V * 4 * H - 1, False)], indirect=["table"])
+def test_a_table_is_made_where_it_is_not_too_large(table, looked_up, monkeypatch):
     model = make_model(make_core())
     taken: list[Tensor | None] = []
     prepare = model.core.prepared_stepper
@@ -197,5 +210,5 @@ def test_a_table_is_made_where_enough_tokens_follow_and_it_is_not_too_large(
         return prepare(vectors=vectors, bfloat16=bfloat16)
 
     monkeypatch.setattr(model.core, "prepared_stepper", watched)
-    token_stepper(model, num_tokens=num_tokens)
+    token_stepper(model)
     assert [vectors is not None for vectors in taken] == [looked_up]

@@ -29,6 +29,16 @@ class RecurrentCoreSettings(StackedCoreSettings):
 
 
 @dataclass(kw_only=True)
+class RNNCoreSettings(RecurrentCoreSettings):
+    nonlinearity: str = setting(
+        "tanh, or relu, which does not saturate and may diverge",
+        choices=("tanh", "relu"),
+        before="tanh",
+        also=("activation",),
+    )
+
+
+@dataclass(kw_only=True)
 class FeedForwardCoreSettings(StackedCoreSettings):
     context: int = setting("number of preceding tokens: n - 1 of an n-gram model", at_least=1, at_most=1000)
 
