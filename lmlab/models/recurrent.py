@@ -180,17 +180,33 @@ class RNN(RecurrentCore):
     Source: Elman 1990, Finding Structure in Time; as `torch.nn.RNN`.
 
     Args:
-        nonlinearity: ``tanh`` or ``relu``.
-        sizes: as for every recurrent core.
+        nonlinearity: ``tanh`` or ``relu``; the others as for every recurrent core.
     """
 
     tensors_per_layer = 1
     num_gates = 1
 
-    def __init__(self, *, nonlinearity: str = "tanh", **sizes: Any) -> None:
+    def __init__(
+        self,
+        *,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int,
+        dropout: float,
+        locked_dropout: bool,
+        weight_dropout: float = 0.0,
+        nonlinearity: str = "tanh",
+    ) -> None:
         self.make_layer = partial(sequences.RNN, nonlinearity=nonlinearity)
         self.tanh_gate = 0 if nonlinearity == "tanh" else None
-        super().__init__(**sizes)
+        super().__init__(
+            input_size=input_size,
+            hidden_size=hidden_size,
+            num_layers=num_layers,
+            dropout=dropout,
+            locked_dropout=locked_dropout,
+            weight_dropout=weight_dropout,
+        )
 
     def _cell(self, *gates: Tensor, state: list[Tensor]) -> list[Tensor]:
         return [gates[0].relu_() if self.tanh_gate is None else gates[0].sigmoid_().mul_(-2).add_(1)]
