@@ -104,7 +104,7 @@ def frequency_bins(model: LanguageModel, data: LanguageModelData) -> list[dict[s
     loader = data.evaluation_loader("validation")
     nats = nats_by_token(model, loader).double().numpy()
     targets = np.concatenate([batch.targets[batch.targets != IGNORE_INDEX].numpy() for batch in loader])
-    counts = np.bincount(data.stores["train"].ids, minlength=len(data.tokenizer.vocabulary))[targets]
+    counts = data.stores["train"].counts(len(data.tokenizer.vocabulary))[targets]
     found = []
     for least, most in FREQUENCY_BINS:
         chosen = (counts >= least) & (counts <= (np.inf if most is None else most))
@@ -141,11 +141,11 @@ def _at_temperature(
     reasons = [sample.stop_reason for sample in drawn]
     if isinstance(source, Generated):
         strings = [prompt + text for text in texts]
-        quality = language_quality(strings, reasons, make_grammar(source.name), data.corpus.texts("train"))
+        quality = language_quality(strings, reasons, make_grammar(source.name), data.corpus.strings("train"))
         return found | {name: quality[name] for name in ("valid", "novel", "distinct")}
     triples = [(text, sample.ids, reason) for text, sample, reason in zip(texts, drawn, reasons, strict=True)]
     by_character = tokenizer.unit == "character"
-    quality = sample_quality(triples, data.corpus.texts("train"), by_character=by_character)
+    quality = sample_quality(triples, data.corpus.strings("train"), by_character=by_character)
     return found | {name: None if value != value else value for name, value in quality.items()}
 
 

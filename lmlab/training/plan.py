@@ -156,7 +156,8 @@ def describe_model(settings: TrainSettings, model: LanguageModel) -> str:
 def _describe_vectors(vectors: Vectors, data: LanguageModelData) -> list[str]:
     if vectors.coverage is None or vectors.found is None:
         return []
-    running = np.asarray(vectors.found)[data.stores["train"].ids].mean()
+    counts = data.stores["train"].counts(len(data.tokenizer.vocabulary))
+    running = counts[np.asarray(vectors.found)].sum() / counts.sum()
     return [
         f"           pretrained vectors for {vectors.coverage:.1%} of the vocabulary, {running:.1%} of the running text"
     ]

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from lmlab.data.pieces import pieces
-from lmlab.data.tokenizers.base import END, START, UNKNOWN, Ids, Streamer, Tokenizer, special_tokens
+from lmlab.data.pieces import Text, pieces
+from lmlab.data.tokenizers.base import END, START, UNKNOWN, Ids, Streamer, Tokenizer, special_tokens, whole
 
 # `<unk>` and `<eos>` are tokens, also if an already tokenized text spells them out; a word keeps its inner apostrophes
 # (couldn't, rock'n'roll) and combining marks; any other visible character is a token.
@@ -57,11 +57,11 @@ class WordTokenizer(Tokenizer):
         """Returns the tokens of a text as strings; with ``end_token=line`` each line end is `<eos>`."""
         return list(chain.from_iterable(self._words_by_piece(text)))
 
-    def _words_by_piece(self, text: str) -> Iterator[list[str]]:
+    def _words_by_piece(self, text: Text) -> Iterator[list[str]]:
         """Yields the words of one piece of the text at a time, so that a long text's words are never all in memory."""
         for piece in pieces(text):
             yield self._words_of(piece.lower() if self.lower else piece)
-        if self.end_token == "line" and text and not text.endswith("\n"):
+        if self.end_token == "line" and len(text) and not text.endswith("\n"):
             yield [END]
 
     def _words_of(self, piece: str) -> list[str]:
@@ -71,7 +71,7 @@ class WordTokenizer(Tokenizer):
             return [END if word == "\n" else word for word in _WORD_OR_LINE.findall(piece)]
         return (piece.replace("\n", f" {END} ") if self.end_token == "line" else piece).split()
 
-    def fit(self, texts: Sequence[str]) -> None:
+    def fit(self, texts: Sequence[Text]) -> None:
         """Builds the vocabulary from the most frequent words; equally frequent ones in alphabetical order."""
         counts: Counter[str] = Counter()
         for text in texts:
@@ -85,11 +85,13 @@ class WordTokenizer(Tokenizer):
 
     def encode(self, text: str) -> Ids:
         """Returns the ids of a text; 0 for an unknown word."""
+        return whole(self.encode_pieces(text))
+
+    def encode_pieces(self, text: Text) -> Iterator[Ids]:
+        """Yields the ids of a text that may be long, of one piece at a time."""
         get = self._ids.get
-        parts = [np.zeros(0, dtype=np.int32)]
         for words in self._words_by_piece(text):
-            parts.append(np.fromiter(map(get, words, repeat(0)), dtype=np.int32, count=len(words)))
-        return np.concatenate(parts)
+            yield np.fromiter(map(get, words, repeat(0)), dtype=np.int32, count=len(words))
 
     def streamer(self) -> Streamer:
         """Returns a decoder that writes line ends for end tokens and, if punctuation was split off, rejoins it."""
