@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,6 +86,8 @@ def strip_gutenberg(text: str) -> str | None:
 
 def _frame(text: Text) -> slice | None:
     """Returns the part of a text between Project Gutenberg's header and licence; None if it has neither."""
+    if not isinstance(text, str) and next(_windows(text, 0), None) is None:
+        return None
     start = _place(_START, text, 0) or _place(_SMALL_PRINT_END, text, 0)
     end = _place(_END, text, start.stop if start else 0)
     if start is None and end is None:
@@ -101,19 +104,30 @@ def _place(pattern: re.Pattern[str], text: Text, begin: int) -> slice | None:
 
 
 def _place_in_long(pattern: re.Pattern[str], text: LongText, begin: int) -> slice | None:
-    # What stands before the place shows whether it is at the beginning of a line.
+    for position, before, window in _windows(text, begin):
+        match = pattern.search(window, before)
+        if match is not None:
+            return slice(position + match.start(), position + match.end())
+    return None
+
+
+def _windows(text: LongText, begin: int) -> Iterator[tuple[int, int, str]]:
+    """Yields overlapping parts of a text from `begin` on that may contain a mark.
+
+    Yields:
+        Where the part begins in the text, and how many of its characters stand before what is new in it, and the part.
+    """
+    # What stands before a place shows whether it is at the beginning of a line.
     position = max(0, begin - 1)
     before = begin - position
     window = ""
     for block in text[position:].blocks():
         window += block
         if "*" in window and any(words in window.lower() for words in _IN_MARKS):
-            match = pattern.search(window, before)
-            if match is not None:
-                return slice(position + match.start(), position + match.end())
+            yield position, before, window
         cut = max(0, len(window) - _MARK_LENGTH)
-        position, window, before = position + cut, window[cut:], max(before - cut, 0 if position + cut == 0 else 1)
-    return None
+        position, window = position + cut, window[cut:]
+        before = max(before - cut, min(1, position))
 
 
 def _without_credits(body: str) -> str:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from itertools import chain
 from pathlib import Path
+
+import numpy as np
 
 from lmlab.data.kinds import SEARCHED, markup
 
 # Control characters that no text needs; form feed, escape and the like do occur in real ones.
-CONTROLS = bytes([*range(0x00, 0x07), *range(0x0E, 0x1B)])
+CONTROL_RANGES = (range(0x00, 0x07), range(0x0E, 0x1B))
+CONTROLS = bytes(chain(*CONTROL_RANGES))
 # Characters that are counted to find the one that a text mainly consists of.
 _SAMPLE = 10_000
 _REPLACEMENT, MARK = "\ufffd", "\ufeff"
@@ -48,21 +52,25 @@ class TextStatistics:
         """Counts a block of the text."""
         if not text:
             return
+        # In UTF-8, a character of ASCII is a byte of its own: numpy counts bytes ten times as fast as Python characters.
+        data = np.frombuffer(text.encode("utf-8", errors="surrogatepass"), dtype=np.uint8)
         self.has_nul |= "\x00" in text
-        self.controls += sum(map(text.count, CONTROLS.decode("ascii")))
+        self.controls += sum(int(np.count_nonzero(data - np.uint8(c.start) < len(c))) for c in CONTROL_RANGES)
         self.is_blank &= text.isspace()
         if len(self._head) < SEARCHED:
             self._head += text
         split_pair = self._end.endswith("\r") and text.startswith("\n")
-        self.num_lone_returns += text.count("\r") - text.count("\r\n") - split_pair
-        (most, _), *_ = Counter(text[:: max(1, len(text) // _SAMPLE)]).most_common(1)
-        self._most[most] += text.count(most)
+        if num_returns := int(np.count_nonzero(data == ord("\r"))) - split_pair:
+            self.num_lone_returns += num_returns - text.count("\r\n")
+        sample = _SAMPLE if not self.num_characters else _SAMPLE // 10
+        (most, _), *_ = Counter(text[:: max(1, len(text) // sample)]).most_common(1)
+        self._most[most] += int(np.count_nonzero(data == ord(most))) if most.isascii() else text.count(most)
         if text.isascii():
             self._end = text[-1]
         else:
             self._add_beyond_ascii(text)
         self.num_characters += len(text)
-        self.num_lines += text.count("\n")
+        self.num_lines += int(np.count_nonzero(data == ord("\n")))
 
     def _add_beyond_ascii(self, text: str) -> None:
         marks = text.count(MARK)

@@ -60,10 +60,11 @@ class TokenStore:
         if not isinstance(self.ids, np.memmap):
             yield from (self.ids[start : start + _BLOCK] for start in range(0, len(self.ids), _BLOCK))
             return
+        dtype: np.dtype[np.integer[Any]] = self.ids.dtype
         with open(str(self.ids.filename), "rb") as file:
             for start in range(0, len(self.ids), _BLOCK):
                 count = min(_BLOCK, len(self.ids) - start)
-                block: Ids = np.frombuffer(file.read(count * self.ids.itemsize), dtype=self.ids.dtype)
+                block: Ids = np.frombuffer(file.read(count * dtype.itemsize), dtype=dtype)
                 yield block
 
     def counts(self, vocabulary_size: int) -> NDArray[np.int64]:
