@@ -44,7 +44,7 @@ class TextStatistics:
         self._marks, self._first_mark = 0, 0
         self._twice, self._first_twice = 0, ""
         self._lost = 0
-        # By character that is the most common one of a block: how often those blocks have it.
+        # By character that is the most common one of a block: how often that block and those after it have it.
         self._most: Counter[str] = Counter()
         self._end = ""  # the last characters, with which what the next block begins may belong together
 
@@ -65,7 +65,9 @@ class TextStatistics:
             self.num_lone_returns -= 1
         sample = _SAMPLE if not self.num_characters else _SAMPLE // 10
         (most, _), *_ = Counter(text[:: max(1, len(text) // sample)]).most_common(1)
-        self._most[most] += int(np.count_nonzero(data == ord(most))) if most.isascii() else text.count(most)
+        for character in {most, *self._most}:
+            here = np.count_nonzero(data == ord(character)) if character.isascii() else text.count(character)
+            self._most[character] += int(here)
         if text.isascii():
             self._end = text[-1]
         else:
