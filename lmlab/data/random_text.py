@@ -41,7 +41,8 @@ def _phrases(generator: np.random.Generator) -> list[bytes]:
     """Returns phrases of two to six words, one in four at the end of a line."""
     letters = np.array(list("etaoinshrdlucmwfgypbvk"))
     lengths = 2 + np.minimum(9, np.log2(1 + np.arange(_WORDS)) / 2 + generator.random(_WORDS) * 4).astype(int)
-    words = ["".join(generator.choice(letters, size=length)) for length in lengths]
+    spelled = "".join(letters[generator.integers(len(letters), size=lengths.sum())])
+    words = [spelled[end - length : end] for end, length in zip(np.cumsum(lengths), lengths, strict=True)]
     frequencies = 1 / (np.arange(_WORDS) + 2.7)
     sizes = generator.integers(2, 7, size=_PHRASES)
     drawn = generator.choice(_WORDS, size=sizes.sum(), p=frequencies / frequencies.sum())
