@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from mmap import mmap
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -57,7 +58,7 @@ class TokenStore:
 
         Mapped memory counts as the process's own until the system needs it.
         """
-        if not isinstance(self.ids, np.memmap):
+        if not (isinstance(self.ids, np.memmap) and isinstance(self.ids.base, mmap)):  # a part of one, too
             yield from (self.ids[start : start + _BLOCK] for start in range(0, len(self.ids), _BLOCK))
             return
         dtype: np.dtype[np.integer[Any]] = self.ids.dtype

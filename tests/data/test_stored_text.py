@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,8 @@ def long(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every text is a long one, and is read in blocks of a few bytes."""
     monkeypatch.setattr(text_files, "LONG", 0)
     monkeypatch.setattr(stored_text, "BLOCK", 61)
+    monkeypatch.setattr("lmlab.data.pieces.PIECE", 20)
+    monkeypatch.setattr("lmlab.data.tokenizers.bpe._TRAINING_PIECE", 20)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32-be", "gb18030", "utf-7"])
@@ -139,6 +142,7 @@ def described(path: Path, encoding: str) -> object:
         (FRAME.format(mixed(4, 2000)).encode(), "auto"),
         (("a line\n" * 900 + FRAME.format("Produced by A\nand B\n\nthe book\n") + " more" * 900).encode(), "auto"),
         (b"it says *** START OF THE PROJECT GUTENBERG EBOOK OZ *** in a line\n" * 3, "auto"),
+        (b"it says *** START OF THE PROJECT GUTENBERG EBOOK OZ *** in a line" + b" more" * 900, "auto"),
         (b"ab", "auto"),
         (b"a" * 300, "auto"),
     ],
@@ -186,7 +190,13 @@ def test_vocabulary_ids_and_fingerprint_are_those_of_the_string(make, long, tmp_
         tokenizer = fitted(make(), train, cached_from=10**9 if as_string else 1)
         store = token_store.build(texts, tokenizer, cached_from=10**9 if as_string else 1)
         figures = store.num_characters, store.num_unknown, store.text_sha256, store.ids.dtype
-        return to_json(tokenizer), store.ids.tolist(), figures, fingerprint(store, tokenizer, 2)
+        found = fingerprint(store, tokenizer, 2)
+        # It is of ids of four bytes, whatever the type in which they are stored.
+        assert found == fingerprint(replace(store, ids=store.ids.astype(np.int32)), tokenizer, 2)
+        for ids in (store.ids, store.ids[3:-3]):
+            counts = replace(store, ids=ids).counts(len(tokenizer.vocabulary))
+            assert counts.tolist() == np.bincount(np.array(ids), minlength=len(tokenizer.vocabulary)).tolist()
+        return to_json(tokenizer), store.ids.tolist(), figures, found
 
     for split in corpus.splits:
         assert made(split, as_string=False) == made(split, as_string=True)
