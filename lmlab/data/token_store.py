@@ -58,7 +58,8 @@ class TokenStore:
 
         Mapped memory counts as the process's own until the system needs it.
         """
-        if not (isinstance(self.ids, np.memmap) and isinstance(self.ids.base, mmap)):  # a part of one, too
+        base: object = self.ids.base
+        if not (isinstance(self.ids, np.memmap) and isinstance(base, mmap)):  # also for a part of mapped ids
             yield from (self.ids[start : start + _BLOCK] for start in range(0, len(self.ids), _BLOCK))
             return
         dtype: np.dtype[np.integer[Any]] = self.ids.dtype

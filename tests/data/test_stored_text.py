@@ -142,7 +142,7 @@ def described(path: Path, encoding: str) -> object:
         (FRAME.format(mixed(4, 2000)).encode(), "auto"),
         (("a line\n" * 900 + FRAME.format("Produced by A\nand B\n\nthe book\n") + " more" * 900).encode(), "auto"),
         (b"it says *** START OF THE PROJECT GUTENBERG EBOOK OZ *** in a line\n" * 3, "auto"),
-        (b"it says *** START OF THE PROJECT GUTENBERG EBOOK OZ *** in a line" + b" more" * 900, "auto"),
+        (b"it says *** START OF THE PROJECT GUTENBERG EBOOK OZ *** in a line\n" + b" more" * 900, "auto"),
         (b"ab", "auto"),
         (b"a" * 300, "auto"),
     ],
