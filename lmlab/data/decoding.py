@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lmlab.data.kinds import is_page, refuse_container
-from lmlab.data.opening import open_file
 from lmlab.data.pieces import Text
-from lmlab.data.stored_text import DecodedFile, whole_file
 from lmlab.data.text_statistics import CONTROLS, MARK, TextStatistics
 from lmlab.errors import UserError
 
@@ -22,7 +20,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_WIDE = re.compile(r"utf-(?:16|32)(?:-[lb]e)?")
+WIDE = re.compile(r"utf-(?:16|32)(?:-[lb]e)?")
 _UNMARKED = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
 # Has the same characters in every encoding that extends ASCII, but not in those of Python that are no encodings of
 # texts (idna, punycode, unicode_escape).
@@ -33,7 +31,7 @@ _SAMPLE = 10_000
 # anything else.
 _MOST_ACCENTED = 0.5
 # Bytes of which the encoding is found, and the share of spaces and line ends that shows it.
-_PROBED, _SPACED = 1 << 16, 0.01
+PROBED, _SPACED = 1 << 16, 0.01
 
 
 @dataclass
@@ -88,60 +86,10 @@ def decode(data: bytes, path: Path, encoding: str) -> Decoded:
     refuse_container(data, path)
     found = _guessed(data, path) if encoding == "auto" else _as_named(data, path, encoding)
     found.statistics.add(str(found.text))
-    return _checked(found, data, path)
+    return checked(found, data, path)
 
 
-def decode_file(path: Path, encoding: str) -> Decoded | None:
-    """Converts the bytes of a file to characters that stay on the disk, as `decode` does in memory.
-
-    Args:
-        path: the file.
-        encoding: ``auto``, or the name of an encoding.
-
-    Returns:
-        The characters, with ``\\n`` as line end; None if `decode` has to see all bytes at once: a file that is empty,
-        neither marked nor UTF-8 while its encoding is to be found, or of two or four bytes a character without a mark.
-
-    Raises:
-        UserError: it cannot be read, is binary, or not in that encoding.
-    """
-    require_text_encoding(encoding)
-    with open_file(path) as file:
-        head = file.read(_PROBED)
-    refuse_container(head, path)
-    marked = _marked(head)
-    name = (marked or "utf-8") if encoding == "auto" else codecs.lookup(encoding).name
-    if not head or (_WIDE.fullmatch(name) and not marked):
-        return None
-    if encoding == "auto" and not marked and b"\x00" in head:
-        _refuse_binary(head, head, path)
-    seen, otherwise = TextStatistics(), _IsUTF8()
-
-    def observe(data: bytes, text: str) -> None:
-        is_first = encoding != "auto" and not seen.num_characters
-        seen.add(text.removeprefix(MARK) if is_first else text)
-        if not name.startswith("utf-8"):
-            otherwise.add(data)
-
-    try:
-        text = whole_file(DecodedFile(path, name, observe))
-    except LookupError:  # a codec without an incremental decoder
-        return None
-    except UnicodeError:
-        if encoding != "auto":
-            raise _not_in(path, encoding) from None
-        if marked:
-            raise _not_as_marked(path, marked) from None
-        return None
-    if encoding != "auto" and str(text[:1]) == MARK:
-        text = text[1:]
-    found = Decoded(text, statistics=seen)
-    if encoding != "auto" and otherwise:
-        found.warnings.append(_wrong_name(path, encoding))
-    return _checked(found, head, path)
-
-
-def _checked(found: Decoded, data: bytes, path: Path) -> Decoded:
+def checked(found: Decoded, data: bytes, path: Path) -> Decoded:
     """Refuses what has control characters that no text has, and adds the warnings of what was counted.
 
     Raises:
@@ -153,59 +101,42 @@ def _checked(found: Decoded, data: bytes, path: Path) -> Decoded:
     return found
 
 
-def _marked(data: bytes) -> str | None:
+def marked_encoding(data: bytes) -> str | None:
     """Returns the encoding of which bytes begin with the mark; None without one."""
     return next((name for mark, name in _MARKS if data.startswith(mark)), None)
 
 
-def _not_as_marked(path: Path, marked: str) -> UserError:
+def not_as_marked(path: Path, marked: str) -> UserError:
+    """Returns the error for a file that is not in the encoding of its byte order mark."""
     problem = f"begins like {marked} but is not in it, or is binary"
     return UserError("data.path", path, problem, "give a text file, or set data.encoding")
 
 
-def _not_in(path: Path, encoding: str) -> UserError:
+def not_in(path: Path, encoding: str) -> UserError:
+    """Returns the error for a file that is not in the encoding that `data.encoding` names."""
     return UserError("data.encoding", encoding, f"{path} is not in it", "try data.encoding=auto")
 
 
-def _wrong_name(path: Path, encoding: str) -> str:
+def wrong_name(path: Path, encoding: str) -> str:
+    """Returns the warning of an encoding that was named for a file in UTF-8."""
     what = f"{path.name}: read as {encoding}, but it is valid UTF-8 with characters beyond ASCII"
     return f"{what}, which are probably wrong now; data.encoding=auto reads them"
 
 
-class _IsUTF8:
-    """Whether bytes, given in blocks, are UTF-8 with characters beyond ASCII."""
-
-    def __init__(self) -> None:
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
-        self._is_valid, self._is_ascii = True, True
-
-    def add(self, data: bytes) -> None:
-        """Adds a block."""
-        self._is_ascii = self._is_ascii and data.isascii()
-        try:
-            if self._is_valid and not self._is_ascii:
-                self._decoder.decode(data)
-        except UnicodeDecodeError:
-            self._is_valid = False
-
-    def __bool__(self) -> bool:
-        return self._is_valid and not self._is_ascii and not self._decoder.getstate()[0]
-
-
 def _guessed(data: bytes, path: Path) -> Decoded:
-    marked = _marked(data)
+    marked = marked_encoding(data)
     if marked:
         try:
             return Decoded(data.decode(marked))
         except UnicodeDecodeError:
-            raise _not_as_marked(path, marked) from None
-    _refuse_binary(data, data, path)
+            raise not_as_marked(path, marked) from None
+    refuse_binary(data, data, path)
     try:
         return Decoded(data.decode("utf-8"))
     except UnicodeDecodeError as error:
-        damaged = _damaged_utf8(data, path, error.start)
-    if damaged is not None:
-        return damaged
+        found = _damaged_utf8(data, path, error.start)
+    if found is not None:
+        return found
     name_it = "name its encoding, for example data.encoding=cp1251, gb18030, big5 or mac-roman"
     try:
         text = data.decode("cp1252")
@@ -247,7 +178,7 @@ def decode_strictly(data: bytes, path: Path, encoding: str, *, member: str = "")
         problem = f"{member} is not in {'UTF-8' if encoding == 'auto' else encoding}"
         remedy = "fetch it again, or name its encoding, for example data.encoding=latin-1"
         raise UserError("data.path", path, problem, remedy) from None
-    _refuse_binary(text, data, path, member=member)
+    refuse_binary(text, data, path, member=member)
     if is_page(text):
         raise UserError("data.path", path, f"{member} is a page of the web, not the text", "fetch the file again")
     return text
@@ -259,11 +190,14 @@ def _damaged_utf8(data: bytes, path: Path, start: int) -> Decoded | None:
     num_valid = len(valid) - len(valid.encode("ascii", errors="ignore"))
     text = data.decode("utf-8", errors="replace")
     num_invalid = len(text) - len(valid)
-    if num_valid <= num_invalid:
-        return None
     line = data.count(b"\n", 0, start) + 1
+    return None if num_valid <= num_invalid else Decoded(text, warnings=[damaged(path, num_invalid, line)])
+
+
+def damaged(path: Path, num_invalid: int, line: int) -> str:
+    """Returns the warning of damaged UTF-8, whose first invalid byte is in a line."""
     problem = f"damaged UTF-8: {num_invalid:,} places (the first in line {line:,}) became U+FFFD"
-    return Decoded(text, warnings=[f"{path.name}: {problem}; fetch the file again, or name its data.encoding"])
+    return f"{path.name}: {problem}; fetch the file again, or name its data.encoding"
 
 
 def _as_named(data: bytes, path: Path, encoding: str) -> Decoded:
@@ -271,11 +205,11 @@ def _as_named(data: bytes, path: Path, encoding: str) -> Decoded:
     try:
         text = data.decode(encoding)
     except (UnicodeDecodeError, UnicodeError):
-        raise _not_in(path, encoding) from None
+        raise not_in(path, encoding) from None
     _refuse_other_width(data, text, path, encoding)
     found = Decoded(text.removeprefix(MARK))
     if not data.isascii() and _is_utf8(data) and data.decode("utf-8-sig") != found.text:
-        found.warnings.append(_wrong_name(path, encoding))
+        found.warnings.append(wrong_name(path, encoding))
     return found
 
 
@@ -295,7 +229,7 @@ def _refuse_other_width(data: bytes, text: str, path: Path, encoding: str) -> No
             the other byte order.
     """
     name = "utf-8" if encoding == "auto" else codecs.lookup(encoding).name
-    if not _WIDE.fullmatch(name) or any(data.startswith(mark) for mark, _ in _MARKS):
+    if not WIDE.fullmatch(name) or any(data.startswith(mark) for mark, _ in _MARKS):
         return
     num_spaces = text.count(" ") + text.count("\n")
     if b"\x00" not in data and (_is_utf8(data) or 10 * (data.count(b" ") + data.count(b"\n")) > len(data)):
@@ -308,7 +242,7 @@ def _refuse_other_width(data: bytes, text: str, path: Path, encoding: str) -> No
         raise UserError("data.encoding", name, f"{path} has the other byte order", f"use data.encoding={other}")
 
 
-def _refuse_binary(text: str | bytes, data: bytes, path: Path, *, member: str = "") -> None:
+def refuse_binary(text: str | bytes, data: bytes, path: Path, *, member: str = "") -> None:
     """Refuses what has control characters that no text has.
 
     Args:
@@ -343,7 +277,7 @@ def _wide_encoding(data: bytes) -> str:
     """Returns the encoding with two or four bytes a character in which bytes are a text; empty if there is none."""
     for name in _UNMARKED:
         try:
-            text = codecs.getincrementaldecoder(name)().decode(data[:_PROBED])
+            text = codecs.getincrementaldecoder(name)().decode(data[:PROBED])
         except UnicodeDecodeError:
             continue
         if "\x00" not in text and text.count(" ") + text.count("\n") > _SPACED * len(text):

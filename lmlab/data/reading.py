@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lmlab.data.decoding import decode, decode_file
+from lmlab.data.decoding import decode
+from lmlab.data.file_decoding import decode_file
 from lmlab.data.opening import read_file, require_memory
 from lmlab.data.pieces import LongText, Text
 from lmlab.errors import UserError

@@ -31,16 +31,19 @@ class DecodedFile:
         path: a regular file.
         encoding: the name of an encoding with an incremental decoder.
         observe: called with the bytes of each block and their characters before line ends are converted.
+        errors: as for `bytes.decode`.
 
     Raises:
         UserError: it is not a regular file, or cannot be read.
         UnicodeError: it is not in this encoding.
     """
 
-    def __init__(self, path: Path, encoding: str, observe: Callable[[bytes, str], None]) -> None:
+    def __init__(
+        self, path: Path, encoding: str, observe: Callable[[bytes, str], None], *, errors: str = "strict"
+    ) -> None:
         self.path = path
         self._make = codecs.getincrementaldecoder(encoding)
-        self._encoding = encoding
+        self._encoding = encoding, errors
         self._starts: list[int] = [0]
         self._states: list[Any] = [None]
         decoder, lines = self._decoders(None)
@@ -59,7 +62,7 @@ class DecodedFile:
 
     def _decoders(self, state: Any) -> tuple[codecs.IncrementalDecoder, io.IncrementalNewlineDecoder]:
         """Returns the decoders of characters and of line ends in a state; None for the first."""
-        decoder, lines = self._make(), io.IncrementalNewlineDecoder(None, translate=True)
+        decoder, lines = self._make(self._encoding[1]), io.IncrementalNewlineDecoder(None, translate=True)
         if state is not None:
             decoder.setstate(state[0])
             lines.setstate(state[1])

@@ -130,6 +130,7 @@ def described(path: Path, encoding: str) -> object:
         (LATIN.encode("utf-16-le"), "utf-16-le"),
         (LATIN.encode(), "ascii"),
         (b"abc \xff" + LATIN.encode(), "auto"),
+        (LATIN.encode() + "\ufffd".encode() + b"\xe2\x82 \xff\n" + LATIN.encode() + b"\xc3", "auto"),  # damaged UTF-8
         (b"\xff\xfe\x00\xd8a" * 9, "auto"),
         (b"some\x00thing else\n" * 9, "auto"),
         (b"\x01\x02 a" * 40, "auto"),
