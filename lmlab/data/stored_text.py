@@ -7,12 +7,13 @@ import io
 import os
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
-from lmlab.data.opening import open_file
+from lmlab.data.opening import open_file, require_path
 from lmlab.data.pieces import Text
 from lmlab.errors import UserError
 from lmlab.terminal import Progress
@@ -47,10 +48,10 @@ class DecodedFile:
         self._starts: list[int] = [0]
         self._states: list[Any] = [None]
         decoder, lines = self._decoders(None)
-        with open_file(path) as file:
+        size = require_path(path).st_size
+        with open_file(path) as file, closing(Progress(f"reading {path.name}", size)) as progress:
             self._known = _size_and_time(file)
             left = self._known[0]
-            progress = Progress(f"reading {path.name}", left)
             while left and (data := file.read(min(BLOCK, left))):
                 left -= len(data)
                 text = decoder.decode(data, not left)
@@ -58,7 +59,7 @@ class DecodedFile:
                 self._starts.append(self._starts[-1] + len(lines.decode(text, not left)))
                 self._states.append((decoder.getstate(), lines.getstate()))
                 progress.move(len(data))
-            progress.close()
+            self._check_unchanged(file)
 
     def _decoders(self, state: Any) -> tuple[codecs.IncrementalDecoder, io.IncrementalNewlineDecoder]:
         """Returns the decoders of characters and of line ends in a state; None for the first."""
@@ -89,16 +90,21 @@ class DecodedFile:
         number = bisect_right(self._starts, start) - 1
         decoder, lines = self._decoders(self._states[number])
         with open_file(self.path) as file:
-            if _size_and_time(file) != self._known:
-                raise UserError("data.path", self.path, "changed while it was read", "repeat the command")
+            self._check_unchanged(file)
             file.seek(number * BLOCK)
             for position in self._starts[number:-1]:
                 if position >= stop:
-                    return
+                    break
                 data = file.read(BLOCK)
                 at_end = file.tell() == self._known[0]
                 text = lines.decode(decoder.decode(data, at_end), at_end)
                 yield text[max(0, start - position) : stop - position]
+            # So that ids are not kept under the digest of what the text was before.
+            self._check_unchanged(file)
+
+    def _check_unchanged(self, file: IO[bytes]) -> None:
+        if _size_and_time(file) != self._known:
+            raise UserError("data.path", self.path, "changed while it was read", "repeat the command")
 
 
 def _size_and_time(file: IO[bytes]) -> tuple[int, int]:
@@ -154,12 +160,11 @@ class StoredText:
     def blocks(self) -> Iterator[str]:
         """Yields the text in pieces of at most some hundred thousand characters, cut anywhere."""
         names = [part.file.path.name for part in self.parts if isinstance(part, _Stretch)]
-        progress = Progress(f"reading {names[0] if names else 'text'}", len(self))
-        for part in self.parts:
-            for block in [part] if isinstance(part, str) else part.blocks():
-                yield block
-                progress.move(len(block))
-        progress.close()
+        with closing(Progress(f"reading {names[0] if names else 'text'}", len(self))) as progress:
+            for part in self.parts:
+                for block in [part] if isinstance(part, str) else part.blocks():
+                    yield block
+                    progress.move(len(block))
 
     def endswith(self, suffix: str) -> bool:
         """Returns whether the text ends in a string."""

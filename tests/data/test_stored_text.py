@@ -99,9 +99,12 @@ def test_texts_are_put_together_without_reading_them(tmp_path, monkeypatch):
 def test_a_file_that_changes_is_told(tmp_path):
     (tmp_path / "a.txt").write_text("some words")
     text = stored(tmp_path / "a.txt")
+    blocks = text.blocks()
+    next(blocks)
     (tmp_path / "a.txt").write_text("other words")
-    with pytest.raises(UserError, match="changed while it was read"):
-        str(text)
+    for read in (lambda: list(blocks), lambda: str(text)):
+        with pytest.raises(UserError, match="changed while it was read"):
+            read()
 
 
 def described(path: Path, encoding: str) -> object:
