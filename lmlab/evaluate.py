@@ -25,6 +25,7 @@ from lmlab.terminal import aside, fitted
 
 if TYPE_CHECKING:
     from lmlab.data.corpus import Corpus
+    from lmlab.data.pieces import Text
     from lmlab.data.token_store import TokenStore
     from lmlab.trained import TrainedModel
 
@@ -100,7 +101,7 @@ def _baselines(lm: TrainedModel, store: TokenStore) -> dict[str, float]:
     return {f"{name}_nats_per_token": value for name, value in figures.items()}
 
 
-def _texts(settings: EvaluateSettings, lm: TrainedModel) -> tuple[list[str], str, float | None]:
+def _texts(settings: EvaluateSettings, lm: TrainedModel) -> tuple[list[Text], str, float | None]:
     """Returns the documents to evaluate, what they are, and the source's own total nats where these are known."""
     from lmlab.config.registry import build as build_part
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -180,7 +180,7 @@ def num_parameters(weights: Weights) -> int:
     return sum(tensor.numel() for name, tensor in weights.items() if not (tied and name == "decoder.weight"))
 
 
-def text_sha256(texts: Sequence[str]) -> str:
+def text_sha256(texts: Iterable[str]) -> str:
     """SHA-256 of the texts' UTF-8 bytes, one after the other."""
     return hashlib.sha256(b"".join(text.encode("utf-8", "surrogatepass") for text in texts)).hexdigest()
 

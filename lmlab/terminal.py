@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import sys
+import time
 from collections.abc import Sequence
 from typing import BinaryIO, TextIO, cast
 
@@ -22,6 +23,8 @@ _ERRORS = "standard error"
 _NARROWEST = 40
 # Unknown parts of a prompt that are listed.
 _MOST_LISTED = 10
+# Seconds after which progress is shown, and between two states of it.
+_SHOWN_AFTER, _SHOWN_EVERY = 2.0, 0.25
 # Colours of other packages' messages.
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")
 
@@ -171,6 +174,43 @@ def aside(text: str) -> None:
     """Prints a text on standard error, if there is one, wrapped to a terminal's width."""
     if sys.stderr is not None:
         print(fitted(text, sys.stderr), file=sys.stderr, flush=True)
+
+
+class Progress:
+    """A line on standard error, if it is a terminal, that says how far something long is; removed in the end.
+
+    Args:
+        label: what is done.
+        total: the amount of work; 0 shows nothing.
+    """
+
+    def __init__(self, label: str, total: int) -> None:
+        self._label = label
+        self._total = total
+        self._done = 0
+        self._shown = ""
+        self._next = time.monotonic() + _SHOWN_AFTER
+
+    def move(self, amount: int) -> None:
+        """Adds an amount of work that is done."""
+        self._done += amount
+        now = time.monotonic()
+        if now < self._next or not self._total:
+            return
+        self._next = now + _SHOWN_EVERY
+        self._print(f"{self._label}: {self._done / self._total:.0%}")
+
+    def _print(self, text: str) -> None:
+        columns = None if sys.stderr is None else width(sys.stderr)
+        if columns is not None:
+            print("\r" + text[: columns - 1].ljust(len(self._shown)), end="", file=sys.stderr, flush=True)
+            self._shown = text[: columns - 1]
+
+    def close(self) -> None:
+        """Removes the line."""
+        if self._shown:
+            self._print("")
+            print("\r", end="", file=sys.stderr, flush=True)
 
 
 def tell_unknown(unknown: Sequence[str]) -> None:

@@ -312,7 +312,7 @@ class TrainedModel:
             _check_text("text", document)
         given = [unix_line_ends(document) for document in documents]
         if self.tokenizer.end_token != "sentence":
-            return joined(given)
+            return [str(document) for document in joined(given)]
         lines = given if not isinstance(text, str) else given[0].split("\n")
         return [line for line in lines if line.strip()]
 

@@ -71,3 +71,29 @@ def test_an_error_breaks_within_no_word() -> None:
     shown = on_a_terminal(code)
     assert max(map(len, shown.split("\n"))) <= 80
     assert shown.split() == error.split()
+
+
+PROGRESS = """
+import sys
+from lmlab import terminal
+terminal._SHOWN_AFTER = terminal._SHOWN_EVERY = {wait}
+progress = terminal.Progress("reading a.txt", 200)
+for _ in range(2):
+    progress.move(50)
+progress.close()
+print("done", file=sys.stderr)
+"""
+
+
+def test_progress_is_shown_on_a_terminal_and_removed() -> None:
+    shown = on_a_terminal(PROGRESS.format(wait=-1))
+    assert "\rreading a.txt: 25%" in shown
+    assert "\rreading a.txt: 50%\r" in shown
+    assert shown.rpartition("\r")[2].strip() == "done"
+    assert shown.rpartition("50%")[2].split("\r")[1] == " " * len("reading a.txt: 50%")
+
+
+def test_progress_is_not_shown_for_a_short_time_nor_to_a_pipe() -> None:
+    assert on_a_terminal(PROGRESS.format(wait=60)) == "done\n"
+    done = subprocess.run([sys.executable, "-c", PROGRESS.format(wait=-1)], capture_output=True, check=True)
+    assert done.stderr == b"done\n"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import platformdirs
 
-from lmlab.data.pieces import slices
+from lmlab.data.pieces import Text, slices
 from lmlab.digests import SEAL, SEAL_LENGTH
 from lmlab.files import expanded, remove_parts, write_atomically
 
@@ -89,8 +90,13 @@ def keep_text(path: Path, text: str) -> None:
     keep(path, lambda file: file.write(text.encode("utf-8", errors="surrogatepass")))
 
 
-def text_sha256(texts: Sequence[str]) -> str:
+def text_sha256(texts: Sequence[Text]) -> str:
     """Returns the SHA-256 of the texts' UTF-8 bytes, one after the other."""
+    stays = not any(isinstance(text, str) for text in texts)
+    return _sha256_of_stored(tuple(texts)) if stays else _sha256(texts)
+
+
+def _sha256(texts: Sequence[Text]) -> str:
     digest = hashlib.sha256()
     for text in texts:
         for piece in slices(text):
@@ -98,6 +104,10 @@ def text_sha256(texts: Sequence[str]) -> str:
     return digest.hexdigest()
 
 
-def key_of(texts: Sequence[str], rest: str) -> str:
+# A run needs that of each split several times, and it takes a second or two for a gigabyte.
+_sha256_of_stored = lru_cache(maxsize=8)(_sha256)
+
+
+def key_of(texts: Sequence[Text], rest: str) -> str:
     """Returns the file name for a result that depends on texts and on the options in `rest`."""
     return hashlib.sha256(f"{text_sha256(texts)} {[len(t) for t in texts]} {rest}".encode()).hexdigest()

@@ -7,9 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 
+from lmlab.data.pieces import Text
+from lmlab.data.stored_text import concatenated
 from lmlab.errors import UserError
 
 SPLITS = ("train", "validation", "test")
+# Most characters of texts on the disk that are searched for passages, by split. The search needs a copy or two of the
+# training text and 60 bytes for a character of the other.
+SEARCHED = {"train": 50_000_000, "others": 2_000_000}
+SEARCHES = "copies are searched in the first {:,} characters of the training text and {:,} of another split".format(
+    *SEARCHED.values()
+)
 # What files are called that are for a split.
 _NAMES = {
     "train": ("train", "training"),
@@ -30,10 +38,13 @@ def split_of(stem: str) -> str | None:
 
 @dataclass(frozen=True)
 class Document:
-    """A text with its name, as it will be tokenized: line ends are ``\\n``, nothing else was changed."""
+    """A text with its name, as it will be tokenized: line ends are ``\\n``, nothing else was changed.
+
+    The text is a string; lmlab's own text files of many megabytes stay on the disk.
+    """
 
     name: str
-    text: str
+    text: Text
 
 
 @dataclass(frozen=True)
@@ -56,7 +67,7 @@ class Corpus:
     sentences: bool = False
     source_nats: dict[str, float] = field(default_factory=dict)
 
-    def texts(self, split: str) -> list[str]:
+    def texts(self, split: str) -> list[Text]:
         """Returns the split's documents, each but the last ending in a line end; sentences are unchanged.
 
         Raises:
@@ -69,10 +80,32 @@ class Corpus:
         texts = [document.text for document in self.splits[split]]
         return texts if self.sentences else joined(texts)
 
+    def strings(self, split: str) -> list[str]:
+        """Returns the split's documents as strings; of texts on the disk the first `SEARCHED` characters.
 
-def joined(texts: Sequence[str]) -> list[str]:
+        Raises:
+            UserError: the corpus has no such split.
+        """
+        texts = self.texts(split)
+        left = SEARCHED["train" if split == "train" else "others"]
+        found: list[str] = []
+        for text in texts:
+            if isinstance(text, str):
+                found.append(text)
+            elif left > 0:
+                found.append(str(text[:left]))
+                left -= len(found[-1])
+        return found
+
+    def beginning(self, split: str) -> str:
+        """Returns the first characters of the split's first document, at most 100,000."""
+        return str(self.texts(split)[0][:100_000])
+
+
+def joined(texts: Sequence[Text]) -> list[Text]:
     """Returns the texts, with a line end added to each but the last unless it already ends in one."""
-    return [t if t.endswith("\n") or i == len(texts) - 1 else t + "\n" for i, t in enumerate(texts)]
+    last = len(texts) - 1
+    return [t if t.endswith("\n") or i == last else concatenated([t, "\n"]) for i, t in enumerate(texts)]
 
 
 def split_documents(
@@ -119,7 +152,7 @@ def _by_document(
 def _by_position(
     documents: Sequence[Document], names: list[str], fractions: list[float], *, whole_words: bool
 ) -> dict[str, tuple[Document, ...]]:
-    text = "".join(joined([document.text for document in documents]))
+    text = concatenated(joined([document.text for document in documents]))
     label = " + ".join(document.name for document in documents)
     cuts, target = [0], 0.0
     for fraction in fractions[:-1]:
@@ -137,10 +170,15 @@ def _by_position(
     }
 
 
-def _whole_word(text: str, cut: int) -> int:
+def _whole_word(text: Text, cut: int) -> int:
     """Returns `cut`, moved to the end of the word that contains it (a word of more than 100 characters is cut)."""
+    if cut == 0:
+        return 0
+    # The characters by which a position is judged begin two before it and end two after it.
+    begin = max(0, cut - 2)
+    around = str(text[begin : cut + 102])
     for position in range(cut, min(cut + 100, len(text))):
-        if position == 0 or not _inside_word(text, position):
+        if not _inside_word(around, position - begin):
             return position
     return cut
 

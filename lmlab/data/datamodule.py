@@ -207,7 +207,7 @@ class LanguageModelData(pl.LightningDataModule):
         if self.corpus.source_nats:
             return None
         by_character = self.tokenizer.unit == "character"
-        train, held_out = (_first(self.corpus.texts(split), LEAK_SEARCHED) for split in ("train", "validation"))
+        train, held_out = (_first(self.corpus.strings(split), LEAK_SEARCHED) for split in ("train", "validation"))
         return leak(overlap(train, held_out, by_character=by_character, sentences=self.corpus.sentences))
 
     def _loss_of_text(self) -> Diagnostic | None:
@@ -217,7 +217,7 @@ class LanguageModelData(pl.LightningDataModule):
         """
         if self.tokenizer.type_name:  # lmlab's own
             return None
-        text = self.corpus.texts("train")[0][:LOSS_SEARCHED]
+        text = self.corpus.beginning("train")[:LOSS_SEARCHED]
         ids = self.tokenizer.encode(text)
         if UNKNOWN_ID in ids or self.tokenizer.decode(ids.tolist()) == text:
             return None
@@ -226,7 +226,7 @@ class LanguageModelData(pl.LightningDataModule):
     def _unk_remedy(self) -> str:
         if self.tokenizer.unit == "character":
             return "The training split lacks characters that another has; is it the same kind of text?"
-        if getattr(self.tokenizer, "min_frequency", 2) == 1 and UNKNOWN in self.corpus.texts("train")[0][:100_000]:
+        if getattr(self.tokenizer, "min_frequency", 2) == 1 and UNKNOWN in self.corpus.beginning("train"):
             return "The text itself spells them so, as do the published figures for it."
         return ""
 

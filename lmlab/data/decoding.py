@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lmlab.data.kinds import is_page, markup, refuse_container
+from lmlab.data.kinds import is_page, refuse_container
+from lmlab.data.pieces import Text
+from lmlab.data.text_statistics import CONTROLS, MARK, TextStatistics
 from lmlab.errors import UserError
 
 # UTF-32 first: its little-endian mark begins with UTF-16's.
@@ -19,23 +20,18 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_WIDE = re.compile(r"utf-(?:16|32)(?:-[lb]e)?")
+WIDE = re.compile(r"utf-(?:16|32)(?:-[lb]e)?")
 _UNMARKED = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
-# Control characters that no text needs; form feed, escape and the like do occur in real ones.
-_CONTROLS = bytes([*range(0x00, 0x07), *range(0x0E, 0x1B)])
 # Has the same characters in every encoding that extends ASCII, but not in those of Python that are no encodings of
 # texts (idna, punycode, unicode_escape).
 _ASCII = b"xn--caf-dma \\u0041 a-b"
-# Characters that are counted to find the one that a text mainly consists of.
+# Characters of which the share of accented ones is counted.
 _SAMPLE = 10_000
 # A text in a Western language has a few accented letters; one in another script, read as Windows-1252, has hardly
 # anything else.
 _MOST_ACCENTED = 0.5
 # Bytes of which the encoding is found, and the share of spaces and line ends that shows it.
-_PROBED, _SPACED = 1 << 16, 0.01
-_REPLACEMENT, _MARK = "\ufffd", "\ufeff"
-# What two and three bytes of UTF-8 are as Windows-1252: an accented letter, a quotation mark or dash.
-_TWICE = re.compile("[ÂÃ][\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹Œ]|â€[\u0080-\u00bf˜™œžŸ“”¢¦]")
+PROBED, _SPACED = 1 << 16, 0.01
 
 
 @dataclass
@@ -46,11 +42,13 @@ class Decoded:
         text: without byte order mark.
         notes: what was guessed.
         warnings: signs that the text is not what the user means.
+        statistics: what was counted of the characters.
     """
 
-    text: str
+    text: Text
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    statistics: TextStatistics = field(default_factory=TextStatistics)
 
 
 def require_text_encoding(encoding: str) -> None:
@@ -87,26 +85,58 @@ def decode(data: bytes, path: Path, encoding: str) -> Decoded:
     """
     refuse_container(data, path)
     found = _guessed(data, path) if encoding == "auto" else _as_named(data, path, encoding)
-    _refuse_binary(found.text, data, path)
-    found.warnings += _suspicious(found.text, path, known_wrong=bool(found.warnings))
+    found.statistics.add(str(found.text))
+    return checked(found, data, path)
+
+
+def checked(found: Decoded, data: bytes, path: Path) -> Decoded:
+    """Refuses what has control characters that no text has, and adds the warnings of what was counted.
+
+    Raises:
+        UserError: binary.
+    """
+    seen = found.statistics
+    _refuse_controls(seen.controls, seen.num_characters, data, path, has_nul=seen.has_nul)
+    found.warnings += seen.warnings(path, known_wrong=bool(found.warnings))
     return found
 
 
+def marked_encoding(data: bytes) -> str | None:
+    """Returns the encoding of which bytes begin with the mark; None without one."""
+    return next((name for mark, name in _MARKS if data.startswith(mark)), None)
+
+
+def not_as_marked(path: Path, marked: str) -> UserError:
+    """Returns the error for a file that is not in the encoding of its byte order mark."""
+    problem = f"begins like {marked} but is not in it, or is binary"
+    return UserError("data.path", path, problem, "give a text file, or set data.encoding")
+
+
+def not_in(path: Path, encoding: str) -> UserError:
+    """Returns the error for a file that is not in the encoding that `data.encoding` names."""
+    return UserError("data.encoding", encoding, f"{path} is not in it", "try data.encoding=auto")
+
+
+def wrong_name(path: Path, encoding: str) -> str:
+    """Returns the warning of an encoding that was named for a file in UTF-8."""
+    what = f"{path.name}: read as {encoding}, but it is valid UTF-8 with characters beyond ASCII"
+    return f"{what}, which are probably wrong now; data.encoding=auto reads them"
+
+
 def _guessed(data: bytes, path: Path) -> Decoded:
-    marked = next((name for mark, name in _MARKS if data.startswith(mark)), None)
+    marked = marked_encoding(data)
     if marked:
         try:
             return Decoded(data.decode(marked))
         except UnicodeDecodeError:
-            problem = f"begins like {marked} but is not in it, or is binary"
-            raise UserError("data.path", path, problem, "give a text file, or set data.encoding") from None
-    _refuse_binary(data, data, path)
+            raise not_as_marked(path, marked) from None
+    refuse_binary(data, data, path)
     try:
         return Decoded(data.decode("utf-8"))
     except UnicodeDecodeError as error:
-        damaged = _damaged_utf8(data, path, error.start)
-    if damaged is not None:
-        return damaged
+        found = _damaged_utf8(data, path, error.start)
+    if found is not None:
+        return found
     name_it = "name its encoding, for example data.encoding=cp1251, gb18030, big5 or mac-roman"
     try:
         text = data.decode("cp1252")
@@ -148,7 +178,7 @@ def decode_strictly(data: bytes, path: Path, encoding: str, *, member: str = "")
         problem = f"{member} is not in {'UTF-8' if encoding == 'auto' else encoding}"
         remedy = "fetch it again, or name its encoding, for example data.encoding=latin-1"
         raise UserError("data.path", path, problem, remedy) from None
-    _refuse_binary(text, data, path, member=member)
+    refuse_binary(text, data, path, member=member)
     if is_page(text):
         raise UserError("data.path", path, f"{member} is a page of the web, not the text", "fetch the file again")
     return text
@@ -160,11 +190,14 @@ def _damaged_utf8(data: bytes, path: Path, start: int) -> Decoded | None:
     num_valid = len(valid) - len(valid.encode("ascii", errors="ignore"))
     text = data.decode("utf-8", errors="replace")
     num_invalid = len(text) - len(valid)
-    if num_valid <= num_invalid:
-        return None
     line = data.count(b"\n", 0, start) + 1
+    return None if num_valid <= num_invalid else Decoded(text, warnings=[damaged(path, num_invalid, line)])
+
+
+def damaged(path: Path, num_invalid: int, line: int) -> str:
+    """Returns the warning of damaged UTF-8, whose first invalid byte is in a line."""
     problem = f"damaged UTF-8: {num_invalid:,} places (the first in line {line:,}) became U+FFFD"
-    return Decoded(text, warnings=[f"{path.name}: {problem}; fetch the file again, or name its data.encoding"])
+    return f"{path.name}: {problem}; fetch the file again, or name its data.encoding"
 
 
 def _as_named(data: bytes, path: Path, encoding: str) -> Decoded:
@@ -172,12 +205,11 @@ def _as_named(data: bytes, path: Path, encoding: str) -> Decoded:
     try:
         text = data.decode(encoding)
     except (UnicodeDecodeError, UnicodeError):
-        raise UserError("data.encoding", encoding, f"{path} is not in it", "try data.encoding=auto") from None
+        raise not_in(path, encoding) from None
     _refuse_other_width(data, text, path, encoding)
-    found = Decoded(text.removeprefix(_MARK))
+    found = Decoded(text.removeprefix(MARK))
     if not data.isascii() and _is_utf8(data) and data.decode("utf-8-sig") != found.text:
-        what = f"{path.name}: read as {encoding}, but it is valid UTF-8 with characters beyond ASCII"
-        found.warnings.append(f"{what}, which are probably wrong now; data.encoding=auto reads them")
+        found.warnings.append(wrong_name(path, encoding))
     return found
 
 
@@ -197,7 +229,7 @@ def _refuse_other_width(data: bytes, text: str, path: Path, encoding: str) -> No
             the other byte order.
     """
     name = "utf-8" if encoding == "auto" else codecs.lookup(encoding).name
-    if not _WIDE.fullmatch(name) or any(data.startswith(mark) for mark, _ in _MARKS):
+    if not WIDE.fullmatch(name) or any(data.startswith(mark) for mark, _ in _MARKS):
         return
     num_spaces = text.count(" ") + text.count("\n")
     if b"\x00" not in data and (_is_utf8(data) or 10 * (data.count(b" ") + data.count(b"\n")) > len(data)):
@@ -210,7 +242,7 @@ def _refuse_other_width(data: bytes, text: str, path: Path, encoding: str) -> No
         raise UserError("data.encoding", name, f"{path} has the other byte order", f"use data.encoding={other}")
 
 
-def _refuse_binary(text: str | bytes, data: bytes, path: Path, *, member: str = "") -> None:
+def refuse_binary(text: str | bytes, data: bytes, path: Path, *, member: str = "") -> None:
     """Refuses what has control characters that no text has.
 
     Args:
@@ -223,11 +255,15 @@ def _refuse_binary(text: str | bytes, data: bytes, path: Path, *, member: str = 
         UserError: it has; says how it is read if it is in UTF-16 or UTF-32.
     """
     if isinstance(text, bytes):
-        has_nul, controls = b"\x00" in text, len(text) - len(text.translate(None, _CONTROLS))
+        has_nul, controls = b"\x00" in text, len(text) - len(text.translate(None, CONTROLS))
     else:
-        has_nul, controls = "\x00" in text, sum(map(text.count, _CONTROLS.decode("ascii")))
+        has_nul, controls = "\x00" in text, sum(map(text.count, CONTROLS.decode("ascii")))
+    _refuse_controls(controls, len(text), data, path, has_nul=has_nul, member=member)
+
+
+def _refuse_controls(controls: int, length: int, data: bytes, path: Path, *, has_nul: bool, member: str = "") -> None:
     # Old texts may contain a stray control character, but not one in a thousand characters, and never NUL.
-    if not has_nul and controls <= len(text) / 1000 + 1:
+    if not has_nul and controls <= length / 1000 + 1:
         return
     wide = _wide_encoding(data)
     if wide:
@@ -241,44 +277,9 @@ def _wide_encoding(data: bytes) -> str:
     """Returns the encoding with two or four bytes a character in which bytes are a text; empty if there is none."""
     for name in _UNMARKED:
         try:
-            text = codecs.getincrementaldecoder(name)().decode(data[:_PROBED])
+            text = codecs.getincrementaldecoder(name)().decode(data[:PROBED])
         except UnicodeDecodeError:
             continue
         if "\x00" not in text and text.count(" ") + text.count("\n") > _SPACED * len(text):
             return name
     return ""
-
-
-def _suspicious(text: str, path: Path, *, known_wrong: bool) -> list[str]:
-    """Returns warnings of characters that a text has by accident, and of a text that mainly consists of one.
-
-    Args:
-        text: of the file.
-        path: the file.
-        known_wrong: whether a warning says already that it is in another encoding.
-    """
-    found = []
-    language = markup(text)
-    if language:
-        what = f"{path.name}: looks like {language}, whose markup is read like all of the text"
-        found.append(f"{what}; save it as plain text if it is not meant")
-    marks = text.count(_MARK)
-    if marks:
-        line = text.count("\n", 0, text.index(_MARK)) + 1
-        what = f"{marks:,} byte order marks inside the text, the first in line {line:,}, are kept as characters"
-        found.append(f"{path.name}: {what}; were files joined?")
-    twice = [] if known_wrong or text.isascii() else _TWICE.findall(text)
-    if len(twice) > 2:
-        what = f"{len(twice):,} places, the first {twice[0]!r}, look like UTF-8 that was read as Windows-1252"
-        found.append(f"{path.name}: {what}; fetch the file again")
-    lost = text.count(_REPLACEMENT)
-    if lost * 1000 > len(text):
-        found.append(
-            f"{path.name}: {lost / len(text):.1%} of the characters are U+FFFD, which replaces lost characters"
-        )
-    step = max(1, len(text) // _SAMPLE)
-    (most, _), *_ = Counter(text[::step]).most_common(1) or [("", 0)]
-    share = text.count(most) / max(1, len(text))
-    if most and share > 0.5 and len(text) > 1 and most != _REPLACEMENT:
-        found.append(f"{path.name}: {share:.0%} of the characters are {most!r}; is it a text?")
-    return found

@@ -25,10 +25,13 @@ def fingerprint(
         partial: what of the run was limited, see `LanguageModelData.partial`; empty or None for nothing.
     """
     running = store.sentences is None
+    ids = hashlib.sha256()
+    for block in store.blocks():
+        ids.update(np.ascontiguousarray(block, dtype=np.int32).data)
     protocol: dict[str, Any] = {
         "text": store.text_sha256,
         # Not determined by the text alone: where the end tokens are.
-        "ids": hashlib.sha256(np.ascontiguousarray(store.ids).data).hexdigest(),
+        "ids": ids.hexdigest(),
         "tokenizer": tokenizer.to_dict(),
         "num_streams": num_streams if running else None,
         "num_tokens": store.num_targets,

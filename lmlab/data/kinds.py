@@ -34,7 +34,7 @@ _BEGINNINGS = (
 # Tags that web pages have everywhere; published texts have others, as <unk>.
 _TAG = re.compile(r"<(?:/?(?:p|div|span|td|tr|li|a|b|i|em)|br)(?:\s[^<>\n]{0,300})?/?>", re.IGNORECASE)
 # Characters that are searched for tags, and those that have one of them in a page.
-_SEARCHED, _TAGGED = 200_000, 1000
+SEARCHED, _TAGGED = 200_000, 1000
 
 
 def refuse_container(data: bytes, path: Path, *, field: str = "data.path") -> None:
@@ -58,7 +58,7 @@ def markup(text: str) -> str:
     found = _language(text)
     if found:
         return found
-    searched = text[:_SEARCHED]
+    searched = text[:SEARCHED]
     num_tags = sum(1 for _ in _TAG.finditer(searched))
     return "HTML" if num_tags > 3 and num_tags * _TAGGED > len(searched) else ""
 

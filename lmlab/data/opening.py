@@ -8,7 +8,7 @@ import re
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
@@ -137,6 +137,15 @@ def read_file(path: Path) -> bytes:
     if not data:
         raise UserError("data.path", path, "the file is empty", "give a file with text")
     return data
+
+
+def size_of(files: Iterable[Path]) -> int:
+    """Returns the bytes of several files together.
+
+    Raises:
+        UserError: one is not a regular file.
+    """
+    return sum(require_path(file).st_size for file in files)
 
 
 def require_memory(num_bytes: int, path: Path, *, what: str = "") -> None:

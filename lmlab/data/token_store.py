@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from mmap import mmap
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lmlab.data.cache import CACHED_FROM, cache_folder, keep, kept_size, key_of, text_sha256
-from lmlab.data.tokenizers.base import Ids, Tokenizer
+from lmlab.data.pieces import Text
+from lmlab.data.tokenizers.base import Tokenizer, id_type
 from lmlab.data.tokenizers.saved import is_own, to_json
+from lmlab.digests import SEAL_LENGTH
 from lmlab.errors import UserError
+
+Ids = NDArray[np.integer[Any]]
+
+# Ids that are read at once, and bytes of the number of unknown ones behind the ids of a file.
+_BLOCK, _COUNT = 1 << 20, 8
 
 # Ids of the special tokens, the same in every vocabulary; only vocabularies for sentences have the start token.
 UNKNOWN_ID = 0
@@ -24,7 +33,8 @@ class TokenStore:
     """A split as ids.
 
     Args:
-        ids: (N,) int32, end tokens included.
+        ids: (N,), end tokens included, in the smallest integer type for the vocabulary, which may be unsigned: convert
+            what is taken to int64.
         num_characters: characters of the original text.
         num_unknown: how many of the ids are `<unk>`.
         text_sha256: SHA-256 of the text's UTF-8 bytes.
@@ -43,6 +53,29 @@ class TokenStore:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def blocks(self) -> Iterator[Ids]:
+        """Yields the ids in order, of a part of them at a time; for those on the disk faster and smaller than mapping.
+
+        Mapped memory counts as the process's own until the system needs it.
+        """
+        base: object = self.ids.base
+        if not (isinstance(self.ids, np.memmap) and isinstance(base, mmap)):  # also for a part of mapped ids
+            yield from (self.ids[start : start + _BLOCK] for start in range(0, len(self.ids), _BLOCK))
+            return
+        dtype: np.dtype[np.integer[Any]] = self.ids.dtype
+        with open(str(self.ids.filename), "rb") as file:
+            for start in range(0, len(self.ids), _BLOCK):
+                count = min(_BLOCK, len(self.ids) - start)
+                block: Ids = np.frombuffer(file.read(count * dtype.itemsize), dtype=dtype)
+                yield block
+
+    def counts(self, vocabulary_size: int) -> NDArray[np.int64]:
+        """Returns how often each entry of the vocabulary occurs, (V,)."""
+        counts = np.zeros(vocabulary_size, dtype=np.int64)
+        for ids in self.blocks():
+            counts += np.bincount(ids, minlength=vocabulary_size)
+        return counts
+
     @property
     def num_targets(self) -> int:
         """The number of predicted tokens: all; without an end token to predict the first from, all but the first."""
@@ -54,7 +87,7 @@ class TokenStore:
         return self.num_unknown / max(1, len(self.ids))
 
 
-def build(texts: Sequence[str], tokenizer: Tokenizer, *, cached_from: int = CACHED_FROM) -> TokenStore:
+def build(texts: Sequence[Text], tokenizer: Tokenizer, *, cached_from: int = CACHED_FROM) -> TokenStore:
     """Encodes documents one after the other, with an end token after each if the tokenizer asks for it.
 
     Args:
@@ -67,13 +100,12 @@ def build(texts: Sequence[str], tokenizer: Tokenizer, *, cached_from: int = CACH
     """
     num_characters = sum(map(len, texts))
     if num_characters < cached_from or not is_own(tokenizer):
-        ids = _encode(texts, tokenizer)
+        empty = np.zeros(0, dtype=id_type(len(tokenizer.vocabulary)))
+        ids: Ids = np.concatenate([empty, *_encoded(texts, tokenizer)])
+        num_unknown = len(ids) - int(np.count_nonzero(ids))
     else:
         key = key_of(texts, to_json(tokenizer))
-        ids = _cached(cache_folder() / "tokens" / f"{key}.npy", texts, tokenizer)
-    if not is_own(tokenizer):
-        _check_range(ids, tokenizer)
-    num_unknown = len(ids) - int(np.count_nonzero(ids))
+        ids, num_unknown = _cached(cache_folder() / "tokens" / f"{key}.ids", texts, tokenizer)
     sentences = _sentences(ids, texts, tokenizer) if tokenizer.end_token == "sentence" else None
     return TokenStore(ids, num_characters, num_unknown, text_sha256(texts), tokenizer.end_id, sentences)
 
@@ -91,30 +123,50 @@ def _check_range(ids: Ids, tokenizer: Tokenizer) -> None:
         raise UserError("tokenizer", None, problem, "lmlab.testing.check_tokenizer checks a tokenizer")
 
 
-def _sentences(ids: Ids, texts: Sequence[str], tokenizer: Tokenizer) -> NDArray[np.int64]:
+def _sentences(ids: Ids, texts: Sequence[Text], tokenizer: Tokenizer) -> NDArray[np.int64]:
     """Returns the positions at which sentences begin: 0 and after each end token but the last.
 
     If the text of a sentence contains the end token as a word, the positions are computed from the encoded lengths.
     """
     behind = np.flatnonzero(ids == tokenizer.end_id) + 1
     if len(behind) != len(texts):
-        behind = np.cumsum([len(tokenizer.encode(text)) + 1 for text in texts])
+        behind = np.cumsum([len(tokenizer.encode(str(text))) + 1 for text in texts])
     return np.concatenate([np.zeros(1, dtype=np.int64), behind[:-1].astype(np.int64)])
 
 
-def _encode(texts: Sequence[str], tokenizer: Tokenizer) -> Ids:
-    parts: list[NDArray[np.int32]] = []
+def _encoded(texts: Sequence[Text], tokenizer: Tokenizer) -> Iterator[Ids]:
+    """Yields the ids of one piece of the texts at a time, in the smallest integer type for the vocabulary.
+
+    Raises:
+        UserError: a user's tokenizer gives an id that is not in its vocabulary.
+    """
+    dtype = id_type(len(tokenizer.vocabulary))
+    has_end = tokenizer.end_token in ("document", "sentence") and tokenizer.end_id is not None
     for text in texts:
-        parts.append(tokenizer.encode(text))
-        if tokenizer.end_token in ("document", "sentence") and tokenizer.end_id is not None:
-            parts.append(np.array([tokenizer.end_id], dtype=np.int32))
-    if len(parts) == 1:
-        return parts[0]  # one large document is not copied
-    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int32)
+        for ids in tokenizer.encode_pieces(text) if is_own(tokenizer) else [tokenizer.encode(str(text))]:
+            if not is_own(tokenizer):
+                _check_range(ids, tokenizer)
+            yield ids.astype(dtype, copy=False)
+        if has_end:
+            yield np.array([tokenizer.end_id], dtype=dtype)
 
 
-def _cached(path: Path, texts: Sequence[str], tokenizer: Tokenizer) -> Ids:
-    if kept_size(path) is None:  # missing, damaged, or written by an older lmlab, which stored no digest
-        keep(path, lambda file: np.save(file, _encode(texts, tokenizer)))
-    ids: Ids = np.load(path, mmap_mode="r", allow_pickle=False)
-    return ids
+def _cached(path: Path, texts: Sequence[Text], tokenizer: Tokenizer) -> tuple[Ids, int]:
+    """Returns the ids in a file of the cache, which is written if need be, and how many of them are unknown."""
+
+    def write(file: BinaryIO) -> None:
+        num_unknown = 0
+        for ids in _encoded(texts, tokenizer):
+            num_unknown += len(ids) - int(np.count_nonzero(ids))
+            file.write(ids.data)
+        file.write(num_unknown.to_bytes(_COUNT, "little"))
+
+    if kept_size(path) is None:  # missing or damaged
+        keep(path, write)
+    dtype = id_type(len(tokenizer.vocabulary))
+    size = path.stat().st_size - SEAL_LENGTH - _COUNT
+    with path.open("rb") as file:
+        file.seek(size)
+        num_unknown = int.from_bytes(file.read(_COUNT), "little")
+    ids: Ids = np.memmap(path, dtype, "r", shape=(size // dtype.itemsize,)) if size else np.zeros(0, dtype)
+    return ids, num_unknown

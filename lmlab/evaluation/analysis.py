@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 
 from lmlab.checkpoints import load_weights, read_checkpoint
 from lmlab.data.datamodule import LanguageModelData
-from lmlab.data.loaders.base import IGNORE_INDEX
+from lmlab.data.loaders.base import IGNORE_INDEX, Batch
 from lmlab.data.loaders.sentences import in_order
 from lmlab.data.loaders.streams import Streams
 from lmlab.data.sources.generated import Generated, make_grammar
@@ -27,6 +28,8 @@ from lmlab.runs.discovery import checkpoint_names, checkpoint_path
 PASSAGE_TOKENS = {"character": 600, "word": 150, "piece": 200}
 # Least and most occurrences in the training text of the tokens of a frequency bin.
 FREQUENCY_BINS: tuple[tuple[int, int | None], ...] = ((0, 0), (1, 9), (10, 99), (100, 999), (1_000, None))
+# Most validation tokens that are binned; they take some 50 bytes each.
+MOST_BINNED = 4_000_000
 # Most samples at each temperature, and most kept checkpoints whose predictions are stored.
 MOST_SAMPLES, MOST_CHECKPOINTS = 20, 12
 # Predicted next tokens of each checkpoint.
@@ -100,11 +103,14 @@ def _texts(ids: list[int], nats: list[float], tokenizer: Tokenizer) -> list[list
 
 
 def frequency_bins(model: LanguageModel, data: LanguageModelData) -> list[dict[str, Any]]:
-    """Returns validation nats a token by frequency of the token in the training text, without empty bins."""
-    loader = data.evaluation_loader("validation")
-    nats = nats_by_token(model, loader).double().numpy()
-    targets = np.concatenate([batch.targets[batch.targets != IGNORE_INDEX].numpy() for batch in loader])
-    counts = np.bincount(data.stores["train"].ids, minlength=len(data.tokenizer.vocabulary))[targets]
+    """Returns validation nats a token by frequency of the token in the training text, without empty bins.
+
+    Of a long validation text the first `MOST_BINNED` tokens of its streams are binned.
+    """
+    batches = list(_first_batches(data.evaluation_loader("validation"), MOST_BINNED))
+    nats = nats_by_token(model, batches).double().numpy()
+    targets = np.concatenate([batch.targets[batch.targets != IGNORE_INDEX].numpy() for batch in batches])
+    counts = data.stores["train"].counts(len(data.tokenizer.vocabulary))[targets]
     found = []
     for least, most in FREQUENCY_BINS:
         chosen = (counts >= least) & (counts <= (np.inf if most is None else most))
@@ -112,6 +118,15 @@ def frequency_bins(model: LanguageModel, data: LanguageModelData) -> list[dict[s
             per_token = float(nats[chosen].sum() / chosen.sum())
             found.append({"from": least, "to": most, "tokens": int(chosen.sum()), "nats_per_token": per_token})
     return found
+
+
+def _first_batches(batches: Iterable[Batch], most: int) -> Iterator[Batch]:
+    """Yields batches until they have so many tokens."""
+    for batch in batches:
+        if most <= 0:
+            return
+        yield batch
+        most -= batch.targets.numel()
 
 
 def _at_temperature(
@@ -141,11 +156,11 @@ def _at_temperature(
     reasons = [sample.stop_reason for sample in drawn]
     if isinstance(source, Generated):
         strings = [prompt + text for text in texts]
-        quality = language_quality(strings, reasons, make_grammar(source.name), data.corpus.texts("train"))
+        quality = language_quality(strings, reasons, make_grammar(source.name), data.corpus.strings("train"))
         return found | {name: quality[name] for name in ("valid", "novel", "distinct")}
     triples = [(text, sample.ids, reason) for text, sample, reason in zip(texts, drawn, reasons, strict=True)]
     by_character = tokenizer.unit == "character"
-    quality = sample_quality(triples, data.corpus.texts("train"), by_character=by_character)
+    quality = sample_quality(triples, data.corpus.strings("train"), by_character=by_character)
     return found | {name: None if value != value else value for name, value in quality.items()}
 
 

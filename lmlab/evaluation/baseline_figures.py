@@ -16,6 +16,8 @@ from lmlab.evaluation.baselines.comparison import baselines
 
 # Most training tokens for the n-gram models: 20 million words take about 5 minutes and 2.5 GB.
 MOST_TOKENS = 20_000_000
+# Of a longer text only so many, which take up to 400 MB.
+_PART = {"character": 10_000_000, "word": 3_000_000, "piece": 3_000_000}
 # Results for at least this many training tokens are cached; for fewer, counting again is fast.
 _KEPT_FROM = 200_000
 _ORDERS = {"character": 5, "word": 3, "piece": 3}
@@ -32,13 +34,14 @@ def baseline_figures(
     """Returns nats per counted token of a uniform, a unigram and a Kneser-Ney model.
 
     Args:
-        train: the text that the n-gram models are fitted to (its first `MOST_TOKENS` tokens).
+        train: the text that the n-gram models are fitted to, or to the beginning of it, see `part_note`.
         evaluated: the split on which the model was evaluated; the same tokens are counted.
         tokenizer: of both.
         order: n of the n-gram model; None for `default_order`.
     """
     n = default_order(tokenizer) if order is None else order
-    text = f"{train.text_sha256} {evaluated.text_sha256} {len(evaluated)} {n} {MOST_TOKENS} {to_json(tokenizer)}"
+    most = _num_fitted(train, tokenizer)
+    text = f"{train.text_sha256} {evaluated.text_sha256} {len(evaluated)} {n} {most} {to_json(tokenizer)}"
     path = cache_folder() / "baselines" / f"{hashlib.sha256(text.encode()).hexdigest()}.json"
     if len(train) < _KEPT_FROM:
         return _counted(train, evaluated, tokenizer, n)
@@ -54,7 +57,7 @@ def _counted(train: TokenStore, evaluated: TokenStore, tokenizer: Tokenizer, ord
     counted = np.ones(len(evaluated), dtype=bool)
     if evaluated.end_id is None:
         counted[0] = False  # the first token is not predicted from anything
-    ids, starts = np.asarray(train.ids[:MOST_TOKENS]), _starts(train)
+    ids, starts = np.asarray(train.ids[: _num_fitted(train, tokenizer)]), _starts(train)
     return baselines(
         ids,
         starts[starts < len(ids)],
@@ -64,6 +67,16 @@ def _counted(train: TokenStore, evaluated: TokenStore, tokenizer: Tokenizer, ord
         vocabulary_size=len(tokenizer.vocabulary),
         order=order,
     )
+
+
+def _num_fitted(train: TokenStore, tokenizer: Tokenizer) -> int:
+    return len(train) if len(train) <= MOST_TOKENS else _PART[tokenizer.unit]
+
+
+def part_note(train: TokenStore, tokenizer: Tokenizer) -> list[str]:
+    """Returns a note if the n-gram models are fitted to a part of the training text only."""
+    fitted = _num_fitted(train, tokenizer)
+    return [f"the n-gram baseline counts the first {fitted:,} training tokens"] if fitted < len(train) else []
 
 
 def _starts(store: TokenStore) -> NDArray[np.int64]:

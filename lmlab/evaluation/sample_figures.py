@@ -50,7 +50,7 @@ def sample_figures(
         return found | _of_language(model, data, source, texts, drawn)
     by_character = tokenizer.unit == "character"
     triples = [(text, sample.ids, sample.stop_reason) for text, sample in zip(texts, drawn, strict=True)]
-    quality = sample_quality(triples, data.corpus.texts("train"), by_character=by_character)
+    quality = sample_quality(triples, data.corpus.strings("train"), by_character=by_character)
     size = len(tokenizer.vocabulary) - len(options.banned)
     return found | _finite({**quality, "uniformity": uniformity([s.ids for s in drawn], vocabulary_size=size)})
 
@@ -59,11 +59,11 @@ def _of_language(
     model: LanguageModel, data: LanguageModelData, source: Generated, texts: list[str], drawn: list[Sample]
 ) -> dict[str, Any]:
     grammar = make_grammar(source.name)
-    training = data.corpus.texts("train")
+    training = data.corpus.strings("train")
     reasons = [sample.stop_reason for sample in drawn]
     found: dict[str, Any] = {"language": language_quality(texts, reasons, grammar, training)}
     if isinstance(grammar, Brackets):
-        strings = data.corpus.texts("validation")[:_CLOSING_STRINGS]
+        strings = data.corpus.strings("validation")[:_CLOSING_STRINGS]
         wrong = errors_by_token(model, in_order(build(strings, data.tokenizer))).numpy()
         ends = np.cumsum([len(string) + 1 for string in strings])
         right = [(~part).tolist() for part in np.split(wrong, ends[:-1])]

@@ -12,6 +12,7 @@ import torch
 from lmlab.config.settings import TrainSettings
 from lmlab.config.settings.models import RecurrentCoreSettings
 from lmlab.data.datamodule import LanguageModelData
+from lmlab.evaluation.baseline_figures import part_note
 from lmlab.layout import one_line
 from lmlab.models.embedding import Vectors
 from lmlab.models.language_model import LanguageModel
@@ -108,10 +109,11 @@ def describe_plan(
     unit = {"character": "characters", "word": "words", "piece": "pieces of words"}[data.tokenizer.unit]
     sizes = ", ".join(f"{name} {len(store):,}" for name, store in data.stores.items())
     steps = total_steps(settings, data)
+    baseline_note = part_note(data.stores["train"], data.tokenizer) if settings.evaluation.baselines else []
     lines = [
         f"data       {settings.data.name}: {'; '.join(data.corpus.provenance)}",
         f"           tokens ({unit}): {sizes}; vocabulary {len(data.tokenizer.vocabulary):,}",
-        *(f"           {note}" for note in data.corpus.notes),
+        *(f"           {note}" for note in [*data.corpus.notes, *baseline_note]),
         f"batches    {len(loader):,} an epoch, {loader.describe()}",
         f"model      {describe_model(settings, model)}",
         *_describe_vectors(vectors, data),
@@ -156,7 +158,8 @@ def describe_model(settings: TrainSettings, model: LanguageModel) -> str:
 def _describe_vectors(vectors: Vectors, data: LanguageModelData) -> list[str]:
     if vectors.coverage is None or vectors.found is None:
         return []
-    running = np.asarray(vectors.found)[data.stores["train"].ids].mean()
+    counts = data.stores["train"].counts(len(data.tokenizer.vocabulary))
+    running = counts[np.asarray(vectors.found)].sum() / counts.sum()
     return [
         f"           pretrained vectors for {vectors.coverage:.1%} of the vocabulary, {running:.1%} of the running text"
     ]

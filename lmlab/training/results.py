@@ -150,7 +150,7 @@ def _figures_of_the_best(
         found |= _baselines(settings, data, whole)
     source = registry.build("data.source", settings.data.source)
     if isinstance(source, Generated) and "validation" in whole:
-        strings, grammar = data.corpus.texts("validation"), make_grammar(source.name)
+        strings, grammar = data.corpus.strings("validation"), make_grammar(source.name)
         found["val/by_length"] = excess_by_length(task.model, data.stores["validation"], strings, grammar)
     if wanted.num_samples:
         length, count = wanted.sample_length, wanted.num_samples
@@ -169,7 +169,7 @@ def write_analysis(settings: TrainSettings, data: LanguageModelData, model: Lang
     """
     wanted = settings.evaluation
     by_character = data.tokenizer.unit == "character"
-    beginning = fallback_prompts(data.corpus.texts("validation")[0], by_character=by_character)
+    beginning = fallback_prompts(data.corpus.beginning("validation"), by_character=by_character)
     prompts = [*settings.data.prompts, *beginning]
     found = analyse(
         model,

@@ -368,7 +368,7 @@ class _Run:
         """Logs the result, if there is one."""
         if "val/nats_per_token" not in summary:
             return
-        beginning = self.data.corpus.texts("validation")[0]
+        beginning = self.data.corpus.beginning("validation")
         by_character = self.data.tokenizer.unit == "character"
         own = [*self.settings.data.prompts, *fallback_prompts(beginning, by_character=by_character)]
         commands = next_commands(

@@ -97,7 +97,7 @@ def build_callbacks(
         made.append(registry.build("callbacks.early_stopping", wanted.early_stopping, **how))
         stopped.watch("early_stopping", made[-1])
     if wanted.sample_text is not None:
-        beginning = data.corpus.texts("validation")[0]
+        beginning = data.corpus.beginning("validation")
         prompts = fallback_prompts(beginning, by_character=data.tokenizer.unit == "character")
         grammar = make_grammar(data.source.name) if isinstance(data.source, Generated) else None
         how = {"tokenizer": data.tokenizer, "folder": folder, "clock": clock}

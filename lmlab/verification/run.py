@@ -13,6 +13,8 @@ from lmlab.config import registry
 from lmlab.config.plugins import PluginError
 from lmlab.config.slots import MOVED, SLOTS
 from lmlab.config.stored import read_settings
+from lmlab.data.corpus import Corpus
+from lmlab.data.pieces import slices
 from lmlab.data.tokenizers import saved as saved_tokenizers
 from lmlab.errors import UserError
 from lmlab.runs.discovery import checkpoint_path
@@ -137,7 +139,7 @@ def _texts_and_figures(run: Run) -> Iterator[Check]:
         return
     right: dict[str, bool | None] = {}
     for split in corpus.splits:
-        check, right[split] = _text(run, split, reference.text_sha256(corpus.texts(split)))
+        check, right[split] = _text(run, split, reference.text_sha256(_in_slices(corpus, split)))
         yield check
     changed = False in right.values()
     for split in PREFIXES:
@@ -150,7 +152,13 @@ def _texts_and_figures(run: Run) -> Iterator[Check]:
         elif right[split] is False or (right[split] is None and changed):
             yield Check("unknown", f"{split} figures", "not recomputed, for the text is another")
         else:
-            yield from _split(run, split, corpus.texts(split))
+            yield from _split(run, split, [str(text) for text in corpus.texts(split)])
+
+
+def _in_slices(corpus: Corpus, split: str) -> Iterator[str]:
+    """Yields all text of a split, of which no more than a slice has to be in memory."""
+    for text in corpus.texts(split):
+        yield from slices(text)
 
 
 def _text(run: Run, split: str, sha256: str) -> tuple[Check, bool | None]:

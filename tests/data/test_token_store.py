@@ -38,7 +38,7 @@ def test_documents_follow_each_other():
     tokenizer = fitted(None)
     store = token_store.build(TEXTS, tokenizer)
     assert store.ids.tolist() == tokenizer.encode("".join(TEXTS)).tolist()
-    assert store.ids.dtype == np.int32
+    assert store.ids.dtype == np.uint8
     assert len(store) == len("".join(TEXTS))
 
 
@@ -109,7 +109,7 @@ def test_cached_ids_equal_those_in_memory(end_token, cache):
     assert isinstance(cached.ids, np.memmap)
     assert cached.ids.tolist() == memory.ids.tolist()
     assert (cached.num_unknown, cached.text_sha256) == (memory.num_unknown, memory.text_sha256)
-    assert [path.suffix for path in (cache / "tokens").iterdir()] == [".npy"]
+    assert [path.suffix for path in (cache / "tokens").iterdir()] == [".ids"]
 
 
 def test_a_cached_text_is_not_encoded_again(monkeypatch):

@@ -21,7 +21,7 @@ from lmlab.data.sources.generated import Generated, make_grammar
 from lmlab.data.token_store import build
 from lmlab.data.tokenizers.char import CharTokenizer
 from lmlab.errors import UserError
-from lmlab.evaluation.baseline_figures import baseline_figures
+from lmlab.evaluation.baseline_figures import baseline_figures, part_note
 from lmlab.runs.discovery import checkpoint_names
 from lmlab.training.callbacks.gradients import layer_norms
 from lmlab.training.health import first_bad_layer
@@ -83,6 +83,20 @@ def test_baselines_count_the_tokens_of_the_models_figure(monkeypatch: pytest.Mon
     kept = [baseline_figures(*stores, tokenizer, order=3) for _ in range(2)]
     assert kept[0] == kept[1] == baseline_figures(*stores, tokenizer, order=3)
     assert kept[0]["kneser_ney_3"] < figures["unigram"]
+
+
+def test_of_a_long_training_text_a_part_is_counted_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = "lmlab.evaluation.baseline_figures"
+    tokenizer = CharTokenizer(end_token=None)
+    tokenizer.fit(["abc"])
+    whole, part, held_out = (build([t], tokenizer) for t in ("ab" * 20 + "c" * 60, "ab" * 20, "abcabc"))
+    assert part_note(whole, tokenizer) == []
+    monkeypatch.setattr(f"{module}.MOST_TOKENS", 99)
+    monkeypatch.setattr(f"{module}._PART", {"character": 40})
+    assert part_note(part, tokenizer) == []
+    assert part_note(whole, tokenizer) == ["the n-gram baseline counts the first 40 training tokens"]
+    figures = [baseline_figures(train, held_out, tokenizer, order=2) for train in (whole, part)]
+    assert figures[0] == figures[1]
 
 
 def test_natural_samples_are_judged(text_file: Path, tmp_path: Path) -> None:

@@ -60,6 +60,19 @@ def test_starts_of_both_texts_are_used():
     assert len(figures) == 4
 
 
+@pytest.mark.parametrize("order", [1, 2, 4])
+@pytest.mark.parametrize("chunk", [1, 2, 3, 50])
+def test_a_text_may_be_predicted_in_chunks(chunk, order, monkeypatch):
+    generator = np.random.default_rng(0)
+    train, ids = generator.integers(5, size=400), generator.integers(5, size=60)
+    starts, counted = np.array([0, 3, 4, 20, 21, 59]), generator.random(60) < 0.7
+    how = {"counted": counted, "vocabulary_size": 5, "order": order}
+    expected = baselines(train, np.array([0, 90]), ids, starts, **how)
+    monkeypatch.setattr("lmlab.evaluation.baselines.comparison.CHUNK", chunk)
+    found = baselines(train, np.array([0, 90]), ids, starts, **how)
+    assert found == pytest.approx(expected, rel=1e-12)
+
+
 def test_nothing_counted_is_nan():
     for ids in (TEST, TEST[:0]):
         mask = np.zeros(len(ids), dtype=bool)

@@ -48,9 +48,11 @@ class Streams:
 
     def num_targets(self, sequence_length: int) -> NDArray[np.int64]:
         """Returns the number of counted targets of each window of that length."""
-        starts = np.arange(self.num_windows(sequence_length), dtype=np.int64)[None, :] * sequence_length
-        left = self._stops - self._starts - starts
-        counted: NDArray[np.int64] = np.clip(left, 0, sequence_length).sum(axis=0)
+        starts = np.arange(self.num_windows(sequence_length), dtype=np.int64) * sequence_length
+        counted = np.zeros_like(starts)
+        # Stream by stream: all at once would take as much memory as a long text.
+        for length in (self._stops - self._starts)[:, 0].tolist():
+            counted += np.clip(length - starts, 0, sequence_length)
         return counted
 
     def window(self, start: int, stop: int) -> Batch:

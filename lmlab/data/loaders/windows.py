@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -52,30 +54,35 @@ class WindowsLoader(TrainLoader):
         self.batch_size = batch_size
         self.stride = stride
         self.sequence_length, self.note = _fitting(sequence_length, store)
-        last = len(store) - 1 - self.sequence_length
-        starts = np.arange(0, last + 1, stride, dtype=np.int64)
-        self.starts = starts if starts[-1] == last else np.append(starts, last)
-        super().__init__(num_batches=-(-len(self.starts) // batch_size))
+        self._last = len(store) - 1 - self.sequence_length
+        self.num_windows = 1 - (-self._last // stride)
+        super().__init__(num_batches=-(-self.num_windows // batch_size))
         self._order = EpochOrder(self._permutation)
 
-    def _permutation(self, epoch: int) -> NDArray[np.int64]:
-        return np.random.default_rng([self.seed, epoch]).permutation(len(self.starts))
+    def _permutation(self, epoch: int) -> NDArray[np.integer[Any]]:
+        # Of numbers that take four bytes where that is enough; the order is the same.
+        numbers = np.arange(self.num_windows, dtype=np.int32 if self.num_windows < 1 << 31 else np.int64)
+        return np.random.default_rng([self.seed, epoch]).permutation(numbers)
+
+    def _windows(self, numbers: NDArray[np.integer[Any]]) -> Batch:
+        starts = np.minimum(numbers.astype(np.int64) * self.stride, self._last)
+        return _batch(self.store, starts, self.sequence_length)
 
     def batch(self, epoch: int, index: int) -> Batch:
         """Returns up to `batch_size` windows, from number `index * batch_size` of the epoch's order on."""
         chosen = self._order(epoch)[index * self.batch_size : (index + 1) * self.batch_size]
-        return _batch(self.store, self.starts[chosen], self.sequence_length)
+        return self._windows(chosen)
 
     def num_targets(self, epoch: int) -> NDArray[np.int64]:
         """Returns the number of targets of each batch of an epoch."""
         rows = np.full(len(self), self.batch_size, dtype=np.int64)
-        rows[-1] = len(self.starts) - self.batch_size * (len(self) - 1)
+        rows[-1] = self.num_windows - self.batch_size * (len(self) - 1)
         return rows * self.sequence_length
 
     @property
     def padded_tokens(self) -> float:
         """The number of tokens of a batch."""
-        return float(len(self.starts) * self.sequence_length) / len(self)
+        return float(self.num_windows * self.sequence_length) / len(self)
 
     @property
     def passes(self) -> float:
@@ -84,7 +91,7 @@ class WindowsLoader(TrainLoader):
 
     def describe(self) -> str:
         """Describes a batch in words."""
-        passes = len(self.starts) * self.sequence_length / len(self.store)
+        passes = self.num_windows * self.sequence_length / len(self.store)
         return (
             f"{self.batch_size} windows x {self.sequence_length} tokens in random order, each from a fresh state; "
             f"stride {self.stride}, so an epoch reads the text {passes:.3g} times"
@@ -92,7 +99,7 @@ class WindowsLoader(TrainLoader):
 
     def example(self) -> Batch:
         """Returns a batch, for timing."""
-        return _batch(self.store, self.starts[: self.batch_size], self.sequence_length)
+        return self._windows(np.arange(min(self.batch_size, self.num_windows)))
 
 
 class ChunksLoader(TrainLoader):

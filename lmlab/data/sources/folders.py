@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
-from lmlab.data.opening import entries, require_memory, require_path
+from lmlab.data.opening import entries, require_path
 from lmlab.errors import UserError, printable
 
 # Names in a note, and entries of a folder within a folder that are searched for texts.
@@ -24,13 +24,13 @@ def files_of(folder: Path, suffixes: Sequence[str]) -> list[Path]:
         suffixes: in lower case; those of the files may be in upper case.
 
     Raises:
-        UserError: the folder cannot be read, one of these files is a broken link or no regular file, or they are
-            larger than the memory.
+        UserError: the folder cannot be read, or one of these files is a broken link or no regular file.
     """
     named = [f for f in entries(folder) if f.suffix.lower() in suffixes and not f.name.startswith(".")]
-    sizes = {file: require_path(file).st_size for file in named if not file.is_dir()}
-    require_memory(sum(sizes.values()), folder)
-    return sorted(sizes, key=_natural)
+    files = [file for file in named if not file.is_dir()]
+    for file in files:
+        require_path(file)
+    return sorted(files, key=_natural)
 
 
 def natural_order(folder: Path) -> list[Path]:

@@ -16,7 +16,7 @@ from lmlab.data.catalogue import TEXTS
 from lmlab.data.corpus import Corpus, Document
 from lmlab.data.decoding import decode_strictly, require_text_encoding
 from lmlab.data.download import fetch, texts_folder
-from lmlab.data.opening import open_file, read_file, require_memory, require_path, require_ratio
+from lmlab.data.opening import open_file, read_file, require_memory, require_path, require_ratio, size_of
 from lmlab.data.reading import read_text_file
 from lmlab.data.sources.base import Source
 from lmlab.data.sources.folders import natural_order, unread
@@ -95,8 +95,10 @@ class MovieReviews(Source):
         return Corpus(made, (str(path.resolve()),), sentences=True)
 
     def _own(self, folder: Path) -> Corpus:
-        read = [(file, read_text_file(file, encoding=self.encoding)) for file in natural_order(folder)]
-        texts = [_clean(found.text, file) for file, found in read]
+        files = natural_order(folder)
+        require_memory(size_of(files), folder)
+        read = [(file, read_text_file(file, encoding=self.encoding)) for file in files]
+        texts = [_clean(str(found.text), file) for file, found in read]
         parts = split_sentences(texts, self.split, folder, what="review", how="one a file")
         splits = {split: tuple(Document("", t) for t in self._chosen(found)) for split, found in parts.items()}
         notes = tuple(note for _, found in read for note in found.notes)

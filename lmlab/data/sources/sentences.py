@@ -11,7 +11,7 @@ from lmlab.data.catalogue import TEXTS
 from lmlab.data.corpus import SPLITS, Corpus, Document, split_of
 from lmlab.data.decoding import require_text_encoding
 from lmlab.data.download import fetch, texts_folder
-from lmlab.data.opening import require_path
+from lmlab.data.opening import require_memory, require_path, size_of
 from lmlab.data.reading import read_text_file
 from lmlab.data.sources.base import Source
 from lmlab.data.sources.folders import files_of, unread
@@ -85,7 +85,9 @@ class SentenceFiles(Source):
     def _files(self) -> dict[str, Path]:
         """Returns the folder's file for each split, in the order of the splits."""
         found: dict[str, list[Path]] = {}
-        for file in files_of(self.path, _SUFFIXES):
+        texts = files_of(self.path, _SUFFIXES)
+        require_memory(size_of(texts), self.path)
+        for file in texts:
             split = split_of(file.stem)
             if split is not None:
                 found.setdefault(split, []).append(file)
@@ -120,15 +122,16 @@ class SentenceFiles(Source):
 
     def _read(self, file: Path) -> _Read:
         read = read_text_file(file, encoding=self.encoding)
+        text = str(read.text)
         notes, warnings = list(read.notes), list(read.warnings)
         if is_table(file):
-            column = sentence_column(read.text, file)
+            column = sentence_column(text, file)
             lines = column.cells
             notes += column.notes
             warnings += column.warnings
         else:
-            require_no_columns(read.text, file)
-            lines = read.text.removesuffix("\n").split("\n")
+            require_no_columns(text, file)
+            lines = text.removesuffix("\n").split("\n")
         sentences = [line.strip() for line in lines]
         kept = [sentence for sentence in sentences if sentence]
         if len(kept) < len(sentences):

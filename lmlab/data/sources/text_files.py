@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from lmlab.data.corpus import SPLITS, Corpus, Document, split_documents, split_of
+from lmlab.data.cache import text_sha256
+from lmlab.data.corpus import SEARCHES, SPLITS, Corpus, Document, split_documents, split_of
 from lmlab.data.decoding import require_text_encoding
-from lmlab.data.opening import require_path
+from lmlab.data.opening import require_memory, require_path, size_of
 from lmlab.data.reading import TextFile, read_text_file
 from lmlab.data.sources.base import Source
 from lmlab.data.sources.folders import files_of, natural_order, unread
 from lmlab.data.sources.tables import is_table
 from lmlab.errors import UserError, printable
 from lmlab.files import expanded
+
+# Bytes of text from which on it stays on the disk.
+LONG = 64_000_000
 
 
 class TextFiles(Source):
@@ -78,7 +83,11 @@ class TextFiles(Source):
         return self._corpus({"text": documents}, read, notes=[together] if len(files) > 1 else [], used=files)
 
     def _read(self, files: Sequence[Path]) -> tuple[tuple[Document, ...], list[TextFile]]:
-        read = [read_text_file(file, encoding=self.encoding) for file in files]
+        total = size_of(files)
+        long = total >= LONG
+        if not long:
+            require_memory(total, self.path)
+        read = [read_text_file(file, encoding=self.encoding, long=long) for file in files]
         return tuple(Document(file.name, one.text) for file, one in zip(files, read, strict=True)), read
 
     def _corpus(
@@ -92,6 +101,8 @@ class TextFiles(Source):
     ) -> Corpus:
         """Returns the splits with what was said about their files, and a note of what the folder holds besides."""
         said = [note for one in read for note in one.notes]
+        if any(not isinstance(one.text, str) for one in read):
+            said.append(f"read from the disk as it is needed; {SEARCHES}")
         wrong = [warning for one in read for warning in one.warnings]
         others = unread(self.path, used) if self.path.is_dir() else []
         return Corpus(splits, (str(self.path.resolve()),), (*said, *notes, *others), (*wrong, *warnings))
@@ -168,8 +179,11 @@ def _span(split: tuple[str, Sequence[Document]]) -> str:
 
 def _copies(documents: Sequence[Document]) -> list[str]:
     """Returns a warning if documents have the same text."""
+    # Most texts differ in length, so that hardly any has to be read for this.
+    lengths = Counter(len(d.text) for d in documents)
+    alike = [(d.name, text_sha256([d.text])) for d in documents if lengths[len(d.text)] > 1]
     first: dict[str, str] = {}
-    copies = [(d.name, first[d.text]) for d in documents if first.setdefault(d.text, d.name) != d.name]
+    copies = [(name, first[text]) for name, text in alike if first.setdefault(text, name) != name]
     if not copies:
         return []
     (name, other), *more = copies

@@ -25,6 +25,16 @@ FORMAT = 1
 Ids = NDArray[np.int32]
 
 
+def id_type(vocabulary_size: int) -> np.dtype[Any]:
+    """Returns the smallest integer type that has all ids of a vocabulary: one, two (both unsigned) or four bytes."""
+    return np.dtype(np.uint8 if vocabulary_size <= 1 << 8 else np.uint16 if vocabulary_size <= 1 << 16 else np.int32)
+
+
+def whole(pieces: Iterable[NDArray[np.integer[Any]]]) -> Ids:
+    """Returns the ids of pieces as one array, (N,) int32."""
+    return np.concatenate([np.zeros(0, dtype=np.int32), *pieces], dtype=np.int32)
+
+
 def special_tokens(end_token: str | None) -> list[str]:
     """Returns the entries at the beginning of a vocabulary that do not stand for text.
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import tokenizers
 
-from lmlab.data.pieces import pieces
-from lmlab.data.tokenizers.base import UNKNOWN, Ids, Streamer, Tokenizer, special_tokens
+from lmlab.data.pieces import Text, pieces
+from lmlab.data.tokenizers.base import UNKNOWN, Ids, Streamer, Tokenizer, special_tokens, whole
 
 # Characters of a piece for the library's trainer, which takes 256 pieces at once; and the maximum number of stretches
 # whose ids are remembered while one text is encoded.
@@ -97,7 +97,7 @@ class BPETokenizer(Tokenizer):
         self.vocabulary: list[str] = [*self._special, *(e.decode(errors="backslashreplace") for e in self._entries)]
         self._library = _library(symbols, [(by_id[left], by_id[right]) for left, right in merges])
 
-    def fit(self, texts: Sequence[str]) -> None:
+    def fit(self, texts: Sequence[Text]) -> None:
         """Merges the most frequent pair repeatedly; of equally frequent pairs, the one with the lowest ids."""
         trained = _library({}, [])
         trainer = tokenizers.trainers.BpeTrainer(
@@ -114,17 +114,19 @@ class BPETokenizer(Tokenizer):
 
     def encode(self, text: str) -> Ids:
         """Returns the ids of a text."""
+        return whole(self.encode_pieces(text))
+
+    def encode_pieces(self, text: Text) -> Iterator[Ids]:
+        """Yields the ids of a text that may be long, of one piece at a time."""
         known: dict[str, bytes] = {}
-        parts = [np.zeros(0, dtype=np.int32)]
         for piece in pieces(text):
             stretches = _stretches(_without_surrogates(piece))
             new = [stretch for stretch in dict.fromkeys(stretches) if stretch not in known]
             encodings = self._library.encode_batch_fast(new, add_special_tokens=False)
             known.update((s, np.array(e.ids, dtype=np.int32).tobytes()) for s, e in zip(new, encodings, strict=True))
-            parts.append(np.frombuffer(b"".join(map(known.__getitem__, stretches)), dtype=np.int32))
+            yield np.frombuffer(b"".join(map(known.__getitem__, stretches)), dtype=np.int32)
             if len(known) > _REMEMBERED:
                 known.clear()
-        return np.concatenate(parts)
 
     def decode(self, ids: Iterable[int]) -> str:
         """Returns the text of ids; an end token adds nothing, bytes that are not a character become U+FFFD."""
@@ -176,7 +178,7 @@ def _library(symbols: dict[str, int], merges: list[tuple[str, str]]) -> tokenize
     return made
 
 
-def _training_pieces(texts: Iterable[str]) -> Iterator[str]:
+def _training_pieces(texts: Iterable[Text]) -> Iterator[str]:
     for text in texts:
         for piece in map(_without_surrogates, pieces(text, length=_TRAINING_PIECE)):
             if max(map(len, _STRETCH.findall(piece))) <= _LONGEST:

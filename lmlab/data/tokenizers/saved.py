@@ -6,16 +6,19 @@ import inspect
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard, get_args
 
 from lmlab.data.cache import CACHED_FROM, cache_folder, keep_text, kept_text, key_of
+from lmlab.data.pieces import Text
 from lmlab.data.tokenizers.base import FORMAT, Tokenizer
 from lmlab.data.tokenizers.bpe import BPETokenizer
 from lmlab.data.tokenizers.char import CharTokenizer
 from lmlab.data.tokenizers.word import WordTokenizer
 from lmlab.errors import UserError
 
-_OWN = {tokenizer.type_name: tokenizer for tokenizer in (CharTokenizer, WordTokenizer, BPETokenizer)}
+# These take texts that are not in memory, and encode piece by piece.
+OwnTokenizer = CharTokenizer | WordTokenizer | BPETokenizer
+_OWN: dict[str, type[Tokenizer]] = {tokenizer.type_name: tokenizer for tokenizer in get_args(OwnTokenizer)}
 # Maps a tokenizer's name in its file to its class; raises UserError if that class may not be constructed.
 FindClass = Callable[[str], type[Tokenizer]]
 
@@ -54,7 +57,7 @@ def _made(saved: dict[str, Any], find: FindClass | None) -> Tokenizer:
     return made
 
 
-def is_own(tokenizer: Tokenizer) -> bool:
+def is_own(tokenizer: Tokenizer) -> TypeGuard[OwnTokenizer]:
     """Returns whether the tokenizer is lmlab's own.
 
     Results of other tokenizers are not cached, because their code may change under the same name.
@@ -67,7 +70,7 @@ def to_json(tokenizer: Tokenizer) -> str:
     return json.dumps(tokenizer.to_dict(), ensure_ascii=False, indent=0)
 
 
-def fitted(tokenizer: Tokenizer, texts: Sequence[str], *, cached_from: int = CACHED_FROM) -> Tokenizer:
+def fitted(tokenizer: Tokenizer, texts: Sequence[Text], *, cached_from: int = CACHED_FROM) -> Tokenizer:
     """Fits a tokenizer on training documents; the result of a large training text is kept in the cache.
 
     Args:
@@ -78,7 +81,10 @@ def fitted(tokenizer: Tokenizer, texts: Sequence[str], *, cached_from: int = CAC
     Returns:
         The fitted tokenizer.
     """
-    if sum(map(len, texts)) < cached_from or not is_own(tokenizer):
+    if not is_own(tokenizer):
+        tokenizer.fit([str(text) for text in texts])
+        return tokenizer
+    if sum(map(len, texts)) < cached_from:
         tokenizer.fit(texts)
         return tokenizer
     path = cache_folder() / "tokenizers" / f"{key_of(texts, to_json(tokenizer))}.json"

@@ -10,15 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from lmlab.data.pieces import pieces
-from lmlab.data.tokenizers.base import END, START, UNKNOWN, Ids, Streamer, Tokenizer, special_tokens
+from lmlab.data.pieces import Text, pieces
+from lmlab.data.tokenizers.base import END, START, UNKNOWN, Ids, Streamer, Tokenizer, special_tokens, whole
+from lmlab.data.tokenizers.word_table import WordTable
 
 # `<unk>` and `<eos>` are tokens, also if an already tokenized text spells them out; a word keeps its inner apostrophes
 # (couldn't, rock'n'roll) and combining marks; any other visible character is a token.
 _WORD = re.compile(r"<unk>|<eos>|[^\W_](?:[\w\u0300-\u036f](?<!_))*(?:['’][^\W_](?:[\w\u0300-\u036f](?<!_))*)*|\S")
 
 
-_WORD_OR_LINE = re.compile(_WORD.pattern + r"|\n")
+# Characters of text from which on a table of words is made to encode it.
+_TABLE_FROM = 100_000
 
 
 class WordTokenizer(Tokenizer):
@@ -51,27 +53,29 @@ class WordTokenizer(Tokenizer):
         special = special_tokens(self.end_token)
         self.vocabulary: list[str] = [*special, *words]
         # A text may contain `<unk>` and `<eos>` as words; the start token is never read from it.
+        self._table: WordTable | None = None
         self._ids = {word: i for i, word in enumerate(self.vocabulary) if word != START}
 
     def words(self, text: str) -> list[str]:
         """Returns the tokens of a text as strings; with ``end_token=line`` each line end is `<eos>`."""
         return list(chain.from_iterable(self._words_by_piece(text)))
 
-    def _words_by_piece(self, text: str) -> Iterator[list[str]]:
+    def _words_by_piece(self, text: Text) -> Iterator[list[str]]:
         """Yields the words of one piece of the text at a time, so that a long text's words are never all in memory."""
+        yield from map(self._words_of, self._spelled_pieces(text))
+
+    def _spelled_pieces(self, text: Text) -> Iterator[str]:
+        """Yields the text in pieces in which case is as in the vocabulary and end tokens are spelled out."""
         for piece in pieces(text):
-            yield self._words_of(piece.lower() if self.lower else piece)
-        if self.end_token == "line" and text and not text.endswith("\n"):
-            yield [END]
+            cased = piece.lower() if self.lower else piece
+            yield cased.replace("\n", f" {END} ") if self.end_token == "line" else cased
+        if self.end_token == "line" and len(text) and not text.endswith("\n"):
+            yield END
 
-    def _words_of(self, piece: str) -> list[str]:
-        if self.split == "punctuation":
-            if self.end_token != "line":
-                return _WORD.findall(piece)
-            return [END if word == "\n" else word for word in _WORD_OR_LINE.findall(piece)]
-        return (piece.replace("\n", f" {END} ") if self.end_token == "line" else piece).split()
+    def _words_of(self, spelled: str) -> list[str]:
+        return spelled.split() if self.split == "whitespace" else _WORD.findall(spelled)
 
-    def fit(self, texts: Sequence[str]) -> None:
+    def fit(self, texts: Sequence[Text]) -> None:
         """Builds the vocabulary from the most frequent words; equally frequent ones in alphabetical order."""
         counts: Counter[str] = Counter()
         for text in texts:
@@ -85,11 +89,26 @@ class WordTokenizer(Tokenizer):
 
     def encode(self, text: str) -> Ids:
         """Returns the ids of a text; 0 for an unknown word."""
+        return whole(self.encode_pieces(text))
+
+    def encode_pieces(self, text: Text) -> Iterator[Ids]:
+        """Yields the ids of a text that may be long, of one piece at a time."""
         get = self._ids.get
-        parts = [np.zeros(0, dtype=np.int32)]
-        for words in self._words_by_piece(text):
-            parts.append(np.fromiter(map(get, words, repeat(0)), dtype=np.int32, count=len(words)))
-        return np.concatenate(parts)
+        table = self._fast_table(text)
+        for spelled in self._spelled_pieces(text):
+            ids = None if table is None else table.encode(spelled)
+            if ids is None:
+                words = self._words_of(spelled)
+                ids = np.fromiter(map(get, words, repeat(0)), dtype=np.int32, count=len(words))
+            yield ids
+
+    def _fast_table(self, text: Text) -> WordTable | None:
+        """Returns a table for texts split at white space; None for a text that is encoded before it could be made."""
+        if self.split == "punctuation" or len(text) < _TABLE_FROM:
+            return None
+        if self._table is None:
+            self._table = WordTable(self._ids)
+        return self._table
 
     def streamer(self) -> Streamer:
         """Returns a decoder that writes line ends for end tokens and, if punctuation was split off, rejoins it."""

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from lmlab.evaluation.baselines.frequencies import uniform_nats, unigram_nats
 from lmlab.evaluation.baselines.kneser_ney import KneserNey
 
+# Tokens that are predicted at once, for which some 50 bytes each are needed.
+CHUNK = 1 << 22
+
 
 def baselines(
     train_ids: NDArray[np.integer[Any]],
@@ -42,16 +45,17 @@ def baselines(
     """
     if counted.dtype != np.bool_ or counted.shape != ids.shape:
         raise ValueError(f"counted is {counted.dtype} {counted.shape}: needs bool {ids.shape}, one flag for each id")
-    # Computed first, because it checks the ids.
-    kneser_ney = KneserNey(order, vocabulary_size).fit(train_ids, train_starts).nats(ids, starts)
-    return {
-        "uniform": uniform_nats(vocabulary_size),
-        "unigram": _mean(unigram_nats(train_ids, ids, vocabulary_size), counted),
-        f"kneser_ney_{order}": _mean(kneser_ney, counted),
-    }
-
-
-def _mean(nats: NDArray[np.float64], counted: NDArray[np.bool_]) -> float:
-    """Returns the mean over the counted tokens: their float64 sum, divided once."""
     num_counted = int(np.count_nonzero(counted))
-    return float(nats[counted].sum()) / num_counted if num_counted else math.nan
+    # Made first, because it checks the ids.
+    kneser_ney = KneserNey(order, vocabulary_size).fit(train_ids, train_starts)
+    sums = [0.0, 0.0]
+    for start in range(0, max(1, len(ids)), CHUNK):
+        # A token is predicted from the n - 1 before it at most.
+        before = min(start, order - 1)
+        part, chosen = ids[start - before : start + CHUNK], counted[start : start + CHUNK]
+        begins = starts[(starts >= start - before) & (starts < start + CHUNK)] - (start - before)
+        found = kneser_ney.nats(part, np.append(0, begins) if start else begins)[before:]
+        sums[0] += float(unigram_nats(train_ids, part[before:], vocabulary_size)[chosen].sum())
+        sums[1] += float(found[chosen].sum())
+    unigram, longest = (total / num_counted if num_counted else math.nan for total in sums)
+    return {"uniform": uniform_nats(vocabulary_size), "unigram": unigram, f"kneser_ney_{order}": longest}
