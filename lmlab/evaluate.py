@@ -39,9 +39,11 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     from lmlab.data.fingerprint import fingerprint
     from lmlab.data.token_store import build
     from lmlab.files import write_text
+    from lmlab.lean_imports import import_torchmetrics
     from lmlab.loading import load
     from lmlab.runs.formatting import plural
 
+    import_torchmetrics()
     lm = load(folder, checkpoint=settings.checkpoint)
     texts, where, source_nats = _texts(settings, lm)
     store = build(texts, lm.tokenizer)

@@ -27,6 +27,7 @@ from lmlab.errors import InterruptedRun, UserError
 from lmlab.files import shown
 from lmlab.launch.resume_arguments import run_to_resume, stored_settings
 from lmlab.launch.run_folder import Task, check_no_links, clear, tidy
+from lmlab.lean_imports import import_torchmetrics
 from lmlab.locks import locked
 from lmlab.runs.contents import write_config
 from lmlab.runs.files import CONFIG, TOKENIZER
@@ -123,6 +124,7 @@ def _train(settings: TrainSettings, folder: Path, **more: Any) -> None:
     memory.reset_peak()  # a job of a sweep does not include the job before it
     # What is wrong with a text is told before Lightning is imported, which takes two seconds.
     corpus = read(registry.build("data.source", settings.data.source))
+    import_torchmetrics()
     from lmlab.training.run import train
 
     train(settings, folder, corpus=corpus, **more)

@@ -1,0 +1,30 @@
+"""Imports that leave something out must leave everything as it would have been."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+AFTER = """
+import sys
+from lmlab.lean_imports import import_torchmetrics
+import_torchmetrics()
+assert "scipy.signal" not in sys.modules
+import torchmetrics
+assert float(torchmetrics.MeanMetric()(2.0)) == 2
+import scipy.signal
+assert scipy.signal.__file__
+assert len(scipy.signal.windows.hamming(5)) == 5
+"""
+BEFORE = """
+import scipy.signal
+from lmlab.lean_imports import import_torchmetrics
+import_torchmetrics()
+assert len(scipy.signal.windows.hamming(5)) == 5
+"""
+
+
+def test_what_was_left_out_can_still_be_imported_and_what_was_imported_stays() -> None:
+    for code in (AFTER, BEFORE):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
