@@ -113,6 +113,7 @@ FLOORS = (
         "memory_limits",
         "layout",
         "command_lines",
+        "lean_imports",
     },
     {"terminal", "locks", "output_paths"},
     {"runs"},
