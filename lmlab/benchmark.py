@@ -52,7 +52,7 @@ def benchmark(settings: BenchmarkSettings) -> None:
             )
             with forwarded():
                 timing = measure(case, steps=settings.steps, device=device)
-            ours, theirs = timing.tokens_per_second
+            ours, theirs = timing.rates
             name = f"{model} {settings.num_layers} x {hidden_size}"
             print(f"{name:14}{ours:>16,.0f}{theirs:>12,.0f}{timing.ratio:>24.3f}", flush=True)
 

@@ -6,7 +6,6 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from lmlab.config.compose import train_settings
+from lmlab.config.presets import search_path
 from lmlab.config.settings import TrainSettings
 from lmlab.data.loaders.base import IGNORE_INDEX, Batch
 from lmlab.data.loaders.sentences import SentencesLoader
@@ -22,6 +22,8 @@ from lmlab.data.loaders.streams import StreamsLoader
 from lmlab.data.token_store import TokenStore
 from lmlab.device import synchronize
 from lmlab.memory import keep_freed_memory
+from lmlab.models.counterparts import counterpart
+from lmlab.timing import Timing
 from lmlab.training.assembly import module_of
 from lmlab.training.callbacks.progress import Progress
 from lmlab.training.callbacks.recorder import Recorder
@@ -33,12 +35,25 @@ CLIP = 1.0
 SENTENCE_SHAPE = 4.0
 # The first steps allocate and choose kernels.
 WARM_UP = 3
-_AUTOCAST = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+AUTOCAST = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 
 
 @dataclass(frozen=True)
 class Case:
-    """The model and batches to be timed."""
+    """The model and batches to be timed.
+
+    Args:
+        model: an option of the group `model`.
+        hidden_size: H, units per layer.
+        num_layers: stacked layers.
+        embedding_dim: E.
+        vocabulary_size: V.
+        batch_size: B.
+        sequence_length: T.
+        precision: the trainer's.
+        batching: ``streams`` or ``sentences``.
+        own: the user's own folders of configuration, in which the model may be.
+    """
 
     model: str
     hidden_size: int
@@ -49,35 +64,23 @@ class Case:
     sequence_length: int
     precision: str
     batching: str
-
-
-@dataclass(frozen=True)
-class Timing:
-    """Seconds per counted token of single steps, alternately of lmlab and of the hand-written loop."""
-
-    lmlab: tuple[float, ...]
-    by_hand: tuple[float, ...]
-
-    @property
-    def ratio(self) -> float:
-        """The median of the ratios of consecutive steps, which is not affected by slow changes of a machine's speed."""
-        return median(a / b for a, b in zip(self.lmlab, self.by_hand, strict=True))
-
-    @property
-    def tokens_per_second(self) -> tuple[float, float]:
-        """The median tokens per second of lmlab and of the hand-written loop."""
-        return 1 / median(self.lmlab), 1 / median(self.by_hand)
+    own: tuple[Path, ...] = ()
 
 
 class HandWritten:
-    """A typical hand-written loop: `torch.nn` layers, cross-entropy of all logits, clipping, fused Adam."""
+    """A typical hand-written loop: `torch.nn` layers, cross-entropy of all logits, clipping, fused Adam.
 
-    def __init__(self, case: Case, device: torch.device) -> None:
-        layer = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}[case.model]
+    Args:
+        case: sizes and precision.
+        layers: of `torch.nn`.
+        device: that it trains on.
+    """
+
+    def __init__(self, case: Case, layers: nn.RNNBase, device: torch.device) -> None:
         self.case, self.device = case, device
         self.embedding = nn.Embedding(case.vocabulary_size, case.embedding_dim).to(device)
-        self.core = layer(case.embedding_dim, case.hidden_size, case.num_layers, batch_first=True).to(device)
-        self.decoder = nn.Linear(case.hidden_size, case.vocabulary_size).to(device)
+        self.core = layers.to(device)
+        self.decoder = nn.Linear(layers.hidden_size, case.vocabulary_size).to(device)
         self.parameters = [*self.embedding.parameters(), *self.core.parameters(), *self.decoder.parameters()]
         self.optimizer = torch.optim.Adam(self.parameters, lr=1e-3, fused=case.precision != "16-mixed")
         self.scaler = torch.amp.GradScaler(device.type, enabled=case.precision == "16-mixed")
@@ -86,7 +89,7 @@ class HandWritten:
     def step(self, inputs: Tensor, targets: Tensor) -> None:
         """Runs one step on a batch (B, T) on the CPU."""
         inputs, targets = inputs.to(self.device), targets.to(self.device)
-        dtype = _AUTOCAST.get(self.case.precision)
+        dtype = AUTOCAST.get(self.case.precision)
         with torch.autocast(self.device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None):
             output, state = self.core(self.embedding(inputs), self.state)
             loss = nn.functional.cross_entropy(self.decoder(output).flatten(0, 1), targets.flatten())
@@ -103,12 +106,11 @@ class _TakeTurns(pl.Callback):
     """Runs a step of the hand-written loop after each step of the Trainer.
 
     Lightning's work between two steps counts as lmlab's. The hand-written loop always reads full windows of streams,
-    which have no padding.
+    which have no padding. Without one, the Trainer is timed alone.
     """
 
-    def __init__(self, by_hand: HandWritten, device: torch.device) -> None:
+    def __init__(self, case: Case, by_hand: HandWritten | None, device: torch.device) -> None:
         self.by_hand, self.device = by_hand, device
-        case = by_hand.case
         shape = (case.batch_size, case.sequence_length + 1)
         self.window = torch.randint(case.vocabulary_size, shape)
         self.lmlab_seconds: list[float] = []
@@ -121,12 +123,14 @@ class _TakeTurns(pl.Callback):
         """Measures the time of the Trainer's step, then runs and measures one of the hand-written loop."""
         arrived = self._now()
         counted = int((batch.targets != IGNORE_INDEX).sum())
-        begun = self._now()
-        self.by_hand.step(self.window[:, :-1], self.window[:, 1:])
-        ended = self._now()
         if self._left_at is not None:
             self.lmlab_seconds.append((arrived - self._left_at) / counted)
-            self.by_hand_seconds.append((ended - begun) / (self.window.numel() - len(self.window)))
+        if self.by_hand is not None:
+            begun = self._now()
+            self.by_hand.step(self.window[:, :-1], self.window[:, 1:])
+            taken = self._now() - begun
+            if self._left_at is not None:
+                self.by_hand_seconds.append(taken / (self.window.numel() - len(self.window)))
         self._left_at = self._now()
 
     def _now(self) -> float:
@@ -135,13 +139,26 @@ class _TakeTurns(pl.Callback):
 
 
 def measure(case: Case, *, steps: int, device: torch.device) -> Timing:
-    """Trains for `steps` steps on random ids with a run's own callbacks, alternating with the hand-written loop."""
+    """Trains on random ids with a run's own callbacks, alternating with the hand-written loop.
+
+    Args:
+        case: model and batches.
+        steps: number of timed steps.
+        device: that is trained on.
+
+    Returns:
+        Seconds per counted token; a core that `torch.nn` does not have is timed alone.
+
+    Raises:
+        UserError: the model cannot be made with these sizes.
+    """
     keep_freed_memory()  # as in a run, and so for the loop by hand as well
-    loader, settings = _loader(case, steps), _settings(case)
+    loader, settings = _loader(case, steps), run_settings(case)
     model = build_model(settings, torch.randn(case.vocabulary_size, case.embedding_dim))
     task = module_of(settings, model)
     clock = Clock()
-    turns = _TakeTurns(HandWritten(case, device), device)
+    layers = counterpart(model.core)
+    turns = _TakeTurns(case, None if layers is None else HandWritten(case, layers, device), device)
     with tempfile.TemporaryDirectory() as folder:
         recorder = Recorder(folder=Path(folder), clock=clock, source_nats=None, log_every_n_steps=20)
         progress = Progress(enabled=False, recorder=recorder, clock=clock, total_steps=steps, label="")
@@ -179,8 +196,12 @@ def _loader(case: Case, steps: int) -> StreamsLoader | SentencesLoader:
     return SentencesLoader(store=store, batch_size=case.batch_size, tokens_per_batch=None, seed=0)
 
 
-def _settings(case: Case) -> TrainSettings:
-    """Returns the settings of a run with this model, without dropout."""
+def run_settings(case: Case) -> TrainSettings:
+    """Returns the settings of a run with this model, without dropout.
+
+    Raises:
+        UserError: there is no such model, or it cannot be made with these sizes.
+    """
     return train_settings(
         [
             f"model={case.model}",
@@ -190,5 +211,6 @@ def _settings(case: Case) -> TrainSettings:
             f"embedding.dim={case.embedding_dim}",
             "optimizer.lr=1e-3",
             f"trainer.precision={case.precision}",
+            *search_path(case.own),
         ]
     )
