@@ -17,7 +17,8 @@ from lmlab.config.answers import answered
 from lmlab.config.compose import compose_settings
 from lmlab.config.effects import beside_a_run
 from lmlab.config.error_messages import fold, named_as_typed
-from lmlab.config.options import Given, divided
+from lmlab.config.options import Given, divided, without_options
+from lmlab.config.presets import check_own_folders
 from lmlab.config.settings import Settings
 from lmlab.errors import InterruptedRun, UserError, printable
 from lmlab.memory_limits import TooLarge
@@ -258,7 +259,9 @@ def composed_command(
     def run() -> None:
         if answered(name, arguments):
             return
-        settings = compose_settings(name, kind, plugins.take_from(arguments))
+        words = plugins.take_from(arguments)
+        check_own_folders(words)
+        settings = compose_settings(name, kind, without_options(name, words))
         check(settings)
         if output_is_all and (nowhere := terminal.closed()):  # before hours of work
             raise nowhere

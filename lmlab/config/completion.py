@@ -166,6 +166,9 @@ def _values(command: str, before: Sequence[str], key: str, value: str) -> Iterat
     if command in ("train", "list") and key in groups():
         yield from group_options(key, own_folders(before))
         return
+    if command == "benchmark" and key == "models":
+        yield from group_options("model", own_folders(before))
+        return
     known, hint, now = _settings(command, before).get(key, (Setting(""), str, ""))
     if known.is_path or last in _RUNS:
         if last in _RUNS:

@@ -71,7 +71,15 @@ COMMANDS = {
         },
         ("lmlab.list model=gru", "lmlab.list runs=outputs prune=true"),
     ),
-    "benchmark": Command("times training steps against a hand-written loop"),
+    "benchmark": Command(
+        "times layers, steps of training, generation, tokenizers, large texts and start-up",
+        {"plugins=[my_models]": "trust packages of your own, whose classes your models name"},
+        (
+            "lmlab.benchmark what=all output=benchmark",
+            "lmlab.benchmark what=[layers,step] models=[lstm] hidden_sizes=[512] steps=40",
+            "lmlab.benchmark --config-dir my_conf plugins=[my_models] models=[mine]",
+        ),
+    ),
 }
 # The commands that compose a single configuration, with their settings.
 COMPOSED = {name: kind for name, kind in SETTINGS.items() if name != "train"}

@@ -203,6 +203,7 @@ def check_benchmark_memory(settings: BenchmarkSettings, there: int | None, *, wh
         UserError: it needs more.
     """
     for model in settings.models:
+        target = next((name for name in _RECURRENT if name.endswith(f".{model.upper()}")), "")
         for hidden_size in settings.hidden_sizes:
             sizes = {
                 "hidden_sizes": hidden_size,
@@ -213,7 +214,7 @@ def check_benchmark_memory(settings: BenchmarkSettings, there: int | None, *, wh
                 "sequence_length": settings.sequence_length,
                 "steps": settings.steps,
             }
-            needed = functools.partial(_benchmark_memory, f"lmlab.models.recurrent.{model.upper()}")
+            needed = functools.partial(_benchmark_memory, target)
             check_memory(needed, sizes, there, where=where)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -53,7 +54,10 @@ OPTIONS = (
     Option(*HELP, "shows this help; with groups and settings, that of the parts so chosen", shows=True, of="all"),
     Option(*COMPLETION, _SHELLS, shows=True, of="all"),
     Option(
-        *CONFIG_DIR, "a folder with options of your own, beside those of lmlab", value="FOLDER", of="train and list"
+        *CONFIG_DIR,
+        "a folder with options of your own, beside those of lmlab",
+        value="FOLDER",
+        of="train, list and benchmark",
     ),
     Option("--multirun", "-m", "a sweep: a run for each combination of the values given with commas"),
     Option("--cfg", "-c", "shows the configuration", value="PART", choices=("job", "hydra", "all"), shows=True),
@@ -114,7 +118,7 @@ def divided(words: Sequence[str]) -> Iterator[Given | str]:
 
 def of_command(command: str) -> list[Option]:
     """Returns the options that a command has."""
-    return [option for option in OPTIONS if option.of == "all" or command in option.of.split()]
+    return [option for option in OPTIONS if option.of == "all" or command in re.findall(r"\w+", option.of)]
 
 
 def check(given: Given, command: str) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
 from lmlab.models.core import Core
 from lmlab.models.recurrent import GRU, LSTM, RNN, RecurrentCore
 
-_MODULES: dict[type[Core], type[nn.RNNBase]] = {RNN: nn.RNN, GRU: nn.GRU, LSTM: nn.LSTM}
+_MODULES: dict[type[Core], Callable[..., nn.RNNBase]] = {RNN: nn.RNN, GRU: nn.GRU, LSTM: nn.LSTM}
 
 
 def counterpart(core: Core) -> nn.RNNBase | None:
@@ -24,7 +26,7 @@ def counterpart(core: Core) -> nn.RNNBase | None:
     first = layers[0]
     kind = {"nonlinearity": first.nonlinearity} if isinstance(first, nn.RNN) else {}
     made = module(first.input_size, first.hidden_size, len(layers), batch_first=True, **kind)
-    copied = made.to(first.weight_ih_l0.device)
+    copied = made.to(first.get_parameter("weight_ih_l0").device)
     with torch.no_grad():
         for i, layer in enumerate(layers):
             for name, parameter in layer.named_parameters():

@@ -66,6 +66,11 @@ class Case:
     batching: str
     own: tuple[Path, ...] = ()
 
+    @property
+    def name(self) -> str:
+        """The model with its size: `lstm 1 x 256`."""
+        return f"{self.model} {self.num_layers} x {self.hidden_size}"
+
 
 class HandWritten:
     """A typical hand-written loop: `torch.nn` layers, cross-entropy of all logits, clipping, fused Adam.

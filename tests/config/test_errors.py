@@ -125,7 +125,15 @@ OTHERS = [
     ("report", ["watch=maybe"], ["watch=maybe", "not true or false"]),
     ("report", ["runs=nowhere"], ["runs=nowhere", "no such folder"]),
     ("benchmark", ["batches=chunks"], ["batches=chunks", "streams, sentences"]),
-    ("benchmark", ["models=[cnn]"], ["models=[cnn]: cnn: ", "rnn, gru, lstm"]),
+    ("benchmark", ["models=[cnn]"], ["models=[cnn]: cnn: ", "feedforward, gru, lstm, rnn"]),
+    ("benchmark", ["what=speed"], ["what=speed", "ceiling, layers, step"]),
+    ("benchmark", ["what=[step,speed]"], ["what=[step,speed]", "ceiling, layers, step"]),
+    ("benchmark", ["what=[]"], ["what=[]", "at least 1"]),
+    ("benchmark", ["what=large_text", "large_text.gigabytes=[9999]"], ["large_text.gigabytes", "GB of disk"]),
+    ("benchmark", ["what=large_text", "large_text.folder=nowhere"], ["large_text.folder=nowhere", "no such folder"]),
+    ("benchmark", ["generation.length=0"], ["generation.length=0", "less than 1"]),
+    ("benchmark", ["what=step", "generation.length=9"], ["generation.length=9", "what=generation"]),
+    ("benchmark", ["--config-dir=nowhere"], ["--config-dir", "no such folder"]),
 ]
 
 
@@ -237,7 +245,7 @@ def test_a_folder_of_one_s_own_is_given_once_and_to_the_commands_that_compose_a_
         return typed(command, *words, cwd=tmp_path, status=1).stderr
 
     assert "given more than once" in said("train", "--config-dir", "one", "--config-dir=two")
-    assert "is for train and list" in said("generate", "--config-dir", "one")
+    assert "is for train, list and benchmark" in said("generate", "--config-dir", "one")
     (tmp_path / "one" / "train.yaml").touch()
     assert "remove it" in said("train", "--config-dir", "one")
     assert "did you mean plugins?" in said("train", "plugin=[x]")

@@ -16,6 +16,8 @@ _CHECKPOINT = "best, last or a kept checkpoint (step-000500)"
 LONGEST_SAMPLE = 10**7
 # Precisions of matrix products when text is generated.
 GENERATION_PRECISIONS = ("32-true", "bf16-true")
+# The parts of a benchmark, the quickest first.
+BENCHMARKS = ("ceiling", "layers", "step", "generation", "tokenizers", "large_text", "startup")
 
 
 @dataclass(kw_only=True)
@@ -140,12 +142,50 @@ class ReportSettings(Settings):
 
 
 @dataclass(kw_only=True)
+class GenerationBenchmarkSettings(Settings):
+    """What is generated to be timed."""
+
+    hidden_size: int = setting("units per layer", at_least=1, at_most=10**6)
+    num_layers: int = setting("stacked layers", at_least=1, at_most=1000)
+    num_samples: list[int] = setting(
+        "texts generated at a time; several are timed in turn", at_least=1, at_most=10**6, longest=100, fewest=1
+    )
+    length: int = setting("tokens of a text", at_least=1, at_most=LONGEST_SAMPLE)
+
+
+@dataclass(kw_only=True)
+class TokenizersBenchmarkSettings(Settings):
+    """The text whose words and characters are made ids."""
+
+    megabytes: float = setting("size of the text, which is made from a seed", at_least=0.001, at_most=10_000)
+
+
+@dataclass(kw_only=True)
+class LargeTextBenchmarkSettings(Settings):
+    """Large texts, which are read in a process of its own."""
+
+    gigabytes: list[float] = setting(
+        "sizes of the texts, which are made from a seed", at_least=0.001, at_most=10_000, longest=100, fewest=1
+    )
+    tokenizer: str = setting("char or word", choices=("char", "word"))
+    folder: str | None = setting(
+        "folder for the texts, which are removed afterwards; null: the system's temporary one", is_path=True
+    )
+
+
+@dataclass(kw_only=True)
 class BenchmarkSettings(Settings):
     """What `python -m lmlab.benchmark` takes."""
 
+    what: str | list[str] = setting(
+        "parts: ceiling (matrix products), layers (forward and backward), step (the whole step of training), "
+        "generation, tokenizers, large_text, startup; all",
+        choices=(*BENCHMARKS, "all"),
+        fewest=1,
+    )
     models: list[str] = setting(
-        "models, each timed at each size against a hand-written loop with the same layers",
-        choices=("rnn", "gru", "lstm"),
+        "models of layers, step and generation: options of the group model, your own too; those that torch.nn has are "
+        "compared with it",
         fewest=1,
     )
     hidden_sizes: list[int] = setting(
@@ -159,6 +199,27 @@ class BenchmarkSettings(Settings):
     batches: str = setting(
         "streams, or sentences with lengths distributed around sequence_length", choices=("streams", "sentences")
     )
-    steps: int = setting("timed steps per implementation, alternating", at_least=1, at_most=10**6)
+    steps: int = setting(
+        "timed steps per implementation, alternating; as many passes and matrix products", at_least=1, at_most=10**6
+    )
+    repetitions: int = setting(
+        "timed calls per implementation of generation, tokenizers and startup, alternating", at_least=1, at_most=10**6
+    )
     accelerator: str = setting("auto (a GPU if there is one), cpu or gpu", choices=ACCELERATORS)
-    precision: str = setting("auto, or a precision", choices=PRECISIONS)
+    precision: str = setting(
+        "auto, or a precision; of step alone: layers and ceiling have float32 and, where there are units, 16 bits",
+        choices=PRECISIONS,
+    )
+    matrix_size: int = setting("rows and columns of the matrices of ceiling", at_least=1, at_most=10**5)
+    generation: GenerationBenchmarkSettings = setting("what is generated")
+    tokenizers: TokenizersBenchmarkSettings = setting("the text whose words and characters are made ids")
+    large_text: LargeTextBenchmarkSettings = setting("large texts")
+    output: str | None = setting(
+        "folder for benchmark.json, benchmark.png and benchmark.svg; null: only the table is shown", is_path=True
+    )
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The parts that are measured, the quickest first."""
+        named = [self.what] if isinstance(self.what, str) else self.what
+        return BENCHMARKS if "all" in named else tuple(part for part in BENCHMARKS if part in named)

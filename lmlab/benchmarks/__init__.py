@@ -1,0 +1,1 @@
+"""What `python -m lmlab.benchmark` measures, a module for each part."""

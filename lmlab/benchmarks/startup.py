@@ -1,0 +1,60 @@
+"""Start-up: seconds until help, a list, an error or the first step of training."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import torch
+
+from lmlab.benchmarks.made_text import write_made_text
+from lmlab.benchmarks.measurement import Measurement, duration
+from lmlab.benchmarks.processes import run_python
+from lmlab.timing import in_turn
+
+PART = "startup"
+_COMMANDS = (
+    ("lmlab.train --help", ["-m", "lmlab.train", "--help"], 0),
+    ("lmlab.list", ["-m", "lmlab.list"], 0),
+    ("an error in a setting", ["-m", "lmlab.train", "model.hidden_size=-1"], 1),
+)
+_LIBRARIES = "import torch, pytorch_lightning"
+# The command, ended by the first step of its optimizer.
+_FIRST_STEP = """
+import lmlab, os, runpy, sys
+from torch.optim.optimizer import register_optimizer_step_post_hook
+register_optimizer_step_post_hook(lambda *_: os._exit(0))
+runpy.run_module("lmlab.train", run_name="__main__", alter_sys=True)
+sys.exit(1)
+"""
+_TEXT = ("data=text", "data.path=text.txt")
+
+
+def measure_startup(*, repetitions: int, text_bytes: int = 1_000_000) -> Iterator[Measurement]:
+    """Yields the seconds of whole processes, each after one whose files the system has in its memory since.
+
+    Args:
+        repetitions: number of timed processes of each kind.
+        text_bytes: size of the text that is trained on.
+    """
+    with tempfile.TemporaryDirectory(prefix="lmlab_benchmark_") as place:
+        folder = Path(place)
+        for name, arguments, status in _COMMANDS:
+            timing = in_turn(
+                _process(arguments, folder, status), None, repetitions=repetitions, units=1, device=torch.device("cpu")
+            )
+            yield duration(PART, name, timing)
+        write_made_text(folder / "text.txt", text_bytes)
+        timing = in_turn(
+            _process(["-c", _FIRST_STEP, *_TEXT], folder),
+            _process(["-c", _LIBRARIES], folder),
+            repetitions=repetitions,
+            units=1,
+            device=torch.device("cpu"),
+        )
+        yield duration(PART, "the first step of lmlab.train", timing, "importing torch and Lightning")
+
+
+def _process(arguments: Sequence[str], folder: Path, status: int = 0) -> Callable[[], str]:
+    return lambda: run_python(arguments, folder, status=status)
