@@ -42,6 +42,7 @@ def benchmark(settings: BenchmarkSettings) -> None:
     folder = None if settings.output is None else results.made_folder(expanded(settings.output))
     machine = describe_machine(device, precision=settings.precision)
     print(fitted(machine_sentence(machine)))
+    print(fitted(results.RATIO))
     measured: list[Measurement] = []
     for part in settings.parts:
         print(fitted(f"\n{part}: {_about(settings)[part]}"))

@@ -36,4 +36,4 @@ def measure_ceiling(
         units = 2 * size**3 / 1e9
         timing = in_turn(lmlabs, torchs, repetitions=repetitions, units=units, device=device, warm_up=3)
         name = str(dtype).removeprefix("torch.")
-        yield rate(PART, f"matrix product {size} x {size}, {name}", "GFLOP/s", timing, "torch.mm")
+        yield rate(PART, f"{size} x {size}, {name}", "GFLOP/s", timing, "torch.mm")

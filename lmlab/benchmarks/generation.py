@@ -78,7 +78,7 @@ def measure_generation(
         theirs = None if loop is None else _with_threads(partial(loop, number, length), threads)
         timing = in_turn(ours, theirs, repetitions=repetitions, units=number * length, device=device)
         threads_said = f", {threads} thread{'s' * (threads > 1)}" if device.type == "cpu" else ""
-        name = "" if layers is None else f"torch.nn.{type(layers).__name__}{threads_said}"
+        name = "" if layers is None else f"nn.{type(layers).__name__}{threads_said}"
         yield rate(PART, f"{case.name}, batch {number}", "tokens/s", timing, name)
 
 

@@ -54,7 +54,7 @@ def measure_layers(case: Case, *, steps: int, device: torch.device) -> Measureme
         device=device,
         warm_up=WARM_UP,
     )
-    name = "" if module is None else f"torch.nn.{type(module).__name__}"
+    name = "" if module is None else f"nn.{type(module).__name__}"
     return rate(PART, f"{case.name}, {case.precision}", "tokens/s", timing, name)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -31,29 +32,23 @@ sys.exit(1)
 _TEXT = ("data=text", "data.path=text.txt")
 
 
-def measure_startup(*, repetitions: int, text_bytes: int = 1_000_000) -> Iterator[Measurement]:
-    """Yields the seconds of whole processes, each after one whose files the system has in its memory since.
+def measure_startup(*, repetitions: int, warm_up: int = 1, text_bytes: int = 1_000_000) -> Iterator[Measurement]:
+    """Yields the seconds of whole processes.
 
     Args:
         repetitions: number of timed processes of each kind.
+        warm_up: number of processes of each kind before, since which the system has their files in memory.
         text_bytes: size of the text that is trained on.
     """
+    how: dict[str, Any] = {"repetitions": repetitions, "warm_up": warm_up, "units": 1, "device": torch.device("cpu")}
     with tempfile.TemporaryDirectory(prefix="lmlab_benchmark_") as place:
         folder = Path(place)
         for name, arguments, status in _COMMANDS:
-            timing = in_turn(
-                _process(arguments, folder, status), None, repetitions=repetitions, units=1, device=torch.device("cpu")
-            )
+            timing = in_turn(_process(arguments, folder, status), None, **how)
             yield duration(PART, name, timing)
         write_made_text(folder / "text.txt", text_bytes)
-        timing = in_turn(
-            _process(["-c", _FIRST_STEP, *_TEXT], folder),
-            _process(["-c", _LIBRARIES], folder),
-            repetitions=repetitions,
-            units=1,
-            device=torch.device("cpu"),
-        )
-        yield duration(PART, "the first step of lmlab.train", timing, "importing torch and Lightning")
+        timing = in_turn(_process(["-c", _FIRST_STEP, *_TEXT], folder), _process(["-c", _LIBRARIES], folder), **how)
+        yield duration(PART, "the first step of lmlab.train", timing, "torch, Lightning")
 
 
 def _process(arguments: Sequence[str], folder: Path, status: int = 0) -> Callable[[], str]:

@@ -87,6 +87,8 @@ def _any_of(value: Any, kinds: Sequence[Any], known: Setting, *, name: str, conv
     for kind in kinds:
         if type(value) is _without_range(kind):  # the type fits, so that only its range can be wrong
             return check_value(value, kind, known, name=name, convert=False)
+        if type(value) is list and typing.get_origin(kind) is list:  # likewise an entry
+            return check_value(value, kind, known, name=name, convert=convert)
     # Without conversion first: "5" may be text, even if a number is also allowed.
     for converting in (False, convert):
         for kind in kinds:

@@ -78,7 +78,8 @@ def check_word_value(word: Word, kind: type[Settings], own: Sequence[Path], *, s
 def _instead_of_commas(word: Word, kind: type[Settings]) -> str:
     """Returns what else may have been meant by commas: a list, or a number with a decimal comma; empty for neither."""
     of = _type_of(word.key, kind)
-    if typing.get_origin(of) is list or word.key in (*OPEN, GROUP):
+    takes_list = any(typing.get_origin(kind) is list for kind in (of, *typing.get_args(of)))
+    if takes_list or word.key in (*OPEN, GROUP):
         return f"; for a list write '{word.key}=[{word.shown}]'"
     if float in (of, *typing.get_args(of)) and re.fullmatch(r"[+-]?\d+,\d+", word.value):
         return f"; for a decimal point write {word.key}={word.value.replace(',', '.')}"

@@ -64,6 +64,8 @@ def test_every_setting_is_reached_level_by_level() -> None:
         ("train", [], "--multi", ["--multirun"]),
         ("report", [], "along=", [f"along={axis}" for axis in ("epochs", "seconds", "steps", "tokens")]),
         ("benchmark", [], "models=[gru,l", ["models=[gru,lstm"]),
+        ("benchmark", [], "what=la", ["what=large_text", "what=layers"]),
+        ("benchmark", [], "large_text.t", ["large_text.tokenizer="]),
         ("list", [], "runs", ["runs", "runs="]),
         ("list", [], "model=l", ["model=lstm"]),
     ],
@@ -86,6 +88,7 @@ def test_options_of_a_users_own_folder(empty: Path) -> None:
     (empty / "mine" / "model").mkdir(parents=True)
     (empty / "mine" / "model" / "my_model.yaml").write_text("defaults: [lstm, _self_]\n", encoding="utf-8")
     assert candidates("train", ["--config-dir", "mine"], "model=m") == ["model=my_model"]
+    assert candidates("benchmark", ["--config-dir", "mine"], "models=[m") == ["models=[my_model"]
 
 
 def asked(monkeypatch: pytest.MonkeyPatch, line: str, shell: str, breaks: str = "") -> list[str]:

@@ -8,13 +8,14 @@ from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator
 
 from lmlab.reporting.figures.axes import empty_figure, finish
-from lmlab.reporting.figures.data import Figure
+from lmlab.reporting.figures.data import Figure, finite
 from lmlab.reporting.figures.style import BLUE, FAINT, MUTED, PAPER, SMALL, WIDTH, canvas, styled
-from lmlab.reporting.figures.text import listed, number, wrapped
+from lmlab.reporting.figures.text import listed, number, shortened, wrapped
 
-_ROW, _FRAME = 0.24, 0.75  # inches: a row, and what is around the rows of a panel
+_ROW, _FRAME, _LABELS = 0.24, 0.75, 2.4  # inches: a row, what is around the rows of a panel, their labels
 _DIGITS = 2
 
 
@@ -29,7 +30,7 @@ class Speed(NamedTuple):
     @property
     def told(self) -> str:
         """The value and the ratio as text."""
-        return number(self.value, _DIGITS) + ("" if self.ratio is None else f"  ({self.ratio:.2f})")
+        return number(self.value, _DIGITS) + ("" if self.ratio is None else f"  ({number(self.ratio, _DIGITS)})")
 
 
 class Panel(NamedTuple):
@@ -55,7 +56,7 @@ def speed_plot(panels: Sequence[Panel], *, machine: str) -> Figure:
     """
     shown = [panel for panel in panels if any(math.isfinite(speed.value) for speed in panel.speeds)]
     if not shown:
-        return empty_figure("Speeds", "Nothing was measured.")
+        return empty_figure("Speeds", "No speed was measured.")
     rows = [len(panel.speeds) for panel in shown]
     heights = [_FRAME + _ROW * count for count in rows]
     drawing, every = canvas(sum(heights), len(shown), gridspec_kw={"height_ratios": heights})
@@ -72,12 +73,15 @@ def speed_plot(panels: Sequence[Panel], *, machine: str) -> Figure:
 def _draw(axes: Axes, panel: Panel) -> None:
     speeds = panel.speeds
     places = range(len(speeds))
-    values = [value for speed in speeds for value in (speed.value, speed.baseline) if value is not None and value > 0]
+    values = [value for speed in speeds for value in finite((speed.value, speed.baseline)) if value > 0]
     axes.set_ylim(len(speeds) - 0.4, -0.6)
     axes.set_xscale("log")
     axes.set_xlim(min(values, default=1.0) / 1.3, max(values, default=1.0) * 1.3)
-    axes.set_title(wrapped(panel.title, WIDTH - 3, 2, points=10))
-    axes.set_yticks(places, labels=[wrapped(speed.label, 2.2, 1) for speed in speeds])
+    axes.set_title(wrapped(panel.title, WIDTH - 2.4, 2, points=10))
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(lambda value, _: number(value, 0 if value >= 1 else _DIGITS))
+    axes.minorticks_off()
+    axes.set_yticks(places, labels=[shortened(speed.label, _LABELS) for speed in speeds])
     axes.grid(True, axis="both")
     for place, speed in zip(places, speeds, strict=True):
         if speed.baseline is not None:

@@ -20,6 +20,7 @@ from lmlab.reporting.figures.curves import (
 )
 from lmlab.reporting.figures.data import TRAINING, VALIDATION, Curve, Figure, Reference
 from lmlab.reporting.figures.results import Cell, Effect, effects, heat_map, parameter_plot, ranked_settings
+from lmlab.reporting.figures.speeds import Panel, Speed, speed_plot
 
 
 class Ordinary(NamedTuple):
@@ -43,8 +44,17 @@ BINS = [FrequencyBin(0, 0, 12), FrequencyBin(1, 9, 3400), FrequencyBin(10, None,
 GRID_VALUES = [2.0 + row / 64 + column / 128 for row in (1, 2) for column in (1, 2, 3)]
 GRID = [Cell(row, column, 2.0 + int(row) / 64 + int(column) / 128) for row in ("1", "2") for column in ("1", "2", "3")]
 
+SPEEDS = [
+    Panel("Layers", "tokens/s", (Speed("gru 1 x 256", 34_000.0, 19_000.0, 0.578), Speed("mine 1 x 256", 1_500.0))),
+    Panel("Start-up", "s", (Speed("help", 0.375),)),
+]
 ERRORS, VALID = "error rate, per cent of tokens", "samples in the language, per cent"
 ORDINARY: dict[str, Ordinary] = {
+    "speeds": Ordinary(
+        lambda: speed_plot(SPEEDS, machine="AMD EPYC, 2 cores"),
+        [34_000.0, 19_000.0, 1_500.0, 0.375],
+        "gru 1 x 256: 34,000  (0.58)",
+    ),
     "learning": Ordinary(
         lambda: learning_curves(
             curve(VALIDATION, FALL),
@@ -116,6 +126,13 @@ def table(cells: list[Cell], name: str = "r") -> Figure:
 
 
 NASTY: dict[str, Callable[[], Figure]] = {
+    "speeds": lambda: speed_plot(
+        [
+            Panel(LONG, MATHS, (Speed(UNBROKEN, 1e-300, 1e300, 1e300), Speed(CONTROLS, NAN, INF, NAN))),
+            Panel("x", "s", (Speed("", 0.0), Speed(LONG, 2.0, 0.0, INF))),
+        ],
+        machine=LONG,
+    ),
     "one point": lambda: learning(curve(VALIDATION, [2.0]), curve(TRAINING, [2.0])),
     "a point at 0": lambda: learning(Curve(VALIDATION, [0.0], [0.0]), along="epochs"),
     "flat": lambda: learning(curve(VALIDATION, [2.0] * 9), curve(TRAINING, [2.0] * 9)),
@@ -176,6 +193,8 @@ NASTY: dict[str, Callable[[], Figure]] = {
 }
 
 EMPTY: dict[str, Callable[[], Figure]] = {
+    "speeds": lambda: speed_plot([], machine=LONG),
+    "speeds, no number": lambda: speed_plot([Panel(LONG, "s", (Speed(LONG, NAN),))], machine=LONG),
     "learning": lambda: learning(curve(VALIDATION, []), curve(TRAINING, [])),
     "learning, no number": lambda: learning(curve(VALIDATION, [NAN, INF, -INF])),
     "error": lambda: metric_curves(curve(VALIDATION, [NAN]), along="steps", name=ERRORS),
