@@ -92,6 +92,7 @@ def _parts(settings: BenchmarkSettings, device: torch.device) -> Mapping[str, Ca
     from lmlab.training.speed import AUTOCAST
 
     precisions = dict.fromkeys(["32-true", choose_precision("auto", device)])
+    generated_in = ["32-true", "bf16-true"] if "bf16-mixed" in precisions else ["32-true"]
     dtypes = [AUTOCAST.get(precision, torch.float32) for precision in precisions]
 
     def layers() -> Iterator[Measurement]:
@@ -108,7 +109,12 @@ def _parts(settings: BenchmarkSettings, device: torch.device) -> Mapping[str, Ca
             case = _case(settings, model, generated.hidden_size, generated.num_layers, "32-true")
             samples, length = generated.num_samples, generated.length
             yield from measure_generation(
-                case, num_samples=samples, length=length, repetitions=repetitions, device=device
+                case,
+                num_samples=samples,
+                length=length,
+                precisions=generated_in,
+                repetitions=repetitions,
+                device=device,
             )
 
     large = settings.large_text

@@ -52,16 +52,23 @@ class PlainLoop:
 
 
 def measure_generation(
-    case: Case, *, num_samples: Sequence[int], length: int, repetitions: int, device: torch.device
+    case: Case,
+    *,
+    num_samples: Sequence[int],
+    length: int,
+    precisions: Sequence[str],
+    repetitions: int,
+    device: torch.device,
 ) -> Iterator[Measurement]:
-    """Yields the tokens per second of generating texts, drawn at a temperature, in float32.
+    """Yields the tokens per second of generating texts, drawn at a temperature.
 
-    The plain loop has the number of threads, one or all, with which it is faster.
+    The plain loop computes in float32 and has the number of threads, one or all, with which it is faster.
 
     Args:
         case: the model and its sizes.
         num_samples: texts that are generated at a time.
         length: tokens of a text.
+        precisions: of lmlab's products, ``32-true`` or ``bf16-true``.
         repetitions: number of timed calls of each.
         device: on which they run.
 
@@ -70,16 +77,21 @@ def measure_generation(
     """
     model = build_model(run_settings(case), torch.randn(case.vocabulary_size, case.embedding_dim)).to(device).eval()
     layers = counterpart(model.core)
-    options = SamplingOptions(length=length, temperature=TEMPERATURE, top_k=None, top_p=None, seed=0)
     loop = None if layers is None else PlainLoop(layers, vocabulary_size=case.vocabulary_size, device=device)
     for number in num_samples:
-        ours = partial(generate, model, [_FIRST], options, num_samples=number)
-        threads = 0 if loop is None else _better_threads(partial(loop, number, min(length, _TRIED)), device)
-        theirs = None if loop is None else _with_threads(partial(loop, number, length), threads)
-        timing = in_turn(ours, theirs, repetitions=repetitions, units=number * length, device=device)
-        threads_said = f", {threads} thread{'s' * (threads > 1)}" if device.type == "cpu" else ""
-        name = "" if layers is None else f"nn.{type(layers).__name__}{threads_said}"
-        yield rate(PART, f"{case.name}, batch {number}", "tokens/s", timing, name)
+        theirs, name = None, ""
+        if loop is not None:
+            threads = _better_threads(partial(loop, number, min(length, _TRIED)), device)
+            theirs = _with_threads(partial(loop, number, length), threads)
+            in_threads = f", {threads} thread{'s' * (threads > 1)}" if device.type == "cpu" else ""
+            name = f"nn.{type(layers).__name__}{in_threads}"
+        for precision in precisions:
+            options = SamplingOptions(
+                length=length, temperature=TEMPERATURE, top_k=None, top_p=None, seed=0, precision=precision
+            )
+            ours = partial(generate, model, [_FIRST], options, num_samples=number)
+            timing = in_turn(ours, theirs, repetitions=repetitions, units=number * length, device=device)
+            yield rate(PART, f"{case.name}, batch {number}, {precision}", "tokens/s", timing, name)
 
 
 def _with_threads(function: Callable[[], object], threads: int) -> Callable[[], None]:

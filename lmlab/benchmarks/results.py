@@ -26,7 +26,7 @@ _TITLES = {
     "large_text": "Large texts",
     "startup": "Start-up",
 }
-HEADING = f"{'':33}{'lmlab':>9} {'':8}{'compared with':>28}{'ratio':>8}"
+HEADING = f"{'':35}{'lmlab':>9} {'':8}{'compared with':>28}{'ratio':>8}"
 RATIO = "ratio: of the times, the median of neighbours; below 1, lmlab is faster"
 
 
@@ -36,7 +36,7 @@ def line(measured: Measurement) -> str:
     if measured.baseline_value is not None and measured.ratio_of_times is not None:
         compared = f"{_number(measured.baseline_value)} {measured.baseline}"
         ratio = f"{measured.ratio_of_times:.3f}"
-    return f"{measured.case:33}{_number(measured.value):>9} {measured.unit:8}{compared:>28}{ratio:>8}".rstrip()
+    return f"{measured.case:35}{_number(measured.value):>9} {measured.unit:8}{compared:>28}{ratio:>8}".rstrip()
 
 
 def _number(value: float) -> str:

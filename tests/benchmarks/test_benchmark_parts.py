@@ -68,8 +68,10 @@ def test_layers(model: str, baseline: str | None, precision: str) -> None:
 def test_generation(model: str, compared: bool) -> None:
     threads = torch.get_num_threads()
     case = dataclasses.replace(CASE, model=model)
-    found = list(measure_generation(case, num_samples=[1, 3], length=4, repetitions=2, device=CPU))
-    assert [one.case for one in found] == [f"{model} 2 x 8, batch 1", f"{model} 2 x 8, batch 3"]
+    how = {"length": 4, "precisions": ["32-true", "bf16-true"], "repetitions": 2, "device": CPU}
+    found = list(measure_generation(case, num_samples=[1, 3], **how))
+    cases = [(number, precision) for number in (1, 3) for precision in ("32-true", "bf16-true")]
+    assert [one.case for one in found] == [f"{model} 2 x 8, batch {n}, {precision}" for n, precision in cases]
     for one in found:
         check(one, "tokens/s", 2, compared=compared)
     assert torch.get_num_threads() == threads

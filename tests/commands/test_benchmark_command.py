@@ -7,7 +7,10 @@ from pathlib import Path
 
 from typed_commands import typed
 
-TINY = ("models=[mine,lstm]", "hidden_sizes=[8]", "steps=2", "batch_size=2", "sequence_length=6", "embedding_dim=4")
+TINY = (
+    "models=[mine,lstm]", "hidden_sizes=[8]", "steps=2", "batch_size=2", "sequence_length=6", "embedding_dim=4",
+    "precision=32-true",
+)  # fmt: skip
 MODULE = """
 import lmlab
 from lmlab.models.recurrent import GRU

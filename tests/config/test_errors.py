@@ -130,7 +130,11 @@ OTHERS = [
     ("benchmark", ["what=[step,speed]"], ["what=[step,speed]", "ceiling, layers, step"]),
     ("benchmark", ["what=[]"], ["what=[]", "at least 1"]),
     ("benchmark", ["what=large_text", "large_text.gigabytes=[9999]"], ["large_text.gigabytes", "TB of disk"]),
-    ("benchmark", ["what=large_text", "large_text.folder=nowhere"], ["large_text.folder=nowhere", "no such file or folder"]),
+    (
+        "benchmark",
+        ["what=large_text", "large_text.folder=nowhere"],
+        ["large_text.folder=nowhere", "no such file or folder"],
+    ),
     ("benchmark", ["generation.length=0"], ["generation.length=0", "less than 1"]),
     ("benchmark", ["what=step", "generation.length=9"], ["generation.length=9", "what=generation"]),
     ("benchmark", ["--config-dir=nowhere"], ["--config-dir", "no such folder"]),

@@ -207,7 +207,7 @@ class BenchmarkSettings(Settings):
     )
     accelerator: str = setting("auto (a GPU if there is one), cpu or gpu", choices=ACCELERATORS)
     precision: str = setting(
-        "auto, or a precision; of step alone: layers and ceiling have float32 and, where there are units, 16 bits",
+        "auto, or a precision; of step alone: other parts have float32 and, where there are units for it, 16 bits",
         choices=PRECISIONS,
     )
     matrix_size: int = setting("rows and columns of the matrices of ceiling", at_least=1, at_most=10**5)
