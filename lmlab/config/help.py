@@ -76,8 +76,8 @@ COMMANDS = {
         {"plugins=[my_models]": "trust packages of your own, whose classes your models name"},
         (
             "lmlab.benchmark what=all output=benchmark",
-            "lmlab.benchmark what=[layers,step] models=[lstm] hidden_sizes=[512] steps=40",
-            "lmlab.benchmark --config-dir my_conf plugins=[my_models] models=[mine]",
+            "lmlab.benchmark what=layers models=[lstm] hidden_sizes=[100,512]",
+            "lmlab.benchmark --config-dir my_conf plugins=[my_models] models=[my]",
         ),
     ),
 }
