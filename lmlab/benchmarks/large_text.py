@@ -8,9 +8,9 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from lmlab.benchmarks.made_text import write_made_text
 from lmlab.benchmarks.measurement import Measurement
 from lmlab.benchmarks.processes import run_python
+from lmlab.data.random_text import write_random_text
 from lmlab.errors import UserError
 from lmlab.memory import peak_bytes
 
@@ -53,7 +53,7 @@ def measure_large_text(*, gigabytes: Sequence[float], tokenizer: str, folder: Pa
     """
     for size in gigabytes:
         with tempfile.TemporaryDirectory(dir=folder, prefix="lmlab_benchmark_") as place:
-            write_made_text(Path(place) / _FILE, round(size * 1e9))
+            write_random_text(Path(place) / _FILE, num_bytes=round(size * 1e9), seed=0)
             found = json.loads(run_python(["-c", _CODE, tokenizer], Path(place)))
         if "error" in found:
             raise UserError("large_text.gigabytes", f"{size:g}", found["error"], "give a smaller size")

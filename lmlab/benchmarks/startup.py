@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
-from lmlab.benchmarks.made_text import write_made_text
 from lmlab.benchmarks.measurement import Measurement, duration
 from lmlab.benchmarks.processes import run_python
+from lmlab.data.random_text import write_random_text
 from lmlab.timing import in_turn
 
 PART = "startup"
@@ -46,7 +46,7 @@ def measure_startup(*, repetitions: int, warm_up: int = 1, text_bytes: int = 1_0
         for name, arguments, status in _COMMANDS:
             timing = in_turn(_process(arguments, folder, status), None, **how)
             yield duration(PART, name, timing)
-        write_made_text(folder / "text.txt", text_bytes)
+        write_random_text(folder / "text.txt", num_bytes=text_bytes, seed=0)
         timing = in_turn(_process(["-c", _FIRST_STEP, *_TEXT], folder), _process(["-c", _LIBRARIES], folder), **how)
         yield duration(PART, "the first step of lmlab.train", timing, "torch, Lightning")
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from lmlab.benchmarks.made_text import made_text
 from lmlab.benchmarks.measurement import Measurement, rate
+from lmlab.data.random_text import write_random_text
 from lmlab.data.tokenizers.base import END, Ids, Tokenizer
 from lmlab.data.tokenizers.char import CharTokenizer
 from lmlab.data.tokenizers.word import WordTokenizer
@@ -40,6 +42,14 @@ def word_tokenizer() -> WordTokenizer:
     return WordTokenizer(end_token="line", lower=False, split="whitespace", min_frequency=1, max_size=None)
 
 
+def random_text(num_bytes: int) -> str:
+    """Returns a made text of so many characters, always the same."""
+    with tempfile.TemporaryDirectory(prefix="lmlab_benchmark_") as place:
+        path = Path(place) / "text.txt"
+        write_random_text(path, num_bytes=num_bytes, seed=0)
+        return path.read_text(encoding="ascii")
+
+
 def measure_tokenizers(*, megabytes: float, repetitions: int) -> Iterator[Measurement]:
     """Yields the megabytes of a made text per second, from the text in memory to its ids.
 
@@ -47,7 +57,7 @@ def measure_tokenizers(*, megabytes: float, repetitions: int) -> Iterator[Measur
         megabytes: size of the text.
         repetitions: number of timed calls of each.
     """
-    text = b"".join(made_text(round(megabytes * 1e6))).decode()
+    text = random_text(round(megabytes * 1e6))
     size = len(text) / 1e6
     cpu = torch.device("cpu")
 

@@ -43,8 +43,8 @@ _PARTS_OF: Mapping[str, tuple[str, ...]] = {
     "steps": ("ceiling", "layers", "step"),
     "repetitions": ("generation", "tokenizers", "startup"),
 }
-# Bytes on the disk for a byte of a large text: the text, and its ids of 4 bytes.
-_DISK_PER_BYTE = 5
+# Bytes on the disk for a byte of a large text: the text, and its ids of one byte for a character or two for a word.
+_DISK_PER_BYTE = 2
 
 
 def check_prediction(settings: PredictSettings) -> None:

@@ -16,10 +16,9 @@ from lmlab.benchmarks.ceiling import measure_ceiling
 from lmlab.benchmarks.generation import PlainLoop, measure_generation
 from lmlab.benchmarks.large_text import measure_large_text
 from lmlab.benchmarks.layers import measure_layers
-from lmlab.benchmarks.made_text import made_text
 from lmlab.benchmarks.measurement import Measurement
 from lmlab.benchmarks.processes import run_python
-from lmlab.benchmarks.tokenizers import line_by_line, measure_tokenizers, word_tokenizer
+from lmlab.benchmarks.tokenizers import line_by_line, measure_tokenizers, random_text, word_tokenizer
 from lmlab.training.speed import Case
 
 CPU = torch.device("cpu")
@@ -90,7 +89,7 @@ def partition(ids: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def test_both_algorithms_give_the_same_words() -> None:
-    text = b"".join(made_text(20_000)).decode() + "\n"
+    text = random_text(150_000) + "\n"
     tokenizer = word_tokenizer()
     tokenizer.fit([text])
     ours, theirs = tokenizer.encode(text), line_by_line(text).numpy()

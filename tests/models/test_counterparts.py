@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import pytest
 import torch
 
@@ -12,8 +15,8 @@ from lmlab.models.recurrent import GRU, LSTM, RNN, RecurrentCore
 SIZES = {"input_size": 5, "hidden_size": 7, "num_layers": 2, "locked_dropout": False}
 
 
-@pytest.mark.parametrize("kind", [RNN, GRU, LSTM])
-def test_it_computes_the_same(kind: type[RecurrentCore]) -> None:
+@pytest.mark.parametrize("kind", [RNN, partial(RNN, nonlinearity="relu"), GRU, LSTM])
+def test_it_computes_the_same(kind: Callable[..., RecurrentCore]) -> None:
     torch.manual_seed(0)
     core = kind(**SIZES, dropout=0.0)
     module = counterpart(core)
