@@ -71,7 +71,8 @@ def _about(settings: BenchmarkSettings) -> Mapping[str, str]:
         f"{vocabulary}{sentences if settings.batches == 'sentences' else ''}",
         "generation": f"{generation.length} tokens each against a plain loop, {settings.repetitions} of each in turn; "
         f"embedding {settings.embedding_dim}, {vocabulary}",
-        "tokenizers": f"from a text in memory to vocabulary and ids, {settings.repetitions} of each in turn",
+        "tokenizers": f"from {settings.tokenizers.megabytes:g} MB of text to its ids, {settings.repetitions} of each "
+        "in turn",
         "large_text": "from a file to the first batch of training, in a process of its own",
         "startup": f"whole processes, {settings.repetitions} of each",
     }

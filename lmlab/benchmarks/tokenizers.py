@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from lmlab.benchmarks.measurement import Measurement, rate
 from lmlab.data.random_text import write_random_text
-from lmlab.data.tokenizers.base import END, Ids, Tokenizer
+from lmlab.data.tokenizers.base import END, Tokenizer
 from lmlab.data.tokenizers.char import CharTokenizer
 from lmlab.data.tokenizers.word import WordTokenizer
 from lmlab.timing import in_turn
@@ -20,17 +21,24 @@ from lmlab.timing import in_turn
 PART = "tokenizers"
 
 
-def line_by_line(text: str) -> Tensor:
-    """Returns the ids (N,) of the words and line ends of a text by the algorithm that is common in examples.
+def index_of(text: str) -> dict[str, int]:
+    """Returns the numbers of the words of a text and of its line ends, in the order of their first occurrence.
 
-    Source: the class `Corpus` of PyTorch's example of a word language model: a dictionary is filled in a first pass,
-    and in a second each line becomes a tensor.
+    Source: the first pass of the class `Corpus` of PyTorch's example of a word language model.
     """
     index: dict[str, int] = {}
     for line in io.StringIO(text):
         for entry in [*line.split(), END]:
             if entry not in index:
                 index[entry] = len(index)
+    return index
+
+
+def line_by_line(text: str, index: Mapping[str, int]) -> Tensor:
+    """Returns the ids (N,) of the words and line ends of a text, of which each line becomes a tensor.
+
+    Source: the second pass of the same class.
+    """
     parts = []
     for line in io.StringIO(text):
         parts.append(torch.tensor([index[entry] for entry in [*line.split(), END]], dtype=torch.int64))
@@ -51,7 +59,7 @@ def random_text(num_bytes: int) -> str:
 
 
 def measure_tokenizers(*, megabytes: float, repetitions: int) -> Iterator[Measurement]:
-    """Yields the megabytes of a made text per second, from the text in memory to its ids.
+    """Yields the megabytes of a made text per second, from the text in memory to its ids, with the vocabulary or after.
 
     Args:
         megabytes: size of the text.
@@ -59,15 +67,30 @@ def measure_tokenizers(*, megabytes: float, repetitions: int) -> Iterator[Measur
     """
     text = random_text(round(megabytes * 1e6))
     size = len(text) / 1e6
-    cpu = torch.device("cpu")
-
-    def ids(tokenizer: Tokenizer) -> Ids:
-        tokenizer.fit([text])
-        return tokenizer.encode(text)
-
-    timing = in_turn(
-        lambda: ids(word_tokenizer()), lambda: line_by_line(text), repetitions=repetitions, units=size, device=cpu
+    index = index_of(text)
+    kinds: tuple[tuple[str, Callable[[], Tokenizer], bool], ...] = (
+        ("words", word_tokenizer, True),
+        ("characters", lambda: CharTokenizer(end_token=None), False),
     )
-    yield rate(PART, f"words of {size:g} MB", "MB/s", timing, "line by line")
-    timing = in_turn(lambda: ids(CharTokenizer(end_token=None)), None, repetitions=repetitions, units=size, device=cpu)
-    yield rate(PART, f"characters of {size:g} MB", "MB/s", timing)
+    for kind, make, is_compared in kinds:
+        fitted = make()
+        fitted.fit([text])
+
+        def both(make: Callable[[], Tokenizer] = make) -> None:
+            tokenizer = make()
+            tokenizer.fit([text])
+            tokenizer.encode(text)
+
+        cases: tuple[tuple[str, Callable[[], object], Callable[[], object]], ...] = (
+            ("vocabulary and ids", both, lambda: line_by_line(text, index_of(text))),
+            ("ids", partial(fitted.encode, text), lambda: line_by_line(text, index)),
+        )
+        for what, ours, theirs in cases:
+            timing = in_turn(
+                ours,
+                theirs if is_compared else None,
+                repetitions=repetitions,
+                units=size,
+                device=torch.device("cpu"),
+            )
+            yield rate(PART, f"{kind}, {what}", "MB/s", timing, "line by line")

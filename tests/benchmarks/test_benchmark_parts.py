@@ -18,7 +18,7 @@ from lmlab.benchmarks.large_text import measure_large_text
 from lmlab.benchmarks.layers import measure_layers
 from lmlab.benchmarks.measurement import Measurement
 from lmlab.benchmarks.processes import run_python
-from lmlab.benchmarks.tokenizers import line_by_line, measure_tokenizers, random_text, word_tokenizer
+from lmlab.benchmarks.tokenizers import index_of, line_by_line, measure_tokenizers, random_text, word_tokenizer
 from lmlab.training.speed import Case
 
 CPU = torch.device("cpu")
@@ -92,15 +92,17 @@ def test_both_algorithms_give_the_same_words() -> None:
     text = random_text(150_000) + "\n"
     tokenizer = word_tokenizer()
     tokenizer.fit([text])
-    ours, theirs = tokenizer.encode(text), line_by_line(text).numpy()
+    ours, theirs = tokenizer.encode(text), line_by_line(text, index_of(text)).numpy()
     assert len(Counter(theirs.tolist())) > 100
     np.testing.assert_array_equal(partition(ours), partition(theirs))
 
 
 def test_tokenizers() -> None:
-    words, characters = measure_tokenizers(megabytes=0.01, repetitions=2)
-    check(words, "MB/s", 2, compared=True)
-    check(characters, "MB/s", 2, compared=False)
+    found = list(measure_tokenizers(megabytes=0.01, repetitions=2))
+    kinds, whats = ("words", "characters"), ("vocabulary and ids", "ids")
+    assert [one.case for one in found] == [f"{kind}, {what}" for kind in kinds for what in whats]
+    for one in found:
+        check(one, "MB/s", 2, compared=one.case.startswith("words"))
 
 
 def test_large_text(tmp_path: Path) -> None:
