@@ -15,7 +15,7 @@ from lmlab.reporting.figures.data import Figure, finite
 from lmlab.reporting.figures.style import BLUE, FAINT, MUTED, PAPER, SMALL, WIDTH, canvas, styled
 from lmlab.reporting.figures.text import listed, number, shortened, wrapped
 
-_ROW, _FRAME, _LABELS = 0.24, 0.75, 2.4  # inches: a row, what is around the rows of a panel, their labels
+_ROW, _FRAME, _LABELS = 0.24, 0.75, 2.5  # inches: a row, what is around the rows of a panel, their labels
 _DIGITS = 2
 
 
