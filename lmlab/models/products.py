@@ -62,12 +62,16 @@ class PreparedProduct:
         weight: (N, K).
         bias: (N,); None for none.
         bfloat16: whether inputs and weight are rounded to bfloat16, and their product before the bias is added.
+        activation: ``tanh`` or ``relu`` to apply that to the result, before it is rounded; None for none.
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor | None = None, *, bfloat16: bool = False) -> None:
+    def __init__(
+        self, weight: Tensor, bias: Tensor | None = None, *, bfloat16: bool = False, activation: str | None = None
+    ) -> None:
         weight = weight.detach().bfloat16() if bfloat16 else weight.detach()
         self._dtype = weight.dtype
         self._bias = None if bias is None else bias.detach()
+        self._activation = activation
         self._is_packed = _has_onednn(weight)
         # For 64 rows; the same order is the fastest or nearly so for 1 to 512.
         self._weight = (
@@ -78,15 +82,19 @@ class PreparedProduct:
         """Returns a new tensor (M, N) of the type of the inputs (M, K)."""
         if self._dtype == inputs.dtype:
             return self._product(inputs, self._bias)
+        assert self._activation is None
         result = self._product(inputs.to(self._dtype), None).to(inputs.dtype)
         return result if self._bias is None else result.add_(self._bias)
 
     def _product(self, inputs: Tensor, bias: Tensor | None) -> Tensor:
         if self._is_packed:
             assert _ONEDNN is not None
-            result: Tensor = _ONEDNN(inputs, self._weight, bias, "none", [], "")
+            result: Tensor = _ONEDNN(inputs, self._weight, bias, self._activation or "none", [], "")
             return result
-        return inputs @ self._weight if bias is None else torch.addmm(bias, inputs, self._weight)
+        result = inputs @ self._weight if bias is None else torch.addmm(bias, inputs, self._weight)
+        if self._activation is None:
+            return result
+        return result.tanh_() if self._activation == "tanh" else result.relu_()
 
 
 def transposed_product(a: Tensor, b: Tensor) -> Tensor:

@@ -53,19 +53,16 @@ class RNN(nn.RNN):
         if input.device.type != "cpu":
             outputs, state = super().forward(input, hx)
             return outputs, state
-        return _run(_RNNSequence, self, input, hx, self.nonlinearity == "relu")
+        return _run(_RNNSequence, self, input, hx, self.nonlinearity)
 
 
 def _run(
-    function: type[torch.autograd.Function], layer: nn.RNNBase, inputs: Tensor, hidden: Tensor, *options: bool
+    function: type[torch.autograd.Function], layer: nn.RNNBase, inputs: Tensor, hidden: Tensor, *options: str
 ) -> tuple[Tensor, Tensor]:
     names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
     parameters = [getattr(layer, name) for name in names]
     dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else inputs.dtype
     with torch.autocast("cpu", enabled=False):
-        # States, gates and their gradients are in the parameters' type, as torch keeps a GRU's state under autocast:
-        # a state that is rounded in each step forgets small changes. Only the factors of products are rounded.
-        inputs = inputs.to(parameters[0].dtype)
         states: Tensor = function.apply(dtype, inputs, hidden[0], *parameters, *options)  # type: ignore[no-untyped-call]
     return states.transpose(0, 1), states[-1:]
 
@@ -84,22 +81,6 @@ def _tanh_(scaled: Tensor) -> Tensor:
     return scaled.sigmoid_().mul_(2).sub_(1) if _tanh_scale(scaled.dtype) == 2 else scaled.tanh_()
 
 
-def _by_step(inputs: Tensor, dtype: torch.dtype) -> Tensor:
-    """Returns (B, T, I) as (T B, I)."""
-    return inputs.to(dtype).transpose(0, 1).reshape(-1, inputs.shape[2])
-
-
-def _new_states(hidden: Tensor, steps: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Returns states (T + 1, B, H) of which the first is set, and the same as factors of products; maybe one tensor."""
-    states = hidden.new_empty(steps + 1, *hidden.shape)
-    states[0] = hidden
-    if dtype == hidden.dtype:
-        return states, states
-    rounded = hidden.new_empty(states.shape, dtype=dtype)
-    rounded[0] = hidden
-    return states, rounded
-
-
 def _gradients(ctx: Any, of_gates: Tensor, batch: int, of_hidden: Tensor, *of_parameters: Tensor) -> Any:
     """Returns the gradients of all arguments from those of the gates (T B, G H)."""
     w_ih = ctx.saved_tensors[-2]
@@ -114,6 +95,9 @@ class _GRUSequence(torch.autograd.Function):
     """All steps of a layer.
 
     Of each step, gates r, z and n with W_hn h + b_hn = m: n = tanh(x_n + r m), h' = n + z (h - n).
+
+    States, gates and their gradients are in the parameters' type, as torch keeps a GRU's state under autocast: a state
+    that is rounded in each step forgets small changes. Only the factors of products are rounded.
     """
 
     @staticmethod
@@ -132,12 +116,14 @@ class _GRUSequence(torch.autograd.Function):
         units = hidden.shape[1]
         scale = w_ih.new_ones(3 * units, 1)
         scale[2 * units :] = _tanh_scale(w_ih.dtype)
-        by_step = _by_step(inputs, dtype)
+        by_step = inputs.to(dtype).transpose(0, 1).reshape(steps * batch, -1)
         # First W_ih x + b_ih; then r, z and n are written over it.
         given = product(by_step, (w_ih * scale).to(dtype), (b_ih * scale[:, 0]).to(dtype))
         gates = given.to(w_ih.dtype).view(steps, batch, 3 * units)
-        gated = inputs.new_empty(steps, batch, units)  # r m, times the scale of tanh
-        states, rounded = _new_states(hidden, steps, dtype)
+        gated = w_ih.new_empty(steps, batch, units)  # r m, times the scale of tanh
+        states = w_ih.new_empty(steps + 1, batch, units)
+        rounded = states if dtype == states.dtype else torch.empty_like(states, dtype=dtype)  # factors of products
+        states[0] = rounded[0] = hidden
         from_state = PreparedProduct((w_hh * scale).to(dtype), (b_hh * scale[:, 0]).to(dtype))
         r_and_z = gates[:, :, : 2 * units]
         parts = (r_and_z, *gates.chunk(3, dim=2), gated, states[:-1], states[1:], rounded[:-1], rounded[1:])
@@ -193,7 +179,11 @@ class _GRUSequence(torch.autograd.Function):
 
 
 class _RNNSequence(torch.autograd.Function):
-    """All steps of a layer: h' = f(W_ih x + b_ih + W_hh h + b_hh) with f = tanh or ReLU."""
+    """All steps of a layer: h' = f(W [x, h] + b) with f = tanh or ReLU.
+
+    Inputs and states are kept side by side, so that a step is one product with f as its last part, and states are in
+    the products' type, as torch keeps an RNN's.
+    """
 
     @staticmethod
     def forward(
@@ -205,44 +195,40 @@ class _RNNSequence(torch.autograd.Function):
         w_hh: Tensor,
         b_ih: Tensor,
         b_hh: Tensor,
-        is_relu: bool,
+        activation: str,
     ) -> Tensor:
         """Takes the type of products, inputs (B, T, I) and the state (B, H); returns outputs (T, B, H)."""
-        scale = 1 if is_relu else _tanh_scale(w_ih.dtype)
-        by_step = _by_step(inputs, dtype)
-        given = product(by_step, (w_ih * scale).to(dtype), ((b_ih + b_hh) * scale).to(dtype))
-        states, rounded = _new_states(hidden, inputs.shape[1], dtype)
-        from_state = PreparedProduct((w_hh * scale).to(dtype))
-        parts = (given.view(-1, *hidden.shape), states[1:], rounded[:-1], rounded[1:])
-        for x, after, rounded_before, rounded_after in zip(*(part.unbind(0) for part in parts), strict=True):
-            torch.add(from_state(rounded_before), x, out=after)
-            if is_relu:
-                after.relu_()
-            else:
-                _tanh_(after)
-            if rounded is not states:
-                rounded_after.copy_(after)
-        ctx.save_for_backward(by_step, states, rounded, w_ih, w_hh)
-        ctx.is_relu = is_relu
-        return states[1:]
+        batch, steps, size = inputs.shape
+        both = inputs.new_empty(steps + 1, batch, size + hidden.shape[1], dtype=dtype)
+        both[:-1, :, :size] = inputs.transpose(0, 1)
+        both[-1, :, :size] = 0
+        both[0, :, size:] = hidden
+        weight, bias = torch.cat([w_ih, w_hh], dim=1).to(dtype), (b_ih + b_hh).to(dtype)
+        step = PreparedProduct(weight, bias, activation=activation)
+        for now, after in zip(both[:-1].unbind(0), both[1:, :, size:].unbind(0), strict=True):
+            after.copy_(step(now))
+        ctx.save_for_backward(both, w_ih, w_hh)
+        ctx.is_relu = activation == "relu"
+        return both[1:, :, size:]
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Any:
-        by_step, states, rounded, _w_ih, w_hh = ctx.saved_tensors
+        both, w_ih, w_hh = ctx.saved_tensors
         steps, batch, units = grad.shape
-        dtype = by_step.dtype
-        # The derivatives of f, over which the gradients of the sums are written if they have the same type.
-        slopes = (states[1:] > 0).to(grad.dtype) if ctx.is_relu else 1 - states[1:] * states[1:]
-        of_sums = slopes if dtype == grad.dtype else torch.empty_like(slopes, dtype=dtype)
-        to_state = PreparedProduct(w_hh.to(dtype).t())
-        above, slope, of_sum = grad.unbind(0), slopes.unbind(0), of_sums.unbind(0)
+        size = w_ih.shape[1]
+        states = both[1:, :, size:]
+        # The derivatives of f, over which the gradients of the sums are written.
+        of_sums = (states > 0).to(both.dtype) if ctx.is_relu else 1 - states * states
+        to_state = PreparedProduct(w_hh.to(both.dtype).t())
+        above, of_sum = grad.to(both.dtype).unbind(0), of_sums.unbind(0)
         of_state = above[-1]
         for t in range(steps - 1, -1, -1):
-            of_before = to_state(torch.mul(of_state, slope[t], out=of_sum[t]))
-            of_state = of_before.to(grad.dtype) if t == 0 else of_before + above[t - 1]
+            of_state = to_state(of_sum[t].mul_(of_state))
+            if t > 0:
+                of_state += above[t - 1]
         flat = of_sums.view(-1, units)
-        of_w_hh = transposed_product(flat, rounded[:-1].view(-1, units))
-        of_bias = flat.sum(0, dtype=grad.dtype)
-        of_w_ih = transposed_product(flat, by_step)
-        return *_gradients(ctx, flat, batch, of_state, of_w_ih, of_w_hh, of_bias, of_bias), None
+        of_weights = transposed_product(flat, both[:-1].view(steps * batch, -1))
+        of_bias = flat.sum(0, dtype=w_ih.dtype)
+        parts = of_weights.split_with_sizes([size, units], dim=1)
+        return *_gradients(ctx, flat, batch, of_state.to(w_ih.dtype), *parts, of_bias, of_bias), None
