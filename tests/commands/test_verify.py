@@ -19,6 +19,7 @@ from typed_commands import typed
 
 from lmlab.checkpoints import read_checkpoint, save_checkpoint
 from lmlab.config.typed import plain
+from lmlab.device import choose_precision
 from lmlab.evaluation.metrics import OWN
 from lmlab.training.run import train
 from lmlab.verification.check import Check
@@ -342,6 +343,7 @@ def test_a_run_that_went_on_for_longer_from_a_moved_text_is_no_worse(run: Path, 
     resume_run(run, **{"trainer.max_epochs": 3, "data.path": str(moved)})
     # best.ckpt as it would be had the third epoch brought nothing better: it says the limit and the path of before.
     before = plain(compose_config(text, "callbacks.checkpoints.keep_every=20", "logger=none"))
+    before["trainer"]["precision"] = choose_precision("auto", torch.device("cpu"))
     resave(run, lambda saved: saved["lmlab"].update(config=before))
     text.unlink()
     assert by_verdict(run, "wrong") == []

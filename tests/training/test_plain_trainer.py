@@ -17,6 +17,7 @@ from pytorch_lightning.loggers import CSVLogger
 import lmlab
 from lmlab.checkpoints import read_checkpoint
 from lmlab.data.loaders.base import Batch
+from lmlab.device import choose_precision
 from lmlab.errors import UserError
 from lmlab.evaluation.metrics import OWN
 from lmlab.training.assembly import build_data
@@ -81,6 +82,7 @@ RUNS = {
 @pytest.mark.parametrize("name", RUNS)
 def test_a_plain_trainer_gives_the_figures_of_the_command(name: str, text_file: Path, tmp_path: Path) -> None:
     settings = compose_config(text_file, *RUNS[name])
+    settings.trainer.precision = choose_precision(settings.trainer.precision, torch.device("cpu"))
     (tmp_path / "run").mkdir()
     summary = train(copy.deepcopy(settings), tmp_path / "run")
 
@@ -96,6 +98,7 @@ def test_a_plain_trainer_gives_the_figures_of_the_command(name: str, text_file: 
         max_epochs=settings.trainer.max_epochs,
         gradient_clip_val=settings.trainer.gradient_clip_val,
         accumulate_grad_batches=settings.trainer.accumulate_grad_batches,
+        precision=settings.trainer.precision,
         callbacks=callbacks,
         **QUIET | {"logger": CSVLogger(tmp_path)},
     )
