@@ -52,11 +52,15 @@ def product(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tenso
     return inputs @ weight.t() if bias is None else torch.addmm(bias, inputs, weight.t())
 
 
+# Packing takes as long as 30 products with one row, which it makes hardly faster, and as one with 64 rows.
+_PACKED_FROM = 16
+
+
 class PreparedProduct:
     """Computes inputs @ weight.T + bias for many inputs, outside of autograd; valid until the weights change.
 
-    oneDNN otherwise brings a matrix into the order that it reads with every product, which for 1024 x 2048 takes half
-    of the time of a product with one row and a sixth of one with 64.
+    oneDNN otherwise brings a matrix into the order that it reads with every product, which takes about a tenth of the
+    time of a product with 64 rows. So it is packed once, when the first inputs of so many rows come.
 
     Args:
         weight: (N, K).
@@ -72,11 +76,9 @@ class PreparedProduct:
         self._dtype = weight.dtype
         self._bias = None if bias is None else bias.detach()
         self._activation = activation
-        self._is_packed = _has_onednn(weight)
-        # For 64 rows; the same order is the fastest or nearly so for 1 to 512.
-        self._weight = (
-            torch.ops.mkldnn._reorder_linear_weight(weight, 64) if self._is_packed else weight.t().contiguous()
-        )
+        self._can_be_packed = _has_onednn(weight)
+        self._weight = weight if self._can_be_packed else weight.t().contiguous()
+        self._packed: Tensor | None = None
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """Returns a new tensor (M, N) of the type of the inputs (M, K)."""
@@ -87,9 +89,15 @@ class PreparedProduct:
         return result if self._bias is None else result.add_(self._bias)
 
     def _product(self, inputs: Tensor, bias: Tensor | None) -> Tensor:
-        if self._is_packed:
+        if self._can_be_packed:
             assert _ONEDNN is not None
-            result: Tensor = _ONEDNN(inputs, self._weight, bias, self._activation or "none", [], "")
+            weight = self._weight
+            if inputs.shape[0] >= _PACKED_FROM:
+                if self._packed is None:
+                    # For 64 rows; the same order is the fastest or nearly so for 16 to 512.
+                    self._packed = torch.ops.mkldnn._reorder_linear_weight(weight, 64)
+                weight = self._packed
+            result: Tensor = _ONEDNN(inputs, weight, bias, self._activation or "none", [], "")
             return result
         result = inputs @ self._weight if bias is None else torch.addmm(bias, inputs, self._weight)
         if self._activation is None:
