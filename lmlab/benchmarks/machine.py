@@ -23,7 +23,9 @@ def describe_machine(device: torch.device, *, precision: str) -> dict[str, Any]:
         device: that was measured.
         precision: of the steps of training.
     """
-    load = os.getloadavg() if hasattr(os, "getloadavg") else None
+    load: tuple[float, ...] | None = None
+    if hasattr(os, "getloadavg"):  # not on Windows
+        load = os.getloadavg()
     memory = available_memory()
     return {
         "cpu": _cpu(),
