@@ -52,7 +52,7 @@ def product(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tenso
     return inputs @ weight.t() if bias is None else torch.addmm(bias, inputs, weight.t())
 
 
-# Packing takes as long as 30 products with one row, which it makes hardly faster, and as one with 64 rows.
+# Packing takes as long as 30 products with one row, which it makes hardly faster in float32, and as one with 64 rows.
 _PACKED_FROM = 16
 
 
@@ -92,7 +92,7 @@ class PreparedProduct:
         if self._can_be_packed:
             assert _ONEDNN is not None
             weight = self._weight
-            if inputs.shape[0] >= _PACKED_FROM:
+            if inputs.shape[0] >= _PACKED_FROM or weight.dtype == torch.bfloat16:
                 if self._packed is None:
                     # For 64 rows; the same order is the fastest or nearly so for 16 to 512.
                     self._packed = torch.ops.mkldnn._reorder_linear_weight(weight, 64)
