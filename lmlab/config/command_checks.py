@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lmlab.config.compose import train_settings
 from lmlab.config.folders import group_options
-from lmlab.config.memory import check_benchmark_memory, samples_memory, will_be_on_cpu
+from lmlab.config.memory import check_benchmark_memory, check_benchmark_parts_memory, samples_memory, will_be_on_cpu
 from lmlab.config.own_files import check_own_file
 from lmlab.config.presets import own_folders, search_path
 from lmlab.config.settings import BenchmarkSettings, EvaluateSettings, GenerateSettings, PredictSettings
@@ -96,6 +96,8 @@ def check_benchmark(settings: BenchmarkSettings, words: Sequence[str] = ()) -> N
         raise UserError("vocabulary_size", settings.vocabulary_size, "is less than 3", "for example vocabulary_size=3")
     if {"layers", "step"} & {*parts} and will_be_on_cpu(settings.accelerator):
         check_benchmark_memory(settings, available_memory())
+    if will_be_on_cpu(settings.accelerator):
+        check_benchmark_parts_memory(settings, available_memory())
     if "large_text" in parts:
         _check_disk(settings.large_text)
     if settings.output is not None:

@@ -203,7 +203,7 @@ def check_benchmark_memory(settings: BenchmarkSettings, there: int | None, *, wh
         UserError: it needs more.
     """
     for model in settings.models:
-        target = next((name for name in _RECURRENT if name.endswith(f".{model.upper()}")), "")
+        target = _recurrent_target(model)
         for hidden_size in settings.hidden_sizes:
             sizes = {
                 "hidden_sizes": hidden_size,
@@ -216,6 +216,45 @@ def check_benchmark_memory(settings: BenchmarkSettings, there: int | None, *, wh
             }
             needed = functools.partial(_benchmark_memory, target)
             check_memory(needed, sizes, there, where=where)
+
+
+def check_benchmark_parts_memory(settings: BenchmarkSettings, there: int | None) -> None:
+    """Refuses a ceiling or a generation whose matrices need more memory than there is.
+
+    Args:
+        settings: of the benchmark.
+        there: bytes; None if unknown.
+
+    Raises:
+        UserError: it needs more.
+    """
+    if "ceiling" in settings.parts:
+        # Two factors and their product.
+        check_memory(
+            lambda n: {"matrices": 3 * n["matrix_size"] ** 2 * _NUMBER}, {"matrix_size": settings.matrix_size}, there
+        )
+    if "generation" in settings.parts:
+        for model in settings.models:
+            how = settings.generation
+            sizes = {
+                "generation.hidden_size": how.hidden_size,
+                "generation.num_layers": how.num_layers,
+                "embedding_dim": settings.embedding_dim,
+                "vocabulary_size": settings.vocabulary_size,
+            }
+            check_memory(functools.partial(_generation_memory, _recurrent_target(model)), sizes, there)
+
+
+def _recurrent_target(model: str) -> str:
+    """Returns the class of a recurrent model of lmlab's; an empty text for others, of which nothing is counted."""
+    return next((name for name in _RECURRENT if name.endswith(f".{model.upper()}")), "")
+
+
+def _generation_memory(target: str, sizes: Mapping[str, int]) -> Parts:
+    """Returns the bytes of the weights of a model and of the loop that it is compared with."""
+    hidden, layers, dim, vocabulary = sizes.values()
+    weights = vocabulary * dim + _core_weights(target, dim, hidden, layers, 1) + vocabulary * (hidden + 1)
+    return {"weights": 2 * weights * _NUMBER}
 
 
 def _benchmark_memory(target: str, sizes: Mapping[str, int]) -> Parts:

@@ -135,6 +135,7 @@ OTHERS = [
         ["what=large_text", "large_text.folder=nowhere"],
         ["large_text.folder=nowhere", "no such file or folder"],
     ),
+    ("benchmark", ["what=generation", "generation.hidden_size=900000"], ["generation.hidden_size=900000: needs about"]),
     ("benchmark", ["generation.length=0"], ["generation.length=0", "less than 1"]),
     ("benchmark", ["what=step", "generation.length=9"], ["generation.length=9", "what=generation"]),
     ("benchmark", ["--config-dir=nowhere"], ["--config-dir", "no such folder"]),

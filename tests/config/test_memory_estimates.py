@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -144,3 +146,10 @@ def test_samples_are_counted_before_they_are_drawn(text_file: Path, monkeypatch:
     settings.evaluation.num_samples = 10**9
     with pytest.raises(UserError, match=r"^evaluation\.num_samples=1000000000: .*lower evaluation\.num_samples"):
         check_training_memory(settings)
+
+
+def test_a_ceiling_needs_three_matrices() -> None:
+    settings: Any = SimpleNamespace(parts=("ceiling",), matrix_size=1000)
+    memory.check_benchmark_parts_memory(settings, 12_000_000)
+    with pytest.raises(UserError, match=r"^matrix_size=1000: needs about 12 MB.*lower matrix_size"):
+        memory.check_benchmark_parts_memory(settings, 11_999_999)
