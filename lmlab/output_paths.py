@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Set
 from pathlib import Path
 
 from lmlab.command_lines import for_shell
@@ -14,7 +15,7 @@ from lmlab.files import expanded, shown
 _EVALUATION = frozenset({"run", "checkpoint", "text", "fingerprint"})
 # Bytes of a name, in the file systems of all three operating systems.
 _LONGEST_NAME = 255
-# A larger file is no result of an evaluation.
+# A larger file is no result of an evaluation or a benchmark.
 _MOST_BYTES = 1_000_000
 # Stands near the beginning of the page of every report, so that a report is known by it.
 REPORT_MARK = (
@@ -82,20 +83,21 @@ def _evaluation_file(output: str) -> Path:
         problem = f"there is no folder {shown(given.parent)}"
         raise UserError("output", output, problem, f"make it first, or write {_example(Path(path.name))}")
     _check_writable(path.parent, output)
-    if path.exists() and not _is_evaluation(path):
+    if path.exists() and not is_result(path, _EVALUATION):
         problem = "is there already and is no result of an evaluation; it would be lost"
         raise UserError("output", output, problem, "name a new file")
     return path
 
 
-def _is_evaluation(path: Path) -> bool:
+def is_result(path: Path, keys: Set[str]) -> bool:
+    """Returns whether a path is a file of JSON of ours, not too large, with these keys at least."""
     if not path.is_file() or path.stat().st_size > _MOST_BYTES:
         return False
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return False
-    return isinstance(found, dict) and found.keys() >= _EVALUATION
+    return isinstance(found, dict) and found.keys() >= keys
 
 
 def made_report_folder(folder: Path) -> None:

@@ -11,12 +11,12 @@ from typing import Any
 from lmlab.benchmarks.measurement import Measurement
 from lmlab.errors import UserError
 from lmlab.files import shown, write_text
+from lmlab.output_paths import is_result
 
 FILE = "benchmark.json"
 FIGURE = "benchmark"
 _FORMAT = 1
 _KEYS = frozenset({"format", "machine", "settings", "measurements"})
-_MOST_BYTES = 10_000_000
 _TITLES = {
     "ceiling": "Matrix products",
     "layers": "Layers, forward and backward",
@@ -72,20 +72,10 @@ def made_folder(output: Path) -> Path:
     except OSError as error:
         raise UserError("output", output, f"cannot be made: {error.strerror}", "name another folder") from None
     path = output / FILE
-    if path.exists() and not _is_result(path):
+    if path.exists() and not is_result(path, _KEYS):
         problem = f"{shown(path)} is there already and is no result of a benchmark; it would be lost"
         raise UserError("output", output, problem, "name another folder")
     return output
-
-
-def _is_result(path: Path) -> bool:
-    if not path.is_file() or path.stat().st_size > _MOST_BYTES:
-        return False
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(found, dict) and found.keys() >= _KEYS
 
 
 def write_json(
