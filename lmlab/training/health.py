@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -32,6 +33,8 @@ class FiniteLoss(nn.Module):
             loss: scalar.
             step: number of the step.
         """
+        if loss.device.type == "cpu" and math.isfinite(loss):
+            return  # nothing is waited for here, and most of these losses are
         bad = (self.step < 0) & ~torch.isfinite(loss)
         self.step.copy_(torch.where(bad, step, self.step))
 

@@ -100,6 +100,14 @@ class LanguageModelModule(pl.LightningModule):
         self._stored_rates: dict[str, Any] | None = None
         self._listed: list[Parameter] | None = None
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Sets an attribute; the name of the hook that is running, which Lightning sets twice for each, at once."""
+        # `nn.Module` would look for it among parameters, buffers and modules first, 50 times a step.
+        if name == "_current_fx_name":
+            self.__dict__[name] = value
+        else:
+            super().__setattr__(name, value)
+
     def configure_callbacks(self) -> list[pl.Callback]:
         """Returns the average's callback, for whatever Trainer trains or evaluates the module."""
         there: list[pl.Callback] = [] if self._trainer is None else self.trainer.callbacks  # type: ignore[attr-defined]

@@ -29,6 +29,7 @@ from lmlab.training.callbacks.progress import Progress
 from lmlab.training.callbacks.recorder import Recorder
 from lmlab.training.clock import Clock
 from lmlab.training.models import build_model
+from lmlab.training.trainer import NoProfiler
 
 CLIP = 1.0
 # Shape of the gamma distribution that fits the lengths in characters of SST's sentences: mean^2 / variance.
@@ -173,6 +174,7 @@ def measure(case: Case, *, steps: int, device: torch.device) -> Timing:
             precision=case.precision,  # type: ignore[arg-type]
             max_steps=steps + WARM_UP + 1,
             gradient_clip_val=CLIP,
+            profiler=NoProfiler(),
             callbacks=[recorder, progress, turns],
             logger=False,
             enable_checkpointing=False,
