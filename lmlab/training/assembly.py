@@ -103,10 +103,9 @@ def module_of(settings: TrainSettings, model: LanguageModel) -> LanguageModelMod
 
 def _kernels(settings: TrainSettings, device: torch.device) -> dict[str, bool]:
     """Returns the optimizer's keyword for updating all parameters in one or a few kernels, if it has one."""
-    # With 16-mixed, Lightning must unscale gradients itself to clip them.
     # torch's fused Adagrad is for CPUs only.
     may = device.type == "cpu" or settings.optimizer.target != "torch.optim.Adagrad"
-    if may and settings.trainer.precision != "16-mixed" and registry.takes("optimizer", settings.optimizer, "fused"):
+    if may and registry.takes("optimizer", settings.optimizer, "fused"):
         return {"fused": True}
     return {"foreach": True} if registry.takes("optimizer", settings.optimizer, "foreach") else {}
 

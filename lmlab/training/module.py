@@ -134,9 +134,19 @@ class LanguageModelModule(pl.LightningModule):
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Stores the norm of the gradient before clipping, over all parameters."""
+        self._unscale(optimizer)
         if self.watch_gradient is not None:
             self.watch_gradient(self.model)
         self._gradient_norm = self._norm_of_gradient()
+
+    def _unscale(self, optimizer: Optimizer) -> None:
+        """Divides the gradients by float16's loss scale where Lightning leaves that to the optimizer.
+
+        A fused optimizer would do it within its step, after the gradients are clipped; the scaler does it once.
+        """
+        scaler = getattr(self.trainer.precision_plugin, "scaler", None)
+        if scaler is not None and getattr(optimizer, "_step_supports_amp_scaling", False):
+            scaler.unscale_(optimizer)
 
     def _norm_of_gradient(self) -> Tensor:
         return get_total_norm([p.grad for p in self.trained_parameters() if p.grad is not None])

@@ -88,7 +88,7 @@ class HandWritten:
         self.core = layers.to(device)
         self.decoder = nn.Linear(layers.hidden_size, case.vocabulary_size).to(device)
         self.parameters = [*self.embedding.parameters(), *self.core.parameters(), *self.decoder.parameters()]
-        self.optimizer = torch.optim.Adam(self.parameters, lr=1e-3, fused=case.precision != "16-mixed")
+        self.optimizer = torch.optim.Adam(self.parameters, lr=1e-3, fused=True)
         self.scaler = torch.amp.GradScaler(device.type, enabled=case.precision == "16-mixed")
         self.state: Any = None
 
