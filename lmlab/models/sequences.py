@@ -20,6 +20,11 @@ from lmlab.models.products import PreparedProduct, product, transposed_product
 # Elements of a tensor that the backward pass makes at once: with fewer, calling an operation takes longer than its
 # work; with more, they leave the processor's cache.
 _BLOCK = 2**16
+# torch's own layer is the faster one where the work of a step, B H^2, is at most this: without a gradient, and in the
+# training of an RNN. Calling the operations of a step then takes longer than their work, and torch calls fewer.
+# Measured on two cores in float32: a GRU without gradient 0.4 times its time at 16 x 32, 0.8 at 16 x 128, 1.5 at
+# 16 x 256.
+_SMALL, _SMALL_TRAINED_RNN = 2**18, 2**16
 
 
 class GRU(nn.GRU):
@@ -33,7 +38,7 @@ class GRU(nn.GRU):
 
         A gradient of a gradient can be taken on other devices only.
         """
-        if input.device.type != "cpu":
+        if input.device.type != "cpu" or (not torch.is_grad_enabled() and _work(hx) <= _SMALL):
             outputs, state = super().forward(input, hx)
             return outputs, state
         return _run(_GRUSequence, self, input, hx)
@@ -50,10 +55,17 @@ class RNN(nn.RNN):
 
         A gradient of a gradient can be taken on other devices only.
         """
-        if input.device.type != "cpu":
+        small = _SMALL_TRAINED_RNN if torch.is_grad_enabled() else _SMALL
+        if input.device.type != "cpu" or _work(hx) <= small:
             outputs, state = super().forward(input, hx)
             return outputs, state
         return _run(_RNNSequence, self, input, hx, self.nonlinearity)
+
+
+def _work(hidden: Tensor) -> int:
+    """Returns B H^2 for a state (1, B, H)."""
+    _, batch, units = hidden.shape
+    return batch * units * units
 
 
 def _run(

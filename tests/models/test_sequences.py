@@ -18,6 +18,12 @@ LAYERS = {
 EACH_LAYER = pytest.mark.parametrize("name", list(LAYERS))
 
 
+@pytest.fixture(autouse=True)
+def whatever_the_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sequences, "_SMALL", 0)
+    monkeypatch.setattr(sequences, "_SMALL_TRAINED_RNN", 0)
+
+
 def made(name: str, *, size: int = 6, units: int = 9) -> nn.RNNBase:
     torch.manual_seed(0)
     return LAYERS[name][0](size, units, batch_first=True, **LAYERS[name][2])
@@ -129,3 +135,28 @@ def test_a_torch_without_onednns_product_gives_the_same(name, monkeypatch):
     monkeypatch.setattr(products, "_ONEDNN", None)
     for one, other in zip(with_it, results(layer, *given), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
+
+
+@EACH_LAYER
+def test_torch_computes_what_is_small(name, monkeypatch):
+    def torch_has_it(*_):
+        raise RuntimeError("torch's own layer")
+
+    monkeypatch.setattr(LAYERS[name][1], "forward", torch_has_it)
+    layer = made(name, units=8)
+    given, state, _ = drawn(2, 3, layer)
+    for limit in ("_SMALL", "_SMALL_TRAINED_RNN"):
+        monkeypatch.setattr(sequences, limit, 2 * 8 * 8 - 1)
+    layer(given, state)
+    with torch.no_grad():
+        layer(given, state)
+    monkeypatch.setattr(sequences, "_SMALL", 2 * 8 * 8)
+    layer(given, state)
+    with torch.no_grad(), pytest.raises(RuntimeError):
+        layer(given, state)
+    monkeypatch.setattr(sequences, "_SMALL_TRAINED_RNN", 2 * 8 * 8)
+    if name == "GRU":  # whose training is faster here at any size
+        layer(given, state)
+    else:
+        with pytest.raises(RuntimeError):
+            layer(given, state)
