@@ -9,18 +9,25 @@ AFTER = """
 import sys
 from lmlab.lean_imports import import_torchmetrics
 import_torchmetrics()
-assert "scipy.signal" not in sys.modules
+assert not {"scipy.signal", "matplotlib"} & sys.modules.keys()
 import torchmetrics
 assert float(torchmetrics.MeanMetric()(2.0)) == 2
 import scipy.signal
 assert scipy.signal.__file__
 assert len(scipy.signal.windows.hamming(5)) == 5
+metric = torchmetrics.MeanMetric()
+metric.update(1.0)
+figure, axes = metric.plot()
+assert axes.lines
 """
 BEFORE = """
+import matplotlib.pyplot
 import scipy.signal
 from lmlab.lean_imports import import_torchmetrics
 import_torchmetrics()
 assert len(scipy.signal.windows.hamming(5)) == 5
+from torchmetrics.utilities import plot
+assert plot.plt is matplotlib.pyplot
 """
 
 

@@ -30,14 +30,16 @@ def trained(text: Path, folder: Path, scale: float | None, *overrides: str) -> L
     data, module = built(text, *overrides)
     scaler = None if scale is None else torch.amp.GradScaler("cpu", init_scale=scale, growth_interval=10**6)
     how: dict[str, Any] = {} if scaler is None else {"plugins": MixedPrecision("16-mixed", "cpu", scaler=scaler)}
-    names = ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary")
+    quiet: dict[str, Any] = dict.fromkeys(
+        ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False
+    )
     trainer = pl.Trainer(
         accelerator="cpu",
         max_steps=4,
         gradient_clip_val=0.1,
         limit_val_batches=0,
         default_root_dir=folder,
-        **dict.fromkeys(names, False),
+        **quiet,
         **how,
     )
     trainer.fit(module, train_dataloaders=data.train_dataloader())
