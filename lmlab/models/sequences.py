@@ -15,16 +15,16 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from lmlab.models import products
 from lmlab.models.products import PreparedProduct, product, transposed_product
 
 # Elements of a tensor that the backward pass makes at once: with fewer, calling an operation takes longer than its
 # work; with more, they leave the processor's cache.
 _BLOCK = 2**16
-# torch's own layer is the faster one where the work of a step, B H^2, is at most this: without a gradient, and in the
-# training of an RNN. Calling the operations of a step then takes longer than their work, and torch calls fewer.
-# Measured on two cores in float32: a GRU without gradient 0.4 times its time at 16 x 32, 0.8 at 16 x 128, 1.5 at
-# 16 x 256.
-_SMALL, _SMALL_TRAINED_RNN = 2**18, 2**16
+# Without a gradient torch's own layer is the faster one where the work of a step, B H^2, is at most this: calling the
+# operations of a step then takes longer than their work, and torch calls fewer. Measured on two cores in float32: a GRU
+# takes 0.4 times as long at 16 x 32, 0.8 at 16 x 128 and 1.5 at 16 x 256.
+_SMALL = 2**18
 
 
 class GRU(nn.GRU):
@@ -38,7 +38,7 @@ class GRU(nn.GRU):
 
         A gradient of a gradient can be taken on other devices only.
         """
-        if input.device.type != "cpu" or (not torch.is_grad_enabled() and _work(hx) <= _SMALL):
+        if _is_torchs(hx):
             outputs, state = super().forward(input, hx)
             return outputs, state
         return _run(_GRUSequence, self, input, hx)
@@ -55,17 +55,16 @@ class RNN(nn.RNN):
 
         A gradient of a gradient can be taken on other devices only.
         """
-        small = _SMALL_TRAINED_RNN if torch.is_grad_enabled() else _SMALL
-        if input.device.type != "cpu" or _work(hx) <= small:
+        if _is_torchs(hx):
             outputs, state = super().forward(input, hx)
             return outputs, state
         return _run(_RNNSequence, self, input, hx, self.nonlinearity)
 
 
-def _work(hidden: Tensor) -> int:
-    """Returns B H^2 for a state (1, B, H)."""
+def _is_torchs(hidden: Tensor) -> bool:
+    """Returns whether torch's own layer is used for a state (1, B, H)."""
     _, batch, units = hidden.shape
-    return batch * units * units
+    return hidden.device.type != "cpu" or (not torch.is_grad_enabled() and batch * units * units <= _SMALL)
 
 
 def _run(
@@ -73,10 +72,16 @@ def _run(
 ) -> tuple[Tensor, Tensor]:
     names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
     parameters = [getattr(layer, name) for name in names]
-    dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else inputs.dtype
+    dtype = _type_of_products(hidden, parameters[1])
     with torch.autocast("cpu", enabled=False):
         states: Tensor = function.apply(dtype, inputs, hidden[0], *parameters, *options)  # type: ignore[no-untyped-call]
     return states.transpose(0, 1), states[-1:]
+
+
+def _type_of_products(hidden: Tensor, w_hh: Tensor) -> torch.dtype:
+    """Returns that of autocast, or the parameters' where it is as fast: in products so small that calls bound them."""
+    is_small = hidden.shape[1] * w_hh.numel() <= products.SMALL
+    return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") and not is_small else w_hh.dtype
 
 
 def _tanh_scale(dtype: torch.dtype) -> int:
@@ -154,6 +159,11 @@ class _GRUSequence(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Any:
+        with torch.autocast("cpu", enabled=False):
+            return _GRUSequence._backward(ctx, grad)
+
+    @staticmethod
+    def _backward(ctx: Any, grad: Tensor) -> Any:
         by_step, states, rounded, gates, gated, _w_ih, w_hh = ctx.saved_tensors
         steps, batch, units = gated.shape
         dtype = by_step.dtype
@@ -226,6 +236,11 @@ class _RNNSequence(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Any:
+        with torch.autocast("cpu", enabled=False):
+            return _RNNSequence._backward(ctx, grad)
+
+    @staticmethod
+    def _backward(ctx: Any, grad: Tensor) -> Any:
         both, w_ih, w_hh = ctx.saved_tensors
         steps, batch, units = grad.shape
         size = w_ih.shape[1]

@@ -9,9 +9,12 @@ from lmlab.models import products
 from lmlab.models.products import PreparedProduct
 
 
-@pytest.fixture(params=["packed", "torch.addmm"], autouse=True)
+@pytest.fixture(params=["packed", "small", "torch.addmm"], autouse=True)
 def kernel(request, monkeypatch):
-    """oneDNN's where this torch has it, and what is taken elsewhere."""
+    """oneDNN's where this torch has it, what small products take, and what is taken elsewhere."""
+    if request.param == "packed":
+        monkeypatch.setattr(products, "SMALL", 0)
+        monkeypatch.setattr(products, "_SMALL_OF_FEW", 0)
     if request.param == "torch.addmm":
         monkeypatch.setattr(products, "_ONEDNN", None)
 

@@ -21,7 +21,6 @@ EACH_LAYER = pytest.mark.parametrize("name", list(LAYERS))
 @pytest.fixture(autouse=True)
 def whatever_the_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sequences, "_SMALL", 0)
-    monkeypatch.setattr(sequences, "_SMALL_TRAINED_RNN", 0)
 
 
 def made(name: str, *, size: int = 6, units: int = 9) -> nn.RNNBase:
@@ -67,8 +66,9 @@ def test_results_and_gradients_are_those_of_torch_in_float64(name, batch, steps,
 
 
 @EACH_LAYER
-def test_under_autocast_results_are_as_exact_as_torchs_own(name):
+def test_under_autocast_results_are_as_exact_as_torchs_own(name, monkeypatch):
     """Rounding differs, so the distance from float64 is compared with that of the torch.nn module under autocast."""
+    monkeypatch.setattr(products, "SMALL", 0)
     layer = made(name, size=48, units=64)
     reference = in_float64(name, layer)
     given = drawn(16, 20, layer)
@@ -81,6 +81,16 @@ def test_under_autocast_results_are_as_exact_as_torchs_own(name):
         assert one.dtype == other.dtype
         distance = [float((tensor.double() - exact).norm() / exact.norm()) for tensor in (one, other)]
         assert distance[0] <= 1.3 * distance[1] + 1e-3, (name, distance)
+
+
+@EACH_LAYER
+def test_under_autocast_small_products_stay_in_float32(name):
+    layer = made(name)
+    given = drawn(3, 5, layer)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = results(layer, *given)
+    for one, other in zip(found, results(layer, *given), strict=True):
+        assert torch.equal(one, other)
 
 
 @EACH_LAYER
@@ -138,25 +148,17 @@ def test_a_torch_without_onednns_product_gives_the_same(name, monkeypatch):
 
 
 @EACH_LAYER
-def test_torch_computes_what_is_small(name, monkeypatch):
+def test_without_a_gradient_torch_computes_what_is_small(name, monkeypatch):
     def torch_has_it(*_):
         raise RuntimeError("torch's own layer")
 
     monkeypatch.setattr(LAYERS[name][1], "forward", torch_has_it)
     layer = made(name, units=8)
     given, state, _ = drawn(2, 3, layer)
-    for limit in ("_SMALL", "_SMALL_TRAINED_RNN"):
-        monkeypatch.setattr(sequences, limit, 2 * 8 * 8 - 1)
-    layer(given, state)
+    monkeypatch.setattr(sequences, "_SMALL", 2 * 8 * 8 - 1)
     with torch.no_grad():
         layer(given, state)
     monkeypatch.setattr(sequences, "_SMALL", 2 * 8 * 8)
-    layer(given, state)
-    with torch.no_grad(), pytest.raises(RuntimeError):
+    layer(given, state)  # with a gradient
+    with torch.no_grad(), pytest.raises(RuntimeError, match="torch's own layer"):
         layer(given, state)
-    monkeypatch.setattr(sequences, "_SMALL_TRAINED_RNN", 2 * 8 * 8)
-    if name == "GRU":  # whose training is faster here at any size
-        layer(given, state)
-    else:
-        with pytest.raises(RuntimeError):
-            layer(given, state)
