@@ -95,7 +95,7 @@ _ALL = (
         own={
             "lmlab.data.loaders.streams.StreamsLoader": data.StreamsSettings,
             "lmlab.data.loaders.windows.WindowsLoader": data.WindowsSettings,
-            "lmlab.data.loaders.windows.ChunksLoader": data.StreamsSettings,
+            "lmlab.data.loaders.windows.ChunksLoader": data.SequencesSettings,
             "lmlab.data.loaders.sentences.SentencesLoader": data.SentencesSettings,
         },
         given=frozenset({"store", "seed"}),

@@ -97,9 +97,9 @@ class Corpus:
                 left -= len(found[-1])
         return found
 
-    def beginning(self, split: str) -> str:
-        """Returns the first characters of the split's first document, at most 100,000."""
-        return str(self.texts(split)[0][:100_000])
+    def beginning(self, split: str, characters: int = 100_000) -> str:
+        """Returns the first characters of the split's first document."""
+        return str(self.texts(split)[0][:characters])
 
 
 def joined(texts: Sequence[Text]) -> list[Text]:

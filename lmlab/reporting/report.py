@@ -84,6 +84,7 @@ def context(comparison: Comparison) -> dict[str, Any]:
     after = f"What comes after “{texts.visible(prompt)}”, along training{of_run}"
     bins = [condition.runs[0] for condition in comparison.conditions] if comparison.metric else comparison.records[:1]
     more = {} if single else {"All figures of the settings": tables.figures_of_settings(comparison)}
+    more |= {"Nats of the first tokens behind a prompt, alone and in running text": tables.prompts_table(comparison)}
     of_shown = {"Evaluations": tables.evaluation_table(record)} if len(record.history) > 1 else {}
     more |= {f"{title}{of_run}": frame for title, frame in (of_shown | tables.language_tables(record)).items()}
     methods = []

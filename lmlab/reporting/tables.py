@@ -156,6 +156,24 @@ def language_tables(record: RunRecord) -> dict[str, pd.DataFrame]:
     }
 
 
+def prompts_table(comparison: Comparison) -> pd.DataFrame:
+    """Returns the nats of the first tokens behind prompts, alone and in running text, of the runs that have them."""
+    found = [(record, record.table("val/prompts")) for record in comparison.records]
+    names = {"nats": "alone", "nats_in_text": "in text", "standard_error": "±"}
+
+    def cells(table: Mapping[str, object]) -> dict[str, str]:
+        lists = {words: table.get(name) for name, words in names.items()}
+        known = {words: values for words, values in lists.items() if isinstance(values, list)}
+        places = range(min(map(len, known.values()), default=0))
+        return {f"token {i + 1}, {words}": cell(known[words][i], number) for i in places for words in known}
+
+    return _frame(
+        {"run": comparison.label(record), "prompts": cell(table.get("prompts"), count)} | cells(table)
+        for record, table in found
+        if table
+    )
+
+
 def architecture_table(record: RunRecord) -> pd.DataFrame:
     """Returns the layers of a run's model with their parameters; empty if the run has not stored them."""
     parts, total = list(record.summary.get("architecture") or ()), record.metric("num_parameters")

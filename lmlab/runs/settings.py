@@ -21,7 +21,13 @@ _GROUP_SETTINGS = {
     "experiment": ("",),
     "data": ("data.", "tokenizer", "batching", "embedding.", "evaluation."),
     "tokenizer": ("tokenizer.",),
-    "batching": ("data.batching.", "data.stride", "data.tokens_per_batch"),
+    "batching": (
+        "data.batching.",
+        "data.stride",
+        "data.tokens_per_batch",
+        "data.reset_probability",
+        "data.random_offset",
+    ),
     **{group: (f"{group}.",) for group in ("embedding", "model", "optimizer", "scheduler", "averaging")},
 }
 # Derived settings and those that do not affect learning; they count only if the runs differ in nothing else.

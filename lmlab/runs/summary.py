@@ -37,7 +37,7 @@ _SCHEMA: Schema = {
     **{f"{name}?": OBJECT for name in (PARTIAL, "metrics", "versions", "samples", "plugins")},
     **{f"{name}?": NUMBER for name in OF_RUNS},
 }
-_TABLES = ("/baselines", "/by_length", "/streams")  # entries of a split that are no figures
+_TABLES = ("/baselines", "/by_length", "/prompts", "/streams")  # entries of a split that are no figures
 _WORDS = {"train": "training", "validation": "validation", "test": "test"}
 
 

@@ -12,6 +12,7 @@ from lmlab.config.settings import TrainSettings
 from lmlab.config.typed import targets
 from lmlab.data.tokenizers.base import Tokenizer
 from lmlab.evaluation.baseline_figures import describe_baselines
+from lmlab.evaluation.prompts import describe_prompts
 from lmlab.evaluation.sample_figures import describe_samples
 from lmlab.evaluation.source_comparison import describe_excess
 from lmlab.files import expanded, shown
@@ -128,6 +129,8 @@ def _end_figures(summary: Mapping[str, Any]) -> Iterator[str]:
     """Yields the lines on what was made of the best weights at the end of the run."""
     if "val/baselines" in summary:
         yield f"baselines   {describe_baselines(summary['val/baselines'])} (validation)"
+    if "val/prompts" in summary:
+        yield f"prompts     {describe_prompts(summary['val/prompts'])}"
     if "val/by_length" in summary:
         yield f"by length   {describe_excess(summary['val/by_length'])}"
     if "samples" in summary:

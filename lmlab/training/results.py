@@ -18,6 +18,7 @@ from lmlab.data.sources.generated import Generated, make_grammar
 from lmlab.errors import UserError
 from lmlab.evaluation.analysis import analyse
 from lmlab.evaluation.baseline_figures import baseline_figures
+from lmlab.evaluation.prompts import SEARCHED, prompt_figures
 from lmlab.evaluation.protocol import evaluate
 from lmlab.evaluation.sample_figures import sample_figures
 from lmlab.evaluation.source_comparison import excess_by_length
@@ -141,14 +142,18 @@ def _figures_of_the_best(
     evaluated = ["validation", "test"] if tested else ["validation"]
     # Baselines and strings by length are of the whole split, so that beside figures of a part they would mislead.
     whole = [split for split in evaluated if split not in data.partial]
+    source = registry.build("data.source", settings.data.source)
     if "validation" in whole and data.stores["validation"].sentences is None:
         # The figures of the best step are known, but not of which streams.
         streams = StreamTotals()
         evaluate(task.model, data.val_dataloader(), streams=streams)
         found |= _of_streams("val", streams)
+        if not isinstance(source, Generated):
+            text = data.corpus.beginning("validation", SEARCHED)
+            behind = prompt_figures(task.model, data.tokenizer, text)
+            found |= {} if behind is None else {"val/prompts": behind}
     if wanted.baselines:
         found |= _baselines(settings, data, whole)
-    source = registry.build("data.source", settings.data.source)
     if isinstance(source, Generated) and "validation" in whole:
         strings, grammar = data.corpus.strings("validation"), make_grammar(source.name)
         found["val/by_length"] = excess_by_length(task.model, data.stores["validation"], strings, grammar)

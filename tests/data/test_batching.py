@@ -114,6 +114,25 @@ def test_a_window_may_start_anywhere():
         assert torch.equal(batch.targets, targets[:, start:stop])
 
 
+@pytest.mark.parametrize("end_token", [True, False])
+def test_from_an_offset_on_the_text_is_a_ring_and_every_target_is_there_once(end_token):
+    generator = random.Random(1)
+    for num_tokens, num_streams, sequence_length in sizes():
+        store = make_store(num_tokens, end_token=end_token)
+        offset = generator.randrange(store.num_targets)
+        streams = Streams(store, num_streams, offset=offset)
+        batches = windows(streams, sequence_length)
+        inputs, targets = put_together(batches)
+        counted = targets != IGNORE_INDEX
+        case = num_tokens, num_streams, sequence_length, offset
+        ids = store.ids[0 if end_token else 1 :].tolist()
+        assert targets[counted].tolist() == [*ids[offset:], *ids[:offset]], case
+        assert bool(counted.any(dim=0).all()), case
+        assert torch.equal(inputs[counted], torch.where(targets == 2, END_ID, targets - 1)[counted]), case
+        by_window = [int((batch.targets != IGNORE_INDEX).sum()) for batch in batches]
+        assert streams.num_targets(sequence_length).tolist() == by_window, case
+
+
 def test_batches_do_not_share_memory_with_the_store():
     store = make_store(30, end_token=True)
     before = store.ids.copy()
@@ -233,6 +252,43 @@ def test_a_text_shorter_than_one_batch_shrinks_it_and_is_noted(num_tokens, batch
     assert first.inputs.shape == (loader.batch_size, loader.sequence_length)
     # No stream of the first batch is padding only.
     assert bool((first.targets != IGNORE_INDEX).any(dim=1).all())
+
+
+def drawing_loader(*, seed: int = 0, probability: float = 0.3, random_offset: bool = True) -> StreamsLoader:
+    store = make_store(2_003, end_token=True)
+    how = {"reset_probability": probability, "random_offset": random_offset}
+    return StreamsLoader(store=store, batch_size=10, sequence_length=5, seed=seed, **how)
+
+
+def test_what_is_drawn_is_a_function_of_seed_and_epoch_and_goes_on_exactly():
+    whole = [[*loader] for loader in [drawing_loader()] for _ in range(3)]
+    assert not same(whole[0], whole[1])
+    assert not same(whole[0], list(drawing_loader(seed=1)))
+    for epoch, taken in [(0, 7), (1, 1), (2, 40)]:
+        restored = drawing_loader()
+        restored.load_state_dict({"epoch": epoch, "position": taken})
+        assert same(list(restored), whole[epoch][taken:])
+
+
+def test_epochs_begin_at_places_all_over_the_text():
+    loader = drawing_loader(probability=0.0)
+    first = [int(loader.batch(epoch, 0).targets[0, 0]) for epoch in range(200)]
+    assert len(set(first)) > 150
+    assert min(first) < 200
+    assert max(first) > 1_800
+    assert all(int(loader.num_targets(epoch).sum()) == 2_003 for epoch in range(5))
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.3, 1.0])
+def test_rows_start_afresh_with_the_probability_and_all_of_them_at_the_beginning(probability):
+    loader = drawing_loader(probability=probability, random_offset=False)
+    batches = [batch for _ in range(20) for batch in loader]
+    per_epoch = len(loader)
+    assert all(bool(batch.reset.all()) for batch in batches[::per_epoch])
+    later = torch.stack([batch.reset for i, batch in enumerate(batches) if i % per_epoch]).float()
+    standard_error = (probability * (1 - probability) / later.numel()) ** 0.5
+    assert abs(float(later.mean()) - probability) <= 4 * standard_error
+    assert len({float(row) for row in later.mean(dim=0)}) > 1 or probability in (0.0, 1.0)  # rows one by one
 
 
 # The evaluation loader

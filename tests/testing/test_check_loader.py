@@ -25,6 +25,7 @@ from lmlab.testing import check_loader
     [
         partial(StreamsLoader, batch_size=4, sequence_length=5),
         partial(StreamsLoader, batch_size=64, sequence_length=100),
+        partial(StreamsLoader, batch_size=4, sequence_length=5, reset_probability=0.2, random_offset=True),
         partial(WindowsLoader, batch_size=4, sequence_length=5, stride=3),
         partial(ChunksLoader, batch_size=4, sequence_length=5),
         partial(SentencesLoader, batch_size=4, tokens_per_batch=None),

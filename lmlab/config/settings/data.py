@@ -68,12 +68,23 @@ class LoaderSettings(PartSettings):
 
 
 @dataclass(kw_only=True)
-class StreamsSettings(LoaderSettings):
+class SequencesSettings(LoaderSettings):
     sequence_length: int = setting("tokens per row", at_least=1, at_most=10**6)
 
 
 @dataclass(kw_only=True)
-class WindowsSettings(StreamsSettings):
+class StreamsSettings(SequencesSettings):
+    reset_probability: float = setting(
+        "probability that a row starts a batch from a fresh state",
+        at_least=0,
+        at_most=1,
+        before=0.0,
+    )
+    random_offset: bool = setting("begin each epoch at a random place of the text", before=False)
+
+
+@dataclass(kw_only=True)
+class WindowsSettings(SequencesSettings):
     stride: int = setting("tokens from one window to the next", at_least=1, at_most=10**6)
 
 

@@ -100,6 +100,15 @@ class DataSettings(Settings):
         at_least=1,
         at_most=10**9,
     )
+    reset_probability: float = setting(
+        "batching=streams: probability that a row starts a batch from a fresh state, as prompts are read",
+        at_least=0,
+        at_most=1,
+        before=0.0,
+    )
+    random_offset: bool = setting(
+        "batching=streams: begin each epoch at a random place of the text, which is read as a ring", before=False
+    )
     sentences: bool = setting("each document is a sentence, read from a fresh state; batching=sentences")
     source: SourceSettings = setting("where the text comes from")
     batching: LoaderSettings = setting("how it is divided into batches")

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lmlab.data.loaders.base import IGNORE_INDEX, Batch, TrainLoader
+from lmlab.data.loaders.base import IGNORE_INDEX, Batch, EpochOrder, TrainLoader
 from lmlab.data.token_store import TokenStore
 
 # Tokens per window of an evaluation; the state is carried across windows, so results do not depend on it.
@@ -29,17 +29,23 @@ class Streams:
     Args:
         store: the split, N tokens.
         num_streams: S, number of streams.
+        offset: the number of the target that the first stream begins with, where the text is a ring: a stream goes on
+            from its end to its beginning. None for the text from its beginning to its end.
     """
 
-    def __init__(self, store: TokenStore, num_streams: int) -> None:
+    def __init__(self, store: TokenStore, num_streams: int, *, offset: int | None = None) -> None:
         self.store = store
         self.num_streams = num_streams
-        length = -(-len(store) // num_streams)
-        # (S, 1): each stream's first target and the position after its last. Without an end token the very first token
-        # is not a target: its stream begins with the second, so that the first is read once and from a fresh state.
-        borders = np.minimum(np.arange(num_streams + 1, dtype=np.int64)[:, None] * length, len(store))
+        # Without an end token the very first token is not a target: the second is predicted from it.
+        self._first_target = 0 if store.end_id is not None else 1
+        self._offset = offset
+        tokens = len(store) if offset is None else store.num_targets
+        length = -(-tokens // num_streams)
+        # (S, 1): each stream's first target and the position after its last.
+        borders = np.minimum(np.arange(num_streams + 1, dtype=np.int64)[:, None] * length, tokens)
         self._starts, self._stops = borders[:-1].copy(), borders[1:]
-        self._starts[0] = 0 if store.end_id is not None else 1
+        if offset is None:
+            self._starts[0] = self._first_target
         self.length = int((self._stops - self._starts).max())
 
     def num_windows(self, sequence_length: int) -> int:
@@ -58,38 +64,58 @@ class Streams:
     def window(self, start: int, stop: int) -> Batch:
         """Makes a batch of positions `start` to `stop` of every stream; rows are reset at position 0.
 
+        A row is reset at the beginning of the text too; within a window the state of a ring is carried over it.
+
         Returns:
             A batch of shape (S, stop - start).
         """
-        stop = min(stop, self.length)
-        ids = self.store.ids
-        # (S, T + 1): one token before each target.
-        positions = self._starts + np.arange(start - 1, stop, dtype=np.int64)[None, :]
-        taken = ids[np.clip(positions, 0, len(self.store) - 1)].astype(np.int64)
-        inputs, targets = taken[:, :-1].copy(), taken[:, 1:].copy()
-        targets[positions[:, 1:] >= self._stops] = IGNORE_INDEX
-        if start == 0 and self.store.end_id is not None:
-            inputs[0, 0] = self.store.end_id
-        reset = torch.full((self.num_streams,), start == 0)
-        return Batch(torch.from_numpy(inputs), torch.from_numpy(targets), reset)
+        numbers = self._starts + np.arange(start, min(stop, self.length), dtype=np.int64)[None, :]
+        if self._offset is None:
+            places = np.minimum(numbers, len(self.store) - 1)
+        else:
+            places = self._first_target + (numbers + self._offset) % self.store.num_targets
+        targets = self.store.ids[places].astype(np.int64)
+        targets[numbers >= self._stops] = IGNORE_INDEX
+        inputs = self.store.ids[np.maximum(places - 1, 0)].astype(np.int64)
+        if self.store.end_id is not None:
+            inputs[places == 0] = self.store.end_id
+        reset = np.full(self.num_streams, start == 0)
+        if self._offset is not None:
+            reset |= places[:, 0] == self._first_target  # the text's beginning does not continue its end
+        return Batch(torch.from_numpy(inputs), torch.from_numpy(targets), torch.from_numpy(reset))
 
 
 class StreamsLoader(TrainLoader):
     """Contiguous streams for truncated back-propagation: the state is carried from batch to batch, reset each epoch.
 
-    The order is that of the text in every epoch. The loader's state is the epoch and the position within it, so that an
-    interrupted epoch can be continued.
+    The order is that of the text. A network that reads nothing but carried states is at a loss behind a short prompt,
+    so a row can start afresh now and then, and each epoch can begin at another place of the text, which also cuts the
+    text into other windows. The loader's state is the epoch and the position within it, so that an interrupted epoch
+    can be continued.
 
     Args:
         store: the training split.
         batch_size: number of streams B; reduced if the text is too short for so many.
         sequence_length: T, tokens between two truncations.
-        seed: unused, because streams are not shuffled; every loader takes it.
+        seed: of what is drawn, which is a function of (seed, epoch, batch).
+        reset_probability: of each row of each batch, to start from a fresh state.
+        random_offset: whether each epoch begins at a random token and reads the text as a ring.
     """
 
-    def __init__(self, *, store: TokenStore, batch_size: int, sequence_length: int, seed: int) -> None:
+    def __init__(
+        self,
+        *,
+        store: TokenStore,
+        batch_size: int,
+        sequence_length: int,
+        seed: int,
+        reset_probability: float = 0.0,
+        random_offset: bool = False,
+    ) -> None:
         self.store = store
         self.seed = seed
+        self.reset_probability = reset_probability
+        self.random_offset = random_offset
         self.sequence_length = max(1, min(sequence_length, store.num_targets))
         # At least one full window for each stream.
         self.batch_size = max(1, min(batch_size, store.num_targets // self.sequence_length))
@@ -100,17 +126,28 @@ class StreamsLoader(TrainLoader):
                 f"{batch_size} x {sequence_length}; "
                 f"trained with data.batch_size={self.batch_size} data.sequence_length={self.sequence_length}"
             )
-        self.streams = Streams(store, self.batch_size)
-        super().__init__(num_batches=self.streams.num_windows(self.sequence_length))
+        self._streams = EpochOrder(self._cut)
+        super().__init__(num_batches=self._streams(0).num_windows(self.sequence_length))
+
+    def _cut(self, epoch: int) -> Streams:
+        offset = int(self._generator(epoch).integers(self.store.num_targets)) if self.random_offset else None
+        return Streams(self.store, self.batch_size, offset=offset)
+
+    def _generator(self, *numbers: int) -> np.random.Generator:
+        return np.random.default_rng([self.seed, *numbers])
 
     def batch(self, epoch: int, index: int) -> Batch:
         """Returns the next window of every stream; all are reset at index 0."""
         start = index * self.sequence_length
-        return self.streams.window(start, start + self.sequence_length)
+        batch = self._streams(epoch).window(start, start + self.sequence_length)
+        if self.reset_probability == 0:
+            return batch
+        drawn = self._generator(epoch, index).random(self.batch_size) < self.reset_probability
+        return batch._replace(reset=batch.reset | torch.from_numpy(drawn))
 
     def num_targets(self, epoch: int) -> NDArray[np.int64]:
         """Returns the number of counted targets of each batch of an epoch."""
-        return self.streams.num_targets(self.sequence_length)
+        return self._streams(epoch).num_targets(self.sequence_length)
 
     @property
     def padded_tokens(self) -> float:
@@ -119,7 +156,8 @@ class StreamsLoader(TrainLoader):
 
     def describe(self) -> str:
         """Describes a batch in words."""
-        return f"{self.batch_size} streams x {self.sequence_length} tokens, state carried"
+        afresh = f", a row afresh before {self.reset_probability:.3g} of its windows" if self.reset_probability else ""
+        return f"{self.batch_size} streams x {self.sequence_length} tokens, state carried{afresh}"
 
 
 class EvaluationLoader:
