@@ -228,6 +228,31 @@ def test_a_quotation_left_open_ends_with_its_line():
     assert tokenizer.decode(tokenizer.encode(text)) == text
 
 
+@pytest.mark.parametrize(
+    ("tokens", "printed"),
+    [
+        # A prompt that lies within speech: the first mark closes it, though none was opened.
+        ('come " " well , " said he . " go ! "', 'come " "well," said he. "go!"'),
+        # A mark that was never closed, noticed where the next speech begins.
+        (
+            '" come , he said to all of them and went on to say " go ! " he said',
+            '"come, he said to all of them and went on to say "go!" he said',
+        ),
+        (
+            'he called " the great wizard " a humbug . " oh ! " they said',
+            'he called "the great wizard" a humbug. "oh!" they said',
+        ),
+        ("a ' ' b ' c", "a ' 'b' c"),
+    ],
+)
+def test_after_an_odd_number_of_marks_quotations_open_and_close_where_they_should(tokens, printed):
+    tokenizer = fitted_word([tokens], lower=False)
+    ids = tokenizer.encode(tokens).tolist()
+    assert tokenizer.decode(ids) == printed
+    streamer = tokenizer.streamer()
+    assert "".join(streamer.push(i) for i in ids) == printed
+
+
 VOCABULARY_TEXT = (
     "the cat couldn't rock'n'roll o’clock re\u0301sume\u0301 B2 3 日本 t s <unk> unk eos <eos> \u0301 "
     "\" ' ’ ‘ “ ” - – — / \\ ( ) [ ] { } < > _ * . , ; : ! ? … % $ £ # & @ + = ~ ` ^ |"

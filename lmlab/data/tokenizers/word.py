@@ -124,6 +124,11 @@ class WordTokenizer(Tokenizer):
         self._set(learned["vocabulary"][len(special_tokens(self.end_token)) :])
 
 
+# Marks that both open and close; most words in quotation marks without a punctuation mark at their end.
+_MARKS = frozenset({'"', "'", "_", "*"})
+_MOST_QUOTED_WORDS = 8
+
+
 class _WordStreamer:
     """Joins words to text; if punctuation was split off, it is spaced as in printed text."""
 
@@ -136,12 +141,15 @@ class _WordStreamer:
         self._end_text = "\n" if tokenizer.end_token == "line" else ""
         self._by_rules = tokenizer.split == "punctuation"
         self._glue = True  # no space before the next word
-        self._open_quotes: set[str] = set()
+        # Marks that are open, each with the number of tokens since; the token before, and whether it was a word.
+        self._open: dict[str, int] = {}
+        self._before, self._after_word = "", False
 
     def push(self, token_id: int) -> str:
         if token_id == self._end_id:
             self._glue = True
-            self._open_quotes.clear()
+            self._open.clear()
+            self._before, self._after_word = "", False
             return self._end_text
         word = self._vocabulary[token_id]
         if word == START:
@@ -149,14 +157,34 @@ class _WordStreamer:
         glue_after, glue_before = self._gluing(word) if self._by_rules else (False, False)
         text = word if self._glue or glue_before else " " + word
         self._glue = glue_after
+        self._before, self._after_word = word, word[:1].isalnum() or word == UNKNOWN
         return text
 
     def _gluing(self, word: str) -> tuple[bool, bool]:
         """Returns whether the word is joined to the next one without a space, and whether to the one before."""
-        if word in {'"', "'", "_", "*"}:  # the same mark is used to open and to close
-            closing = word in self._open_quotes
-            self._open_quotes ^= {word}
+        if word in _MARKS:
+            closing = self._closes(word)
+            if closing:
+                del self._open[word]
+            else:
+                self._open[word] = 0
             return not closing, closing
+        for mark in self._open:
+            self._open[mark] += 1
         if word in {"-", "–", "—", "/"}:
             return True, True
         return word in self._NO_SPACE_AFTER, word in self._NO_SPACE_BEFORE
+
+    def _closes(self, mark: str) -> bool:
+        """Returns whether a mark that both opens and closes does the latter.
+
+        A model may write an odd number of them, after which those that open would be taken for those that close.
+        """
+        since = self._open.get(mark)
+        if since is None:
+            return False
+        if since == 0 and self._before == mark:
+            self._glue = False  # of two in a row the first one closes and the second opens
+            return False
+        # Speech ends in a punctuation mark: behind a word, a mark closes a few quoted words only.
+        return not (self._after_word and since > _MOST_QUOTED_WORDS)
