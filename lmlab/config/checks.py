@@ -12,7 +12,7 @@ import yaml
 from lmlab.config import plugins
 from lmlab.config.compose import train_settings
 from lmlab.config.folders import check_folder_name, configuration_folder
-from lmlab.config.glove import GLOVE, GLOVE_DIMENSIONS
+from lmlab.config.glove import GLOVE, GLOVE_DIMENSIONS, dimension_words
 from lmlab.config.memory import check_training_memory
 from lmlab.config.options import CONFIG_DIR
 from lmlab.config.presets import GROUP, asks_for_a_sweep, check_own_folders, own_folders, search_path
@@ -71,7 +71,8 @@ def compose(arguments: Sequence[str] = ()) -> TrainSettings:
         remedy = f"start it by python -m lmlab.train {GROUP}={preset}"
         raise UserError(GROUP, preset, "is a sweep, but this is a single run", remedy)
     own = own_folders(words)
-    settings = train_settings([*(word for word in words if word not in options), *search_path(own)])
+    given = [word for word in words if word not in options]
+    settings = train_settings([*given, *dimension_words(given), *search_path(own)])
     check_training(settings)
     return settings
 

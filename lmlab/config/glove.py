@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 from lmlab.config.settings import TrainSettings
 from lmlab.data.cache import cache_folder
 from lmlab.data.catalogue import GLOVE as GLOVE_FILE
 from lmlab.data.download import fetch
+from lmlab.data.vector_dimension import vector_dimension
 from lmlab.errors import UserError
+from lmlab.files import expanded
 
 GLOVE = "lmlab.models.embedding.GloveVectors"
 GLOVE_DIMENSIONS = (50, 100, 200, 300)
+
+
+def dimension_words(words: Sequence[str]) -> list[str]:
+    """Returns the setting of the vectors' dimension where a file is named without one; empty where that is not so.
+
+    A preset's dimension would not fit every file; and every job of a sweep has the file's, those with random vectors
+    too, so that they can be compared.
+
+    Args:
+        words: of a command line, as typed.
+    """
+    typed = {key.lstrip("+"): value for key, found, value in (word.partition("=") for word in words) if found}
+    path = typed.get("embedding.path")
+    if not path or "embedding.dim" in typed:
+        return []
+    dim = vector_dimension(expanded(path.strip("'\"")), None)
+    return [] if dim is None else [f"embedding.dim={dim}"]
 
 
 def obtain_vectors(settings: TrainSettings) -> None:

@@ -20,6 +20,7 @@ from lmlab.config import folders, plugins, words
 from lmlab.config.answers import answered
 from lmlab.config.effects import beside_a_run, typed_twice
 from lmlab.config.folders import configuration_folder, log_to
+from lmlab.config.glove import dimension_words
 from lmlab.config.options import divided
 from lmlab.config.outward import resume_command
 from lmlab.config.presets import asks_for_a_sweep, check_own_folders
@@ -134,6 +135,7 @@ def run() -> None:
     check_own_folders(arguments)
     is_sweep = asks_for_a_sweep(arguments)
     quoted = [word for word in words.checked(arguments, "train", sweep=is_sweep) if word not in ("-m", "--multirun")]
+    quoted += dimension_words(arguments)
     for sentence in typed_twice(arguments):
         say(f"note: {sentence}")
     register_sweeper()
