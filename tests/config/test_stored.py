@@ -73,6 +73,10 @@ def test_what_a_run_stores_passes_by_file_too(text_file: Path, tmp_path: Path, o
 
 
 NEWER = {
+    "data.reset_probability": 0.0,
+    "data.random_offset": False,
+    "data.batching.reset_probability": 0.0,
+    "data.batching.random_offset": False,
     "trainer.max_tokens": -1,
     "trainer.deterministic": False,
     "trainer.max_time": None,

@@ -77,7 +77,7 @@ def test_all_parameters_are_updated_in_one_kernel_or_in_few_where_torch_can(opti
     module = module_of(settings, build_model(settings, torch.zeros(5, 3)))
     optimizer = module.make_optimizer(module.parameters())
     can_be_fused = "fused" in inspect.signature(type(optimizer)).parameters
-    assert bool(optimizer.defaults.get("fused")) == (can_be_fused and precision == "32-true")
+    assert bool(optimizer.defaults.get("fused")) == can_be_fused
     assert optimizer.defaults.get("fused") or optimizer.defaults["foreach"]
     assert optimizer.param_groups[0]["lr"] == settings.optimizer.lr
 

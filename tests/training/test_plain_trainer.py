@@ -192,6 +192,7 @@ class Steps:
     """What a module asks of its Trainer in a step."""
 
     global_step = 1
+    precision_plugin = None
 
 
 @pytest.mark.parametrize("batching", [[], ["batching=windows", "data.stride=12"]], ids=["streams", "windows"])
