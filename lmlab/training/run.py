@@ -154,6 +154,8 @@ def _assemble(
     if resumption:
         _check_resumption(resumption, data, folder)
     _check_memory(settings, data, device)
+    if device.type == "cuda":
+        data.train_loader.keep_on(device, free_memory(device) // 8)
     pl.seed_everything(settings.seed, verbose=False)
     vectors = (
         _vectors_to_be_loaded(settings, data, resumption) if resumption else build_vectors(settings, data.tokenizer)

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from lmlab.data.loaders import streams
 from lmlab.data.loaders.base import IGNORE_INDEX, Batch
+from lmlab.data.loaders.first_batches import FirstBatches
 from lmlab.data.loaders.streams import EvaluationLoader, Streams, StreamsLoader, num_evaluation_streams
 from lmlab.data.token_store import TokenStore
 
@@ -289,6 +291,27 @@ def test_rows_start_afresh_with_the_probability_and_all_of_them_at_the_beginning
     standard_error = (probability * (1 - probability) / later.numel()) ** 0.5
     assert abs(float(later.mean()) - probability) <= 4 * standard_error
     assert len({float(row) for row in later.mean(dim=0)}) > 1 or probability in (0.0, 1.0)  # rows one by one
+
+
+@pytest.mark.parametrize("end_token", [True, False])
+@pytest.mark.parametrize("at_once", [1, 40, 1 << 22])
+@pytest.mark.parametrize(("probability", "random_offset"), [(0.0, False), (0.0, True), (0.4, True)])
+def test_batches_from_ids_that_are_kept_on_a_device_are_the_same(
+    end_token, at_once, probability, random_offset, monkeypatch
+):
+    monkeypatch.setattr(streams, "_COPIED_AT_ONCE", at_once)
+    how = {"batch_size": 6, "sequence_length": 7, "seed": 3}
+    how |= {"reset_probability": probability, "random_offset": random_offset}
+    store = make_store(500, end_token=end_token)
+    plain, kept, too_large = (StreamsLoader(store=store, **how) for _ in range(3))
+    kept.keep_on(torch.device("cpu"), 4 * 2 * 510)
+    FirstBatches(too_large, num_batches=5).keep_on(torch.device("meta"), 4 * 2 * 490)
+    for _ in range(3):
+        expected = list(plain)
+        assert same(list(kept), expected)
+        assert same(list(too_large), expected)
+        assert all(tensor.dtype == torch.int64 for batch in expected for tensor in batch[:2])
+    assert kept._kept(2)[0].dtype == torch.int32
 
 
 # The evaluation loader

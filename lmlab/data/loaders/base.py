@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import ClassVar, Generic, NamedTuple, TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -138,6 +139,14 @@ class TrainLoader(ABC):
         by_epoch = int(self.num_targets(0).sum())
         epoch = (num_tokens - 1) // by_epoch
         return epoch, epoch * by_epoch
+
+    def keep_on(self, device: torch.device, num_bytes: int) -> None:  # noqa: B027  (most have nothing to do)
+        """Asks the loader to return batches on a device, with its ids kept there; the default returns them on the CPU.
+
+        Args:
+            device: that is trained on.
+            num_bytes: most memory to be taken there.
+        """
 
     def example(self) -> Batch:
         """Returns a typical batch, for timing; by default the first."""

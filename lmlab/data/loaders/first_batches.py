@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from lmlab.data.loaders.base import Batch, TrainLoader
@@ -56,6 +57,10 @@ class FirstBatches(TrainLoader):
 
     def _drawn(self, epoch: int) -> int:
         return 0 if self.repeat else epoch
+
+    def keep_on(self, device: torch.device, num_bytes: int) -> None:
+        """Asks the other loader."""
+        self.loader.keep_on(device, num_bytes)
 
     def example(self) -> Batch:
         """Returns that of the other loader."""

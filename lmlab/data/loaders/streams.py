@@ -7,12 +7,15 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from lmlab.data.loaders.base import IGNORE_INDEX, Batch, EpochOrder, TrainLoader
 from lmlab.data.token_store import TokenStore
 
 # Tokens per window of an evaluation; the state is carried across windows, so results do not depend on it.
 EVALUATION_WINDOW = 256
+# Of an id that is kept on a device; ids that are copied there at once.
+_KEPT_BYTES, _COPIED_AT_ONCE = 4, 1 << 22
 
 
 def num_evaluation_streams(num_tokens: int) -> int:
@@ -79,10 +82,14 @@ class Streams:
         inputs = self.store.ids[np.maximum(places - 1, 0)].astype(np.int64)
         if self.store.end_id is not None:
             inputs[places == 0] = self.store.end_id
-        reset = np.full(self.num_streams, start == 0)
-        if self._offset is not None:
-            reset |= places[:, 0] == self._first_target  # the text's beginning does not continue its end
-        return Batch(torch.from_numpy(inputs), torch.from_numpy(targets), torch.from_numpy(reset))
+        return Batch(torch.from_numpy(inputs), torch.from_numpy(targets), torch.from_numpy(self.resets(start)))
+
+    def resets(self, start: int) -> NDArray[np.bool_]:
+        """Returns which rows (S,) are reset at a position."""
+        found = np.full(self.num_streams, start == 0)
+        if self._offset is not None:  # the text's beginning does not continue its end
+            found |= (self._starts[:, 0] + start + self._offset) % self.store.num_targets == 0
+        return found
 
 
 class StreamsLoader(TrainLoader):
@@ -126,7 +133,9 @@ class StreamsLoader(TrainLoader):
                 f"{batch_size} x {sequence_length}; "
                 f"trained with data.batch_size={self.batch_size} data.sequence_length={self.sequence_length}"
             )
+        self._device: torch.device | None = None
         self._streams = EpochOrder(self._cut)
+        self._kept = EpochOrder(self._epoch_on_device)
         super().__init__(num_batches=self._streams(0).num_windows(self.sequence_length))
 
     def _cut(self, epoch: int) -> Streams:
@@ -139,11 +148,41 @@ class StreamsLoader(TrainLoader):
     def batch(self, epoch: int, index: int) -> Batch:
         """Returns the next window of every stream; all are reset at index 0."""
         start = index * self.sequence_length
-        batch = self._streams(epoch).window(start, start + self.sequence_length)
+        streams = self._streams(epoch)
+        stop = start + self.sequence_length
+        if self._device is None:
+            batch = streams.window(start, stop)
+        else:
+            inputs, targets = (ids[:, start:stop].long() for ids in self._kept(epoch))
+            batch = Batch(inputs, targets, self._on_device(streams.resets(start)))
         if self.reset_probability == 0:
             return batch
         drawn = self._generator(epoch, index).random(self.batch_size) < self.reset_probability
-        return batch._replace(reset=batch.reset | torch.from_numpy(drawn))
+        return batch._replace(reset=self._on_device(streams.resets(start) | drawn))
+
+    def keep_on(self, device: torch.device, num_bytes: int) -> None:
+        """Keeps inputs and targets of an epoch on a device if there is room, so that a batch is two slices of them."""
+        if 2 * _KEPT_BYTES * self.batch_size * self._streams(0).length <= num_bytes:
+            self._device = device
+
+    def _epoch_on_device(self, epoch: int) -> tuple[Tensor, Tensor]:
+        streams = self._streams(epoch)
+        shape = self.batch_size, streams.length
+        inputs, targets = (torch.empty(shape, dtype=torch.int32, device=self._device) for _ in range(2))
+        columns = max(1, _COPIED_AT_ONCE // self.batch_size)
+        for start in range(0, streams.length, columns):
+            part = streams.window(start, start + columns)
+            inputs[:, start : start + columns] = part.inputs.int()
+            targets[:, start : start + columns] = part.targets.int()
+        return inputs, targets
+
+    def _on_device(self, reset: NDArray[np.bool_]) -> Tensor:
+        """Returns which rows are reset; mostly none or all, which need no copy."""
+        if self._device is None:
+            return torch.from_numpy(reset)
+        if reset.all() or not reset.any():
+            return torch.full(reset.shape, bool(reset[0]), device=self._device)
+        return torch.from_numpy(reset).to(self._device)
 
     def num_targets(self, epoch: int) -> NDArray[np.int64]:
         """Returns the number of counted targets of each batch of an epoch."""
