@@ -130,6 +130,10 @@ def test_from_an_offset_on_the_text_is_a_ring_and_every_target_is_there_once(end
         ids = store.ids[0 if end_token else 1 :].tolist()
         assert targets[counted].tolist() == [*ids[offset:], *ids[:offset]], case
         assert bool(counted.any(dim=0).all()), case
+        for number, batch in enumerate(batches):
+            begins = batch.targets[:, 0] == ids[0]  # the text's beginning does not continue its end
+            read = batch.targets[:, 0] != IGNORE_INDEX
+            assert torch.equal(batch.reset[read], (begins | (number == 0))[read]), case
         assert torch.equal(inputs[counted], torch.where(targets == 2, END_ID, targets - 1)[counted]), case
         by_window = [int((batch.targets != IGNORE_INDEX).sum()) for batch in batches]
         assert streams.num_targets(sequence_length).tolist() == by_window, case
