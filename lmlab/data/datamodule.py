@@ -16,7 +16,7 @@ from lmlab.data.overlap import leak, overlap
 from lmlab.data.sources.base import Source, read
 from lmlab.data.token_store import UNKNOWN_ID, TokenStore
 from lmlab.data.tokenizers.base import UNKNOWN, Tokenizer, special_tokens
-from lmlab.data.tokenizers.saved import fitted
+from lmlab.data.tokenizers.saved import extended, fitted
 from lmlab.diagnostics.rules import Diagnostic, noted
 from lmlab.diagnostics.run_rules import unknown_words
 from lmlab.errors import UserError
@@ -41,6 +41,7 @@ class LanguageModelData(pl.LightningDataModule):
         make_train_loader: called with the training split's store.
         num_streams: number of evaluation streams; None for the number that the evaluation protocol sets.
         fit: False if the tokenizer is already fitted and is to be used unchanged.
+        known: a fitted tokenizer whose entries keep their ids; those of the fitted one follow. None for none.
         corpus: the source's text, if it has been read already.
 
     Attributes:
@@ -55,6 +56,7 @@ class LanguageModelData(pl.LightningDataModule):
         make_train_loader: Callable[[TokenStore], TrainLoader],
         num_streams: int | None = None,
         fit: bool = True,
+        known: Tokenizer | None = None,
         corpus: Corpus | None = None,
     ) -> None:
         super().__init__()
@@ -63,6 +65,7 @@ class LanguageModelData(pl.LightningDataModule):
         self.num_streams = num_streams
         self._make_train_loader = make_train_loader
         self._fit = fit
+        self._known = known
         self._corpus = corpus
         self._stores: dict[str, TokenStore] = {}
         self._train_loader: TrainLoader | None = None
@@ -91,6 +94,8 @@ class LanguageModelData(pl.LightningDataModule):
         self.prepare_data()
         if self._fit:
             self.tokenizer = fitted(self.tokenizer, self.corpus.texts("train"))
+            if self._known is not None:
+                self.tokenizer = extended(self._known, self.tokenizer)
         if len(self.tokenizer.vocabulary) == len(special_tokens(self.tokenizer.end_token)):
             problem, least = "no word of the training text occurs so often, so none is known", "min_frequency"
             raise UserError(f"tokenizer.{least}", getattr(self.tokenizer, least, None), problem, _NO_WORDS)

@@ -63,6 +63,10 @@ def prepare(settings: TrainSettings) -> TrainSettings:
     # Importing torch takes a second and Lightning two more, so each is imported after all checks that do not need it.
     from lmlab.device import choose_device, choose_precision
 
+    if settings.init_from is not None:
+        from lmlab.training.initial import check_origin
+
+        settings.init_from = str(check_origin(settings))
     trainer = settings.trainer
     device = choose_device(trainer.accelerator)
     check_device_statistics(settings, device.type)

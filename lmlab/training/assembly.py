@@ -21,6 +21,7 @@ from lmlab.evaluation.figures import build_metrics
 from lmlab.models.embedding import EmbeddingVectors, Vectors
 from lmlab.models.language_model import LanguageModel
 from lmlab.training.callbacks.averaging import Averaging
+from lmlab.training.initial import read_origin, take_weights
 from lmlab.training.models import build_model
 from lmlab.training.module import LanguageModelModule
 
@@ -36,8 +37,9 @@ def build_data(
         corpus: the text, if it has been read already.
 
     Raises:
-        UserError: the text cannot be used.
+        UserError: the text cannot be used, or nothing can start from the run of `init_from`.
     """
+    origin = None if tokenizer is not None else read_origin(settings)
 
     def make_train_loader(store: TokenStore) -> TrainLoader:
         made: TrainLoader = registry.build("data.batching", settings.data.batching, store=store, seed=settings.seed)
@@ -49,6 +51,7 @@ def build_data(
         make_train_loader=make_train_loader,
         num_streams=settings.evaluation.num_streams,
         fit=tokenizer is None,
+        known=None if origin is None else origin.tokenizer,
         corpus=corpus,
     )
     data.setup()
@@ -74,8 +77,13 @@ def build_module(settings: TrainSettings, data: LanguageModelData) -> LanguageMo
         UserError: a part cannot be made.
     """
     vectors = build_vectors(settings, data.tokenizer)
-    module = module_of(settings, build_model(settings, vectors.weight))
+    model = build_model(settings, vectors.weight)
+    origin = read_origin(settings)
+    if origin is not None:
+        take_weights(model, origin)
+    module = module_of(settings, model)
     module.vector_coverage = vectors.coverage
+    module.origin = None if origin is None else dict(origin.record)
     return module
 
 

@@ -90,6 +90,8 @@ class LanguageModelModule(pl.LightningModule):
         self.tokens_seen = 0
         # Share of the vocabulary with a pretrained vector, for the checkpoint; None for random vectors.
         self.vector_coverage: float | None = None
+        # The run whose weights it started from, for the checkpoint.
+        self.origin: dict[str, Any] | None = None
         self.gradients = GradientTotals()
         self.finite = FiniteLoss()
         # Called before the gradient of each step is clipped; set by the callback that reads the gradient.
@@ -321,6 +323,7 @@ class LanguageModelModule(pl.LightningModule):
             "totals": {name: _state_of(getattr(self, name)) for name in ("recent", "since_evaluation", "gradients")},
             "rates": (self.lr_lambda.state_dict() or None) if self.lr_lambda is not None else None,
             "vector_coverage": self.vector_coverage,
+            "origin": self.origin,
         }
         if self.averaging is not None:
             self.averaging.add_to(checkpoint, self)
@@ -335,6 +338,7 @@ class LanguageModelModule(pl.LightningModule):
         state = saved["train_state"]
         self._train_state = None if state is None else tuple(state)
         self.tokens_seen = saved["tokens_seen"]
+        self.origin = saved.get("origin")
         for name, values in saved["totals"].items():
             for key, value in values.items():
                 getattr(getattr(self, name), key).copy_(value)

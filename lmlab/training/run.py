@@ -53,6 +53,7 @@ from lmlab.training.callbacks.samples import SampleText, fallback_prompts
 from lmlab.training.callbacks.time_limit import TimeLimit
 from lmlab.training.clock import Clock
 from lmlab.training.duration import estimated_seconds, evaluations_before, seconds_per_batch, steps_per_epoch
+from lmlab.training.initial import describe_origin, read_origin, take_weights
 from lmlab.training.lightning_messages import forwarded
 from lmlab.training.loggers import Loggers
 from lmlab.training.models import build_model
@@ -161,14 +162,20 @@ def _assemble(
         _vectors_to_be_loaded(settings, data, resumption) if resumption else build_vectors(settings, data.tokenizer)
     )
     model = build_model(settings, vectors.weight)
+    origin = None if resumption else read_origin(settings)
+    if origin is not None:
+        take_weights(model, origin)
     settings.embedding.dim = model.embedding.embedding_dim
     write_config(folder, plain(settings))
     write_text(folder / TOKENIZER, to_json(data.tokenizer))
     steps = total_steps(settings, data)
     pause_at = None if stop_after_tokens is None else steps_for_tokens(settings, data, stop_after_tokens)
     done = resumption.position.step if resumption else 0
+    if origin is not None:
+        log.info(describe_origin(origin, len(data.tokenizer.vocabulary)))
     _log_plan(settings, data, model, vectors, device, steps=steps, pause_at=pause_at, done=done)
     task = _task(settings, model, vectors)
+    task.origin = None if origin is None else dict(origin.record)
     task.lr_lambda = task.make_scheduler(total_steps=steps, steps_per_epoch=steps_per_epoch(settings, data))
     if settings.trainer.enable_model_summary:  # Lightning's own would be silenced with its advice
         log.info(f"{ModelSummary(task)}\n")
@@ -408,6 +415,8 @@ class _Run:
         summary |= training_settings(self.settings, self.task, self.callbacks)
         summary["stopped_by"] = self._one(Checkpoints).stopped.by
         summary["vector_coverage"] = self.task.vector_coverage
+        if self.task.origin is not None:
+            summary["init_from"] = self.task.origin
         summary["diagnostics"] = self._diagnostics(summary)
         summary["peak_memory_bytes"] = peak_memory_bytes(self.device)
         recorded = self._one(Checkpoints).ours["plugins"]

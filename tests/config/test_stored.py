@@ -73,6 +73,7 @@ def test_what_a_run_stores_passes_by_file_too(text_file: Path, tmp_path: Path, o
 
 
 NEWER = {
+    "init_from": None,
     "data.reset_probability": 0.0,
     "data.random_offset": False,
     "data.batching.reset_probability": 0.0,

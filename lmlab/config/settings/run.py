@@ -262,6 +262,11 @@ class TrainSettings(Settings):
         at_most=10**15,
         before=None,
     )
+    init_from: str | None = setting(
+        "a trained run whose best weights and vocabulary this one starts from; its own text adds to the vocabulary",
+        before=None,
+        also=("finetune", "pretrained", "warm_start", "init_checkpoint"),
+    )
     data: DataSettings = setting("the text, and how it is divided into batches")
     tokenizer: TokenizerSettings = setting("how text becomes ids")
     model: ModelSettings = setting("the model")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import json
 from collections.abc import Callable, Sequence
@@ -94,6 +95,23 @@ def fitted(tokenizer: Tokenizer, texts: Sequence[Text], *, cached_from: int = CA
     tokenizer.fit(texts)
     keep_text(path, to_json(tokenizer))
     return tokenizer
+
+
+def extended(known: Tokenizer, other: Tokenizer) -> Tokenizer:
+    """Returns a fitted tokenizer with the entries of another added behind its own, which keep their ids.
+
+    Only lmlab's tokenizers by character and by word can take more; others are returned as they are.
+
+    Args:
+        known: not changed.
+        other: of the same class and options, fitted.
+    """
+    if not isinstance(known, CharTokenizer | WordTokenizer):
+        return known
+    there = set(known.vocabulary)
+    made = copy.copy(known)
+    made.restore({"vocabulary": [*known.vocabulary, *(entry for entry in other.vocabulary if entry not in there)]})
+    return made
 
 
 def load(path: Path) -> Tokenizer:
