@@ -83,7 +83,7 @@ def check_origin(settings: TrainSettings) -> Path:
     except UserError as error:
         if "checkpoint=" in error.remedy:
             raise UserError(FIELD, run, "is not its best checkpoint", "name the run's folder") from None
-        raise UserError(FIELD, run, error.problem, error.remedy) from None
+        raise UserError(FIELD, run, error.problem, error.remedy.replace("run=", f"{FIELD}=")) from None
     tokenizers = [registry.build("tokenizer", one.tokenizer) for one in (theirs, settings)]
     if type(tokenizers[0]) is not type(tokenizers[1]) or tokenizers[0].options() != tokenizers[1].options():
         there, here = (f"{type(one).__name__}({_listed(one.options())})" for one in tokenizers)

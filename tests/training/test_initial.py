@@ -99,7 +99,7 @@ def test_what_does_not_fit_is_refused_before_a_text_is_read(text_file: Path, tmp
         ([first, "model=gru"], r"another model; add model=lstm$"),
         ([first, "model.hidden_size=20", "embedding.dim=4"], "add model.hidden_size=16 embedding.dim=8$"),
         ([first, "tokenizer=word"], "CharTokenizer.*WordTokenizer"),
-        ([f"init_from={tmp_path / 'nothing'}"], "no such folder"),
+        ([f"init_from={tmp_path / 'nothing'}"], "no such folder.*or init_from=latest"),
         ([f"{first}/checkpoints/last.ckpt"], "not its best checkpoint"),
     ]:
         with pytest.raises(UserError, match=message) as refused:
