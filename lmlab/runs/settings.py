@@ -177,6 +177,8 @@ def _word(name: str, value: str, short: dict[str, str]) -> str:
     """Returns the part of a label for one setting; empty if the run does not have it."""
     if name.endswith("path"):
         value = Path(value).name or value
+    if name == "init_from":
+        value = "/".join(Path(value).parts[-2:])  # a run's name and time
     if name in _SPEAKING:
         return value if value != "null" else ""
     return value and f"{short.get(name, name)} {value}"

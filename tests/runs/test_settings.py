@@ -263,6 +263,11 @@ def test_a_label_has_the_values_and_what_they_are_of() -> None:
     settings = [{"model": "gru", "model.hidden_size": "64", "data.path": "/a/b.txt", "seed": "1"}]
     short = {"model": "model", "model.hidden_size": "hidden_size", "data.path": "path"}
     assert setting_labels(settings, short) == ["gru, hidden_size 64, path b.txt"]
+    started = {"init_from": "/data/outputs/oz-gru/2026-01-02_03-04-05"}
+    assert setting_labels([started, {"init_from": "null"}], {}) == [
+        "init_from oz-gru/2026-01-02_03-04-05",
+        "init_from null",
+    ]
     assert setting_labels([], {}) == []
 
 
