@@ -30,12 +30,13 @@ from lmlab.terminal import fitted, width
 # First characters that make a spreadsheet interpret a cell as a formula, also in the full width of East Asian fonts.
 # A tab or carriage return before them is ignored by spreadsheets.
 _FORMULA = tuple("=+-@＝＋－＠\t\r")
-# Columns of experiment_logs.csv with settings: name with unit, and name of the setting.
+# Columns of experiment_logs.csv with settings: name of the setting, and unit.
 _SETTINGS = {
-    "data": "data.name", "model": "model.name", "num_layers (layers)": "model.num_layers",
-    "hidden_size (units)": "model.hidden_size", "embedding_dim (units)": "embedding.dim",
-    "dropout (share)": "model.dropout", "learning_rate": "optimizer.lr", "batch_size (rows)": "data.batch_size",
-    "sequence_length (tokens)": "data.sequence_length", "seed": SEED,
+    "data": ("data.name", ""), "model": ("model.name", ""), "num_layers": ("model.num_layers", "layers"),
+    "hidden_size": ("model.hidden_size", "units"), "embedding_dim": ("embedding.dim", "units"),
+    "dropout": ("model.dropout", "share"), "learning_rate": ("optimizer.lr", ""),
+    "batch_size": ("data.batch_size", "rows"), "sequence_length": ("data.sequence_length", "tokens"),
+    "seed": (SEED, ""),
 }  # fmt: skip
 # Rows shown, of which results.csv has all, and lines of jobs that failed for the same reason; more share one.
 MOST_ROWS, SAME_REASON = 40, 3
@@ -73,24 +74,51 @@ def warnings(record: RunRecord) -> list[str]:
 
 
 def experiment_logs(comparison: Comparison) -> str:
-    """Returns ``experiment_logs.csv``: a row for each run and sampling temperature; one for a run without samples."""
-    more = [name for name in comparison.names if name not in (*_SETTINGS.values(), "model", "data", RUN)]
-    figures = [f"{split}/{name}" for split in ("val", "test") for name in comparison.specs]
-    figures = [name for name in figures if any(record.metric(name) is not None for record in comparison.records)]
+    """Returns ``experiment_logs.csv``: a row for each run and sampling temperature; one for a run without samples.
+
+    Its columns have short names, which ``experiment_logs_columns.csv`` explains.
+    """
+    more, figures = _logged(comparison)
     rows = []
     for record in comparison.records:
         own = comparison.settings_of(record)
         row: dict[str, Any] = {"run": record.label, "status": record.status}
-        for words, name in _SETTINGS.items():  # as it was typed if the run has stored no configuration
+        for column, (name, _) in _SETTINGS.items():  # as it was typed if the run has stored no configuration
             typed = record.overrides.get(name) or record.overrides.get(name.removesuffix(".name"))
-            row[words] = setting(record.config, name) or typed or ""
+            row[column] = setting(record.config, name) or typed or ""
         row |= {name: own[name] for name in more}
-        row |= {heading(n, comparison.specs, formatted=False): record.summary.get(n) for n in (*figures, *OF_RUNS)}
+        row |= {name.replace("/", "_"): record.summary.get(name) for name in figures}
         for drawn in temperatures(record) or [Temperature(math.nan, "", "", None, {})]:
-            sample = {"temperature": drawn.temperature, "number of samples": drawn.num_samples}
-            sample |= {words: drawn.figures.get(name) for name, words in SAMPLE_FIGURES.items()}
+            sample = {"temperature": drawn.temperature, "num_samples": drawn.num_samples}
+            sample |= {f"samples_{name}": drawn.figures.get(name) for name in SAMPLE_FIGURES}
             rows.append(row | sample | {"prompt": drawn.prompt, "sample": drawn.text})
     return as_csv(rows)
+
+
+def experiment_logs_columns(comparison: Comparison) -> str:
+    """Returns ``experiment_logs_columns.csv``: name, unit and meaning of each column of ``experiment_logs.csv``."""
+    more, figures = _logged(comparison)
+    known = {"run": ("", "name of the run"), "status": ("", "whether it ended, and how")}
+    known |= {column: (unit, f"setting {name}") for column, (name, unit) in _SETTINGS.items()}
+    known |= {name: ("", f"setting {name}") for name in more}
+    for name in figures:
+        spec, words = spec_of(name, comparison.specs), heading(name, comparison.specs)
+        known[name.replace("/", "_")] = spec.unit, f"{words}: {spec.definition}" if spec.definition else words
+    known |= {"temperature": ("", "that the logits are divided by when the samples are drawn")}
+    known |= {"num_samples": ("samples", "how many were drawn at this temperature")}
+    for name, words in SAMPLE_FIGURES.items():
+        meaning, _, unit = words.removesuffix(")").partition(" (")
+        known[f"samples_{name}"] = unit, f"of the samples: {meaning}"
+    known |= {"prompt": ("", "that they continue"), "sample": ("", "the first of them")}
+    return as_csv([{"column": name, "unit": unit, "meaning": meaning} for name, (unit, meaning) in known.items()])
+
+
+def _logged(comparison: Comparison) -> tuple[list[str], list[str]]:
+    """Returns the settings beside `_SETTINGS` and the figures that experiment_logs.csv has columns for."""
+    usual = (*(name for name, _ in _SETTINGS.values()), "model", "data", RUN)
+    figures = [f"{split}/{name}" for split in ("val", "test") for name in comparison.specs]
+    figures = [name for name in figures if any(record.metric(name) is not None for record in comparison.records)]
+    return [name for name in comparison.names if name not in usual], [*figures, *OF_RUNS]
 
 
 def history(comparison: Comparison) -> str:

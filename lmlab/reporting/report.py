@@ -27,7 +27,10 @@ from lmlab.reporting.verdict import Verdict, verdict
 from lmlab.runs.comparison import Comparison, compare
 from lmlab.runs.records import RunRecord
 
-TABLES = {f"{table.__name__}.csv": table for table in (listings.results, listings.experiment_logs, listings.history)}
+TABLES = {
+    f"{table.__name__}.csv": table
+    for table in (listings.results, listings.experiment_logs, listings.experiment_logs_columns, listings.history)
+}
 MOST_ROWS = 40  # of a table; the CSV files have all
 # Columns of the results that a phone leaves out; they are in the table of all figures.
 _FOLDED = ("place", "test perplexity", "is that real?", "remarks")

@@ -13,7 +13,7 @@ import pytest
 from made_reports import compared, with_all_figures
 from made_sweeps import evaluations, made_job, made_run, resolved
 
-from lmlab.reporting.listings import as_csv, experiment_logs, history, results
+from lmlab.reporting.listings import as_csv, experiment_logs, experiment_logs_columns, history, results
 
 WARNED, NOTED = ({"kind": "leak", "level": level, "text": "x", "values": {}} for level in ("warning", "note"))
 Rows = list[dict[str, str]]
@@ -64,9 +64,7 @@ def test_every_figure_is_that_of_the_summary_digit_by_digit(tmp_path: Path) -> N
         left_out = set(summary) - set(row)
         assert left_out <= {"name", "text_fingerprint", "warnings", "metrics", "val/baselines", "test/baselines"}
     logged = rows(experiment_logs(comparison))
-    assert [row["validation Brier score (share)"] for row in logged] == [
-        repr(record.summary["val/brier"]) for record in comparison.records
-    ]
+    assert [row["val_brier"] for row in logged] == [repr(record.summary["val/brier"]) for record in comparison.records]
 
 
 def test_results_have_a_row_a_run_in_the_order_of_the_ranking(tmp_path: Path) -> None:
@@ -93,7 +91,7 @@ def test_results_have_a_row_a_run_in_the_order_of_the_ranking(tmp_path: Path) ->
     assert [(row["rank"], row["job"]) for row in found] == [("", f"{number}_job") for number in range(3)]
 
 
-def test_logs_have_a_row_for_each_run_and_temperature_with_units(tmp_path: Path) -> None:
+def test_logs_have_a_row_for_each_run_and_temperature_and_their_columns_are_explained(tmp_path: Path) -> None:
     listed = [
         {"temperature": t, "prompt": "ith attent", "num_samples": 20, "text": f"t{t}", "distinct_2": t / 4}
         for t in (0.1, 0.5)
@@ -104,15 +102,25 @@ def test_logs_have_a_row_for_each_run_and_temperature_with_units(tmp_path: Path)
     lstm(tmp_path, "2026-01-02")
     first, second, without = rows(experiment_logs(compared(tmp_path)))
     expected = {
-        "run": "2026-01-01", "num_layers (layers)": "2", "learning_rate": "0.005", "hidden_size (units)": "128",
-        "temperature": "0.1", "validation loss (nats per token)": "1.75", "wall time (s)": "12.5", "seed": "3",
-        "distinct pairs of tokens (share)": "0.025", "number of samples": "20", "prompt": "ith attent",
-        "sample": "t0.1", "model": "lstm", "training tokens": "600000", "trainer.max_epochs": "2",
+        "run": "2026-01-01", "num_layers": "2", "learning_rate": "0.005", "hidden_size": "128",
+        "temperature": "0.1", "val_nats_per_token": "1.75", "wall_seconds": "12.5", "seed": "3",
+        "samples_distinct_2": "0.025", "num_samples": "20", "prompt": "ith attent",
+        "sample": "t0.1", "model": "lstm", "num_train_tokens": "600000", "trainer.max_epochs": "2",
     }  # fmt: skip
     assert expected.items() <= first.items()
     assert (second["temperature"], second["sample"]) == ("0.5", "t0.5")
     assert (without["run"], without["temperature"], without["sample"]) == ("2026-01-02", "", "")
-    assert "test loss (nats per token)" not in without, "no run has a test figure"
+    assert "test_nats_per_token" not in without, "no run has a test figure"
+    explained = rows(experiment_logs_columns(compared(tmp_path)))
+    assert [row["column"] for row in explained] == list(first)
+    assert all(row["meaning"] for row in explained)
+    units = {row["column"]: row["unit"] for row in explained}
+    assert {
+        "hidden_size": "units",
+        "val_nats_per_token": "nats per token",
+        "wall_seconds": "s",
+    }.items() <= units.items()
+    assert units["samples_distinct_2"] == "share"
 
 
 def test_history_has_a_row_an_evaluation_digit_by_digit(tmp_path: Path) -> None:
