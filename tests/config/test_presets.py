@@ -17,7 +17,7 @@ from lmlab.config.presets import asks_for_a_sweep
 FOLDER = configuration_folder() / "experiment"
 PRESETS = sorted(path.stem for path in FOLDER.glob("*.yaml"))
 STUDIES = ("harry_potter", "shakespeare", "dickens", "ndfa", "brackets", "toy", "imdb", "sst")
-SWEEPS = ("harry_potter_grid", "shakespeare_grid", "dickens_lr", "sst_grid")
+SWEEPS = ("harry_potter_grid", "shakespeare_grid", "dickens_lr", "dickens_log", "sst_grid")
 # What makes a run short, whatever the preset says.
 SHORT = (
     "trainer=cpu",
