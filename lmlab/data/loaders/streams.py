@@ -148,17 +148,16 @@ class StreamsLoader(TrainLoader):
     def batch(self, epoch: int, index: int) -> Batch:
         """Returns the next window of every stream; all are reset at index 0."""
         start = index * self.sequence_length
-        streams = self._streams(epoch)
         stop = start + self.sequence_length
+        streams = self._streams(epoch)
         if self._device is None:
-            batch = streams.window(start, stop)
+            inputs, targets, _ = streams.window(start, stop)
         else:
             inputs, targets = (ids[:, start:stop].long() for ids in self._kept(epoch))
-            batch = Batch(inputs, targets, self._on_device(streams.resets(start)))
-        if self.reset_probability == 0:
-            return batch
-        drawn = self._generator(epoch, index).random(self.batch_size) < self.reset_probability
-        return batch._replace(reset=self._on_device(streams.resets(start) | drawn))
+        reset = streams.resets(start)
+        if self.reset_probability:
+            reset |= self._generator(epoch, index).random(self.batch_size) < self.reset_probability
+        return Batch(inputs, targets, self._on_device(reset))
 
     def keep_on(self, device: torch.device, num_bytes: int) -> None:
         """Keeps inputs and targets of an epoch on a device if there is room, so that a batch is two slices of them."""
