@@ -18,6 +18,7 @@ from lmlab.config.compose import as_settings
 from lmlab.config.effects import without_effect
 from lmlab.config.folders import log_to, store_absolute_paths, write_record
 from lmlab.config.glove import obtain_vectors
+from lmlab.config.origin import check_origin
 from lmlab.config.retyped import Retyped
 from lmlab.config.settings import TrainSettings
 from lmlab.config.stored import read_settings
@@ -59,14 +60,12 @@ def prepare(settings: TrainSettings) -> TrainSettings:
         UserError: vectors or the device cannot be used.
     """
     store_absolute_paths(settings)
+    if settings.init_from is not None:
+        settings.init_from = str(check_origin(settings))
     obtain_vectors(settings)
     # Importing torch takes a second and Lightning two more, so each is imported after all checks that do not need it.
     from lmlab.device import choose_device, choose_precision
 
-    if settings.init_from is not None:
-        from lmlab.training.initial import check_origin
-
-        settings.init_from = str(check_origin(settings))
     trainer = settings.trainer
     device = choose_device(trainer.accelerator)
     check_device_statistics(settings, device.type)

@@ -33,6 +33,7 @@ from lmlab.launch.run_folder import Task, remaining_task, remove_if_unused
 from lmlab.launch.sweep_jobs import print_interrupted_summary, print_summary, raise_failures, sweep_job
 from lmlab.launch.sweeper import register_sweeper
 from lmlab.locks import locked
+from lmlab.runs.discovery import LATEST
 from lmlab.runs.files import CONFIG
 from lmlab.terminal import say
 
@@ -135,6 +136,9 @@ def run() -> None:
     check_own_folders(arguments)
     is_sweep = asks_for_a_sweep(arguments)
     quoted = [word for word in words.checked(arguments, "train", sweep=is_sweep) if word not in ("-m", "--multirun")]
+    if is_sweep and any(w.startswith("init_from=") and LATEST in w.partition("=")[2].split(",") for w in arguments):
+        problem = "would be another run for each job of a sweep"
+        raise UserError("init_from", LATEST, problem, "name the run's folder")
     quoted += dimension_words(arguments)
     for sentence in typed_twice(arguments):
         say(f"note: {sentence}")

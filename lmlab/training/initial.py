@@ -10,23 +10,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lmlab import plain_yaml
 from lmlab.checkpoints import read_model
-from lmlab.config import registry, stored
+from lmlab.config import registry
+from lmlab.config.origin import CHECKPOINT, FIELD, check_origin
 from lmlab.config.settings import TrainSettings
 from lmlab.data.tokenizers import saved as saved_tokenizers
 from lmlab.data.tokenizers.base import Tokenizer
 from lmlab.errors import UserError
 from lmlab.files import shown
 from lmlab.models.language_model import LanguageModel
-from lmlab.runs.discovery import checkpoint_path, find_run
-from lmlab.runs.files import CONFIG
+from lmlab.runs.discovery import checkpoint_path
 from lmlab.runs.summary import read_summary
 
-FIELD, _CHECKPOINT = "init_from", "best"
 _SAME = "give the settings of its model, as its config.yaml has them"
-# What must be as it was for the weights to fit, as one types it.
-_MODEL = ("model.name", "model.hidden_size", "model.num_layers", "model.tie_weights", "embedding.dim")
 
 
 @dataclass(frozen=True)
@@ -56,7 +52,7 @@ def read_origin(settings: TrainSettings) -> Origin | None:
         return None
     folder = check_origin(settings)
     try:
-        path = checkpoint_path(folder, _CHECKPOINT)
+        path = checkpoint_path(folder, CHECKPOINT)
         saved = read_model(path)
         known = saved["lmlab"]["tokenizer"]
         tokenizer = saved_tokenizers.from_dict(known, find=registry.tokenizer_class, where=path)
@@ -67,33 +63,6 @@ def read_origin(settings: TrainSettings) -> Origin | None:
     record = {"run": str(folder), "step": saved["global_step"]}
     record |= {name: summary[name] for name in names if name in summary}
     return Origin(folder, tokenizer, saved["state_dict"], record)
-
-
-def check_origin(settings: TrainSettings) -> Path:
-    """Returns the absolute folder of the run of `init_from`, after checks that need no checkpoint.
-
-    Raises:
-        UserError: there is no such run, or it has another model or kind of tokenizer.
-    """
-    run = settings.init_from
-    assert run is not None
-    try:
-        folder = find_run(run, output_dir=settings.output_dir, checkpoint=_CHECKPOINT).absolute()
-        theirs = stored.read_settings(plain_yaml.read(folder / CONFIG), where=folder / CONFIG)
-    except UserError as error:
-        if "checkpoint=" in error.remedy:
-            raise UserError(FIELD, run, "is not its best checkpoint", "name the run's folder") from None
-        raise UserError(FIELD, run, error.problem, error.remedy.replace("run=", f"{FIELD}=")) from None
-    tokenizers = [registry.build("tokenizer", one.tokenizer) for one in (theirs, settings)]
-    if type(tokenizers[0]) is not type(tokenizers[1]) or tokenizers[0].options() != tokenizers[1].options():
-        there, here = (f"{type(one).__name__}({_listed(one.options())})" for one in tokenizers)
-        raise UserError(FIELD, run, f"reads text by {there}, this run by {here}", "choose the same tokenizer")
-    values = ((name.removesuffix(".name"), _value(theirs, name), _value(settings, name)) for name in _MODEL)
-    # A dimension that is None is known when a file of vectors has been read.
-    other = [f"{name}={_typed(there)}" for name, there, here in values if None not in (there, here) and there != here]
-    if other:
-        raise UserError(FIELD, run, "is of another model", f"add {' '.join(other)}")
-    return folder
 
 
 def describe_origin(origin: Origin, vocabulary_size: int) -> str:
@@ -107,21 +76,6 @@ def describe_origin(origin: Origin, vocabulary_size: int) -> str:
     new = f"{vocabulary_size - known:,} new ones behind them" if vocabulary_size > known else "none is new"
     step = origin.record["step"]
     return f"start      weights of {shown(origin.folder)} (step {step:,}); its {known:,} entries keep their ids, {new}"
-
-
-def _value(settings: TrainSettings, name: str) -> Any:
-    found: Any = settings
-    for part in name.split("."):
-        found = getattr(found, part)
-    return found
-
-
-def _typed(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _listed(options: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in options.items())
 
 
 def take_weights(model: LanguageModel, origin: Origin) -> None:

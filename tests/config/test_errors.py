@@ -44,6 +44,8 @@ TRAIN = [
     (["model.hidden_size=256,512"], ["model.hidden_size=256,512", "add -m"]),
     (["model.dropout=1"], ["model.dropout=1"]),
     (["model=null"], ["model=null"]),
+    (["init_from=nowhere"], ["init_from=nowhere: no such folder", "init_from=latest"]),
+    (["-m", "init_from=latest", "seed=0,1"], ["init_from=latest: would be another run for each job"]),
     (["callbacks.sample_text.every_n_epochs=null", "metrics=null"], ["metrics=null"]),
     (["seed=null"], ["seed=null"]),
     (["foo"], ["foo", "key=value"]),
